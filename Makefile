@@ -1,0 +1,50 @@
+# `make run` and `make test` work on a fresh clone: everything else they need is made first.
+
+BIN := .venv/bin
+CATALOGUES := $(patsubst %.po,%.mo,$(wildcard gateway/translations/*/LC_MESSAGES/*.po))
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check check-docs bench chaos lock clean setup translations
+
+help: ## list what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+
+run: translations ## start the sandbox on http://127.0.0.1:8080 and live through a business day
+	@exec $(BIN)/doisoat run
+
+test: translations ## run every test
+	@exec $(BIN)/pytest
+
+check: setup check-docs ## lint, types, floors, spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+check-docs: setup # the commands that README.md and docs/ name exist
+	@if [ -d tests/docs ]; then $(BIN)/pytest -q tests/docs; fi
+
+bench: translations ## measure against peers and limits, as ratios
+	@exec $(BIN)/python -m benchmarks
+
+chaos: translations ## the long fault campaign
+	@CHAOS_CAMPAIGN=1 exec $(BIN)/pytest tests/chaos
+
+lock: setup ## choose the newest allowed versions anew and write requirements.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url --output-file requirements.lock pyproject.toml
+
+clean: ## remove .venv and caches; the data in var/ stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +
+	find gateway -name '*.mo' -delete
+
+setup:
+	@deploy/bootstrap.sh
+
+translations: setup $(CATALOGUES)
+
+# After `setup`, not because of it: a catalogue is compiled anew only when its texts changed.
+%.mo: %.po | setup
+	@$(BIN)/pybabel --quiet compile --input-file $< --output-file $@
