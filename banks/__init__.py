@@ -1,0 +1,1 @@
+"""What banks and wallets say, read and written without a database, a web framework or a queue."""

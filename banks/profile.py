@@ -1,0 +1,72 @@
+"""The shape of a bank: what its callbacks prove, say and expect as an answer; one module in `profiles/` is one bank."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Protocol
+
+from banks.errors import Misconfigured
+from banks.records import Answer, Outcome, PaymentNotice, Proof, RawRequest
+
+Secrets = Mapping[str, Sequence[str]]
+"""Secret name → the keys alive now, newest first (two during a rotation)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A request made by `sign`: what a bank's integrator would put on the wire."""
+
+    method: str
+    query: bytes
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class CallbackProfile(Protocol):
+    """How one bank or wallet calls back. Implementations are stateless; secrets and time are handed in."""
+
+    name: str
+    """Module name in `profiles/`, and the last part of `/webhooks/<name>`."""
+    method: str
+    """"GET" or "POST"."""
+    secrets: tuple[str, ...]
+    """Names of the secrets the proof needs."""
+    max_bytes: int
+    """Largest query or body, whichever carries the event."""
+    max_age: timedelta | None
+    """How old a rightly signed event may be before a person must look; None where the form carries no time."""
+    asks_bill: bool
+    """Whether the sender expects the answer to depend on the bill (unknown, other amount, already paid)."""
+
+    def prove(self, request: RawRequest, secrets: Secrets, now: datetime) -> Proof:
+        """Check the signature over the raw bytes; raise Unproven with the text that was signed."""
+        ...
+
+    def read(self, request: RawRequest) -> PaymentNotice:
+        """Normalise a proven request; raise Unreadable naming the field."""
+        ...
+
+    def answer(self, outcome: Outcome, detail: str = "") -> Answer:
+        """Say `outcome` in the sender's own form."""
+        ...
+
+    def sign(self, request: RawRequest, secrets: Secrets, now: datetime) -> Signed:
+        """Produce the signed request for the unsigned `request`: for integrators, tests and the sandbox bank."""
+        ...
+
+
+def names() -> list[str]:
+    """Names of all profiles, in alphabetical order."""
+    from banks import profiles
+
+    return sorted(module.name for module in iter_modules(profiles.__path__) if not module.name.startswith("_"))
+
+
+def find(name: str) -> CallbackProfile:
+    """Return the profile called `name`; raise Misconfigured listing the known ones."""
+    if name not in names():
+        raise Misconfigured(f"no bank profile is called {name!r}; known: {', '.join(names())}")
+    profile: CallbackProfile = import_module(f"banks.profiles.{name}").PROFILE
+    return profile

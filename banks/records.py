@@ -1,0 +1,163 @@
+"""What banks say, as frozen records: the only shapes that leave a reader or a callback profile."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Protocol
+
+from banks.money import Money
+
+
+class Outcome(StrEnum):
+    """What became of a callback; each profile says it to its sender in the sender's own form."""
+
+    ACCEPTED = "accepted"
+    ALREADY_PAID = "already_paid"
+    UNKNOWN_BILL = "unknown_bill"
+    WRONG_AMOUNT = "wrong_amount"
+    CONFLICT = "conflict"
+    UNREADABLE = "unreadable"
+    UNPROVEN = "unproven"
+    TOO_LARGE = "too_large"
+    STALE = "stale"
+    BUSY = "busy"
+
+
+@dataclass(frozen=True, slots=True)
+class RawRequest:
+    """A request as it came over the wire; `query` and `body` are untouched bytes, header names are lower case."""
+
+    method: str
+    query: bytes
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: datetime
+    remote: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The evidence that a callback is its sender's: event id, the exact bytes signed, and the age at arrival."""
+
+    event_id: str
+    signed: bytes
+    age_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a sender gets back, word for word."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentNotice:
+    """One payment as a callback tells it; `paid` is False for an attempt that moved no money."""
+
+    source_reference: str
+    amount: Money
+    paid: bool
+    paid_at: datetime | None = None
+    payment_code: str = ""
+    customer_code: str = ""
+    end_to_end_id: str = ""
+    bank_reference: str = ""
+    channel: str = ""
+    narrative: str = ""
+    payer_account: str = ""
+
+
+class StatementKind(StrEnum):
+    """A statement decides what was booked; a notice (intraday report, single notification) only tells early."""
+
+    STATEMENT = "statement"
+    NOTICE = "notice"
+
+
+@dataclass(frozen=True, slots=True)
+class StatementOpened:
+    """The head of one statement: everything known before its lines; balances are None where the format has none."""
+
+    format: str
+    kind: StatementKind
+    id: str
+    account: str
+    currency: str
+    message_id: str = ""
+    sequence: int | None = None
+    page: int | None = None
+    last_page: bool | None = None
+    copy: str = ""
+    from_on: date | None = None
+    to_on: date | None = None
+    created_at: datetime | None = None
+    opening: Money | None = None
+    closing: Money | None = None
+    closing_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatementLine:
+    """One booked transaction; its identity is (account, statement id, entry, transaction), both ordinals from 1.
+
+    `amount` is signed: positive came in. A batch becomes one line per transaction only when the parts add up to the
+    entry; otherwise it stays one line.
+    """
+
+    entry: int
+    transaction: int
+    amount: Money
+    booked_on: date | None = None
+    value_on: date | None = None
+    reversal: bool = False
+    bank_reference: str = ""
+    end_to_end_id: str = ""
+    mandate_id: str = ""
+    return_reason: str = ""
+    counterparty: str = ""
+    counterparty_account: str = ""
+    structured_reference: str = ""
+    narrative: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StatementClosed:
+    """The foot of one statement: what its lines add up to, and whether the balances agree.
+
+    `credit_total` ≥ 0 and `debit_total` ≤ 0, so that opening + credit + debit = closing when `balanced` is True;
+    `balanced` is None when the file gives no pair of balances; `difference` = closing − opening − lines.
+    `left_out` counts entries that are pending or for information: not money yet, so not lines.
+    `faults` names control totals of the file (counts, sums, dates) that its lines contradict.
+    """
+
+    id: str
+    lines: int
+    credit_total: Money
+    debit_total: Money
+    balanced: bool | None
+    difference: Money | None = None
+    left_out: int = 0
+    faults: tuple[str, ...] = field(default=())
+
+
+StatementEvent = StatementOpened | StatementLine | StatementClosed
+
+
+class StatementReader(Protocol):
+    """A reader of one file format: yields Opened, its Lines, Closed, once per statement, as a stream."""
+
+    def __call__(self, stream: "Readable") -> Iterator[StatementEvent]:
+        """Read `stream` to its end; raise Unreadable, naming the place, for what can't be read."""
+        ...
+
+
+class Readable(Protocol):
+    """A binary stream that is read forward only."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes; b"" at the end."""
+        ...

@@ -1,0 +1,1 @@
+"""A bank to practise on: a signing caller, an SFTP server and seeded faults."""

@@ -1,0 +1,170 @@
+"""JSON as a sender's bytes must be: what Python's reader would quietly bend is refused, and the place is named.
+
+Refused: bytes that are not UTF-8, a duplicate key, a number with a point or an exponent, NaN and Infinity, more than
+18 digits, a lone surrogate or NUL in a string (PostgreSQL stores neither), nesting deeper than 16, and any size above
+the caller's limit. Whoever must rebuild a signed text asks for `exact_numbers`: such numbers then stay the text they
+were.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from banks.errors import Unreadable
+
+MAX_DEPTH = 16
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)  # the last quote is optional, so that the scan stays linear
+_BRACKET = re.compile(rb"[\[\]{}]")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+class ExactNumber(str):
+    """A JSON number kept as the exact text it was sent as; only where `exact_numbers` asks for it."""
+
+    __slots__ = ()
+
+
+class _Refused:
+    """A value the reader met and may not pass on; the walk over the tree turns it into an error with its path."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+def read_object(raw: bytes, *, max_bytes: int = 64 * 1024, exact_numbers: bool = False) -> dict[str, Any]:
+    """Read `raw` as one JSON object; raise Unreadable naming line and column, byte offset or path ("data.amount").
+
+    Values are dict, list, str, int, bool and None, and ExactNumber where `exact_numbers` is set.
+    """
+    if len(raw) > max_bytes:
+        raise Unreadable(f"expected at most {max_bytes} bytes of JSON, got {len(raw)}")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Unreadable("expected UTF-8", f"byte {error.start}") from None
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:  # fewer brackets can't nest deeper
+        _check_depth(raw)
+    met: list[_Refused] = []
+    try:
+        tree = _decoder(met, exact_numbers).decode(text)
+    except json.JSONDecodeError as error:
+        raise Unreadable(f"not JSON: {error.msg}", f"line {error.lineno}, column {error.colno}") from None
+    if not isinstance(tree, dict):
+        _refuse(tree, "")
+        raise Unreadable(f"expected a JSON object, got {_kind(tree)}")
+    # Without a refusal and without an escape there is nothing for the walk to find: raw UTF-8 holds neither a lone
+    # surrogate nor, inside a JSON string, a NUL.
+    if met or b"\\u" in raw:
+        _check(tree, "")
+    return tree
+
+
+def text(fields: Mapping[str, Any], name: str, *, place: str = "", longest: int = 255, required: bool = False) -> str:
+    """Return the string `name` of `fields`, "" when it is absent, null or empty; raise Unreadable naming `place`."""
+    where = _join(place, name)
+    value = fields.get(name)
+    if value is None or value == "":
+        if required:
+            raise Unreadable("expected a text, got nothing", where)
+        return ""
+    if not isinstance(value, str) or isinstance(value, ExactNumber):
+        raise Unreadable(f"expected a text, got {_kind(value)}", where)
+    if len(value) > longest:
+        raise Unreadable(f"expected at most {longest} characters, got {len(value)}", where)
+    return value
+
+
+def whole(fields: Mapping[str, Any], name: str, *, place: str = "", least: int = 1, most: int = 10**15 - 1) -> int:
+    """Return the whole number `name` of `fields`, from `least` to `most`; raise Unreadable naming `place`."""
+    where = _join(place, name)
+    value = fields.get(name)
+    if type(value) is not int:  # bool is an int to isinstance
+        raise Unreadable(f"expected a whole number, got {_kind(value)}", where)
+    if not least <= value <= most:
+        raise Unreadable(f"expected {least} to {most}, got {value}", where)
+    return value
+
+
+def member(fields: Mapping[str, Any], name: str, *, place: str = "") -> dict[str, Any]:
+    """Return the object `name` of `fields`; raise Unreadable naming `place`."""
+    value = fields.get(name)
+    if not isinstance(value, dict):
+        raise Unreadable(f"expected an object, got {_kind(value)}", _join(place, name))
+    return value
+
+
+def _check_depth(raw: bytes) -> None:
+    # Before parsing, because Python's reader recurses and the limit must not depend on how deep the caller's stack is.
+    depth = 0
+    for bracket in _BRACKET.findall(_STRING.sub(b"", raw)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_DEPTH:
+            raise Unreadable(f"expected at most {MAX_DEPTH} levels of nesting")
+
+
+def _decoder(met: list[_Refused], exact_numbers: bool) -> json.JSONDecoder:
+    """Return a decoder that notes in `met` each value it may not pass on, and puts it into the tree to be placed."""
+
+    def refused(reason: str) -> _Refused:
+        met.append(_Refused(reason))
+        return met[-1]
+
+    def number(digits: str) -> int | ExactNumber | _Refused:
+        if _INTEGER.fullmatch(digits):
+            return int(digits)
+        if exact_numbers:
+            return ExactNumber(digits)
+        return refused(f"expected a whole number of at most 18 digits, got {digits[:40]}")
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Refused:
+        read = dict(pairs)
+        if len(read) == len(pairs):
+            return read
+        names = [name for name, _ in pairs]
+        twice = next(name for position, name in enumerate(names) if name in names[:position])
+        return refused(f"expected each key once, got {twice[:40]!a} twice")
+
+    return json.JSONDecoder(
+        object_pairs_hook=unique,
+        parse_int=number,
+        parse_float=number,
+        parse_constant=lambda word: refused(f"expected a number, got {word}"),
+    )
+
+
+def _check(value: Any, place: str) -> None:
+    _refuse(value, place)
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _check_text(name, _join(place, ascii(name[:40])))
+            _check(inner, _join(place, name))
+    elif isinstance(value, list):
+        for position, inner in enumerate(value, 1):
+            _check(inner, f"{place}[{position}]")
+    elif isinstance(value, str):
+        _check_text(value, place)
+
+
+def _refuse(value: Any, place: str) -> None:
+    if isinstance(value, _Refused):
+        raise Unreadable(value.reason, place)
+
+
+def _check_text(value: str, place: str) -> None:
+    found = _UNSTORABLE.search(value)
+    if found:
+        what = "NUL" if found.group() == "\x00" else "lone surrogate"
+        raise Unreadable(f"expected text without a {what}, got one at character {found.start() + 1}", place)
+
+
+def _join(place: str, name: str) -> str:
+    return f"{place}.{name}" if place else name
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a text", ExactNumber: "a number", bool: "true or false"}
+    if value is None:
+        return "nothing"
+    return names.get(type(value), "a number")

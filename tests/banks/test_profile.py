@@ -1,0 +1,205 @@
+"""One test over every profile found, fed from `tests/corpus/<profile>/*.callback.json`.
+
+A sample holds `secrets`, `received_at`, the request as it came (`query`, `headers`, `body`), and what is `expected`:
+`event_id`, `notice` and optionally `age_seconds`; or `unproven` (a part of the reason); or `unreadable` (the place).
+"""
+
+import json
+from dataclasses import asdict, replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from banks import profile
+from banks.errors import Misconfigured, Unproven, Unreadable
+from banks.records import Outcome, PaymentNotice, RawRequest
+
+CORPUS = Path(__file__).parents[1] / "corpus"
+
+
+class Sample:
+    def __init__(self, path):
+        told = json.loads(path.read_text(encoding="utf-8"))
+        self.profile = profile.find(path.parent.name)
+        self.secrets = told["secrets"]
+        self.expected = told["expected"]
+        self.request = RawRequest(
+            method=self.profile.method,
+            query=told["query"].encode(),
+            headers=told["headers"],
+            body=told["body"].encode(),
+            received_at=datetime.fromisoformat(told["received_at"]),
+        )
+
+    def heard(self, request):
+        """What the gateway would go by: the event's identity and content."""
+        return self.profile.prove(request, self.secrets, request.received_at).event_id, self.profile.read(request)
+
+
+def samples(*, of=None, **wanted):
+    found = []
+    for name in [of] if of else profile.names():
+        for path in sorted((CORPUS / name).glob("*.callback.json")):
+            sample = Sample(path)
+            if all((key in sample.expected) == there for key, there in wanted.items()):
+                found.append(pytest.param(sample, id=f"{name}/{path.name.removesuffix('.callback.json')}"))
+    return found
+
+
+def told(notice):
+    said = {key: value for key, value in asdict(notice).items() if value not in ("", None)}
+    amount = said.pop("amount")
+    if "paid_at" in said:
+        said["paid_at"] = said["paid_at"].isoformat()
+    return {**said, "minor": amount["minor"], "currency": amount["currency"]}
+
+
+@pytest.mark.parametrize("name", profile.names())
+def test_every_profile_is_whole_and_has_samples(name):
+    found = profile.find(name)
+    assert found.name == name
+    assert found.method in ("GET", "POST")
+    assert found.secrets
+    assert 0 < found.max_bytes <= 1024 * 1024
+    for wanted in ("notice", "unproven", "unreadable"):
+        assert samples(of=name, **{wanted: True}), f"tests/corpus/{name} has no sample with {wanted}"
+
+
+def test_an_unknown_profile_is_answered_with_the_known_ones():
+    with pytest.raises(Misconfigured, match=r"known: .*standard"):
+        profile.find("vnpay2")
+
+
+@pytest.mark.parametrize("sample", samples(notice=True))
+def test_happy_sample(sample):
+    proof = sample.profile.prove(sample.request, sample.secrets, sample.request.received_at)
+    assert proof.event_id == sample.expected["event_id"]
+    assert proof.age_seconds == sample.expected.get("age_seconds")
+    assert 0 < len(proof.event_id) <= 128
+    notice = sample.profile.read(sample.request)
+    assert isinstance(notice, PaymentNotice)
+    assert told(notice) == sample.expected["notice"]
+    assert notice.paid_at is None or notice.paid_at.utcoffset().total_seconds() == 0
+
+
+@pytest.mark.parametrize("sample", samples(unproven=True))
+def test_unproven_sample(sample):
+    with pytest.raises(Unproven) as caught:
+        sample.profile.prove(sample.request, sample.secrets, sample.request.received_at)
+    assert sample.expected["unproven"] in caught.value.reason
+    for keys in sample.secrets.values():
+        assert not any(key in caught.value.reason for key in keys)
+
+
+@pytest.mark.parametrize("sample", samples(unreadable=True))
+def test_unreadable_sample_is_proved_first(sample):
+    proof = sample.profile.prove(sample.request, sample.secrets, sample.request.received_at)
+    assert proof.event_id
+    with pytest.raises(Unreadable) as caught:
+        sample.profile.read(sample.request)
+    assert caught.value.place == sample.expected["unreadable"]
+
+
+@pytest.mark.parametrize("sample", samples(notice=True))
+def test_sign_prove_read_round_trip(sample):
+    signed = sample.profile.sign(sample.request, sample.secrets, sample.request.received_at)
+    assert signed.method == sample.profile.method
+    assert all(name == name.lower() for name in signed.headers)
+    request = replace(sample.request, query=signed.query, headers=signed.headers, body=signed.body)
+    assert sample.heard(request) == sample.heard(sample.request)
+    again = sample.profile.sign(sample.request, sample.secrets, sample.request.received_at)
+    assert again == signed
+
+
+@pytest.mark.parametrize("sample", samples(notice=True))
+def test_a_tampered_byte_anywhere_changes_nothing_we_go_by(sample):
+    truth = sample.heard(sample.request)
+    refused = 0
+    for part in ("query", "body"):
+        whole = getattr(sample.request, part)
+        for position in range(len(whole)):
+            for byte in {whole[position] ^ 1, whole[position] ^ 32, 0, 0xFF} - {whole[position]}:
+                bent = whole[:position] + bytes([byte]) + whole[position + 1 :]
+                try:
+                    heard = sample.heard(replace(sample.request, **{part: bent}))
+                except Unproven:
+                    refused += 1
+                else:
+                    assert heard == truth, f"{part}[{position}] = {byte:#x}"
+    for name, value in sample.request.headers.items():
+        for position in range(len(value)):
+            bent = value[:position] + chr(ord(value[position]) ^ 1) + value[position + 1 :]
+            try:
+                proof = sample.profile.prove(
+                    replace(sample.request, headers={**sample.request.headers, name: bent}),
+                    sample.secrets,
+                    sample.request.received_at,
+                )
+            except Unproven:
+                refused += 1
+            else:
+                assert proof.event_id == truth[0], f"{name}[{position}]"
+    assert refused > 300
+
+
+@pytest.mark.parametrize("sample", samples(notice=True))
+@settings(max_examples=30)
+@given(data=st.data())
+def test_parts_cut_out_or_put_in_change_nothing_we_go_by(sample, data):
+    part = "query" if sample.profile.method == "GET" else "body"
+    whole = getattr(sample.request, part)
+    start = data.draw(st.integers(0, len(whole)))
+    end = data.draw(st.integers(start, len(whole)))
+    put = data.draw(st.binary(max_size=8) | st.sampled_from([b"&", b"&a=", b"=", b"%00", b" ", b"\n", b'"', b"0"]))
+    bent = replace(sample.request, **{part: whole[:start] + put + whole[end:]})
+    try:
+        heard = sample.heard(bent)
+    except Unproven:
+        return
+    assert heard == sample.heard(sample.request)
+
+
+@pytest.mark.parametrize("sample", samples(notice=True))
+def test_another_key_or_none_proves_nothing(sample):
+    for name, keys in sample.secrets.items():
+        foreign = {**sample.secrets, name: [key[:-2] + ("AA" if key[-2:] != "AA" else "BB") for key in keys]}
+        with pytest.raises(Unproven):
+            sample.profile.prove(sample.request, foreign, sample.request.received_at)
+        for missing in ({**sample.secrets, name: []}, {**sample.secrets, name: [""]}):
+            with pytest.raises(Misconfigured):
+                sample.profile.prove(sample.request, missing, sample.request.received_at)
+            with pytest.raises(Misconfigured):
+                sample.profile.sign(sample.request, missing, sample.request.received_at)
+
+
+@pytest.mark.parametrize("name", profile.names())
+@given(query=st.binary(max_size=60), body=st.binary(max_size=60))
+def test_any_bytes_are_answered_never_a_crash(name, query, body):
+    found = profile.find(name)
+    request = RawRequest(found.method, query, {}, body, datetime.fromisoformat("2026-11-18T02:15:05+00:00"))
+    secrets = {secret: ["c2FuZGJveA=="] for secret in found.secrets}
+    with pytest.raises(Unproven):
+        found.prove(request, secrets, request.received_at)
+    with pytest.raises(Unreadable):
+        found.read(request)
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+@pytest.mark.parametrize("name", profile.names())
+def test_every_outcome_has_an_answer(name, outcome):
+    for detail in ("", 'tiền "sai"\n'):
+        answer = profile.find(name).answer(outcome, detail)
+        assert 200 <= answer.status < 600
+        if answer.body and answer.content_type == "application/json":
+            assert isinstance(json.loads(answer.body), dict)
+
+
+@pytest.mark.parametrize("name", profile.names())
+def test_a_refusal_never_reads_as_taken(name):
+    found = profile.find(name)
+    taken = found.answer(Outcome.ACCEPTED)
+    for outcome in (Outcome.UNPROVEN, Outcome.BUSY, Outcome.UNREADABLE, Outcome.CONFLICT, Outcome.TOO_LARGE):
+        assert found.answer(outcome) != taken
