@@ -1,0 +1,1 @@
+"""Ways to a carrier: one module is one carrier or protocol."""
