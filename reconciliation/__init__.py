@@ -1,0 +1,1 @@
+"""Every business table and every rule of the house."""

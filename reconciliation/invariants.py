@@ -1,0 +1,262 @@
+"""The invariants of the house, each proven by a query on any database at any time, with the figures behind it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from reconciliation import audit, lifecycle
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One invariant: its number in the design, what it says, whether it holds, and the figures that show it."""
+
+    number: int
+    says: str
+    holds: bool
+    figures: str
+
+
+def _count(session: Session, query: str) -> int:
+    return int(session.scalar(text(query)) or 0)
+
+
+def prove(session: Session, audit_key: bytes | None) -> Iterator[Finding]:
+    """Yield one finding per invariant, in order; reads only."""
+    for check in (_inbox, _one_payment, _entries, _bounds, _balances, _statements, _explained, _messages, _states):
+        yield check(session)
+    faults = audit.faults(session, audit_key)
+    acts = _count(session, "SELECT count(*) FROM audit")
+    marks = _count(session, "SELECT count(*) FROM audit_checkpoints")
+    said = f"{acts} acts, {marks} checkpoints" + (f"; {faults[0]}" if faults else "")
+    yield Finding(11, "the audit chain verifies against its checkpoints", not faults, said)
+
+
+def _finding(session: Session, number: int, says: str, counted: str, broken: dict[str, str]) -> Finding:
+    """Make a finding of `counted` (one row of named figures) and `broken` (queries that must each count zero)."""
+    row = session.execute(text(counted)).mappings().one()
+    wrong = {name: found for name, query in broken.items() if (found := _count(session, query))}
+    figures = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in row.items())
+    if wrong:
+        figures += "; BROKEN: " + ", ".join(f"{name} {found}" for name, found in wrong.items())
+    return Finding(number, says, not wrong, figures)
+
+
+def _inbox(session: Session) -> Finding:
+    return _finding(
+        session, 1, "every delivery is kept with its bytes and its answer",
+        """SELECT count(*) AS deliveries, count(*) FILTER (WHERE state = 'read') AS read,
+            count(*) FILTER (WHERE state = 'received') AS waiting, count(*) FILTER (WHERE state = 'conflicting')
+            AS conflicting FROM deliveries""",
+        {
+            "callbacks without bytes or answer": """SELECT count(*) FROM deliveries WHERE kind = 'callback'
+                AND (body IS NULL OR head IS NULL OR answer_body IS NULL OR answer_status IS NULL)""",
+            "files without bytes": """SELECT count(*) FROM deliveries d WHERE kind = 'statement' AND size > 0
+                AND NOT EXISTS (SELECT 1 FROM delivery_chunks c WHERE c.delivery_id = d.id)""",
+        },
+    )  # fmt: skip
+
+
+def _one_payment(session: Session) -> Finding:
+    return _finding(
+        session, 2, "one bank transaction is one payment",
+        "SELECT count(*) AS payments, count(DISTINCT (source, source_reference)) AS transactions FROM payments",
+        {
+            "transactions with two payments": """SELECT count(*) FROM (SELECT 1 FROM payments
+                GROUP BY source, source_reference HAVING count(*) > 1) t""",
+            "accepted statement lines sharing a payment": """SELECT count(*) FROM (SELECT 1 FROM statement_lines
+                WHERE payment_id IS NOT NULL AND counts GROUP BY payment_id, direction HAVING count(*) > 1) t""",
+            "confirmed payments without their line": """SELECT count(*) FROM payments p WHERE confirmed_minor <>
+                coalesce((SELECT sum(minor) FROM statement_lines l WHERE l.payment_id = p.id AND l.counts), 0)""",
+        },
+    )  # fmt: skip
+
+
+def _entries(session: Session) -> Finding:
+    return _finding(
+        session, 3, "each ledger entry sums to zero per currency",
+        "SELECT (SELECT count(*) FROM entries) AS entries, count(*) AS postings FROM postings",
+        {
+            "unbalanced entries": """SELECT count(*) FROM (SELECT 1 FROM postings GROUP BY entry_id, currency
+                HAVING sum(minor) <> 0) t""",
+            "entries without postings": """SELECT count(*) FROM entries e WHERE NOT EXISTS
+                (SELECT 1 FROM postings p WHERE p.entry_id = e.id)""",
+        },
+    )  # fmt: skip
+
+
+def _bounds(session: Session) -> Finding:
+    return _finding(
+        session, 4, "0 ≤ matched ≤ payment and 0 ≤ paid ≤ bill, both equal to the live allocations",
+        """SELECT count(*) AS allocations, count(*) FILTER (WHERE undone_at IS NOT NULL) AS undone,
+            coalesce(sum(minor) FILTER (WHERE undone_at IS NULL), 0) AS allocated_vnd FROM allocations""",
+        {
+            "payments": """SELECT count(*) FROM payments t LEFT JOIN (SELECT payment_id AS id, sum(minor) AS minor
+                FROM allocations WHERE undone_at IS NULL GROUP BY 1) live USING (id)
+                WHERE matched_minor NOT BETWEEN 0 AND t.minor OR matched_minor <> coalesce(live.minor, 0)""",
+            "bills": """SELECT count(*) FROM bills t LEFT JOIN (SELECT bill_id AS id, sum(minor) AS minor
+                FROM allocations WHERE undone_at IS NULL GROUP BY 1) live USING (id)
+                WHERE paid_minor NOT BETWEEN 0 AND t.minor OR paid_minor <> coalesce(live.minor, 0)""",
+        },
+    )  # fmt: skip
+
+
+# account, what it must amount to, per currency
+_BALANCES = r"""
+    WITH expected AS (
+        SELECT 'receivable' AS account, currency, sum(minor - paid_minor) AS minor FROM bills
+            WHERE state IN ('open', 'part_paid', 'paid') GROUP BY 2
+        UNION ALL SELECT 'suspense', currency, -sum(minor - matched_minor)
+            FROM payments GROUP BY 2
+        UNION ALL SELECT 'bank:' || source || '\:reported', currency, sum(minor - confirmed_minor) FROM payments
+            WHERE origin <> 'statement' GROUP BY 1, 2
+        UNION ALL SELECT 'revenue', currency, -sum(minor) FROM bills WHERE state IN ('open', 'part_paid', 'paid')
+            GROUP BY 2
+        UNION ALL SELECT 'bank:' || s.bank || '\:outgoing', l.currency, -sum(l.minor)
+            FROM statement_lines l JOIN statements s ON s.id = l.statement_id
+            WHERE s.state = 'accepted' AND l.counts AND l.minor < 0 GROUP BY 1, 2
+        UNION ALL SELECT 'bank:' || s.bank || '\:confirmed', l.currency, sum(l.minor)
+            FROM statement_lines l JOIN statements s ON s.id = l.statement_id
+            WHERE s.state = 'accepted' AND l.counts GROUP BY 1, 2
+    ), booked AS (
+        SELECT account, currency, sum(minor) AS minor FROM postings GROUP BY 1, 2
+    )
+    SELECT coalesce(e.account, b.account) AS account, coalesce(e.currency, b.currency) AS currency,
+        coalesce(e.minor, 0)\:\:bigint AS expected, coalesce(b.minor, 0)\:\:bigint AS booked
+    FROM expected e FULL JOIN booked b ON e.account = b.account AND e.currency = b.currency
+    ORDER BY 1, 2
+"""
+
+
+def _balances(session: Session) -> Finding:
+    rows = session.execute(text(_BALANCES)).all()
+    wrong = [row for row in rows if row.expected != row.booked]
+    shown = wrong or [row for row in rows if row.currency == "VND"]
+    figures = ", ".join(f"{row.account} {row.booked} {row.currency}" for row in shown)
+    if wrong:
+        figures = "BROKEN: " + ", ".join(
+            f"{row.account} expected {row.expected}, booked {row.booked} {row.currency}" for row in wrong
+        )
+    return Finding(5, "the ledger's balances say what the tables say", not wrong, figures or "no entries yet")
+
+
+def _statements(session: Session) -> Finding:
+    return _finding(
+        session, 6, "opening + lines = closing for every accepted statement",
+        """SELECT count(*) FILTER (WHERE state = 'accepted') AS accepted, count(*) FILTER (WHERE state = 'quarantined')
+            AS quarantined, count(*) FILTER (WHERE state = 'resent') AS resent FROM statements""",
+        {
+            "accepted but unbalanced": """SELECT count(*) FROM statements WHERE state = 'accepted'
+                AND opening_minor + credit_minor + debit_minor <> closing_minor""",
+            "line counts that differ": """SELECT count(*) FROM statements s WHERE s.lines <>
+                (SELECT count(*) FROM statement_lines l WHERE l.statement_id = s.id)""",
+            "totals that differ": """SELECT count(*) FROM statements s WHERE s.credit_minor + s.debit_minor <>
+                (SELECT coalesce(sum(minor), 0) FROM statement_lines l WHERE l.statement_id = s.id)""",
+            "openings apart from the closing before them": _APART,
+            "quarantined without a question": """SELECT count(*) FROM statements s WHERE state = 'quarantined'
+                AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.statement_id = s.id AND m.code = 'M15')""",
+        },
+    )  # fmt: skip
+
+
+# As when a statement is judged: the accepted ones before it in the chain, or in the same unordered place, lead to it.
+_APART = """
+    WITH chain AS (
+        SELECT bank, account_hash, currency, opening_minor, closing_minor, id,
+            dense_rank() OVER (PARTITION BY bank, account_hash, currency
+                               ORDER BY closing_on, coalesce(sequence, 0), page) AS place
+        FROM statements WHERE kind = 'statement' AND state = 'accepted' AND closing_on IS NOT NULL
+            AND opening_minor IS NOT NULL AND closing_minor IS NOT NULL
+    )
+    SELECT count(*) FROM chain s WHERE place > 1 AND NOT EXISTS (
+        SELECT 1 FROM chain t
+        WHERE (t.bank, t.account_hash, t.currency) = (s.bank, s.account_hash, s.currency) AND t.id <> s.id
+          AND t.place IN (s.place, s.place - 1) AND t.closing_minor = s.opening_minor)
+"""
+
+_LINES = """
+    SELECT count(*) AS lines,
+        count(*) FILTER (WHERE why = 'matched') AS matched, count(*) FILTER (WHERE why = 'mismatch') AS in_mismatch,
+        count(*) FILTER (WHERE why = 'rejected') AS rejected,
+        coalesce(sum(abs(minor)) FILTER (WHERE why = 'unexplained' AND currency = 'VND'), 0) AS unexplained_lines_vnd,
+        count(*) FILTER (WHERE why = 'unexplained') AS unexplained_lines
+    FROM (
+        SELECT l.minor, l.currency, CASE
+            WHEN l.state = 'rejected' THEN 'rejected'
+            WHEN p.matched_minor = p.minor AND l.minor = p.minor THEN 'matched'
+            WHEN EXISTS (SELECT 1 FROM mismatches m WHERE m.line_id = l.id) THEN 'mismatch'
+            WHEN EXISTS (SELECT 1 FROM mismatches m WHERE m.payment_id = p.id AND m.state <> 'resolved') THEN 'mismatch'
+            ELSE 'unexplained' END AS why
+        FROM statement_lines l JOIN statements s ON s.id = l.statement_id
+        LEFT JOIN payments p ON p.id = l.payment_id
+        WHERE s.state = 'accepted'
+    ) judged
+"""
+_PAYMENTS = """
+    SELECT coalesce(sum(p.minor - p.matched_minor), 0) FROM payments p
+    WHERE p.matched_minor < p.minor AND p.currency = 'VND'
+      AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.payment_id = p.id AND m.state <> 'resolved')
+"""
+
+
+def unexplained_vnd(session: Session) -> int:
+    """Return the đồng nobody can explain: on statement lines, and in payments that no open question covers."""
+    lines = session.execute(text(_LINES)).one()
+    return int(lines.unexplained_lines_vnd) + _count(session, _PAYMENTS)
+
+
+def _explained(session: Session) -> Finding:
+    lines = session.execute(text(_LINES)).one()
+    total = int(lines.unexplained_lines_vnd) + _count(session, _PAYMENTS)
+    figures = (
+        f"lines {lines.lines} = matched {lines.matched} + in mismatch {lines.in_mismatch} + rejected {lines.rejected}"
+        f" + unexplained {lines.unexplained_lines}; unexplained {total} đ"
+    )
+    holds = total == 0 and lines.unexplained_lines == 0
+    return Finding(7, "statement lines = matched + in mismatch + rejected: 0 unexplained đồng", holds, figures)
+
+
+def _messages(session: Session) -> Finding:
+    return _finding(
+        session, 9, "one SMS per event and version, none before a debit after it, none to a payer who has paid",
+        """SELECT count(*) AS promised, count(*) FILTER (WHERE state IN ('sent', 'delivered', 'undelivered')) AS sent,
+            count(*) FILTER (WHERE state = 'unsure') AS unsure FROM messages""",
+        {
+            "events told twice": """SELECT count(*) FROM (SELECT 1 FROM messages GROUP BY event_key, version
+                HAVING count(*) > 1) t""",
+            "told after the debit": """SELECT count(*) FROM messages m JOIN transitions c ON c.kind = 'message'
+                AND c.subject_id = m.id AND c.to_state = 'sending'
+                WHERE m.event = 'before_debit' AND m.sent_at IS NOT NULL AND c.at >= m.not_after""",
+            "told of a debit after paying": """SELECT count(*) FROM messages m JOIN transitions t ON t.kind = 'bill'
+                AND t.subject_id = m.bill_id AND t.to_state = 'paid' WHERE m.event = 'before_debit' AND m.sent_at > t.at
+                AND m.sent_at IS NOT NULL AND t.at < (SELECT min(c.at) FROM transitions c WHERE c.kind = 'message'
+                    AND c.subject_id = m.id AND c.to_state = 'sending')""",
+        },
+    )  # fmt: skip
+
+
+_MOVED = """
+    SELECT count(*) FROM {table} s LEFT JOIN (
+        SELECT subject_id, count(*) AS moves, (array_agg(to_state ORDER BY sort_key DESC))[1] AS state
+        FROM transitions WHERE kind = '{kind}' GROUP BY 1) t ON t.subject_id = s.id
+    WHERE s.moves <> coalesce(t.moves, 0) OR s.state <> t.state
+"""
+
+
+def _states(session: Session) -> Finding:
+    return _finding(
+        session, 10, "every state follows from the facts, whatever order they came in",
+        """SELECT count(*) AS transitions FROM transitions""",
+        {
+            "bills in another state than their paid amount": """SELECT count(*) FROM bills WHERE
+                (state = 'open' AND paid_minor <> 0) OR (state = 'paid' AND paid_minor <> minor)
+                OR (state = 'part_paid' AND (paid_minor = 0 OR paid_minor = minor))
+                OR (state IN ('cancelled', 'replaced') AND paid_minor <> 0)""",
+            "payments in another state than their line": """SELECT count(*) FROM payments WHERE
+                (state = 'confirmed') <> (confirmed_minor <> 0)""",
+            **{f"moves of {one.table} without history": _MOVED.format(kind=one.kind, table=one.table)
+               for one in lifecycle.ALL},
+        },
+    )  # fmt: skip

@@ -1,0 +1,125 @@
+"""Lifecycles as tables: which states follow which, and the one function that moves rows, leaving who and why."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from reconciliation.db import Base, Id, Label
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """The states of one kind of row; `moves` maps a state to those that may follow it."""
+
+    kind: str
+    table: str
+    start: str
+    moves: Mapping[str, frozenset[str]]
+
+    @property
+    def states(self) -> list[str]:
+        """Every state, the first one first."""
+        return [self.start, *sorted({s for after in self.moves.values() for s in after} - {self.start})]
+
+    def before(self, to: str) -> list[str]:
+        """Return the states from which `to` may be reached."""
+        sources = sorted(state for state, after in self.moves.items() if to in after)
+        if not sources:
+            raise ValueError(f"a {self.kind} never becomes {to!r}; known states: {', '.join(self.states)}")
+        return sources
+
+
+def _table(**moves: str) -> dict[str, frozenset[str]]:
+    return {state: frozenset(after.split()) for state, after in moves.items()}
+
+
+DELIVERY = Lifecycle("delivery", "deliveries", "received", _table(received="read unreadable conflicting set_aside"))
+BILL = Lifecycle(
+    "bill",
+    "bills",
+    "open",
+    _table(
+        open="part_paid paid cancelled replaced",
+        part_paid="open paid cancelled replaced",
+        paid="open part_paid cancelled replaced",
+    ),
+)
+PAYMENT = Lifecycle(
+    "payment", "payments", "reported", _table(reported="confirmed denied", confirmed="returned", denied="confirmed")
+)
+STATEMENT = Lifecycle(
+    "statement", "statements", "loading", _table(loading="accepted quarantined resent", quarantined="accepted resent")
+)
+MESSAGE = Lifecycle(
+    "message",
+    "messages",
+    "queued",
+    _table(
+        queued="sending expired withdrawn failed",
+        sending="sent unsure queued failed",
+        unsure="sent delivered undelivered failed",
+        sent="delivered undelivered",
+    ),
+)
+MISMATCH = Lifecycle("mismatch", "mismatches", "open", _table(open="proposed resolved", proposed="open resolved"))
+
+ALL = (DELIVERY, BILL, PAYMENT, STATEMENT, MESSAGE, MISMATCH)
+
+
+class Transition(Base):
+    """One move of one row: unique by (kind, subject, sort key), so that no two workers write the same step."""
+
+    __tablename__ = "transitions"
+    __table_args__ = (UniqueConstraint("kind", "subject_id", "sort_key"), Index(None, "at"))
+
+    id: Mapped[Id]
+    kind: Mapped[str]
+    subject_id: Mapped[int]
+    sort_key: Mapped[int] = mapped_column(SmallInteger)
+    from_state: Mapped[str]
+    to_state: Mapped[str]
+    by: Mapped[str]
+    why: Mapped[Label]
+    at: Mapped[datetime]
+
+
+def move(
+    session: Session, lifecycle: Lifecycle, ids: Iterable[int], to: str, *, by: str, why: str, now: datetime
+) -> list[int]:
+    """Move those of `ids` that may become `to`, all in one statement, and return the ones that moved.
+
+    A row already moved by someone else is not an error: it simply isn't among the returned ids.
+    """
+    wanted = list(ids)
+    if not wanted:
+        return []
+    # The names of tables come from the constants above, never from outside.
+    statement = text(
+        f"""
+        WITH before AS (
+            SELECT id, state FROM {lifecycle.table}
+            WHERE id = ANY(:ids) AND state = ANY(:sources) ORDER BY id FOR UPDATE
+        ), moved AS (
+            UPDATE {lifecycle.table} t SET state = :to, moves = t.moves + 1
+            FROM before WHERE t.id = before.id
+            RETURNING t.id, t.moves, before.state
+        ), kept AS (
+            INSERT INTO transitions (kind, subject_id, sort_key, from_state, to_state, by, why, at)
+            SELECT :kind, id, moves, state, :to, :by, :why, :now FROM moved ORDER BY id
+        )
+        SELECT id FROM moved ORDER BY id
+        """  # noqa: S608 - see above
+    )
+    values = {
+        "ids": wanted,
+        "sources": lifecycle.before(to),
+        "to": to,
+        "kind": lifecycle.kind,
+        "by": by,
+        "why": why,
+        "now": now,
+    }
+    return list(session.scalars(statement, values))

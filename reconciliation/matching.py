@@ -1,0 +1,240 @@
+"""Matching: which bill a payment settles, proven by a code that was quoted, never by the amount alone.
+
+Rules, first hit wins: the end-to-end id of a debit · the payment code or bill number quoted · one customer code quoted
+and exactly one open bill of that customer over exactly this amount. Whatever is ambiguous or contradicts itself goes
+to people. All of it is set-based: a batch of callbacks and a statement's lines take the same road.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from reconciliation import ledger, outbox, rivals
+from reconciliation.db import AdvisoryLock
+from reconciliation.lifecycle import BILL, move
+from reconciliation.unmatched import ask_about, settle_answered
+
+_BATCH = 5_000
+"""Payments decided at once: large enough for set-based speed, small enough that locks are held briefly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """What one run of matching did."""
+
+    allocations: int = 0
+    bills_paid: int = 0
+    questions: int = 0
+
+    def __add__(self, other: "Matched") -> "Matched":
+        return Matched(
+            self.allocations + other.allocations, self.bills_paid + other.bills_paid, self.questions + other.questions
+        )
+
+
+_DECISIONS = """
+    CREATE TEMP TABLE IF NOT EXISTS decisions (
+        payment_id bigint PRIMARY KEY, bill_id bigint, rule text, quoted text, verdict text NOT NULL, candidates text
+    ) ON COMMIT DELETE ROWS
+"""
+
+_LOCK_PAYMENTS = "SELECT count(*) FROM (SELECT id FROM payments WHERE id = ANY(:ids) ORDER BY id FOR UPDATE) locked"
+_LOCK_BILLS = """
+    SELECT count(*) FROM (
+        SELECT id FROM bills WHERE id IN (
+            SELECT bill_id FROM decisions WHERE verdict = 'match' UNION
+            SELECT bill_id FROM allocations WHERE payment_id = ANY(:ids) AND undone_at IS NULL)
+        ORDER BY id FOR UPDATE
+    ) locked
+"""
+
+# A bill's identity is its number: versions of one bill share it, and the newest version is the one that is owed.
+_DECIDE = """
+    WITH todo AS MATERIALIZED (
+        SELECT id, minor - matched_minor AS remaining, end_to_end_id, quoted FROM payments
+        WHERE id = ANY(:ids) AND matched_minor < minor AND currency = 'VND' AND state IN ('reported', 'confirmed')
+    ), codes AS MATERIALIZED (
+        SELECT id AS payment_id, unnest(quoted) AS code FROM todo
+    ), identities AS MATERIALIZED (
+        SELECT t.id AS payment_id, b.number, 1 AS rank, 'end_to_end_id' AS rule, t.end_to_end_id AS quoted
+        FROM todo t JOIN bills b ON b.end_to_end_id = t.end_to_end_id WHERE t.end_to_end_id <> ''
+        UNION ALL
+        SELECT c.payment_id, b.number, 2, 'payment_code', c.code FROM codes c JOIN bills b ON b.payment_code = c.code
+        UNION ALL
+        SELECT c.payment_id, b.number, 3, 'bill_number', c.code FROM codes c JOIN bills b ON b.number = c.code
+    ), named AS MATERIALIZED (
+        SELECT payment_id, count(DISTINCT number) AS bills, min(number) AS number,
+            string_agg(DISTINCT number, ', ' ORDER BY number) AS numbers,
+            (array_agg(rule ORDER BY rank))[1] AS rule, (array_agg(quoted ORDER BY rank))[1] AS quoted
+        FROM identities GROUP BY payment_id
+    ), newest AS MATERIALIZED (
+        SELECT DISTINCT ON (b.number) b.number, b.id, b.customer_id, b.state
+        FROM bills b WHERE b.number IN (SELECT number FROM named WHERE bills = 1) ORDER BY b.number, b.version DESC
+    ), people AS MATERIALIZED (
+        SELECT x.payment_id, count(DISTINCT c.id) AS customers, min(c.id) AS customer_id,
+            string_agg(DISTINCT c.code, ', ' ORDER BY c.code) AS customer_codes
+        FROM codes x JOIN customers c ON c.code = x.code GROUP BY x.payment_id
+    ), exact AS MATERIALIZED (
+        SELECT p.payment_id, count(*) AS bills, min(b.id) AS bill_id,
+            string_agg(b.number, ', ' ORDER BY b.number) AS numbers
+        FROM people p JOIN todo t ON t.id = p.payment_id
+        JOIN bills b ON b.customer_id = p.customer_id AND b.state IN ('open', 'part_paid')
+                    AND b.minor - b.paid_minor = t.remaining
+        WHERE p.customers = 1 AND NOT EXISTS (SELECT 1 FROM named n WHERE n.payment_id = p.payment_id)
+        GROUP BY p.payment_id
+    )
+    INSERT INTO decisions (payment_id, bill_id, rule, quoted, verdict, candidates)
+    SELECT t.id,
+        CASE WHEN n.bills = 1 THEN w.id WHEN e.bills = 1 THEN e.bill_id END,
+        CASE WHEN n.bills = 1 THEN n.rule WHEN e.bills = 1 THEN 'customer_amount' END,
+        CASE WHEN n.bills = 1 THEN n.quoted WHEN e.bills = 1 THEN p.customer_codes END,
+        CASE
+            WHEN n.bills > 1 THEN 'several_bills'
+            WHEN n.bills = 1 AND (p.customers > 1 OR p.customer_id <> w.customer_id) THEN 'contradiction'
+            WHEN n.bills = 1 AND w.state IN ('cancelled', 'replaced') THEN 'cancelled'
+            WHEN n.bills = 1 THEN 'match'
+            WHEN p.customers > 1 THEN 'several_customers'
+            WHEN e.bills > 1 THEN 'several_bills'
+            WHEN e.bills = 1 THEN 'match'
+            WHEN p.customers = 1 THEN 'other_amount'
+            ELSE 'unknown'
+        END,
+        coalesce(n.numbers, e.numbers, p.customer_codes)
+    FROM todo t
+    LEFT JOIN named n ON n.payment_id = t.id
+    LEFT JOIN newest w ON w.number = n.number AND n.bills = 1
+    LEFT JOIN people p ON p.payment_id = t.id
+    LEFT JOIN exact e ON e.payment_id = t.id
+    ORDER BY t.id
+"""
+
+# Each bill takes one payment a turn, so that two payments for one bill settle in an order that does not depend on
+# which was heard first.
+_ALLOCATE = f"""
+    WITH ready AS (
+        SELECT d.*, p.minor - p.matched_minor AS remaining, b.minor - b.paid_minor AS owed, b.number,
+            row_number() OVER (PARTITION BY d.bill_id ORDER BY {rivals.turn("d")}) AS turn
+        FROM decisions d JOIN payments p ON p.id = d.payment_id JOIN bills b ON b.id = d.bill_id
+        WHERE d.verdict = 'match' AND b.state IN ('open', 'part_paid', 'paid') AND b.paid_minor < b.minor
+          AND p.matched_minor < p.minor
+          AND (d.rule <> 'customer_amount' OR b.minor - b.paid_minor = p.minor - p.matched_minor)
+          AND NOT EXISTS (SELECT 1 FROM allocations a
+                          WHERE a.payment_id = d.payment_id AND a.bill_id = d.bill_id AND a.undone_at IS NULL)
+    )
+    INSERT INTO allocations (payment_id, bill_id, minor, rule, quoted, evidence, by, at)
+    SELECT payment_id, bill_id, least(remaining, owed), rule, quoted,
+        CASE rule
+            WHEN 'end_to_end_id'
+                THEN 'The bank repeats the end-to-end id ' || quoted || ' of our debit for bill ' || number
+            WHEN 'payment_code' THEN 'The payment code ' || quoted || ' of bill ' || number || ' is quoted'
+            WHEN 'bill_number' THEN 'The bill number ' || quoted || ' is quoted'
+            ELSE 'The customer code ' || quoted || ' is quoted, and bill ' || number
+                 || ' is that customer''s only open bill over exactly this amount'
+        END || CASE
+            WHEN remaining = owed THEN '; the amount is exactly what is owed.'
+            WHEN remaining < owed THEN '; ' || remaining || ' đ of ' || owed || ' đ owed.'
+            ELSE '; ' || owed || ' đ owed of ' || remaining || ' đ paid.'
+        END,
+        'matching', :now
+    FROM ready WHERE turn = 1 ORDER BY bill_id
+    RETURNING id, payment_id, bill_id
+"""  # noqa: S608 - put together from constants
+
+_ALLOCATED = """
+    SELECT 'allocation:' || a.id AS key, p.business_date,
+        'payment ' || p.source_reference || ' settles bill ' || b.number AS memo,
+        'suspense' AS debit, 'receivable' AS credit, a.minor, p.currency,
+        CAST(:now AS timestamptz) AS at
+    FROM allocations a JOIN payments p ON p.id = a.payment_id JOIN bills b ON b.id = a.bill_id WHERE a.id = ANY(:ids)
+"""
+
+
+def match(session: Session, payment_ids: Sequence[int], *, now: datetime) -> Matched:
+    """Match payments to bills, book it, promise the confirmations and ask people about the rest.
+
+    A payment matched before is looked at again: its evidence may have grown, or another claims its bill.
+    """
+    wait_for_bills(session)
+    done = Matched()
+    wanted = sorted(set(payment_ids))
+    for start in range(0, len(wanted), _BATCH):
+        done += _match_batch(session, wanted[start : start + _BATCH], now)
+    return done
+
+
+def wait_for_bills(session: Session, *, alone: bool = False) -> None:
+    """Wait until no bills are being issued (`alone`: until nobody matches), and keep it so for this transaction.
+
+    Otherwise a payment and its bill, each not yet committed, would not see each other and stay apart for ever.
+    """
+    kind = "" if alone else "_shared"
+    session.execute(text(f"SELECT pg_advisory_xact_lock{kind}(:key)"), {"key": AdvisoryLock.ISSUING})
+
+
+def waiting(session: Session, codes: Sequence[str]) -> list[int]:
+    """Return the payments with money left that quote one of `codes`: they may have come before their bill."""
+    found = session.scalars(
+        text(
+            "SELECT id FROM payments WHERE matched_minor < minor AND (quoted && :codes OR end_to_end_id = ANY(:codes))"
+        ),
+        {"codes": list(codes)},
+    )
+    return list(found)
+
+
+def _match_batch(session: Session, ids: list[int], now: datetime) -> Matched:
+    session.execute(text(_DECISIONS))
+    session.execute(text("DELETE FROM decisions"))
+    session.execute(text(_LOCK_PAYMENTS), {"ids": ids})
+    bills = rivals.undo_doubted(session, ids, now=now)
+    session.execute(text(_DECIDE), {"ids": ids})
+    session.execute(text(_LOCK_BILLS), {"ids": ids})
+    # Only now is it certain who else claims these bills: whoever held them before has committed.
+    others = rivals.of(session, ids, bills)
+    if others:
+        session.execute(text(_LOCK_PAYMENTS), {"ids": others})
+        session.execute(text(_DECIDE), {"ids": others})
+        ids = [*ids, *others]
+        session.execute(text(_LOCK_BILLS), {"ids": ids})
+    bills |= rivals.make_room(session, ids, bills, now=now)
+    allocations: list[int] = []
+    while rows := session.execute(text(_ALLOCATE), {"now": now}).all():
+        allocations += [row.id for row in rows]
+        bills |= {row.bill_id for row in rows}
+    ledger.post(session, _ALLOCATED, {"ids": allocations, "now": now})
+    paid = settle_bills(session, bills, why="matched", now=now)
+    outbox.promise_confirmations(session, allocations, now=now)
+    outbox.withdraw_notices(session, paid, why="the bill is paid", now=now)
+    questions = ask_about(session, ids, now=now)
+    settle_answered(session, ids, paid, now=now)
+    return Matched(len(allocations), len(paid), questions)
+
+
+def settle_bills(session: Session, bill_ids: set[int], *, why: str, now: datetime) -> list[int]:
+    """Move bills to the state their paid amount calls for; return those now paid."""
+    if not bill_ids:
+        return []
+    rows = session.execute(
+        text(
+            """
+            SELECT id, state, CASE WHEN paid_minor = minor THEN 'paid' WHEN paid_minor > 0 THEN 'part_paid'
+                              ELSE 'open' END AS due
+            FROM bills WHERE id = ANY(:ids) AND state IN ('open', 'part_paid', 'paid')
+            """
+        ),
+        {"ids": sorted(bill_ids)},
+    ).all()
+    for state in ("open", "part_paid", "paid"):
+        move(
+            session,
+            BILL,
+            [row.id for row in rows if row.due == state != row.state],
+            state,
+            by="matching",
+            why=why,
+            now=now,
+        )
+    return [row.id for row in rows if row.due == "paid"]

@@ -1,0 +1,257 @@
+"""Pairing: each line of an accepted statement with the payment it proves, then booking what the bank booked.
+
+A line is paired by the bank's own reference, by an end-to-end id, or by a bill's code quoted in both, always over the
+same amount; a reference that agrees while the amount does not is paired and asked about. Equal rows are counted off
+against each other: two identical lines are two payments. What no callback has told yet becomes a payment of its own.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from reconciliation import business_days, ledger, matching, mismatches, references
+from reconciliation.lifecycle import PAYMENT, move
+from reconciliation.payments import STATEMENT_WITHIN, lock_sources, naming_one_bill
+from reconciliation.statements import Statement
+
+CALLBACK_WITHIN = 1
+"""Business days within which a bank that calls back must have told of a line."""
+
+_BY_REFERENCE = """
+    WITH lines AS (
+        SELECT id, {line_key} AS reference, minor, currency,
+            row_number() OVER (PARTITION BY {line_key}{amount} ORDER BY entry, transaction) AS turn,
+            count(*) OVER (PARTITION BY {line_key}) AS rows
+        FROM statement_lines WHERE statement_id = :statement AND state = 'pending' AND minor > 0 AND {line_key} <> ''
+    ), waiting AS (
+        SELECT id, {payment_key} AS reference, minor, currency,
+            row_number() OVER (PARTITION BY {payment_key}{amount} ORDER BY id) AS turn,
+            count(*) OVER (PARTITION BY {payment_key}) AS rows
+        FROM payments
+        WHERE source = :bank AND {waiting} AND {payment_key} IN (SELECT reference FROM lines)
+    )
+    UPDATE statement_lines l SET payment_id = w.id, state = 'matched'
+    FROM lines JOIN waiting w USING (reference, turn) WHERE l.id = lines.id {same}
+"""
+_SAME_AMOUNT = {
+    "amount": ", minor, currency",
+    "same": "AND w.minor = lines.minor AND w.currency = lines.currency",
+}
+_OTHER_AMOUNT = {"amount": ", currency", "same": "AND w.currency = lines.currency AND w.rows = 1 AND lines.rows = 1"}
+"""A reference that stands on several rows is a batch's: it proves nothing once the amounts differ."""
+
+# Both name the same bill over the same amount, and their references don't contradict each other.
+_BY_CODE = """
+    WITH pending AS MATERIALIZED (
+        SELECT id, entry, transaction, minor, currency, quoted FROM statement_lines
+        WHERE statement_id = :statement AND state = 'pending' AND minor > 0 AND quoted <> '{{}}' AND {line}
+    ), waiting AS MATERIALIZED (
+        SELECT id, minor, currency, quoted FROM payments
+        WHERE source = :bank AND {waiting} AND quoted <> '{{}}' AND {payment}
+          AND minor IN (SELECT minor FROM pending)
+    ), lines AS (
+        SELECT id, bill, minor, currency,
+            row_number() OVER (PARTITION BY bill, minor, currency ORDER BY entry, transaction) AS turn
+        FROM pending JOIN ({named_by_lines}) one USING (id)
+    ), told AS (
+        SELECT id AS payment_id, bill, minor, currency,
+            row_number() OVER (PARTITION BY bill, minor, currency ORDER BY id) AS turn
+        FROM waiting JOIN ({named_by_payments}) one USING (id)
+    )
+    UPDATE statement_lines l SET payment_id = told.payment_id, state = 'matched'
+    FROM lines JOIN told USING (bill, minor, currency, turn) WHERE l.id = lines.id
+"""
+
+# A statement waits for payments it has not confirmed yet. A notice only recognises what is known already; the next
+# one may repeat its lines, because intraday reports grow over the day.
+_UNCONFIRMED = """
+    state = 'reported' AND confirmed_minor = 0
+    AND NOT EXISTS (SELECT 1 FROM statement_lines n WHERE n.payment_id = payments.id AND n.counts)
+"""
+_UNNOTICED = """
+    NOT EXISTS (SELECT 1 FROM statement_lines n WHERE n.payment_id = payments.id AND n.statement_id = :statement)
+"""
+
+# What the statement's own line could not be told to be is noted, not booked; the statement decides over amounts.
+_BOOKABLE_NOTICE = f"""
+    AND (l.bank_reference <> '' OR l.end_to_end_id <> '' OR EXISTS (
+        SELECT 1 FROM unnest(l.quoted) AS code WHERE code ~ '{references.PAYMENT_CODE}'
+            OR EXISTS (SELECT 1 FROM bills b WHERE b.payment_code = code OR b.number = code)))
+    AND NOT EXISTS (
+        SELECT 1 FROM payments p WHERE p.source = :bank AND l.bank_reference <> ''
+            AND p.bank_reference = l.bank_reference AND p.minor <> l.minor)
+"""  # noqa: S608 - put together from constants
+
+# What the bank's line adds to what a callback told: references it did not give, codes it did not quote.
+_ENRICH = """
+    UPDATE payments p SET
+        bank_reference = coalesce(nullif(p.bank_reference, ''), l.bank_reference),
+        end_to_end_id = coalesce(nullif(p.end_to_end_id, ''), l.end_to_end_id),
+        quoted = ARRAY(SELECT DISTINCT unnest(p.quoted || l.quoted) ORDER BY 1)
+    FROM statement_lines l
+    WHERE l.statement_id = :statement AND l.payment_id = p.id AND l.minor > 0
+      AND (NOT l.quoted <@ p.quoted OR (p.bank_reference = '' AND l.bank_reference <> '')
+           OR (p.end_to_end_id = '' AND l.end_to_end_id <> ''))
+    RETURNING p.id
+"""
+
+_NEW = """
+    WITH made AS (
+        INSERT INTO payments (source, source_reference, bank_reference, end_to_end_id, minor, currency, paid_at,
+            business_date, narrative, quoted, payer_tail, payer_hash, origin, delivery_id, reported_at, due_at,
+            created_at)
+        SELECT :bank, 'line:' || l.id, l.bank_reference, l.end_to_end_id, l.minor, l.currency, NULL,
+            coalesce(l.booked_on, CAST(:day AS date)), l.narrative, l.quoted, l.counterparty_tail, l.counterparty_hash,
+            :origin, :delivery, CASE WHEN l.counts THEN NULL ELSE CAST(:now AS timestamptz) END,
+            CAST(:due AS timestamptz), :now
+        FROM statement_lines l
+        WHERE l.statement_id = :statement AND l.state = 'pending' AND l.minor > 0 {only}
+        ORDER BY l.entry, l.transaction
+        RETURNING id, source_reference
+    )
+    UPDATE statement_lines l SET payment_id = made.id, state = 'matched'
+    FROM made WHERE l.id = CAST(substr(made.source_reference, 6) AS bigint)
+    RETURNING made.id
+"""
+
+_CONFIRMED = r"""
+    SELECT 'line:' || l.id AS key, coalesce(l.booked_on, CAST(:day AS date)) AS business_date,
+        'statement ' || s.statement_id || ' line ' || l.entry || '.' || l.transaction AS memo,
+        'bank:' || s.bank || '\:confirmed' AS debit,
+        CASE WHEN p.source_reference = 'line:' || l.id THEN 'suspense'
+             ELSE 'bank:' || s.bank || '\:reported' END AS credit,
+        l.minor, l.currency, CAST(:now AS timestamptz) AS at
+    FROM statement_lines l JOIN statements s ON s.id = l.statement_id JOIN payments p ON p.id = l.payment_id
+    WHERE l.statement_id = :statement AND l.minor > 0 AND l.counts
+"""
+
+_NOTICED = r"""
+    SELECT 'payment:' || p.id || '\:reported' AS key, p.business_date, 'notice line ' || l.id AS memo,
+        'bank:' || p.source || '\:reported' AS debit, 'suspense' AS credit, p.minor, p.currency,
+        CAST(:now AS timestamptz) AS at
+    FROM statement_lines l JOIN payments p ON p.id = l.payment_id
+    WHERE l.statement_id = :statement AND NOT l.counts AND p.source_reference = 'line:' || l.id
+"""
+
+_OUTGOING = r"""
+    SELECT 'line:' || l.id AS key, coalesce(l.booked_on, CAST(:day AS date)) AS business_date,
+        'statement ' || s.statement_id || ' line ' || l.entry || '.' || l.transaction AS memo,
+        'bank:' || s.bank || '\:outgoing' AS debit, 'bank:' || s.bank || '\:confirmed' AS credit, -l.minor AS minor,
+        l.currency, CAST(:now AS timestamptz) AS at
+    FROM statement_lines l JOIN statements s ON s.id = l.statement_id
+    WHERE l.statement_id = :statement AND l.minor < 0 AND l.counts
+"""
+
+_ASK_OUTGOING = """
+    SELECT CASE WHEN l.reversal OR l.return_reason <> '' THEN 'M09' ELSE 'M12' END, 'line:' || l.id,
+        CAST(:bank AS text), -l.minor, l.currency, l.id, l.statement_id,
+        jsonb_build_object('verdict', 'outgoing', 'paid', l.minor, 'reason', l.return_reason, 'quoted', l.quoted)
+    FROM statement_lines l WHERE l.statement_id = :statement AND l.state = 'mismatch' AND l.minor < 0
+"""
+
+_ASK_OTHER_AMOUNT = """
+    SELECT 'M03', 'line:' || l.id, CAST(:bank AS text), abs(p.minor - l.minor), l.currency, p.id, l.id, l.statement_id,
+        jsonb_build_object('verdict', 'statement_differs', 'expected', p.minor, 'arrived', l.minor)
+    FROM statement_lines l JOIN payments p ON p.id = l.payment_id
+    WHERE l.statement_id = :statement AND l.counts AND l.minor <> p.minor
+"""
+
+_CUT_OVER = """
+    SELECT 'M08', 'payment:' || p.id || '/cut-over', p.source, p.minor, p.currency, p.id, l.id, l.statement_id,
+        jsonb_build_object('reported_on', p.business_date, 'booked_on', l.booked_on)
+    FROM statement_lines l JOIN payments p ON p.id = l.payment_id
+    WHERE l.statement_id = :statement AND l.counts AND p.origin = 'callback' AND l.booked_on > p.business_date
+"""
+
+
+def accept(session: Session, statement: Statement, *, callbacks: bool, now: datetime) -> matching.Matched:
+    """Pair, book and match the lines of an accepted statement.
+
+    `callbacks` tells whether this bank calls back at all: if it does not, a line without a callback is no surprise.
+    """
+    lock_sources(session, {statement.bank})
+    counts = statement.kind == "statement"
+    day = statement.closing_on or statement.to_on or business_days.local_day(now)
+    due = business_days.end_of(business_days.after(day, CALLBACK_WITHIN if counts else STATEMENT_WITHIN))
+    values: dict[str, object] = {
+        "statement": statement.id, "bank": statement.bank, "now": now, "delivery": statement.delivery_id,
+        "day": day, "origin": statement.kind, "due": due if callbacks or not counts else None,
+    }  # fmt: skip
+    _pair(session, values, counts)
+    grown = list(session.scalars(text(_ENRICH), values))
+    made = list(session.scalars(text(_NEW.format(only="" if counts else _BOOKABLE_NOTICE)), values))
+    _set_the_rest_aside(session, values)
+    ledger.post(session, _CONFIRMED if counts else _NOTICED, values)
+    ledger.post(session, _OUTGOING, values)
+    columns = "code, subject, source, minor, currency, line_id, statement_id, facts"
+    mismatches.ask(session, columns, _ASK_OUTGOING, values)
+    mismatches.ask(session, columns.replace("line_id", "payment_id, line_id"), _ASK_OTHER_AMOUNT, values)
+    if counts:
+        _confirm(session, values, columns, now)
+    return matching.match(session, [*made, *grown], now=now)
+
+
+def _pair(session: Session, values: dict[str, object], counts: bool) -> None:
+    waiting = _UNCONFIRMED if counts else _UNNOTICED
+    rounds = [
+        ("bank_reference", "bank_reference"),
+        ("bank_reference", "source_reference"),
+        ("end_to_end_id", "end_to_end_id"),
+    ]
+    for line_key, payment_key in rounds:
+        query = _BY_REFERENCE.format(line_key=line_key, payment_key=payment_key, waiting=waiting, **_SAME_AMOUNT)
+        session.execute(text(query), values)
+    for line, payment in (("true", "bank_reference = ''"), ("bank_reference = ''", "true")):
+        query = _BY_CODE.format(
+            line=line, payment=payment, waiting=waiting,
+            named_by_lines=naming_one_bill("id", "SELECT * FROM pending"),
+            named_by_payments=naming_one_bill("id", "SELECT * FROM waiting"),
+        )  # fmt: skip
+        session.execute(text(query), values)
+    if counts:
+        keys = {"line_key": "bank_reference", "payment_key": "bank_reference"}
+        session.execute(text(_BY_REFERENCE.format(waiting=waiting, **keys, **_OTHER_AMOUNT)), values)
+
+
+def _set_the_rest_aside(session: Session, values: dict[str, object]) -> None:
+    session.execute(
+        text(
+            """
+            UPDATE statement_lines SET
+                state = CASE WHEN minor < 0 AND counts THEN 'mismatch' ELSE 'rejected' END,
+                reason = CASE WHEN minor = 0 THEN 'no money moved'
+                              WHEN NOT counts THEN 'a notice: the statement will decide'
+                              ELSE 'money going out' END
+            WHERE statement_id = :statement AND state = 'pending'
+            """
+        ),
+        values,
+    )
+
+
+def _confirm(session: Session, values: dict[str, object], columns: str, now: datetime) -> None:
+    confirmed: Sequence[int] = list(
+        session.scalars(
+            text(
+                """
+                UPDATE payments p SET confirmed_minor = p.confirmed_minor + l.minor, due_at = CASE
+                    WHEN p.reported_at IS NULL THEN p.due_at END
+                FROM statement_lines l WHERE l.statement_id = :statement AND l.payment_id = p.id AND l.counts
+                RETURNING p.id
+                """
+            ),
+            values,
+        )
+    )
+    move(session, PAYMENT, confirmed, "confirmed", by="statement", why=f"statement {values['statement']}", now=now)
+    cleared = mismatches.ask(session, columns.replace("line_id", "payment_id, line_id"), _CUT_OVER, values)
+    mismatches.resolve(
+        session, cleared, by="pairing", resolution="booked by the bank on a later day; it cleared itself", now=now
+    )
+    late = session.scalars(
+        text("SELECT id FROM mismatches WHERE payment_id = ANY(:ids) AND code = 'M01' AND state <> 'resolved'"),
+        {"ids": confirmed},
+    )
+    mismatches.resolve(session, late, by="pairing", resolution="the statement line came", now=now)

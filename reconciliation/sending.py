@@ -1,0 +1,165 @@
+"""Sending: a message is claimed, and the claim committed, before a byte leaves; what is unsure stays unsure."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from reconciliation.lifecycle import MESSAGE, move
+
+Claimed = Row[tuple[int, str, str, bytes, str]]
+"""id, request_id, body, msisdn_sealed, state it was claimed from."""
+
+
+def claim(session: Session, *, limit: int, lease: timedelta, now: datetime) -> Sequence[Claimed]:
+    """Take up to `limit` messages that are due; the caller commits before it sends the first.
+
+    What came too late expires; a notice for a bill that is no longer owed is withdrawn, so that no payer is dunned.
+    """
+    late = session.scalars(
+        text("SELECT id FROM messages WHERE state = 'queued' AND not_after <= :now FOR UPDATE SKIP LOCKED"),
+        {"now": now},
+    )
+    move(session, MESSAGE, late, "expired", by="sending", why="too late to tell the customer anything new", now=now)
+    paid = session.scalars(
+        text(
+            """
+            SELECT m.id FROM messages m JOIN bills b ON b.id = m.bill_id
+            WHERE m.state = 'queued' AND m.event = 'before_debit' AND b.state <> 'open' FOR UPDATE OF m SKIP LOCKED
+            """
+        )
+    )
+    move(session, MESSAGE, paid, "withdrawn", by="sending", why="the bill is no longer owed as announced", now=now)
+    due = list(
+        session.scalars(
+            text(
+                """
+                SELECT id FROM messages
+                WHERE state = 'queued' AND body IS NOT NULL AND (not_before IS NULL OR not_before <= :now)
+                ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+                """
+            ),
+            {"now": now, "limit": limit},
+        )
+    )
+    taken = move(session, MESSAGE, due, "sending", by="sending", why="", now=now)
+    return _lease(session, taken, now + lease)
+
+
+def lapse(session: Session, *, now: datetime) -> int:
+    """Call unsure what was being sent when its sender died: nobody knows whether it left; return how many."""
+    lapsed = session.scalars(
+        text("SELECT id FROM messages WHERE state = 'sending' AND lease_until < :now FOR UPDATE SKIP LOCKED"),
+        {"now": now},
+    )
+    return len(
+        move(session, MESSAGE, lapsed, "unsure", by="sending", why="its sender ended before the answer", now=now)
+    )
+
+
+def ask_again(session: Session, *, limit: int, lease: timedelta, now: datetime) -> Sequence[Claimed]:
+    """Take unsure messages to repeat under their own key: only for a carrier that dedupes by it.
+
+    Whether it left the first time nobody knows, so the same limits hold: not too late, and no payer is dunned.
+    """
+    unsure = list(
+        session.scalars(
+            text(
+                """
+                SELECT m.id FROM messages m LEFT JOIN bills b ON b.id = m.bill_id
+                WHERE m.state = 'unsure' AND (m.lease_until IS NULL OR m.lease_until < :now) AND m.attempts < 5
+                  AND m.not_after > :now AND (m.event <> 'before_debit' OR b.state = 'open')
+                ORDER BY m.id LIMIT :limit FOR UPDATE OF m SKIP LOCKED
+                """
+            ),
+            {"now": now, "limit": limit},
+        )
+    )
+    return _lease(session, unsure, now + lease)
+
+
+def _lease(session: Session, ids: list[int], until: datetime) -> Sequence[Claimed]:
+    if not ids:
+        return []
+    rows: Sequence[Claimed] = session.execute(
+        text(
+            """
+            UPDATE messages m SET lease_until = :until, attempts = m.attempts + 1 FROM customers c
+            WHERE c.id = m.customer_id AND m.id = ANY(:ids)
+            RETURNING m.id, CAST(m.request_id AS text) AS request_id, m.body, c.msisdn_sealed, m.state
+            """
+        ),
+        {"ids": ids, "until": until},
+    ).all()
+    return rows
+
+
+def sent(session: Session, taken: Sequence[tuple[int, str]], *, provider: str, now: datetime) -> None:
+    """Record what a carrier accepted: (message id, the carrier's reference) each."""
+    if not taken:
+        return
+    session.execute(
+        text(
+            """
+            UPDATE messages m SET provider = :provider, provider_ref = t.ref, sent_at = coalesce(m.sent_at, :now)
+            FROM unnest(CAST(:ids AS bigint[]), CAST(:refs AS text[])) AS t (id, ref) WHERE m.id = t.id
+            """
+        ),
+        {"ids": [one[0] for one in taken], "refs": [one[1] for one in taken], "provider": provider, "now": now},
+    )
+    move(session, MESSAGE, [one[0] for one in taken], "sent", by=provider, why="accepted", now=now)
+
+
+def refused(session: Session, message_id: int, *, permanent: bool, why: str, again_at: datetime, now: datetime) -> None:
+    """Record a clean refusal: nothing left, so it may be tried again from `again_at`, unless it is for good."""
+    move(session, MESSAGE, [message_id], "failed" if permanent else "queued", by="carrier", why=why, now=now)
+    session.execute(
+        text(
+            "UPDATE messages SET reason = :why, not_before = :again"
+            " WHERE id = :id AND state IN ('queued', 'failed', 'unsure')"
+        ),
+        {"id": message_id, "why": why, "again": again_at},
+    )
+
+
+def unsure(session: Session, message_id: int, *, why: str, again_at: datetime, now: datetime) -> None:
+    """Record that nobody knows whether it left: a receipt, the carrier's own deduplication or a person will tell."""
+    move(session, MESSAGE, [message_id], "unsure", by="carrier", why=why, now=now)
+    session.execute(
+        # A receipt may have overtaken this word: then it is known that the message left.
+        text("UPDATE messages SET reason = :why, lease_until = :again WHERE id = :id AND state = 'unsure'"),
+        {"id": message_id, "why": why, "again": again_at},
+    )
+
+
+def receipt(
+    session: Session, *, provider: str, provider_ref: str, request_id: str, delivered: bool, code: str, now: datetime
+) -> bool:
+    """Record a carrier's receipt; return False when no message of ours is meant. The first final word stands."""
+    found = session.execute(
+        text(
+            """
+            SELECT id, state FROM messages
+            WHERE (provider = :provider AND provider_ref = :ref) OR CAST(request_id AS text) = :request FOR UPDATE
+            """
+        ),
+        {"provider": provider, "ref": provider_ref, "request": request_id},
+    ).first()
+    if found is None:
+        return False
+    if found.state == "sending":
+        # The receipt overtook the carrier's own answer: it proves that the message left.
+        sent(session, [(found.id, provider_ref)], provider=provider, now=now)
+    to = "delivered" if delivered else "undelivered"
+    if move(session, MESSAGE, [found.id], to, by=provider, why=code, now=now):
+        session.execute(
+            text(
+                """
+                UPDATE messages SET provider = :provider, provider_ref = :ref, sent_at = coalesce(sent_at, :now),
+                    delivered_at = CASE WHEN :delivered THEN CAST(:now AS timestamptz) END WHERE id = :id
+                """
+            ),
+            {"id": found.id, "now": now, "delivered": delivered, "provider": provider, "ref": provider_ref},
+        )
+    return True

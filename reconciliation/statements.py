@@ -1,0 +1,98 @@
+"""Statements and their lines: what a bank says was booked, with its balances."""
+
+from datetime import date, datetime
+
+from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from reconciliation.db import Base, Id, Label, Minor, Moves, one_of
+from reconciliation.lifecycle import STATEMENT
+
+
+class Statement(Base):
+    """One statement (camt.053) or notice (camt.052/054); the same id twice on one account is accepted only once."""
+
+    __tablename__ = "statements"
+    __table_args__ = (
+        Index(
+            "uq_statements_accepted",
+            "bank", "account_hash", "kind", "statement_id", "page",
+            unique=True,
+            postgresql_where=text("state = 'accepted'"),
+        ),
+        Index(None, "bank", "account_hash", "closing_on"),
+        Index(None, "delivery_id"),
+        one_of("kind", ["statement", "notice"]),
+        one_of("state", STATEMENT.states),
+    )  # fmt: skip
+
+    id: Mapped[Id]
+    delivery_id: Mapped[int] = mapped_column(ForeignKey("deliveries.id"))
+    bank: Mapped[str]
+    account_hash: Mapped[bytes]
+    account_tail: Mapped[Label]
+    kind: Mapped[str]
+    format: Mapped[str]
+    statement_id: Mapped[str]
+    message_id: Mapped[Label]
+    sequence: Mapped[int | None]
+    page: Mapped[int] = mapped_column(server_default="1")
+    currency: Mapped[str]
+    from_on: Mapped[date | None]
+    to_on: Mapped[date | None]
+    closing_on: Mapped[date | None]
+    opening_minor: Mapped[int | None]
+    closing_minor: Mapped[int | None]
+    credit_minor: Mapped[Minor] = mapped_column(server_default="0")
+    debit_minor: Mapped[Minor] = mapped_column(server_default="0")
+    """Zero or negative."""
+    lines: Mapped[int] = mapped_column(server_default="0")
+    left_out: Mapped[int] = mapped_column(server_default="0")
+    difference_minor: Mapped[int | None]
+    state: Mapped[str] = mapped_column(server_default=STATEMENT.start)
+    reason: Mapped[Label]
+    only_gap: Mapped[bool] = mapped_column(server_default="false")
+    """Held for no other reason than an opening balance that follows from a statement not seen yet."""
+    moves: Mapped[Moves]
+    created_at: Mapped[datetime]
+
+
+class Line(Base):
+    """One booked transaction; `minor` is signed, positive came in. Names and account numbers stand masked."""
+
+    __tablename__ = "statement_lines"
+    __table_args__ = (
+        UniqueConstraint("statement_id", "entry", "transaction"),
+        Index("uq_statement_lines_payment", "payment_id", "direction", unique=True,
+              postgresql_where=text("payment_id IS NOT NULL AND counts")),
+        Index("ix_statement_lines_pending", "statement_id", postgresql_where=text("state = 'pending'")),
+        Index(None, "bank_reference", postgresql_where=text("bank_reference <> ''")),
+        one_of("state", ["pending", "matched", "mismatch", "rejected"]),
+        one_of("direction", ["in", "out"]),
+    )  # fmt: skip
+
+    id: Mapped[Id]
+    statement_id: Mapped[int] = mapped_column(ForeignKey("statements.id"))
+    entry: Mapped[int]
+    transaction: Mapped[int]
+    direction: Mapped[str]
+    counts: Mapped[bool]
+    """True on a statement, which books money; False on a notice, which only tells early."""
+    minor: Mapped[Minor]
+    currency: Mapped[str]
+    booked_on: Mapped[date | None]
+    value_on: Mapped[date | None]
+    reversal: Mapped[bool]
+    bank_reference: Mapped[Label]
+    end_to_end_id: Mapped[Label]
+    mandate_id: Mapped[Label]
+    return_reason: Mapped[Label]
+    counterparty: Mapped[Label]
+    counterparty_tail: Mapped[Label]
+    counterparty_hash: Mapped[bytes | None]
+    narrative: Mapped[Label]
+    quoted: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    payment_id: Mapped[int | None] = mapped_column(ForeignKey("payments.id"))
+    state: Mapped[str] = mapped_column(server_default="pending")
+    reason: Mapped[Label]

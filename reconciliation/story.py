@@ -1,0 +1,171 @@
+"""The story of a bill or a payment: everything that happened to it, in order, each with its time and who did it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import and_, or_, select, true
+from sqlalchemy.orm import Session, load_only
+
+from reconciliation.bills import Bill
+from reconciliation.customers import Customer
+from reconciliation.inbox import Delivery
+from reconciliation.ledger import Entry, Posting
+from reconciliation.lifecycle import Transition
+from reconciliation.mismatches import Mismatch
+from reconciliation.outbox import Message
+from reconciliation.payments import Allocation, Payment
+from reconciliation.statements import Line, Statement
+
+_ORDER = (
+    "issued", "delivery", "payment", "line", "allocated", "undone", "moved", "message", "asked", "settled", "entry",
+)  # fmt: skip
+"""What comes first among things that one transaction wrote at the same moment: causes before effects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened; `what` is the row it is about, `more` what belongs to it (steps, postings, a bill)."""
+
+    at: datetime
+    kind: str
+    what: object
+    more: Sequence[object] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """All versions of a bill (or the bills a payment settles), the payments, and the events, oldest first."""
+
+    bills: Sequence[Bill]
+    payments: Sequence[Payment]
+    events: Sequence[Event]
+    questions: Sequence[Mismatch] = field(default=())
+
+
+def of_bill(session: Session, bill: Bill) -> Story:
+    """Tell the story of a bill: of all its versions, since a payment may have met an earlier one."""
+    bills = session.scalars(select(Bill).where(Bill.number == bill.number).order_by(Bill.version)).all()
+    ids = [one.id for one in bills]
+    allocations = session.scalars(select(Allocation).where(Allocation.bill_id.in_(ids))).all()
+    questions = session.scalars(select(Mismatch).where(Mismatch.bill_id.in_(ids))).all()
+    payment_ids = {one.payment_id for one in allocations} | {one.payment_id for one in questions if one.payment_id}
+    payments = _payments(session, payment_ids)
+    return _tell(session, bills, payments, allocations, questions)
+
+
+def of_payment(session: Session, payment: Payment) -> Story:
+    """Tell the story of a payment and of its links to bills, without the bills' own histories."""
+    allocations = session.scalars(select(Allocation).where(Allocation.payment_id == payment.id)).all()
+    return _tell(session, [], [payment], allocations, [])
+
+
+def customer_of(session: Session, bill: Bill) -> Customer:
+    """Return whom a bill is addressed to."""
+    return session.scalars(select(Customer).where(Customer.id == bill.customer_id)).one()
+
+
+def moves_of(session: Session, kind: str, ids: Iterable[int]) -> list[Transition]:
+    """Return the lifecycle moves of rows of one kind, in the order they were made."""
+    found = session.scalars(
+        select(Transition)
+        .where(Transition.kind == kind, Transition.subject_id.in_(list(ids)))
+        .order_by(Transition.subject_id, Transition.sort_key)
+    )
+    return list(found)
+
+
+def entries_of(session: Session, keys: Iterable[str]) -> list[tuple[Entry, list[Posting]]]:
+    """Return the ledger entries booked under `keys`, each with its postings, debits first."""
+    entries = session.scalars(select(Entry).where(Entry.key.in_(list(keys))).order_by(Entry.id)).all()
+    postings: dict[int, list[Posting]] = {}
+    wanted = select(Posting).where(Posting.entry_id.in_([one.id for one in entries]))
+    for posting in session.scalars(wanted.order_by(Posting.minor.desc(), Posting.id)):
+        postings.setdefault(posting.entry_id, []).append(posting)
+    return [(entry, postings.get(entry.id, [])) for entry in entries]
+
+
+def _payments(session: Session, ids: Iterable[int]) -> Sequence[Payment]:
+    return session.scalars(select(Payment).where(Payment.id.in_(list(ids))).order_by(Payment.id)).all()
+
+
+def _tell(
+    session: Session,
+    bills: Sequence[Bill],
+    payments: Sequence[Payment],
+    allocations: Sequence[Allocation],
+    asked: Sequence[Mismatch],
+) -> Story:
+    bill_ids, payment_ids = [one.id for one in bills], [one.id for one in payments]
+    lines = session.execute(
+        select(Line, Statement)
+        .join(Statement, Statement.id == Line.statement_id)
+        .where(Line.payment_id.in_(payment_ids))
+        .order_by(Line.id)
+    ).all()
+    questions = {one.id: one for one in asked}
+    found = session.scalars(
+        select(Mismatch).where(
+            or_(Mismatch.payment_id.in_(payment_ids), Mismatch.line_id.in_([line.id for line, _ in lines]))
+        )
+    )
+    questions |= {one.id: one for one in found}
+
+    events = [Event(one.created_at, "issued", one) for one in bills]
+    events += _about_payments(session, payments)
+    events += [Event(statement.created_at, "line", line, (statement,)) for line, statement in lines]
+    events += _about_links(session, allocations)
+    for kind, ids in (("bill", bill_ids), ("payment", payment_ids)):
+        events += [Event(move.at, "moved", move) for move in moves_of(session, kind, ids)]
+    events += _about_messages(session, bill_ids, payment_ids)
+    for one in questions.values():
+        events.append(Event(one.opened_at, "asked", one))
+        if one.resolved_at is not None:
+            events.append(Event(one.resolved_at, "settled", one))
+    keys = [*_bill_keys(bills), *(f"payment:{one.id}:reported" for one in payments)]
+    keys += [f"line:{line.id}" for line, _ in lines]
+    keys += [key for one in allocations for key in (f"allocation:{one.id}", f"allocation:{one.id}/undone")]
+    events += [Event(entry.at, "entry", entry, postings) for entry, postings in entries_of(session, keys)]
+    events.sort(key=lambda one: (one.at, _ORDER.index(one.kind)))
+    return Story(bills, payments, events, sorted(questions.values(), key=lambda one: one.id))
+
+
+def _bill_keys(bills: Sequence[Bill]) -> list[str]:
+    return [f"bill:{one.number}/{one.version}{end}" for one in bills for end in ("", "/replaced", "/cancelled")]
+
+
+def _about_payments(session: Session, payments: Sequence[Payment]) -> list[Event]:
+    deliveries = {
+        one.id: one
+        for one in session.scalars(
+            select(Delivery)
+            .options(load_only(Delivery.source, Delivery.kind, Delivery.state, Delivery.received_at, Delivery.name))
+            .where(Delivery.id.in_([one.delivery_id for one in payments if one.delivery_id]))
+        )
+    }
+    events = [Event(one.received_at, "delivery", one) for one in deliveries.values()]
+    return events + [Event(one.reported_at or one.created_at, "payment", one) for one in payments]
+
+
+def _about_links(session: Session, allocations: Sequence[Allocation]) -> list[Event]:
+    ids = {one.bill_id for one in allocations}
+    bills = {one.id: one for one in session.scalars(select(Bill).where(Bill.id.in_(ids)))}
+    payments = {one.id: one for one in _payments(session, {one.payment_id for one in allocations})}
+    events = []
+    for one in allocations:
+        both = (bills[one.bill_id], payments[one.payment_id])
+        events.append(Event(one.at, "allocated", one, both))
+        if one.undone_at is not None:
+            events.append(Event(one.undone_at, "undone", one, both))
+    return events
+
+
+def _about_messages(session: Session, bill_ids: Sequence[int], payment_ids: Sequence[int]) -> list[Event]:
+    # A payment may settle several bills: a bill's story tells what its own customer was told, not what others were.
+    ours = and_(Message.payment_id.in_(payment_ids), Message.bill_id.is_(None) if bill_ids else true())
+    wanted = select(Message).where(or_(Message.bill_id.in_(bill_ids), ours)).order_by(Message.id)
+    messages = session.scalars(wanted).all()
+    steps: dict[int, list[Transition]] = {}
+    for move in moves_of(session, "message", [one.id for one in messages]):
+        steps.setdefault(move.subject_id, []).append(move)
+    return [Event(one.created_at, "message", one, steps.get(one.id, ())) for one in messages]

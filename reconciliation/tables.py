@@ -1,0 +1,21 @@
+"""Every table in one place, for migrations and for tests that compare them with the database."""
+
+from reconciliation import (
+    audit,
+    bills,
+    customers,
+    inbox,
+    ledger,
+    lifecycle,
+    mismatches,
+    outbox,
+    payments,
+    staff,
+    statements,
+)
+from reconciliation.db import metadata
+
+__all__ = [
+    "audit", "bills", "customers", "inbox", "ledger", "lifecycle", "metadata", "mismatches", "outbox", "payments",
+    "staff", "statements",
+]  # fmt: skip

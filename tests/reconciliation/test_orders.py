@@ -1,0 +1,131 @@
+"""All arrival orders of the same facts converge to the same books: invariant 10, played in many random orders."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from random import Random
+
+import pytest
+
+from reconciliation.issuing import BillsRefused
+from tests.reconciliation.books import (
+    CUSTOMER,
+    DAY,
+    OTHER_CUSTOMER,
+    Books,
+    a_bill,
+    a_line,
+    a_notice,
+    at,
+)
+
+# Each run has its own bills and references, so that many runs share one database and none meets another.
+STORY_COUNT, RUNS = 2, 51
+
+
+def facts(books: Books, run: int) -> dict[str, Callable[[], object]]:
+    """Two bills (one corrected), five payments by two doors and two banks, statements of two days, one re-sent."""
+    n = f"{700 + run}"
+    bank, wallet = f"bank{n}", f"wallet{n}"
+    customer, other = CUSTOMER[:-4] + "1" + n, OTHER_CUSTOMER[:-4] + "2" + n
+    code, second = customer + "11126", other + "11126"
+    debt = a_bill(f"HD{n}A", 100_000, code, customer_code=customer)
+    lines = (
+        a_line(100_000, f"B1{n}", f"tt {code}"),
+        a_line(50_000, f"B2{n}"),
+        a_line(30_000, f"B3{n}", f"tra {second}"),
+        a_line(70_000, f"B4{n}", "khong ro"),
+    )
+
+    def corrected() -> None:
+        # An older version behind a newer one is refused: the newer one is what is owed in either order.
+        books.issue(a_bill(f"HD{n}A", 120_000, code, customer_code=customer, version=2))
+
+    def first() -> None:
+        with suppress(BillsRefused):
+            books.issue(debt)
+
+    return {
+        "bill A": first,
+        "bill A corrected": corrected,
+        "bill B": lambda: books.issue(a_bill(f"HD{n}B", 80_000, second, customer_code=other)),
+        "A paid at the bank": lambda: books.hear(
+            a_notice(f"P1{n}", 100_000, code, bank_reference=f"B1{n}", paid_at=at(1)), source=bank
+        ),
+        "A paid in part by wallet, earlier": lambda: books.hear(
+            a_notice(f"W1{n}", 60_000, code, paid_at=at(0)), source=wallet
+        ),
+        "B paid in part": lambda: books.hear(
+            a_notice(f"P2{n}", 50_000, second, bank_reference=f"B2{n}", paid_at=at(2)), source=bank
+        ),
+        "B paid in part once more": lambda: books.hear(
+            a_notice(f"P3{n}", 30_000, "", bank_reference=f"B3{n}", paid_at=at(3)), source=bank
+        ),
+        "B paid again": lambda: books.hear(a_notice(f"W2{n}", 80_000, second, paid_at=at(4)), source=wallet),
+        "the same callback again": lambda: books.hear(
+            a_notice(f"P1{n}", 100_000, code, bank_reference=f"B1{n}", paid_at=at(1)), source=bank
+        ),
+        "today's statement": lambda: books.read(*lines[:2], opening=0, id=f"S1{n}", bank=bank),
+        "today's statement re-sent": lambda: books.read(*lines[:2], opening=0, id=f"S1{n}", bank=bank),
+        "tomorrow's statement": lambda: books.read(
+            *lines[2:], opening=150_000, id=f"S2{n}", bank=bank, on=DAY + timedelta(days=1)
+        ),
+        "the day's notice": lambda: books.read(*lines[:3], id=f"N1{n}", bank=bank, kind="notice"),
+    }
+
+
+def outcome(books: Books, run: int) -> dict[str, list[tuple[object, ...]]]:
+    """The books of one run, without the ids and names that tell runs apart."""
+    n = f"{700 + run}"
+
+    def plain(value: object) -> object:
+        return value.replace(n, "") if isinstance(value, str) else value
+
+    def rows(query: str) -> list[tuple[object, ...]]:
+        found = books.rows(query, like=f"%{n}%", bank=f"bank{n}", wallet=f"wallet{n}")
+        return sorted((tuple(map(plain, row)) for row in found), key=repr)
+
+    name = "CASE WHEN p.source_reference LIKE 'line:%' THEN 'line ' || p.bank_reference ELSE p.source_reference END"
+    return {
+        "bills": rows(
+            "SELECT number, state, minor, paid_minor FROM bills WHERE number LIKE :like AND state <> 'replaced'"
+        ),
+        "payments": rows(
+            f"SELECT {name}, p.minor, matched_minor, confirmed_minor, state, business_date::text,"
+            " ARRAY(SELECT unnest(quoted) ORDER BY 1)::text, bank_reference FROM payments p WHERE source IN (:bank, :wallet)"
+        ),
+        "questions": rows(
+            f"SELECT m.code, {name} FROM mismatches m JOIN payments p ON p.id = m.payment_id"
+            " WHERE m.state <> 'resolved' AND p.source IN (:bank, :wallet)"
+        ),
+        "accounts of the banks": rows(
+            "SELECT account, sum(minor)::bigint FROM postings WHERE account LIKE '%' || :bank || '%'"
+            " OR account LIKE '%' || :wallet || '%' GROUP BY 1 HAVING sum(minor) <> 0"
+        ),
+        "statements": rows("SELECT statement_id, kind, state FROM statements WHERE bank = :bank"),
+        "told twice, or matched and not told": rows(
+            "SELECT count(*)::text FROM payments p LEFT JOIN messages m ON p.id = m.payment_id"
+            " WHERE p.source IN (:bank, :wallet) AND p.matched_minor > 0 GROUP BY p.id HAVING count(m.id) <> 1"
+        ),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("story", range(STORY_COUNT))
+def test_every_order_of_the_same_facts_ends_in_the_same_books(sound_books: Books, story: int) -> None:
+    random = Random(20261118 + story)
+    expected, played = None, []
+    for run in range(RUNS):
+        acts = list(facts(sound_books, run).items())
+        if run:
+            random.shuffle(acts)
+        for _, act in acts:
+            act()
+        found = outcome(sound_books, run)
+        played = [name for name, _ in acts]
+        if expected is None:
+            expected = found
+            assert found["bills"] == [("HDA", "paid", 120_000, 120_000), ("HDB", "paid", 80_000, 80_000)]
+        other = {what: set(rows) ^ set(expected[what]) for what, rows in found.items() if rows != expected[what]}
+        assert not other, f"after {played}: {other}"
+        if not run % 10:
+            assert sound_books.broken() == [], played
