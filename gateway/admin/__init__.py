@@ -1,0 +1,70 @@
+"""The finance pages: one blueprint module per noun, its templates beside it, and one table of who may see what."""
+
+from flask import Blueprint, Flask, abort, current_app, render_template
+from flask_login import current_user
+from flask_wtf import CSRFProtect
+from flask_wtf.csrf import CSRFError
+from heroicons.jinja import heroicon_micro
+from werkzeug.exceptions import HTTPException
+
+from gateway import languages, security, web_sessions
+from gateway.admin import access, assets, banks, bills, deliveries, mismatches, overview, payments, sign_in, words
+from gateway.admin.listing import RowId
+
+PAGES = (overview, mismatches, payments, bills, deliveries, sign_in)
+"""Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
+
+
+def register(app: Flask) -> None:
+    """Add the finance pages under /admin to an app whose `extensions["doisoat"]` is wired and whose key is set.
+
+    Raises RuntimeError without `app.secret_key`: the forms could not be told from forged ones.
+    """
+    if not app.secret_key:
+        raise RuntimeError("expected app.secret_key to be set before the finance pages are registered, got none")
+    # Checked by the pages' own guard, not for the whole app: banks and programs send no form token.
+    app.config.setdefault("WTF_CSRF_CHECK_DEFAULT", False)
+    app.config.setdefault("WTF_CSRF_TIME_LIMIT", None)  # a token lives as long as the session that holds it
+    security.install(app)
+    web_sessions.install(app, ("/admin",))
+    languages.install(app)
+    access.login_manager().init_app(app)
+    csrf = CSRFProtect(app)
+
+    app.url_map.converters["row"] = RowId
+    admin = Blueprint("admin", __name__, url_prefix="/admin", template_folder="templates")
+    admin.before_request(csrf.protect)
+    admin.before_request(access.guard)
+    for module in PAGES:
+        admin.register_blueprint(module.blueprint)
+    admin.add_url_rule("/<path:rest>", "nowhere", lambda rest: abort(404))  # noqa: ARG005 - the rule names it
+    admin.register_error_handler(CSRFError, _expired)
+    admin.register_error_handler(HTTPException, _problem)
+    admin.context_processor(_furniture)
+    app.register_blueprint(assets.blueprint())
+    app.register_blueprint(admin)
+    app.jinja_env.globals["icon"] = heroicon_micro
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+
+
+def _furniture() -> dict[str, object]:
+    wiring = current_app.extensions["doisoat"]
+    return {
+        "words": words,
+        "bank_title": banks.bank_title,
+        "languages": languages.LANGUAGES,
+        "language": languages.language(),
+        "settings": wiring.settings,
+        "menu": [one for one in access.MENU if access.may_open(one[0])],
+        "may_open": access.may_open,
+        "person": current_user if current_user.is_authenticated else None,
+    }
+
+
+def _expired(_problem: CSRFError) -> tuple[str, int]:
+    return render_template("admin/problem.html", code=400, expired=True), 400
+
+
+def _problem(problem: HTTPException) -> tuple[str, int]:
+    code = problem.code or 500
+    return render_template("admin/problem.html", code=code, expired=False), code

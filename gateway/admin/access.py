@@ -1,0 +1,103 @@
+"""Who may see which page: one table, asked before every page; a page without a row is refused to everyone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flask import abort, redirect, request, url_for
+from flask_login import LoginManager, current_user
+from werkzeug.wrappers import Response
+
+from gateway.languages import lazy_gettext
+from gateway.request_session import db
+from reconciliation.staff import ROLES, Staff
+
+ANYONE: frozenset[str] = frozenset(ROLES)
+FINANCE = ANYONE - {"care", "office_manager"}
+
+OPEN_TO_VISITORS = frozenset({"admin.sign_in.form", "admin.sign_in.enter", "admin.sign_in.language"})
+
+RULES: Mapping[str, frozenset[str]] = {
+    "admin.sign_in.leave": ANYONE,
+    "admin.nowhere": ANYONE,
+    "admin.overview.page": FINANCE,
+    "admin.payments.listing": FINANCE,
+    "admin.payments.page": FINANCE,
+    "admin.bills.listing": ANYONE,
+    "admin.bills.page": ANYONE,
+    "admin.deliveries.listing": FINANCE,
+    "admin.deliveries.page": FINANCE,
+    "admin.mismatches.listing": FINANCE,
+    "admin.mismatches.page": FINANCE,
+}
+"""Endpoint → the roles that may open it."""
+
+MENU = (
+    ("admin.overview.page", "squares-2x2", lazy_gettext("Overview")),
+    ("admin.mismatches.listing", "scale", lazy_gettext("Mismatches")),
+    ("admin.payments.listing", "banknotes", lazy_gettext("Payments")),
+    ("admin.bills.listing", "document-text", lazy_gettext("Bills")),
+    ("admin.deliveries.listing", "inbox-arrow-down", lazy_gettext("Deliveries")),
+)
+"""Endpoint, icon and name of what stands in the menu, for those who may open it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """The person who is signed in, as every page knows them."""
+
+    id: int
+    username: str
+    name: str
+    role: str
+    language: str
+    is_authenticated: bool = True
+    is_active: bool = True
+    is_anonymous: bool = False
+
+    def get_id(self) -> str:
+        """Return what the session keeps of the person."""
+        return str(self.id)
+
+
+def login_manager() -> LoginManager:
+    """Return the keeper of the signed-in person; the role is read anew for every request."""
+    manager = LoginManager()
+    manager.session_protection = None  # the token in the table is the protection; addresses change on the road
+    manager.user_loader(load)
+    return manager
+
+
+def load(person_id: str) -> Person | None:
+    """Return the person the session names, unless they no longer work here."""
+    row = db().get(Staff, int(person_id))
+    if row is None or not row.active:
+        return None
+    return Person(id=row.id, username=row.username, name=row.name, role=row.role, language=row.language)
+
+
+def may_open(endpoint: str) -> bool:
+    """Tell whether the person who is signed in may open a page."""
+    return current_user.is_authenticated and current_user.role in RULES.get(endpoint, frozenset())
+
+
+def home() -> str:
+    """Return the address of the first page in the menu that this person may open."""
+    for endpoint, _icon, _name in MENU:
+        if may_open(endpoint):
+            return url_for(endpoint)
+    return url_for("admin.bills.listing")
+
+
+def guard() -> Response | None:
+    """Send visitors to the sign-in page and refuse what the table does not allow."""
+    endpoint = request.endpoint or ""
+    if endpoint in OPEN_TO_VISITORS:
+        return None
+    if not current_user.is_authenticated:
+        wanted = request.full_path.rstrip("?") if request.method == "GET" else None
+        return redirect(url_for("admin.sign_in.form", next=wanted), 303)
+    if not may_open(endpoint):
+        if endpoint == "admin.overview.page":
+            return redirect(home(), 303)
+        abort(403)
+    return None

@@ -1,0 +1,87 @@
+"""Bills: what customers owe, and the whole story of each on one page."""
+
+from datetime import datetime, time, timedelta
+
+from flask import Blueprint, abort, render_template
+from sqlalchemy import ColumnElement, Exists, func, or_, select
+
+from gateway.admin import words
+from gateway.admin.banks import bank_choices
+from gateway.admin.listing import Asked, Filter, page_of
+from gateway.clock import LOCAL
+from gateway.languages import lazy_gettext as _
+from gateway.request_session import db
+from reconciliation import story
+from reconciliation.bills import Bill
+from reconciliation.customers import Customer
+from reconciliation.outbox import Message
+from reconciliation.payments import Payment
+
+blueprint = Blueprint("bills", __name__, url_prefix="/bills")
+_SMS = {"before_debit": _("SMS before"), "payment_recorded": _("SMS after"), "unsure": _("SMS unsure")}
+
+
+@blueprint.get("/")
+def listing() -> str:
+    """List bills, newest first."""
+    asked = Asked.of_request(
+        Filter("bank", _("Bank"), bank_choices()),
+        Filter("state", _("State"), words.BILL_STATES),
+        Filter("due", _("Due on")),
+        Filter("sms", _("SMS"), _SMS),
+        Filter("sms_day", _("SMS day")),
+    )
+    wanted = select(Bill, Customer.code.label("customer")).join(Customer, Customer.id == Bill.customer_id)
+    told = asked["sms"] or asked["sms_day"]
+    if asked["bank"] and not told:
+        wanted = wanted.where(Bill.bank == asked["bank"])
+    if asked["state"]:
+        wanted = wanted.where(Bill.state == asked["state"])
+    if asked["due"]:
+        wanted = wanted.where(Bill.due_on == asked.day("due"))
+    if told:
+        wanted = wanted.where(_told(asked))
+    if asked.search:
+        codes = asked.spellings()
+        found: list[ColumnElement[bool]] = [
+            Bill.number.in_(codes),
+            Bill.payment_code.in_(codes),
+            Bill.end_to_end_id.in_(codes),
+            Customer.code.in_(codes),
+        ]
+        if (amount := asked.amount()) is not None:
+            found.append(Bill.minor == amount)
+        wanted = wanted.where(or_(*found))
+    return render_template("admin/bills.html", page=page_of(db(), wanted, Bill.id, asked))
+
+
+@blueprint.get("/<row:bill_id>")
+def page(bill_id: int) -> str:
+    """Tell the whole story of one bill."""
+    bill = db().get(Bill, bill_id)
+    if bill is None:
+        abort(404)
+    return render_template(
+        "admin/bill.html", bill=bill, customer=story.customer_of(db(), bill), story=story.of_bill(db(), bill)
+    )
+
+
+def _told(asked: Asked) -> Exists:
+    told = (
+        select(Message.id)
+        .outerjoin(Payment, Payment.id == Message.payment_id)
+        .where(Message.bill_id == Bill.id, Message.state.not_in(["withdrawn", "expired"]))
+        .correlate(Bill)
+    )
+    if asked["bank"]:
+        # As the overview counts: the word after a payment belongs to the bank that reported the payment.
+        told = told.where(func.coalesce(Payment.source, Bill.bank) == asked["bank"])
+    if asked["sms"] == "unsure":
+        told = told.where(Message.state == "unsure")
+    elif asked["sms"]:
+        told = told.where(Message.event == asked["sms"])
+    day = asked.day("sms_day")
+    if day is not None:
+        begins = datetime.combine(day, time(), LOCAL)
+        told = told.where(Message.created_at >= begins, Message.created_at < begins + timedelta(days=1))
+    return told.exists()

@@ -1,0 +1,143 @@
+"""Lists: a search, filters, and pages that hold their place while rows keep arriving (keyset paging).
+
+A page knows the rows before and after it by their ids, never by counting, so that the millionth page costs what the
+first one does.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from flask import request, url_for
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+from werkzeug.routing import IntegerConverter
+
+SIZE = 50
+COUNTED = 10_000
+"""Rows are counted up to here; beyond it the page says "more than"."""
+_AMOUNT = re.compile(r"[0-9]{1,3}(?:[.,  ][0-9]{3})+|[0-9]{1,15}", re.ASCII)
+_MAX_SEARCH = 100
+
+
+class RowId(IntegerConverter):
+    """A row's number in an address, `<row:bill_id>`: one that no table can hold names no page."""
+
+    regex = "[0-9]{1,18}"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One thing a list can be narrowed by: a choice of values with their names, or a day when there are none."""
+
+    name: str
+    label: Any
+    choices: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the address asks of a list: the search, the filters that make sense, and the place."""
+
+    search: str
+    filters: Sequence[Filter]
+    values: Mapping[str, str]
+    after: int | None = None
+    before: int | None = None
+
+    @classmethod
+    def of_request(cls, *filters: Filter) -> "Asked":
+        """Read the request's address; a value that no filter knows is left out, as if it weren't there."""
+        values = {}
+        for one in filters:
+            value = request.args.get(one.name, "").strip()
+            if value and (value in one.choices if one.choices is not None else _day(value) is not None):
+                values[one.name] = value
+        search = request.args.get("q", "").strip()[:_MAX_SEARCH].replace("\0", "")
+        return cls(search, filters, values, _id(request.args.get("after")), _id(request.args.get("before")))
+
+    def __getitem__(self, name: str) -> str:
+        return self.values.get(name, "")
+
+    def __bool__(self) -> bool:
+        return bool(self.search or self.values)
+
+    def day(self, name: str = "day") -> date | None:
+        """Return the day a filter asks for."""
+        return _day(self.values.get(name, ""))
+
+    def amount(self) -> int | None:
+        """Return the search read as an amount in đồng ("844.960 ₫", "844960"), or None."""
+        plain = self.search.replace("₫", "").replace("đ", "").strip()
+        return int(re.sub(r"\D", "", plain)) if _AMOUNT.fullmatch(plain) else None
+
+    def spellings(self) -> list[str]:
+        """Return the search as typed and in capitals, since codes are written in capitals."""
+        return sorted({self.search, self.search.upper()})
+
+    def link(self, **changes: object) -> str:
+        """Return this list's address with filters changed; the place is not kept."""
+        wanted = {"q": self.search, **self.values, **changes}
+        kept: dict[str, Any] = {name: value for name, value in wanted.items() if value}
+        return url_for(request.endpoint or "", **kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The rows of one page, how many there are in all (up to COUNTED), and the addresses beside it."""
+
+    rows: Sequence[Any]
+    total: int
+    asked: Asked
+    previous: str | None = None
+    next: str | None = None
+
+    @property
+    def many(self) -> bool:
+        """Tell whether there are more rows than were counted."""
+        return self.total > COUNTED
+
+
+def page_of(
+    session: Session,
+    wanted: Select[*tuple[Any, ...]],
+    key: InstrumentedAttribute[int],
+    asked: Asked,
+    *,
+    newest_first: bool = True,
+    size: int = SIZE,
+) -> Page:
+    """Return one page of `wanted`, ordered by `key`, at the place that was asked for."""
+    backwards = asked.before is not None
+    place = asked.before if backwards else asked.after
+    falling = newest_first != backwards
+    rows_wanted = wanted.order_by(key.desc() if falling else key.asc()).limit(size + 1).add_columns(key.label("_key"))
+    if place is not None:
+        rows_wanted = rows_wanted.where(key < place if falling else key > place)
+    rows = list(session.execute(rows_wanted).all())
+    more = len(rows) > size
+    rows = rows[:size]
+    if backwards:
+        rows.reverse()
+    counted = wanted.with_only_columns(key).order_by(None).limit(COUNTED + 1).subquery()
+    total = session.scalar(select(func.count()).select_from(counted)) or 0
+    has_previous = more if backwards else place is not None
+    has_next = backwards or more
+    return Page(
+        rows, total, asked,
+        previous=asked.link(before=rows[0][-1]) if rows and has_previous else None,
+        next=asked.link(after=rows[-1][-1]) if rows and has_next else None,
+    )  # fmt: skip
+
+
+def _id(text: str | None) -> int | None:
+    return int(text) if text and re.fullmatch("[0-9]{1,18}", text, re.ASCII) else None
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if len(text) == 10 else None
+    except ValueError:
+        return None

@@ -1,0 +1,118 @@
+"""Mismatches: the questions for people, the oldest first, each with what was expected and what arrived."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import date, datetime
+from typing import Any
+
+from flask import Blueprint, abort, current_app, render_template
+from sqlalchemy import or_, select
+
+from gateway.admin import words
+from gateway.admin.banks import bank_choices
+from gateway.admin.listing import Asked, Filter, page_of
+from gateway.languages import day, moment, money
+from gateway.languages import lazy_gettext as _
+from gateway.request_session import db
+from reconciliation import story
+from reconciliation.bills import Bill
+from reconciliation.customers import Customer
+from reconciliation.mismatches import Mismatch
+from reconciliation.payments import Payment
+from reconciliation.statements import Line, Statement
+
+blueprint = Blueprint("mismatches", __name__, url_prefix="/mismatches")
+UNSETTLED = "unsettled"
+_STATES = {UNSETTLED: _("not settled"), **words.MISMATCH_STATES}
+
+
+@blueprint.get("/")
+def listing() -> str:
+    """List mismatches, the oldest first: that is the one to take up next."""
+    asked = Asked.of_request(
+        Filter("bank", _("Bank"), bank_choices()),
+        Filter("state", _("State"), _STATES),
+        Filter("code", _("Code"), {code: f"{code} {one.name}" for code, one in words.MISMATCHES.items()}),
+    )
+    wanted = (
+        select(Mismatch, Bill.number, Payment.source_reference, Payment.bank_reference)
+        .outerjoin(Bill, Bill.id == Mismatch.bill_id)
+        .outerjoin(Payment, Payment.id == Mismatch.payment_id)
+    )
+    if asked["bank"]:
+        wanted = wanted.where(Mismatch.source == asked["bank"])
+    if asked["state"] == UNSETTLED:
+        wanted = wanted.where(Mismatch.state != "resolved")
+    elif asked["state"]:
+        wanted = wanted.where(Mismatch.state == asked["state"])
+    if asked["code"]:
+        wanted = wanted.where(Mismatch.code == asked["code"])
+    if asked.search:
+        codes = asked.spellings()
+        owing = select(Bill.id).join(Customer, Customer.id == Bill.customer_id).where(Customer.code.in_(codes))
+        found = [
+            Mismatch.code.in_(codes),
+            Mismatch.subject == asked.search,
+            Bill.number.in_(codes),
+            Bill.payment_code.in_(codes),
+            Mismatch.bill_id.in_(owing),
+            Payment.source_reference.in_(codes),
+            Payment.bank_reference.in_(codes),
+        ]
+        if (amount := asked.amount()) is not None:
+            found.append(Mismatch.minor == amount)
+        wanted = wanted.where(or_(*found))
+    page = page_of(db(), wanted, Mismatch.id, asked, newest_first=False)
+    return render_template("admin/mismatches.html", page=page, now=current_app.extensions["doisoat"].clock())
+
+
+@blueprint.get("/<row:mismatch_id>")
+def page(mismatch_id: int) -> str:
+    """Show one question with everything needed to answer it."""
+    mismatch = db().get(Mismatch, mismatch_id)
+    if mismatch is None:
+        abort(404)
+    line = db().get(Line, mismatch.line_id) if mismatch.line_id else None
+    bill = db().get(Bill, mismatch.bill_id) if mismatch.bill_id else None
+    # What the linked bill says itself is not said twice.
+    shown = {name: value for name, value in mismatch.facts.items() if bill is None or value != bill.number}
+    statement_id = mismatch.statement_id or (line.statement_id if line else None)
+    return render_template(
+        "admin/mismatch.html",
+        mismatch=mismatch,
+        sides=sides(shown, mismatch.currency),
+        bill=bill,
+        payment=db().get(Payment, mismatch.payment_id) if mismatch.payment_id else None,
+        line=line,
+        statement=db().get(Statement, statement_id) if statement_id else None,
+        moves=story.moves_of(db(), "mismatch", [mismatch.id]),
+        now=current_app.extensions["doisoat"].clock(),
+    )
+
+
+def sides(facts: Mapping[str, Any], currency: str) -> dict[str, list[tuple[str, str]]]:
+    """Return a mismatch's facts as (name, value) pairs under "expected" and "arrived"; unknown ones as they are."""
+    found: dict[str, list[tuple[str, str]]] = {"expected": [], "arrived": []}
+    for name, (side, kind, label) in words.FACTS.items():
+        if name in facts and facts[name] not in (None, "", []):
+            found[side].append((str(label), _written(facts[name], kind, currency)))
+    for name, value in facts.items():
+        if name not in words.FACTS:
+            found["arrived"].append((name, _written(value, "text", currency)))
+    return found
+
+
+def _written(value: Any, kind: str, currency: str) -> str:
+    with suppress(TypeError, ValueError):  # a fact of another shape than its name promises is shown as it is
+        match kind:
+            case "money":
+                return money(int(value), currency)
+            case "day":
+                return day(date.fromisoformat(value))
+            case "moment":
+                return moment(datetime.fromisoformat(value))
+            case "verdict":
+                return str(words.VERDICTS.get(value, value))
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in value)
+    return str(value)

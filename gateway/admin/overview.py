@@ -1,0 +1,47 @@
+"""A day's overview: per bank what was received, confirmed, matched and open, and the đồng nobody can explain."""
+
+from datetime import date, timedelta
+from functools import reduce
+from operator import add
+
+from flask import Blueprint, current_app, render_template, request
+
+from gateway.clock import local_date
+from gateway.request_session import db
+from reconciliation import overview
+from reconciliation.business_days import is_business_day
+
+blueprint = Blueprint("overview", __name__)
+
+
+@blueprint.get("/")
+def page() -> str:
+    """Show one business day; without a date, the latest on which anything happened."""
+    wiring = current_app.extensions["doisoat"]
+    now = wiring.clock()
+    latest = overview.latest_day(db()) or local_date(now)
+    day = _asked_day() or latest
+    rows = overview.bank_days(db(), day, _files_owed(day))
+    return render_template(
+        "admin/overview.html",
+        day=day,
+        latest=latest,
+        before=day - timedelta(days=1),
+        after=day + timedelta(days=1),
+        rows=rows,
+        total=reduce(add, rows, overview.BankDay(bank="")),
+        codes=overview.open_by_code(db(), now),
+        now=now,
+    )
+
+
+def _asked_day() -> date | None:
+    try:
+        return date.fromisoformat(request.args.get("day", ""))
+    except ValueError:
+        return None
+
+
+def _files_owed(day: date) -> dict[str, int]:
+    banks = current_app.extensions["doisoat"].settings.banks
+    return {name: int(bank.sftp is not None and is_business_day(day)) for name, bank in banks.items()}

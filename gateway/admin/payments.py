@@ -1,0 +1,66 @@
+"""Payments: what came in, by whichever door it was heard, and which bills it settles."""
+
+from flask import Blueprint, abort, render_template
+from sqlalchemy import and_, any_, literal, or_, select
+
+from gateway.admin import words
+from gateway.admin.banks import bank_choices
+from gateway.admin.listing import Asked, Filter, page_of
+from gateway.languages import lazy_gettext as _
+from gateway.request_session import db
+from reconciliation import story
+from reconciliation.bills import Bill
+from reconciliation.customers import Customer
+from reconciliation.overview import PAYMENT_VIEWS
+from reconciliation.payments import Allocation, Payment
+
+blueprint = Blueprint("payments", __name__, url_prefix="/payments")
+
+
+@blueprint.get("/")
+def listing() -> str:
+    """List payments, newest first."""
+    asked = Asked.of_request(
+        Filter("bank", _("Bank"), bank_choices()),
+        Filter("state", _("State"), words.PAYMENT_STATES),
+        Filter("view", _("Figure"), words.VIEWS),
+        Filter("day", _("Business day")),
+    )
+    wanted = select(Payment)
+    if asked["bank"]:
+        wanted = wanted.where(Payment.source == asked["bank"])
+    if asked["state"]:
+        wanted = wanted.where(Payment.state == asked["state"])
+    if asked["view"]:
+        wanted = wanted.where(PAYMENT_VIEWS[asked["view"]])
+    if asked["day"]:
+        wanted = wanted.where(Payment.business_date == asked.day())
+    if asked.search:
+        codes = asked.spellings()
+        settled = (
+            select(Allocation.payment_id)
+            .join(Bill, Bill.id == Allocation.bill_id)
+            .join(Customer, Customer.id == Bill.customer_id)
+            .where(or_(Bill.number.in_(codes), Bill.payment_code.in_(codes), Customer.code.in_(codes)))
+        )
+        quoting = or_(*(literal(code) == any_(Payment.quoted) for code in codes))
+        found = [
+            Payment.source_reference.in_(codes),
+            Payment.bank_reference.in_(codes),
+            Payment.end_to_end_id.in_(codes),
+            Payment.id.in_(settled),
+            and_(Payment.matched_minor < Payment.minor, quoting),
+        ]
+        if (amount := asked.amount()) is not None:
+            found.append(Payment.minor == amount)
+        wanted = wanted.where(or_(*found))
+    return render_template("admin/payments.html", page=page_of(db(), wanted, Payment.id, asked))
+
+
+@blueprint.get("/<row:payment_id>")
+def page(payment_id: int) -> str:
+    """Show one payment and everything that happened to it."""
+    payment = db().get(Payment, payment_id)
+    if payment is None:
+        abort(404)
+    return render_template("admin/payment.html", payment=payment, story=story.of_payment(db(), payment))

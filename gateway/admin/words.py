@@ -1,0 +1,295 @@
+"""The words for what the tables write as codes: states, mismatches, rules, roles, and who did something."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.languages import gettext
+from gateway.languages import lazy_gettext as _
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A kind of mismatch: its name, what it means, and how it is usually settled."""
+
+    name: Any
+    meaning: Any
+    usually: Any
+
+
+MISMATCHES: Mapping[str, Question] = {
+    "M01": Question(
+        _("Callback without a statement line"),
+        _("The bank told us of a payment, but its statement does not show the money."),
+        _("Wait until the second business day, then ask the bank. If the money never came, unmark the bill."),
+    ),
+    "M02": Question(
+        _("Statement line without a callback"),
+        _("The statement shows money that no callback told us of."),
+        _("Take the payment from the statement line, mark the bill paid and send the SMS."),
+    ),
+    "M03": Question(
+        _("Amount differs"),
+        _("What arrived is not what was owed."),
+        _("Too little: leave the bill part paid or return the money. Too much: credit the customer."),
+    ),
+    "M04": Question(
+        _("Paid twice through two channels"),
+        _("The same bill was paid through two banks or wallets."),
+        _("Keep the first payment; refund the second or carry it forward to the next bill."),
+    ),
+    "M05": Question(
+        _("Wrong customer code"),
+        _("The payment names a customer and a bill that do not belong together."),
+        _("Two people transfer it with evidence, and the bill that was paid by mistake is reopened."),
+    ),
+    "M06": Question(
+        _("Bill already paid"),
+        _("The bill was settled before this payment came."),
+        _("Refund the payment or carry it forward to the next bill."),
+    ),
+    "M07": Question(
+        _("Bill cancelled or re-billed"),
+        _("The payment settles a bill that is no longer owed."),
+        _("Move it to the bill that took its place and settle the difference."),
+    ),
+    "M08": Question(
+        _("Cut-over item"),
+        _("Paid on one day, booked by the bank on the next."),
+        _("Clears itself on the next business day, by the bank's date."),
+    ),
+    "M09": Question(
+        _("Reversed after the SMS"),
+        _("The bank took the money back after the customer was told."),
+        _("Reopen the bill, send one correcting SMS and follow the calendar of retries."),
+    ),
+    "M10": Question(
+        _("Fee netted"),
+        _("The bank kept its fee and booked the rest."),
+        _("Gross is net plus fee: book the fee."),
+    ),
+    "M11": Question(
+        _("Lump sum for many payments"),
+        _("One line on the statement stands for many payments."),
+        _("Match the settlement's total first, then its items."),
+    ),
+    "M12": Question(
+        _("Unidentified deposit"),
+        _("Nothing in the payment says which bill it is for."),
+        _("Keep it in suspense while its age is watched; assign it when the payer is found, else return it."),
+    ),
+    "M13": Question(
+        _("File missing"),
+        _("The bank's statement did not come by its deadline."),
+        _("Ask the bank. A file without lines is a valid answer."),
+    ),
+    "M14": Question(
+        _("File or line sent again"),
+        _("The bank sent what it had sent before."),
+        _("Nothing is booked twice; the balances are checked again."),
+    ),
+    "M15": Question(
+        _("Balance breaks"),
+        _("The statement does not continue the one before it, or its lines do not add up to its closing balance."),
+        _("The statement stays in quarantine until the bank corrects it or explains the gap."),
+    ),
+    "M16": Question(
+        _("Outcome unknown"),
+        _("A request to the bank timed out."),
+        _("Ask the bank for its status. A debit is never tried again blindly."),
+    ),
+    "M17": Question(
+        _("Mandate missing, expired or exceeded"),
+        _("There is no valid mandate for this debit, or it is above the cap."),
+        _("Refuse the debit and tell the customer."),
+    ),
+}
+
+BILL_STATES = {
+    "open": _("open"),
+    "part_paid": _("part paid"),
+    "paid": _("paid"),
+    "cancelled": _("cancelled"),
+    "replaced": _("replaced"),
+}
+PAYMENT_STATES = {
+    "reported": _("reported"),
+    "confirmed": _("confirmed"),
+    "denied": _("denied"),
+    "returned": _("returned"),
+}
+DELIVERY_STATES = {
+    "received": _("waiting"),
+    "read": _("read"),
+    "unreadable": _("unreadable"),
+    "conflicting": _("conflicting"),
+    "set_aside": _("set aside"),
+}
+MISMATCH_STATES = {"open": _("open question"), "proposed": _("answer proposed"), "resolved": _("settled")}
+STATEMENT_STATES = {
+    "loading": _("loading"),
+    "accepted": _("accepted"),
+    "quarantined": _("in quarantine"),
+    "resent": _("sent again"),
+}
+LINE_STATES = {
+    "pending": _("waiting"),
+    "matched": _("matched"),
+    "mismatch": _("in question"),
+    "rejected": _("set aside"),
+}
+MESSAGE_STATES = {
+    "queued": _("waiting"),
+    "sending": _("being sent"),
+    "sent": _("sent"),
+    "delivered": _("delivered"),
+    "undelivered": _("not delivered"),
+    "unsure": _("unsure"),
+    "expired": _("expired"),
+    "withdrawn": _("withdrawn"),
+    "failed": _("failed"),
+}
+STATES: Mapping[str, Mapping[str, Any]] = {
+    "bill": BILL_STATES,
+    "payment": PAYMENT_STATES,
+    "delivery": DELIVERY_STATES,
+    "mismatch": MISMATCH_STATES,
+    "statement": STATEMENT_STATES,
+    "line": LINE_STATES,
+    "message": MESSAGE_STATES,
+}
+
+TONES: Mapping[str, str] = {
+    **dict.fromkeys(["paid", "confirmed", "read", "resolved", "accepted", "matched", "delivered", "sent"], "good"),
+    **dict.fromkeys(["part_paid", "proposed", "unsure", "mismatch", "undelivered", "conflicting"], "warn"),
+    **dict.fromkeys(["denied", "returned", "unreadable", "quarantined", "failed"], "bad"),
+    **dict.fromkeys(["cancelled", "replaced", "rejected", "resent", "withdrawn", "expired", "set_aside"], "faded"),
+}
+"""The colour of a state; those not named are plain. The word always stands beside the colour."""
+
+KINDS = {"callback": _("callback"), "statement": _("statement file")}
+ORIGINS = {"callback": _("callback"), "statement": _("statement"), "notice": _("bank notice")}
+EVENTS = {"before_debit": _("SMS before the debit"), "payment_recorded": _("SMS after the payment")}
+ROLES = {
+    "accountant": _("Accountant"),
+    "chief_accountant": _("Chief accountant"),
+    "liaison": _("Bank liaison"),
+    "auditor": _("Auditor"),
+    "care": _("Customer care"),
+    "office_manager": _("Office manager"),
+    "administrator": _("Administrator"),
+}
+VIEWS = {
+    "received": _("heard by callback"),
+    "confirmed": _("confirmed by statement"),
+    "matched": _("matched to bills"),
+    "open": _("with money left over"),
+    "unexplained": _("unexplained"),
+}
+
+RULES = {
+    "end_to_end_id": _("The bank repeats the end-to-end id %(quoted)s of our debit."),
+    "payment_code": _("The payment code %(quoted)s is quoted."),
+    "bill_number": _("The bill number %(quoted)s is quoted."),
+    "customer_amount": _(
+        "The customer code %(quoted)s is quoted, and this is that customer's only open bill over exactly this amount."
+    ),
+}
+"""Why a payment was matched to a bill, in words; `quoted` is the code that proved it."""
+
+
+def rule(name: str, quoted: str) -> str:
+    """Return the sentence of a rule with the code that proved it."""
+    return str(RULES[name]) % {"quoted": quoted}
+
+
+ACTORS = {
+    "matching": _("matching"),
+    "pairing": _("pairing"),
+    "billing": _("billing"),
+    "statement": _("statement"),
+    "reader": _("reader"),
+    "deadlines": _("deadlines"),
+    "outbox": _("SMS outbox"),
+    "sender": _("SMS sender"),
+}
+"""The parts of the house that act by themselves; a person stands with the name they sign in with."""
+
+REASONS = {
+    "matched": _("matched"),
+    "the bill is paid": _("the bill is paid"),
+    "the bill is replaced": _("the bill is replaced"),
+    "the bill is cancelled": _("the bill is cancelled"),
+    "a newer version was issued": _("a newer version was issued"),
+    "asked anew under another code": _("asked anew under another code"),
+    "the file came": _("the file came"),
+    "the statement line came": _("the statement line came"),
+    "booked from the statement line; no callback came": _("booked from the statement line; no callback came"),
+    "booked by the bank on a later day; it cleared itself": _("booked by the bank on a later day; it cleared itself"),
+    "a notice: the statement will decide": _("a notice: the statement will decide"),
+    "money going out": _("money going out"),
+    "no money moved": _("no money moved"),
+}
+"""Reasons that the rules write in English; one that is not here is shown as it was written."""
+
+
+def why(text: str) -> str:
+    """Return a reason in the reader's language, or as it was written."""
+    head, _space, number = text.partition(" ")
+    if head == "statement" and number.isdigit():
+        return gettext("statement no. %(number)s", number=number)
+    return str(REASONS.get(text, text))
+
+
+def payment_name(source_reference: str, bank_reference: str) -> str:
+    """Return what people call a payment: the bank's reference, or the statement line that alone shows it."""
+    head, _colon, number = source_reference.partition(":")
+    if head == "line" and number.isdigit():
+        return bank_reference or gettext("line no. %(number)s", number=number)
+    return source_reference
+
+
+VERDICTS = {
+    "match": _("the bill is known, the amount is not what it owes"),
+    "several_bills": _("several bills fit"),
+    "several_customers": _("several customers are named"),
+    "contradiction": _("the bill belongs to another customer than the one named"),
+    "cancelled": _("the bill is no longer owed"),
+    "other_amount": _("the customer is known, no open bill has this amount"),
+    "unknown": _("no bill and no customer is named"),
+    "foreign_currency": _("the currency is not đồng"),
+    "outgoing": _("money left the account"),
+    "statement_differs": _("the statement shows another amount than the callback"),
+}
+
+FACTS: Mapping[str, tuple[str, str, Any]] = {
+    "owed": ("expected", "money", _("Owed on the bill")),
+    "expected": ("expected", "money", _("Told by the callback")),
+    "bill": ("expected", "text", _("Bill")),
+    "candidates": ("expected", "text", _("Bills or customers that fit")),
+    "expected_by": ("expected", "moment", _("Expected by")),
+    "day": ("expected", "day", _("Business day")),
+    "reported_on": ("expected", "day", _("Told for the day")),
+    "first": ("expected", "text", _("First sent as statement")),
+    "paid": ("arrived", "money", _("Paid")),
+    "matched": ("arrived", "money", _("Matched so far")),
+    "arrived": ("arrived", "money", _("On the statement")),
+    "booked_on": ("arrived", "day", _("Booked on")),
+    "quoted": ("arrived", "text", _("Codes quoted")),
+    "reference": ("arrived", "text", _("Reference")),
+    "verdict": ("arrived", "verdict", _("Finding")),
+    "reason": ("arrived", "text", _("Bank's reason")),
+    "reasons": ("arrived", "text", _("What does not agree")),
+    "statement": ("arrived", "text", _("Statement")),
+    "lines": ("arrived", "text", _("Lines")),
+}
+"""A mismatch's fact → its side (what was expected, what arrived), how it is written, and its name."""
+
+ACCOUNTS = {
+    "receivable": _("receivable"),
+    "suspense": _("suspense"),
+    "revenue": _("revenue"),
+    "reported": _("reported by"),
+    "confirmed": _("confirmed by"),
+    "outgoing": _("paid out by"),
+}

@@ -1,0 +1,81 @@
+"""POST /api/v1/bills: the billing system hands over bills, as often as it likes; a repetition changes nothing."""
+
+import hmac
+from collections.abc import Mapping
+
+from flask import Blueprint, Response, current_app, jsonify, request
+
+from banks import strict_json
+from banks.errors import Unreadable
+from gateway import bill_import
+from gateway.request_session import db
+from gateway.secrets import secret
+from gateway.wiring import Wiring
+from reconciliation.issuing import Issued
+
+blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
+MAX_BYTES = 8 * 1024 * 1024
+MAX_BILLS = 5_000
+
+
+@blueprint.post("/bills")
+def issue() -> Response:
+    """Take in {"bills": [{…the columns of the CSV import…}]}: all of them, or none with every problem named."""
+    wiring: Wiring = current_app.extensions["doisoat"]
+    if not _is_allowed(wiring):
+        return problem(401, "unauthorized", ["expected the header Authorization: Bearer <api token>"])
+    if (request.content_length or 0) > MAX_BYTES:
+        return problem(413, "too large", [f"expected at most {MAX_BYTES} bytes"])
+    try:
+        content = strict_json.read_object(request.stream.read(MAX_BYTES + 1), max_bytes=MAX_BYTES)
+        rows = _rows(content)
+    except Unreadable as error:
+        return problem(400, "not readable", [str(error)])
+    session, total = db(), Issued()
+    try:
+        for total in bill_import.take_in(session, wiring, rows):  # noqa: B007 - the last sum is the answer
+            pass
+    except bill_import.ImportRefused as error:
+        session.rollback()
+        return problem(422, "bills refused, nothing was changed", error.problems)
+    session.commit()
+    done = {"new": total.new, "replaced": total.replaced, "unchanged": total.unchanged, "matched": total.matched}
+    return jsonify(done)
+
+
+def problem(status: int, title: str, details: list[str]) -> Response:
+    """Return an error in the form of RFC 9457."""
+    answer = jsonify({"type": "about:blank", "status": status, "title": title, "errors": details})
+    answer.status_code = status
+    answer.content_type = "application/problem+json"
+    if status == 401:
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
+def _is_allowed(wiring: Wiring) -> bool:
+    presented = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
+    live = [key.encode() for key in secret(wiring.settings, "api_token")]
+    return any([hmac.compare_digest(presented, key) for key in live])  # noqa: C419 - all are compared, so that time tells nothing
+
+
+def _rows(content: Mapping[str, object]) -> list[tuple[str, Mapping[str, object]]]:
+    bills = content.get("bills")
+    if not isinstance(bills, list) or not bills or len(bills) > MAX_BILLS:
+        raise Unreadable(f"expected a list of 1 to {MAX_BILLS} bills", "bills")
+    rows: list[tuple[str, Mapping[str, object]]] = []
+    for number, bill in enumerate(bills):
+        place = f"bills[{number}]"
+        if not isinstance(bill, dict):
+            raise Unreadable("expected an object", place)
+        unknown = sorted(set(bill) - set(bill_import.COLUMNS))
+        if unknown:
+            raise Unreadable(f"unknown fields {', '.join(unknown)}; known: {', '.join(bill_import.COLUMNS)}", place)
+        rows.append((place, {name: _written(value) for name, value in bill.items()}))
+    return rows
+
+
+def _written(value: object) -> object:
+    if value is True or value is False:
+        return "1" if value else "0"
+    return "" if value is None else str(value)

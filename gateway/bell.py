@@ -1,0 +1,46 @@
+"""The doorbell: tells a worker that something waits. PostgreSQL is the queue; an unheard bell loses nothing."""
+
+import logging
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+log = logging.getLogger(__name__)
+
+JOBS = {
+    "callbacks": "gateway.jobs.read_callbacks",
+    "statements": "gateway.jobs.read_statements",
+    "files": "gateway.jobs.fetch_files",
+    "messages": "gateway.jobs.send_messages",
+}
+"""Queue → the one job that drains it. Each worker listens on exactly one queue."""
+_RUNG_FOR = 5
+JOB_SECONDS = 600
+
+
+def ring(valkey: "Redis", queue: str) -> bool:
+    """Ask for a run of `queue`'s job unless one is asked for already; never raises, since the sweep rings again."""
+    try:
+        if not valkey.set(_key(queue), "1", nx=True, ex=_RUNG_FOR):
+            return False
+        Queue(queue, connection=valkey, serializer=JSONSerializer).enqueue(
+            JOBS[queue], job_timeout=JOB_SECONDS, result_ttl=0, failure_ttl=3600, ttl=60
+        )
+    except RedisError as error:
+        log.warning("the bell of %s was not heard: %s", queue, type(error).__name__)
+        return False
+    return True
+
+
+def heard(valkey: "Redis", queue: str) -> None:
+    """Let the next ring through: called by a job before it looks, so that what comes later rings anew."""
+    try:
+        valkey.delete(_key(queue))
+    except RedisError as error:
+        log.warning("the bell of %s could not be reset: %s", queue, type(error).__name__)
+
+
+def _key(queue: str) -> str:
+    return f"doisoat:rung:{queue}"

@@ -1,0 +1,144 @@
+"""Bills in: the billing system's rows, from CSV or JSON, read strictly and handed to the rules."""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from itertools import islice
+
+from sqlalchemy.orm import Session
+
+from banks.money import parse_minor
+from gateway.wiring import Wiring
+from reconciliation import issuing
+from reconciliation.issuing import BillIn, Issued
+from reconciliation.sealing import Sealer
+from sms import numbers
+
+COLUMNS = (
+    "number", "version", "customer_code", "office", "language", "phone", "consent", "period", "kwh", "charge", "tax",
+    "arrears", "amount", "issued_on", "due_on", "charge_on", "bank", "payment_code",
+)  # fmt: skip
+_REQUIRED = ("number", "customer_code", "period", "kwh", "charge", "amount", "issued_on", "due_on", "payment_code")
+_BATCH = 5_000
+_MOST_PROBLEMS = 20
+_WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
+_CODE = re.compile(r"[A-Z0-9][A-Z0-9/_.\-]{2,31}", re.ASCII)
+_PERIOD = re.compile(r"(0?[1-9]|1[0-2])(-[1-9])?/20[0-9]{2}", re.ASCII)
+
+
+class ImportRefused(Exception):
+    """Rows that can't be taken; each problem names its place. Nothing of the import was kept."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+def rows_of_csv(lines: Iterable[str]) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Yield (place, row) of a CSV file with the header COLUMNS; raise ImportRefused for another header."""
+    reader = csv.DictReader(lines, strict=True)
+    try:
+        header = [name.strip().lstrip("\ufeff") for name in reader.fieldnames or []]
+        missing = [name for name in _REQUIRED if name not in header]
+        unknown = [name for name in header if name not in COLUMNS]
+        if missing or unknown:
+            said = f"missing {', '.join(missing)}" if missing else f"unknown {', '.join(unknown)}"
+            raise ImportRefused([f"line 1: expected the columns {', '.join(COLUMNS)}; {said}"])
+        reader.fieldnames = header
+        for row in reader:
+            yield f"line {reader.line_num}", row
+    except csv.Error as error:
+        raise ImportRefused([f"line {reader.line_num}: not CSV: {error}"]) from error
+
+
+def take_in(session: Session, wiring: Wiring, rows: Iterable[tuple[str, Mapping[str, object]]]) -> Iterator[Issued]:
+    """Issue all rows in the caller's transaction, yielding the sum after each batch; raises ImportRefused.
+
+    The caller commits after the last one, or rolls back: an import is taken whole or not at all.
+    """
+    total, problems, stream = Issued(), list[str](), iter(rows)
+    while batch := list(islice(stream, _BATCH)):
+        bills = []
+        for place, row in batch:
+            try:
+                bills.append(read_bill(place, row, wiring.sealer))
+            except ValueError as error:
+                problems.append(f"{place}: {error}")
+        if len(problems) >= _MOST_PROBLEMS:
+            break
+        if not problems:
+            try:
+                total += issuing.issue(session, bills, now=wiring.clock())
+            except issuing.BillsRefused as error:
+                problems += error.problems
+                break
+            yield total
+    if problems:
+        raise ImportRefused(problems[:_MOST_PROBLEMS])
+
+
+def read_bill(place: str, row: Mapping[str, object], sealer: Sealer) -> BillIn:
+    """Read one row; raise ValueError saying which field was expected to be what."""
+    texts = {name: str(row.get(name) or "").strip() for name in COLUMNS}
+    if None in row:
+        raise ValueError(f"expected {len(COLUMNS)} columns, got more")
+    for name in _REQUIRED:
+        if not texts[name]:
+            raise ValueError(f"{name}: expected a value, got none")
+    for name in ("number", "customer_code", "payment_code"):
+        _expect(_CODE.fullmatch(texts[name]), name, "3 to 32 capital letters, digits, - / _ .", texts[name])
+    _expect(_PERIOD.fullmatch(texts["period"]), "period", "M/YYYY or M-N/YYYY", texts["period"])
+    _expect(texts["language"] in ("", "vi", "en"), "language", "vi or en", texts["language"])
+    _expect(texts["consent"] in ("", "0", "1"), "consent", "1 or 0", texts["consent"])
+    amounts = {name: _dong(name, texts[name] or "0") for name in ("charge", "tax", "arrears", "amount")}
+    parts = amounts["charge"] + amounts["tax"] + amounts["arrears"]
+    _expect(parts == amounts["amount"], "amount", f"charge + tax + arrears = {parts}", str(amounts["amount"]))
+    _expect(amounts["amount"] > 0, "amount", "more than nothing", "0")
+    sealed, hashed, tail = _phone(texts["phone"], sealer)
+    return BillIn(
+        place=place, number=texts["number"], version=_whole("version", texts["version"] or "1"),
+        customer_code=texts["customer_code"], office=texts["office"], language=texts["language"] or "vi",
+        consent=texts["consent"] != "0", period=texts["period"], kwh=_whole("kwh", texts["kwh"]),
+        charge_minor=amounts["charge"], tax_minor=amounts["tax"], arrears_minor=amounts["arrears"],
+        minor=amounts["amount"], issued_on=_day("issued_on", texts["issued_on"]),
+        due_on=_day("due_on", texts["due_on"]),
+        charge_on=_day("charge_on", texts["charge_on"]) if texts["charge_on"] else None, bank=texts["bank"],
+        payment_code=texts["payment_code"], phone_sealed=sealed, phone_hash=hashed, phone_tail=tail,
+    )  # fmt: skip
+
+
+def _expect(holds: object, name: str, expected: str, got: str) -> None:
+    if not holds:
+        raise ValueError(f"{name}: expected {expected}, got {got[:40]!r}")
+
+
+def _dong(name: str, text: str) -> int:
+    try:
+        minor = parse_minor(text, "VND")
+    except Exception as error:
+        raise ValueError(f"{name}: {error}") from error
+    _expect(minor >= 0, name, "no negative amount", text)
+    return minor
+
+
+def _whole(name: str, text: str) -> int:
+    _expect(_WHOLE.fullmatch(text), name, "a whole number", text)
+    return int(text)
+
+
+def _day(name: str, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{name}: expected a day as YYYY-MM-DD, got {text[:40]!r}") from None
+
+
+def _phone(written: str, sealer: Sealer) -> tuple[bytes | None, bytes | None, str]:
+    if not written:
+        return None, None, ""
+    try:
+        number = numbers.to_e164(written)
+    except numbers.Unreachable as error:
+        raise ValueError(f"phone: {error}") from error
+    return sealer.seal(number.encode(), "customers.msisdn"), sealer.blind(number, "msisdn"), number[-3:]

@@ -1,0 +1,1 @@
+"""The commands of `doisoat`, one module per noun."""

@@ -1,0 +1,42 @@
+"""Commands about bills: taking in the billing system's file."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from gateway import bell, bill_import
+from gateway.commands.wired import say, wired
+from gateway.composing import compose_promises
+from gateway.database import transaction
+from reconciliation.issuing import Issued
+
+_UNREADABLE = 65
+"""EX_DATAERR of sysexits.h: the input is at fault."""
+
+
+@click.group()
+def bills() -> None:
+    """Bills issued by the billing system."""
+
+
+@bills.command(name="import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def import_bills(file: Path) -> None:
+    """Take in FILE (CSV): all of it, or nothing with every problem named. A second time changes nothing."""
+    with wired() as wiring:
+        total = Issued()
+        try:
+            with file.open(encoding="utf-8-sig", newline="") as lines, transaction(wiring.engine) as session:
+                for total in bill_import.take_in(session, wiring, bill_import.rows_of_csv(lines)):
+                    compose_promises(session, wiring.settings)
+                    if sys.stderr.isatty():
+                        say(f"{total.new + total.replaced + total.unchanged} bills read")
+        except (bill_import.ImportRefused, UnicodeDecodeError) as error:
+            problems = getattr(error, "problems", [f"expected UTF-8: {error}"])
+            for problem in problems:
+                say(f"{file.name}: {problem}")
+            say("nothing was changed")
+            sys.exit(_UNREADABLE)
+        bell.ring(wiring.valkey, "messages")
+    click.echo(f"{total.new} new, {total.replaced} replaced, {total.unchanged} unchanged, {total.matched} matched")

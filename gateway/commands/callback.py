@@ -1,0 +1,226 @@
+"""`doisoat callback verify|sign`: an integrator's bench for signed callbacks, without a database or a server."""
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from banks import profile as bank_profile
+from banks.errors import BankError, Misconfigured, Unproven
+from banks.profile import CallbackProfile, Signed
+from banks.records import Proof, RawRequest
+from gateway import secrets as kept
+from gateway import settings
+
+Keys = dict[str, list[str]]
+
+
+@click.group()
+def callback() -> None:
+    """Check or make a bank's signed callback."""
+
+
+def _request_options(command: Callable[..., None]) -> Callable[..., None]:
+    options = (
+        click.argument("name", metavar="PROFILE"),
+        click.option("--body", metavar="FILE", help='The exact bytes of the body ("-" reads standard input).'),
+        click.option("--query", metavar="STRING", help="The query, for profiles that call by GET."),
+        click.option("--header", "headers", multiple=True, metavar="'Name: value'", help="A header; repeatable."),
+        click.option(
+            "--secret",
+            "given",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="A secret; the same name again is a further live key. Else DOISOAT_SECRET_<PROFILE>_<NAME> is asked.",
+        ),
+    )
+    for decorate in reversed(options):  # click lists in its help what was applied last first
+        command = decorate(command)
+    return command
+
+
+@callback.command()
+@click.option("--max-age", type=click.IntRange(min=0), metavar="SECONDS", help="Refuse what was signed longer ago.")
+@_request_options
+def verify(max_age: int | None, name: str, **inputs: Any) -> None:
+    """Prove a callback: exit 0 and "verified", or 1 with the reason and the exact text that was signed."""
+    profile, request, secrets = _prepare(name, **inputs)
+    if max_age is not None and profile.max_age is None:
+        _usage(f"{profile.name} callbacks carry no time of signing, so --max-age can't be judged")
+    size, part = (len(request.query), "query") if profile.method == "GET" else (len(request.body), "body")
+    if size > profile.max_bytes:
+        _refuse(f"the {part} has {size} bytes, more than the {profile.max_bytes} that {profile.name} may send")
+    try:
+        proof = profile.prove(request, secrets, request.received_at)
+    except Misconfigured as error:
+        _usage(str(error))
+    except Unproven as error:
+        _refuse(error.reason, error.signed, secrets)
+    if max_age is not None and proof.age_seconds is not None and abs(proof.age_seconds) > max_age:
+        _refuse(f"{_age(proof)}, which is beyond --max-age {max_age} s", proof.signed, secrets)
+    click.echo("verified")
+    click.echo(f"event id: {_readable(proof.event_id.encode(), secrets)}")
+    click.echo(_age(proof))
+    for secret, keys in secrets.items():
+        if len(keys) > 1:
+            click.echo(f"signed with {secret} {_position(profile, request, secrets, secret)} of {len(keys)}")
+
+
+@callback.command()
+@click.option("--id", "event_id", metavar="ID", help="The event id, for profiles whose sender chooses one.")
+@click.option("--timestamp", type=click.IntRange(0, 10**11), metavar="SECONDS", help="Unix time of signing.")
+@click.option("--curl", "url", metavar="URL", help="Print a curl command that sends the callback to URL instead.")
+@_request_options
+def sign(event_id: str | None, timestamp: int | None, url: str | None, name: str, **inputs: Any) -> None:
+    """Print what goes on the wire: the full query for GET, else headers, a blank line and the body."""
+    profile, request, secrets = _prepare(name, **inputs)
+    if timestamp is not None and profile.max_age is None:
+        _usage(f"{profile.name} callbacks carry no time of signing, so --timestamp has no place in them")
+    now = request.received_at
+    headers = dict(request.headers)
+    if timestamp is not None:
+        try:
+            now = datetime.fromtimestamp(timestamp, UTC)
+        except (ValueError, OverflowError):
+            _usage(f"--timestamp {timestamp} is beyond the years a date can have")
+        headers.pop("webhook-timestamp", None)
+    if event_id is not None:
+        headers["webhook-id"] = event_id
+    unsigned = RawRequest(profile.method, request.query, headers, request.body, now)
+    try:
+        signed = profile.sign(unsigned, secrets, now)
+    except BankError as error:
+        _usage(str(error))
+    if event_id is not None and event_id not in signed.headers.values():
+        _usage(f"{profile.name} callbacks carry no id of the sender's choice, so --id has no place in them")
+    if url is not None:
+        click.echo(_curl(signed, url, inputs["body"]))
+    elif signed.method == "GET":
+        click.echo(signed.query)
+    else:
+        head = "".join(f"{key}: {value}\n" for key, value in signed.headers.items())
+        # The body stands as it was signed, without a line end of our own: one byte more would break the signature.
+        click.echo(head.encode() + b"\n" + signed.body, nl=False)
+
+
+def _prepare(
+    name: str, *, body: str | None, query: str | None, headers: Sequence[str], given: Sequence[str]
+) -> tuple[CallbackProfile, RawRequest, Keys]:
+    try:
+        profile = bank_profile.find(name)
+    except Misconfigured as error:
+        _usage(str(error))
+    if profile.method == "GET" and query is None:
+        _usage(f"{profile.name} calls by GET: give the query by --query")
+    if profile.method != "GET" and body is None:
+        _usage(f"{profile.name} calls by {profile.method}: give the body by --body")
+    request = RawRequest(
+        method=profile.method,
+        query=_query(query or ""),
+        headers=_headers(headers),
+        body=b"" if body is None else _body(body),
+        received_at=datetime.now(UTC),
+    )
+    return profile, request, _secrets(profile, given, os.environ)
+
+
+def _body(path: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        _usage(f"can't read the body from {path}: {error.strerror}")
+
+
+def _query(text: str) -> bytes:
+    # A whole address, as copied from a log, is as good as its query.
+    if text.startswith(("http://", "https://", "/")):
+        text = text.partition("?")[2]
+    return os.fsencode(text.removeprefix("?"))
+
+
+def _headers(lines: Sequence[str]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for position, line in enumerate(lines, 1):
+        name, colon, value = line.partition(":")
+        name = name.strip().lower()
+        if not colon or not name or any(char.isspace() for char in name):
+            # The line itself stays unsaid: it may be a bearer token.
+            _usage(f"header {position}: expected 'Name: value'")
+        if name in headers:
+            _usage(f"header {position}: {name} is given twice")
+        headers[name] = value.strip()
+    return headers
+
+
+def _secrets(profile: CallbackProfile, given: Sequence[str], environment: Mapping[str, str]) -> Keys:
+    known = ", ".join(profile.secrets)
+    keys: Keys = {}
+    for position, pair in enumerate(given, 1):
+        name, equals, value = pair.partition("=")
+        if not equals:
+            _usage(f"secret {position}: expected NAME=VALUE; {profile.name} knows {known}")
+        if name not in profile.secrets:
+            _usage(f"secret {position}: {profile.name} knows no secret of that name, only {known}")
+        keys.setdefault(name, []).append(value)
+    for name in profile.secrets:
+        if name not in keys:
+            try:
+                keys[name] = kept.secret(settings.load(environment), f"{profile.name}_{name}", environment)
+            except settings.SettingsError as error:
+                _usage(f"{profile.name} needs --secret {name}=VALUE; without it: {error}")
+    return keys
+
+
+def _position(profile: CallbackProfile, request: RawRequest, secrets: Keys, name: str) -> int:
+    for position, key in enumerate(secrets[name], 1):
+        try:
+            profile.prove(request, {**secrets, name: [key]}, request.received_at)
+        except Unproven:
+            continue
+        return position
+    raise AssertionError(f"proved with all keys of {name}, but with none alone")
+
+
+def _age(proof: Proof) -> str:
+    if proof.age_seconds is None:
+        return "age: this form carries no time of signing"
+    if proof.age_seconds < 0:
+        return f"age: {proof.age_seconds:.0f} s, signed ahead of this machine's clock"
+    return f"age: {proof.age_seconds:.0f} s"
+
+
+def _readable(text: bytes, secrets: Keys) -> str:
+    # Some forms sign a key along with the fields, so a secret may stand inside the signed text.
+    shown = text.decode("utf-8", "backslashreplace")
+    for name, keys in secrets.items():
+        for key in keys:
+            shown = shown.replace(key, f"<{name}>") if key else shown
+    # A terminal must not obey what a sender wrote.
+    return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in shown)
+
+
+def _curl(signed: Signed, url: str, body: str | None) -> str:
+    if signed.method == "GET":
+        return shlex.join(["curl", f"{url}?{signed.query.decode('ascii', 'backslashreplace')}"])
+    words = ["curl", "--request", signed.method]
+    for name, value in signed.headers.items():
+        words += ["--header", f"{name}: {value}"]
+    return shlex.join([*words, "--data-binary", f"@{body}", url])
+
+
+def _refuse(reason: str, signed: bytes = b"", secrets: Keys | None = None) -> NoReturn:
+    click.echo(f"not verified: {_readable(reason.encode('utf-8', 'backslashreplace'), secrets or {})}")
+    if signed:
+        click.echo("the text that was signed:")
+        click.echo(_readable(signed, secrets or {}))
+    raise SystemExit(1)
+
+
+def _usage(message: str) -> NoReturn:
+    click.echo(f"doisoat callback: {message}", err=True)
+    raise SystemExit(2)

@@ -1,0 +1,122 @@
+"""Commands that run the gateway: everything at once, one process alone, or a sandbox business day."""
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from gateway import migrate, processes, sandbox, sandbox_day, settings, staff_desk, supervisor
+from gateway.commands.wired import say
+from gateway.embedded import Running, services
+from gateway.settings import Settings
+from gateway.supervisor import Program
+from gateway.wiring import ensure_own_secrets
+
+
+@click.command()
+def up() -> None:
+    """Run every process of the gateway on this machine, until Ctrl-C."""
+    read = settings.load(os.environ)
+    processes.check_port(read.host, read.port)
+    with _alone(read), services(read, say) as started:
+        ensure_own_secrets(read.home)
+        migrate.upgrade(started.database_url)
+        say(f"doisoat: http://{read.host}:{read.port}")
+        sys.exit(supervisor.run(processes.programs(processes.addresses(started, read)), watch=started.ensure_alive))
+
+
+@click.command()
+@click.option("--bills", default=2000, show_default=True, type=click.IntRange(20, 200_000), help="Bills of the day.")
+@click.option("--seed", default=48, show_default=True, help="Seed of everything that is drawn by chance.")
+def run(bills: int, seed: int) -> None:
+    """Run the gateway with a sandbox bank and carrier, live one business day, and stay for a look."""
+    with _sandbox(afresh=False) as (used, started, programs):
+        stop, outcome = threading.Event(), list[Exception]()
+
+        def live() -> None:
+            try:
+                _await_web(used)
+                with processes.as_environment(started, used) as wiring:
+                    if sandbox.open_database(wiring):
+                        sandbox_day.live(wiring, bills=bills, seed=seed, say=say)
+                    _welcome(used)
+            except Exception as error:  # told below, in the main thread, once everything has stopped
+                if not stop.is_set():  # after a Ctrl-C the day ends in the middle, which is no failure
+                    outcome.append(error)
+                stop.set()
+
+        threading.Thread(target=live, name="sandbox day", daemon=True).start()
+        code = supervisor.run(programs, watch=started.ensure_alive, stop_event=stop)
+        if outcome:
+            raise click.ClickException(str(outcome[0]))
+        sys.exit(code)
+
+
+@click.command()
+@click.option("--once", is_flag=True, required=True, help="Live the day, print its figures, stop.")
+@click.option("--bills", default=2000, show_default=True, type=click.IntRange(20, 200_000), help="Bills of the day.")
+@click.option("--seed", default=48, show_default=True, help="Seed of everything that is drawn by chance.")
+def demo(once: bool, bills: int, seed: int) -> None:  # noqa: ARG001 - the flag keeps the word for what it does
+    """Live a sandbox business day through all parts; the last line of stdout is one JSON object."""
+    with _sandbox(afresh=True) as (used, started, programs):
+        stop, figures, failed = threading.Event(), dict[str, object](), list[Exception]()
+
+        def live() -> None:
+            try:
+                _await_web(used)
+                with processes.as_environment(started, used) as wiring:
+                    sandbox.open_database(wiring)
+                    figures.update(sandbox_day.live(wiring, bills=bills, seed=seed, say=say))
+            except Exception as error:  # told below, in the main thread, once everything has stopped
+                if not stop.is_set():  # after a Ctrl-C the day ends in the middle, which is no failure
+                    failed.append(error)
+            finally:
+                stop.set()
+
+        threading.Thread(target=live, name="sandbox day", daemon=True).start()
+        code = supervisor.run(programs, watch=started.ensure_alive, stop_event=stop, out=sys.stderr.buffer)
+        if failed:
+            raise click.ClickException(str(failed[0]))
+    if not figures:
+        sys.exit(code or 1)
+    click.echo(json.dumps(figures, ensure_ascii=False))
+
+
+@contextmanager
+def _sandbox(*, afresh: bool) -> Iterator[tuple[Settings, Running, list[Program]]]:
+    given = settings.load(os.environ)
+    if afresh and "DOISOAT_PORT" not in os.environ:
+        given = replace(given, port=sandbox.free_port())
+    processes.check_port(given.host, given.port)
+    with _alone(given), services(given, say) as started:
+        sandbox.check_database(started.database_url, empty_it=afresh)
+        used = sandbox.prepare(given, afresh=afresh)
+        migrate.upgrade(started.database_url)
+        environment = {**processes.addresses(started, used), **sandbox.environment(used)}
+        own = str(Path(sys.executable).parent / "doisoat")
+        programs = [Program("sandbox", [own, "sandbox"], environment), *processes.programs(environment)]
+        yield used, started, programs
+
+
+@contextmanager
+def _alone(read: Settings) -> Iterator[None]:
+    """Hold the gateway's own lock, so that two gateways don't share one home."""
+    with processes.only_one(read.home):
+        yield
+
+
+def _await_web(used: Settings) -> None:
+    processes.await_port(used.host, used.port, seconds=60)
+
+
+def _welcome(used: Settings) -> None:
+    first = staff_desk.SANDBOX_STAFF[0]
+    click.echo(f"\n  doisoat is ready: http://{used.host}:{used.port}/admin/")
+    click.echo(f"  sandbox sign-in:  {first.username} / {staff_desk.SANDBOX_PASSWORD}")
+    click.echo("  Ctrl-C stops everything.\n")

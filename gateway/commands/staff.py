@@ -1,0 +1,32 @@
+"""Commands about people who may sign in."""
+
+import click
+
+from gateway import staff_desk
+from gateway.commands.wired import wired
+from gateway.database import transaction
+from reconciliation.staff import ROLES
+
+
+@click.group()
+def staff() -> None:
+    """People who may sign in."""
+
+
+@staff.command()
+@click.argument("username")
+@click.option("--name", required=True, help="The person's name.")
+@click.option("--role", required=True, type=click.Choice(ROLES))
+@click.password_option(help="At least 12 characters; asked for when not given.")
+def add(username: str, name: str, role: str, password: str) -> None:
+    """Take on a person."""
+    with wired() as wiring:
+        try:
+            with transaction(wiring.engine) as session:
+                staff_desk.create_person(
+                    session, username=username, name=name, role=role, password=password, by="command line",
+                    now=wiring.clock(),
+                )  # fmt: skip
+        except staff_desk.StaffRefused as error:
+            raise click.ClickException(str(error)) from error
+    click.echo(f"{username} may sign in as {role}")

@@ -1,0 +1,146 @@
+"""`doisoat statement read`: any supported statement file as JSON Lines, without a database or a server."""
+
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import BinaryIO, NoReturn
+
+import click
+
+from banks import statements
+from banks.errors import Unreadable
+from banks.money import Money
+from banks.records import StatementClosed, StatementLine, StatementOpened
+
+EXIT_UNREADABLE = 65
+EXIT_NO_INPUT = 66
+"""As in sysexits.h: EX_DATAERR and EX_NOINPUT."""
+
+
+@click.group()
+def statement() -> None:
+    """Read a bank's statement file."""
+
+
+@statement.command()
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+def read(file: Path) -> None:
+    """Print each statement of FILE and its lines as JSON Lines.
+
+    The format is recognised from the content. Exit 0 if the file is readable; 65 if any part of it is not, with its
+    place on stderr and nothing on stdout; 66 if it can't be opened.
+    """
+    try:
+        with file.open("rb") as opened, _seekable(opened) as stream:
+            summaries = _summaries(stream)
+            stream.seek(0)
+            out = sys.stdout.buffer
+            for record in _records(stream, summaries):
+                out.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+            out.flush()
+    except Unreadable as error:
+        _stop(file, str(error), EXIT_UNREADABLE)
+    except BrokenPipeError:
+        raise  # the reader of our output has seen enough; click ends the command without a word
+    except OSError as error:
+        _stop(file, error.strerror or type(error).__name__, EXIT_NO_INPUT)
+    for opened_, closed in summaries:
+        _note(file, opened_, closed)
+
+
+def _seekable(opened: BinaryIO) -> BinaryIO:
+    """Return `opened`, or a copy of a pipe on disk: the file is read twice, as sums are printed before lines."""
+    if opened.seekable():
+        return opened
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 - the caller's `with` closes it
+    shutil.copyfileobj(opened, copy)
+    copy.seek(0)
+    return copy
+
+
+def _summaries(stream: BinaryIO) -> list[tuple[StatementOpened, StatementClosed]]:
+    """Read the file once, keeping the head and the foot of each statement and no line."""
+    heads, feet = [], []
+    for event in statements.read(stream):
+        if isinstance(event, StatementOpened):
+            heads.append(event)
+        elif isinstance(event, StatementClosed):
+            feet.append(event)
+    return list(zip(heads, feet, strict=True))
+
+
+def _records(
+    stream: BinaryIO, summaries: list[tuple[StatementOpened, StatementClosed]]
+) -> Iterator[dict[str, str | int | bool | None]]:
+    ahead = iter(summaries)
+    for event in statements.read(stream):
+        if isinstance(event, StatementOpened):
+            yield _statement_record(*next(ahead))
+        elif isinstance(event, StatementLine):
+            yield _line_record(event)
+
+
+def _statement_record(opened: StatementOpened, closed: StatementClosed) -> dict[str, str | int | bool | None]:
+    return {
+        "type": "statement",
+        "format": opened.format,
+        "id": opened.id,
+        "account": opened.account,
+        "currency": opened.currency or None,
+        "opening": _amount(opened.opening),
+        "closing": _amount(opened.closing),
+        "balanced": closed.balanced,
+        "lines": closed.lines,
+        "credit_total": closed.credit_total.decimal(),
+        "debit_total": closed.debit_total.decimal(),
+    }
+
+
+def _line_record(line: StatementLine) -> dict[str, str | int | bool | None]:
+    return {
+        "type": "line",
+        "entry": line.entry,
+        "transaction": line.transaction,
+        "booked_on": _day(line.booked_on),
+        "value_on": _day(line.value_on),
+        "amount": line.amount.decimal(),
+        "currency": line.amount.currency,
+        "reversal": line.reversal,
+        "bank_reference": line.bank_reference or None,
+        "end_to_end_id": line.end_to_end_id or None,
+        "mandate_id": line.mandate_id or None,
+        "return_reason": line.return_reason or None,
+        "counterparty": line.counterparty or None,
+        "narrative": line.narrative or None,
+    }
+
+
+def _amount(money: Money | None) -> str | None:
+    return None if money is None else money.decimal()
+
+
+def _day(on: date | None) -> str | None:
+    return None if on is None else on.isoformat()
+
+
+def _note(file: Path, opened: StatementOpened, closed: StatementClosed) -> None:
+    """Say on stderr what the JSON has no place for."""
+    if closed.left_out:
+        _say(f"{file}: {opened.id}: entries left out as not booked (pending or for information): {closed.left_out}")
+    if closed.difference:
+        _say(f"{file}: {opened.id}: the closing balance differs from opening plus lines by {closed.difference}")
+    for fault in closed.faults:
+        _say(f"{file}: {opened.id}: {fault}")
+
+
+def _stop(file: Path, reason: str, code: int) -> NoReturn:
+    _say(f"{file}: {reason}")
+    sys.exit(code)
+
+
+def _say(text: str) -> None:
+    click.echo(" ".join(text.split()), err=True)  # one line, whatever a file name or a bank's text holds

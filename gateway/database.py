@@ -1,0 +1,60 @@
+"""Connections: engines that take on the application's role, and the one place where a transaction commits."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from psycopg.errors import DeadlockDetected, SerializationFailure
+from sqlalchemy import Engine, NullPool, create_engine
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from reconciliation.db import APP_ROLE
+
+Result = TypeVar("Result")
+_OPTIONS = f"-c role={APP_ROLE} -c timezone=UTC -c jit=off"
+
+
+def app_engine(url: str, *, pooled: int = 0) -> Engine:
+    """Return an engine whose connections act as the application's role.
+
+    `pooled` = 0 opens a connection per session, which is what a forking worker needs; a web process passes the number
+    of its threads.
+    """
+    arguments = {"options": _OPTIONS, "application_name": "doisoat"}
+    if not pooled:
+        return create_engine(_sqlalchemy(url), poolclass=NullPool, connect_args=arguments)
+    return create_engine(_sqlalchemy(url), pool_size=pooled, max_overflow=0, pool_pre_ping=True, connect_args=arguments)
+
+
+def owner_engine(url: str) -> Engine:
+    """Return an engine that acts as the URL's own user: for migrations only."""
+    return create_engine(_sqlalchemy(url), poolclass=NullPool)
+
+
+def app_options() -> str:
+    """Return the libpq `options` that make a bare connection act as the application's role."""
+    return _OPTIONS
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Session]:
+    """Yield a session; commit when the block ends well, roll back when it does not."""
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+def insist(work: Callable[[], Result], *, tries: int = 5) -> Result:
+    """Do `work`, which is whole transactions, and do it again when the database made it give way to another."""
+    while True:
+        try:
+            return work()
+        except OperationalError as error:
+            tries -= 1
+            if not tries or not isinstance(error.orig, DeadlockDetected | SerializationFailure):
+                raise
+
+
+def _sqlalchemy(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"postgresql+psycopg://{rest}" if scheme in ("postgresql", "postgres") else url

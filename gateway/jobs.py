@@ -1,0 +1,78 @@
+"""The jobs that workers run: each drains what waits in PostgreSQL, batch by batch, and can be killed at any point.
+
+RQ imports these by name in a forked process, which builds its own wiring from the environment: no connection is ever
+shared with the parent.
+"""
+
+import logging
+from datetime import timedelta
+from functools import lru_cache
+
+from banks import profile
+from gateway import bell, callback_reading, collecting, messaging, statement_reading
+from gateway.wiring import Wiring, from_environment
+from reconciliation import business_days as calendar
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=10)
+"""How long the work of a killed reader waits. It need not outlast a reading: whoever reads holds the rows' locks, which
+a claim passes over, so a lease only covers the moment between the claim and the first lock."""
+
+
+@lru_cache(maxsize=1)
+def wiring() -> Wiring:
+    """Return this process's wiring."""
+    return from_environment()
+
+
+def read_callbacks() -> int:
+    """Turn waiting callbacks into payments, matches, ledger entries and promises; return how many were read."""
+    parts = wiring()
+    bell.heard(parts.valkey, "callbacks")
+    read = 0
+    while batch := callback_reading.claim(parts, limit=200, lease=LEASE):
+        callback_reading.read(parts, batch)
+        read += len(batch)
+        bell.ring(parts.valkey, "messages")
+    return read
+
+
+def read_statements() -> int:
+    """Read waiting files, one at a time; return how many."""
+    parts = wiring()
+    bell.heard(parts.valkey, "statements")
+    read = 0
+    while delivery := statement_reading.claim(parts, lease=LEASE):
+        statement_reading.read(parts, delivery)
+        read += 1
+        bell.ring(parts.valkey, "messages")
+    return read
+
+
+def fetch_files() -> int:
+    """Fetch new files from every bank's server; return how many were kept."""
+    parts = wiring()
+    bell.heard(parts.valkey, "files")
+    kept = 0
+    for bank in parts.settings.banks.values():
+        try:
+            kept += collecting.fetch(parts, bank)
+        except Exception:  # the next bank's files must not wait until somebody has mended this one's
+            log.exception("the files of %s could not be fetched; it will be tried again", bank.name)
+    if kept:
+        bell.ring(parts.valkey, "statements")
+    return kept
+
+
+def send_messages() -> int:
+    """Send the messages that are due; return how many left."""
+    parts = wiring()
+    bell.heard(parts.valkey, "messages")
+    return messaging.send_due(parts)
+
+
+def prepare() -> None:
+    """Load in the worker what every job needs, so that the process forked for a job starts with it."""
+    calendar.is_business_day(wiring().clock().date())
+    profile.names()

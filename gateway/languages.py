@@ -1,0 +1,151 @@
+"""Vietnamese and English: English is written in the source, Vietnamese is what a visitor sees first.
+
+The catalog is read from its .po file when the process starts, so that no compiled copy can be stale or missing.
+"""
+
+from datetime import date, datetime
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import flask_babel  # type: ignore[import-untyped] # the library has no types
+from babel.dates import format_date
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
+from flask import Flask, session
+from flask_babel import Babel, Domain, get_locale
+from flask_login import current_user
+
+from banks.money import Money
+from gateway.clock import LOCAL, local_date
+
+LANGUAGES = {"vi": "Tiếng Việt", "en": "English"}
+DEFAULT = "vi"
+CATALOGS = Path(__file__).parent / "translations"
+_SIGNS = {"VND": "₫"}
+_DAY = {"vi": "dd/MM/y", "en": "d MMM y"}
+_WEEKDAY = {"vi": "EEEE, dd/MM/y", "en": "EEEE, d MMM y"}
+_THIN = "\u00a0"
+
+
+class PoDomain(Domain):  # type: ignore[misc] # its base has no types
+    """Messages straight from `translations/<language>/LC_MESSAGES/messages.po`."""
+
+    def get_translations(self) -> NullTranslations:
+        """Return the catalog of the request's language."""
+        return catalog(language())
+
+
+@lru_cache(maxsize=4)
+def catalog(name: str) -> NullTranslations:
+    """Return the compiled messages of a language; English, the language of the source, has none."""
+    path = CATALOGS / name / "LC_MESSAGES" / "messages.po"
+    if not path.exists():
+        return NullTranslations()
+    compiled = BytesIO()
+    with path.open("rb") as file:
+        write_mo(compiled, read_po(file, locale=name))
+    compiled.seek(0)
+    return Translations(compiled)
+
+
+def language() -> str:
+    """Return "vi" or "en" for the request at hand."""
+    return str(get_locale() or DEFAULT)[:2]
+
+
+def chosen() -> str:
+    """Return what the visitor chose: in this session, else for good, else Vietnamese."""
+    wanted = session.get("language") or getattr(current_user, "language", "")
+    return wanted if wanted in LANGUAGES else DEFAULT
+
+
+def gettext(message: str, **values: object) -> str:
+    """Return `message` in the request's language, its %(names)s filled in."""
+    found: str = flask_babel.gettext(message, **values)
+    return found
+
+
+def ngettext(singular: str, plural: str, count: int) -> str:
+    """Return the form that fits `count` in the request's language, %(num)s filled in."""
+    found: str = flask_babel.ngettext(singular, plural, count)
+    return found
+
+
+def lazy_gettext(message: str) -> Any:
+    """Return `message`, to be translated when it is shown: for tables of words that stand outside a request."""
+    return flask_babel.lazy_gettext(message)
+
+
+def money(minor: int | None, currency: str = "VND") -> str:
+    """Write an amount: 844.960 ₫ in Vietnamese, 844,960 ₫ in English; a minus sign for money going out."""
+    if minor is None:
+        return "–"
+    whole, _, part = Money(abs(minor), currency).decimal().partition(".")
+    group, point = (".", ",") if language() == "vi" else (",", ".")
+    grouped = f"{int(whole):,}".replace(",", group)
+    sign = "\u2212" if minor < 0 else ""
+    return f"{sign}{grouped}{point + part if part else ''}{_THIN}{_SIGNS.get(currency, currency)}"
+
+
+def number(value: int | None) -> str:
+    """Write a count with its thousands set apart."""
+    return "–" if value is None else f"{value:,}".replace(",", "." if language() == "vi" else ",")
+
+
+def day(value: date | None) -> str:
+    """Write a date: 19/11/2026, or 19 Nov 2026 in English."""
+    return "–" if value is None else format_date(value, _DAY[language()], locale=language())
+
+
+def weekday(value: date) -> str:
+    """Write a date with its weekday, the first letter a capital."""
+    written = format_date(value, _WEEKDAY[language()], locale=language())
+    return written[:1].upper() + written[1:]
+
+
+def clock_time(value: datetime | None) -> str:
+    """Write the time of day in Vietnam, to the second."""
+    return "–" if value is None else f"{value.astimezone(LOCAL):%H:%M:%S}"
+
+
+def moment(value: datetime | None) -> str:
+    """Write a moment in Vietnam's time, to the minute."""
+    if value is None:
+        return "–"
+    local = value.astimezone(LOCAL)
+    return f"{day(local.date())}{_THIN}{local:%H:%M}"
+
+
+def local_day(value: datetime) -> date:
+    """Return the day in Vietnam at a moment."""
+    return local_date(value)
+
+
+def age(since: datetime | None, now: datetime) -> str:
+    """Write how long ago something was: minutes, hours or days, whichever a person would say."""
+    if since is None:
+        return "–"
+    minutes = max(int((now - since).total_seconds() // 60), 0)
+    if minutes < 1:
+        return gettext("just now")
+    if minutes < 60:
+        return ngettext("%(num)s minute", "%(num)s minutes", minutes)
+    if minutes < 48 * 60:
+        return ngettext("%(num)s hour", "%(num)s hours", minutes // 60)
+    return ngettext("%(num)s day", "%(num)s days", minutes // (24 * 60))
+
+
+def install(app: Flask) -> None:
+    """Translate the pages of `app` and give its templates the ways to write money, days and moments."""
+    Babel(app, default_locale=DEFAULT, default_timezone="Asia/Ho_Chi_Minh", locale_selector=chosen)
+    domain = PoDomain()
+
+    @app.before_request
+    def _use_catalog() -> None:
+        domain.as_default()
+
+    for write in (money, number, day, weekday, moment, clock_time, local_day, age):
+        app.jinja_env.filters[write.__name__] = write

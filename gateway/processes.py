@@ -1,0 +1,147 @@
+"""The processes of the gateway, each runnable alone: web, a worker per queue, beat."""
+
+import fcntl
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from rq import Queue, Worker
+from rq.serializers import JSONSerializer
+
+from gateway import bell, jobs, schedule
+from gateway.embedded import Running
+from gateway.settings import Settings
+from gateway.supervisor import Program
+from gateway.wiring import Wiring, from_environment
+
+
+class PortTaken(OSError):
+    """Another program listens where the gateway should."""
+
+
+class AlreadyRunning(OSError):
+    """Another gateway works in the same home."""
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise PortTaken when `host`:`port` can't be listened on, saying what to do about it."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortTaken(
+                f"can't listen on {host}:{port} ({error.strerror}); stop the other program or set DOISOAT_PORT"
+            ) from None
+
+
+def await_port(host: str, port: int, *, seconds: float) -> None:
+    """Return once something listens on `host`:`port`; raise TimeoutError when nothing does in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection((host, port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise TimeoutError(f"expected the web server on {host}:{port} within {seconds:.0f} s, nothing listens there")
+
+
+@contextmanager
+def only_one(home: Path) -> Iterator[None]:
+    """Hold the lock of the one gateway that runs in `home`; raise AlreadyRunning when another holds it."""
+    (home / "run").mkdir(parents=True, exist_ok=True)
+    with (home / "run" / "gateway.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(f"a gateway runs in {home} already; stop it first or set DOISOAT_HOME") from None
+        yield
+
+
+def serve_web(settings: Settings) -> None:
+    """Serve the web application until told to stop; blocking threads, one request each."""
+    check_port(settings.host, settings.port)
+    Granian(
+        "wsgi:app",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=settings.web_workers,
+        blocking_threads=settings.web_threads,
+        websockets=False,
+        respawn_failed_workers=True,
+        respawn_interval=0.5,
+        workers_kill_timeout=5,  # one that is told to stop while it still starts does not hear it
+        log_level=LogLevels.warning,
+    ).serve()
+
+
+def run_worker(queue: str) -> None:
+    """Work on one queue until told to stop: a worker on several may lose a job between pop and registration."""
+    if queue not in bell.JOBS:
+        raise ValueError(f"expected a queue among {', '.join(bell.JOBS)}, got {queue!r}")
+    wiring = from_environment()
+    jobs.prepare()
+    connection = wiring.valkey
+    worker = Worker(
+        [Queue(queue, connection=connection, serializer=JSONSerializer)],
+        connection=connection,
+        serializer=JSONSerializer,
+        log_job_description=False,
+        worker_ttl=60,
+    )
+    worker.max_connection_wait_time = 5.0  # RQ's minute would be ours of waiting after Valkey is back
+    logging.getLogger("rq.worker").setLevel(logging.WARNING)
+    worker.work(logging_level="WARNING")
+
+
+def run_beat() -> None:
+    """Lead the schedule, or stand by to, until told to stop."""
+    stop = threading.Event()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, lambda *_: stop.set())
+    schedule.run(from_environment(), stop)
+
+
+def programs(environment: Mapping[str, str]) -> list[Program]:
+    """Return every process that makes up the gateway on one machine."""
+    own = [str(Path(sys.executable).parent / "doisoat")]
+    return [
+        Program("web", [*own, "web"], environment),
+        Program("beat", [*own, "beat"], environment),
+        *(Program(queue, [*own, "worker", queue], environment) for queue in bell.JOBS),
+    ]
+
+
+def addresses(running: Running, settings: Settings) -> dict[str, str]:
+    """Return the environment by which a child process finds the running services."""
+    return {
+        "DOISOAT_DATABASE_URL": running.database_url,
+        "DOISOAT_VALKEY_URL": running.valkey_url,
+        "DOISOAT_HOME": str(settings.home),
+        "DOISOAT_PORT": str(settings.port),
+    }
+
+
+@contextmanager
+def as_environment(running: Running, settings: Settings) -> Iterator[Wiring]:
+    """Make the running services this process's own for a block, and yield its wiring."""
+    before = dict(os.environ)
+    os.environ.update(addresses(running, settings))
+    try:
+        yield Wiring(settings, running.database_url, running.valkey_url)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

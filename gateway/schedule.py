@@ -1,0 +1,126 @@
+"""The schedule: what rings when, run by one leader at a time; a sweep rings for whatever waits unheard."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from gateway import bell
+from gateway.database import transaction
+from gateway.wiring import Wiring
+from reconciliation import audit, business_days, deadlines, inbox
+from reconciliation.db import AdvisoryLock
+from reconciliation.deadlines import ExpectedFile
+
+log = logging.getLogger(__name__)
+
+_LOOK_BACK = timedelta(days=14)
+"""How far back late files are asked about; what is older has been asked about already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """Something done every `seconds`."""
+
+    name: str
+    seconds: float
+    do: Callable[[Wiring], object]
+
+
+def sweep(wiring: Wiring) -> None:
+    """Ring for whatever waits: after a crash, after an emptied Valkey, after a bell nobody heard."""
+    with transaction(wiring.engine) as session:
+        wanted = [kind + "s" for kind in ("callback", "statement") if inbox.waiting(session, kind)]
+        due = session.scalar(
+            text(
+                "SELECT EXISTS (SELECT 1 FROM messages WHERE (state = 'queued' AND (not_before IS NULL OR not_before"
+                " <= :now)) OR (state IN ('sending', 'unsure') AND (lease_until IS NULL OR lease_until < :now)))"
+            ),
+            {"now": wiring.clock()},
+        )
+    for queue in [*wanted, *(["messages"] if due else [])]:
+        bell.ring(wiring.valkey, queue)
+
+
+def watch_deadlines(wiring: Wiring) -> int:
+    """Turn what is overdue into questions; return how many were asked."""
+    now = wiring.clock()
+    with transaction(wiring.engine) as session:
+        asked = deadlines.pass_deadlines(session, now=now)
+        return asked + deadlines.missing_files(session, expected_files(session, wiring), now=now)
+
+
+def expected_files(session: Session, wiring: Wiring) -> list[ExpectedFile]:
+    """Return which bank owes a statement since when: from its first one on, each business day."""
+    rows = session.execute(
+        text(
+            "SELECT bank, min(coalesce(closing_on, to_on)) AS first FROM statements"
+            " WHERE kind = 'statement' AND state = 'accepted' GROUP BY bank"
+        )
+    ).all()
+    earliest = business_days.local_day(wiring.clock()) - _LOOK_BACK
+    firsts = {row.bank: max(row.first, earliest) for row in rows if row.first is not None}
+    banks = wiring.settings.banks.values()
+    return [
+        ExpectedFile(bank.name, firsts[bank.name], bank.statement_by)
+        for bank in banks
+        if bank.sftp is not None and bank.name in firsts
+    ]
+
+
+def sign_audit(wiring: Wiring) -> None:
+    """Sign the audit chain as it stands and keep a copy of the checkpoint outside the database."""
+    with transaction(wiring.engine) as session:
+        made = audit.checkpoint(session, wiring.audit_key, wiring.clock())
+        if made is None:
+            return
+        line = f"{made.at.isoformat()} {made.last_id} {made.hash.hex()} {made.signature.hex()}\n"
+    with (wiring.settings.home / "audit-checkpoints.log").open("a") as kept:
+        kept.write(line)
+
+
+def duties(wiring: Wiring) -> list[Duty]:
+    """Return what the leader does; a sandbox looks for files more often than anyone should at a bank's server."""
+    return [
+        Duty("sweep", 1, sweep),
+        Duty("files", 2 if wiring.settings.sandbox else 300, lambda parts: bell.ring(parts.valkey, "files")),
+        Duty("deadlines", 2 if wiring.settings.sandbox else 60, watch_deadlines),
+        Duty("audit", 3600, sign_audit),
+    ]
+
+
+def run(wiring: Wiring, stop: threading.Event) -> None:
+    """Be the leader, or wait to become it, until `stop` is set."""
+    while not stop.is_set():
+        try:
+            with wiring.engine.connect() as connection:
+                if connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": AdvisoryLock.SCHEDULE}):
+                    connection.commit()
+                    log.info("leading the schedule")
+                    _lead(wiring, stop, connection)
+        except OperationalError as error:
+            log.warning("the database is not to be had (%s); trying again", type(error.orig).__name__)
+        stop.wait(1)
+
+
+def _lead(wiring: Wiring, stop: threading.Event, lock: Connection) -> None:
+    planned = {duty.name: 0.0 for duty in duties(wiring)}
+    while not stop.is_set():
+        lock.execute(text("SELECT 1"))  # the lock lives as long as its connection: a broken one ends the lead here
+        lock.commit()
+        for duty in duties(wiring):
+            if time.monotonic() >= planned[duty.name]:
+                planned[duty.name] = time.monotonic() + duty.seconds
+                try:
+                    duty.do(wiring)
+                except OperationalError:
+                    raise
+                except Exception:
+                    log.exception("%s failed; it will be tried again", duty.name)
+        stop.wait(0.2)

@@ -1,0 +1,77 @@
+"""Reading statements: a kept file becomes lines, and accepted lines become payments, matches and entries."""
+
+import logging
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from banks import statements
+from banks.errors import Unreadable
+from gateway import composing
+from gateway.database import insist, transaction
+from gateway.wiring import Wiring
+from reconciliation import inbox, pairing, statement_loading
+from reconciliation.inbox import Delivery
+from reconciliation.statements import Statement
+
+log = logging.getLogger(__name__)
+
+
+def claim(wiring: Wiring, *, lease: timedelta) -> int | None:
+    """Take the next waiting file; None when there is none."""
+    with transaction(wiring.engine) as session:
+        taken = inbox.claim(session, "statement", limit=1, lease=lease, now=wiring.clock())
+        return taken[0] if taken else None
+
+
+def read(wiring: Wiring, delivery_id: int) -> str:
+    """Read one kept file and return the state it is left in; an unreadable one changes nothing but its own state."""
+    try:
+        return insist(lambda: _read_whole(wiring, delivery_id))
+    except Unreadable as error:
+        return _leave(wiring, delivery_id, "unreadable", str(error))
+    except Exception as error:
+        # A fault of ours, not of the file: the lease runs out and it is tried again, a few times.
+        log.exception("statement delivery %d could not be read", delivery_id)
+        with transaction(wiring.engine) as session:
+            attempts = session.get_one(Delivery, delivery_id).attempts
+        if attempts < inbox.MAX_ATTEMPTS:
+            return "received"
+        return _leave(wiring, delivery_id, "set_aside", f"reading failed {attempts} times: {type(error).__name__}")
+
+
+def _read_whole(wiring: Wiring, delivery_id: int) -> str:
+    # The bytes come over a connection of their own: the other one is busy copying lines while they are read.
+    with transaction(wiring.engine) as kept, transaction(wiring.engine) as session:
+        return _read(session, inbox.KeptFile(kept, delivery_id, wiring.sealer), wiring, delivery_id)
+
+
+def _read(session: Session, file: inbox.KeptFile, wiring: Wiring, delivery_id: int) -> str:
+    now = wiring.clock()
+    delivery = session.get_one(Delivery, delivery_id, with_for_update=True)
+    if delivery.state != "received":
+        return delivery.state
+    bank = wiring.settings.banks.get(delivery.source)
+    loaded = statement_loading.load(
+        session, statements.read(file), bank=delivery.source, delivery_id=delivery_id, sealer=wiring.sealer, now=now
+    )
+    callbacks = bank is not None and bank.callbacks
+    for accepted in loaded.accepted:
+        statement = session.get_one(Statement, accepted)
+        pairing.accept(session, statement, callbacks=callbacks, now=now)
+        # A statement that came too early may follow on from this one, and another on from that.
+        while following := statement_loading.released(
+            session, bank=statement.bank, account=statement.account_hash, now=now
+        ):
+            for one in following:
+                pairing.accept(session, one, callbacks=callbacks, now=now)
+    composing.compose_promises(session, wiring.settings)
+    inbox.finish(session, [delivery_id], "read", reason="; ".join(loaded.reasons), now=now)
+    return "read"
+
+
+def _leave(wiring: Wiring, delivery_id: int, state: str, reason: str) -> str:
+    with transaction(wiring.engine) as session:
+        inbox.finish(session, [delivery_id], state, reason=reason, now=wiring.clock())
+    log.warning("statement delivery %d is %s: %s", delivery_id, state, reason)
+    return state

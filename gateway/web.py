@@ -1,0 +1,92 @@
+"""The web, put together: one application for machines, one for people, on one port.
+
+Callbacks, receipts and the API know no sessions, languages or forms, and pay for none; the finance pages have them
+all. They share nothing but the wiring.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, Response, redirect
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from gateway import admin, bell, receipts, request_session, webhooks
+from gateway.api import bills
+from gateway.intake import Intake
+from gateway.secrets import secret
+from gateway.wiring import Wiring
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication
+
+_PEOPLE = ("/admin", "/assets")
+
+
+def create_app(wiring: Wiring) -> "WSGIApplication":
+    """Return the whole web as one WSGI application; it opens no connection before its first request."""
+    machines, people = create_machines(wiring), create_people(wiring)
+
+    def application(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
+        path: str = environ.get("PATH_INFO", "")
+        return (people if path.startswith(_PEOPLE) else machines)(environ, start_response)
+
+    return _behind_proxies(application, wiring.settings.trusted_proxies)
+
+
+def create_machines(wiring: Wiring) -> Flask:
+    """Return the application for banks, carriers and the utility's own systems."""
+    app = Flask(__name__, static_folder=None)
+    app.extensions["doisoat"] = wiring
+    app.config["MAX_CONTENT_LENGTH"] = bills.MAX_BYTES
+    request_session.install(app)
+    webhooks.install(app, wiring, Intake(wiring.database_url, lambda: bell.ring(wiring.valkey, "callbacks")))
+    app.register_blueprint(receipts.blueprint)
+    app.register_blueprint(bills.blueprint)
+    _health(app, wiring)
+    app.add_url_rule("/", view_func=lambda: redirect("/admin/"), endpoint="home")
+    return app
+
+
+def create_people(wiring: Wiring) -> Flask:
+    """Return the application of the finance pages."""
+    app = Flask("gateway.admin", static_folder=None)
+    app.extensions["doisoat"] = wiring
+    app.secret_key = secret(wiring.settings, "session_key")[0]
+    app.config["MAX_CONTENT_LENGTH"] = 1024 * 1024
+    request_session.install(app)
+    admin.register(app)
+    return app
+
+
+def _behind_proxies(application: "WSGIApplication", count: int) -> "WSGIApplication":
+    """Believe exactly as many proxies as there are: one more would let anybody choose the address we see."""
+    return ProxyFix(application, x_for=count, x_proto=count, x_host=count) if count else application
+
+
+def _health(app: Flask, wiring: Wiring) -> None:
+    @app.get("/healthz")
+    def healthz() -> Response:
+        return Response("ok\n", mimetype="text/plain")
+
+    @app.get("/readyz")
+    def readyz() -> Response:
+        try:
+            with Session(wiring.engine) as session:
+                session.execute(text("SELECT 1"))
+        except SQLAlchemyError:
+            return Response("the database does not answer\n", 503, mimetype="text/plain")
+        try:
+            wiring.valkey.ping()
+        except RedisError:
+            # Callbacks are kept without the doorbell, and the sweep finds them: late is not unready.
+            return Response("ready; the doorbell does not answer\n", mimetype="text/plain")
+        return Response("ready\n", mimetype="text/plain")
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)

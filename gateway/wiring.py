@@ -1,0 +1,145 @@
+"""The one place where the parts are put together: settings, clock, engine, sealer, secrets, bells and carriers."""
+
+import base64
+import os
+import secrets as random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from redis import Redis
+from sqlalchemy import Engine
+
+from banks import profile
+from banks.profile import CallbackProfile, Secrets
+from banks.records import Answer, Outcome
+from gateway.clock import Clock, SandboxClock, real
+from gateway.database import app_engine
+from gateway.secrets import bank_secrets, ensure_secret, secret
+from gateway.settings import BankSettings, Settings, SettingsError, load
+from reconciliation.sealing import Sealer
+from sms import receipts
+from sms.transport import Transport
+from sms.transports.http import HttpTransport
+
+CARRIER = "http"
+"""The carrier's name, as it stands in messages and in the address of its receipts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A bank that calls back: its declaration, how its calls are proven, and with which keys."""
+
+    bank: BankSettings
+    profile: CallbackProfile
+    secrets: Secrets
+    usual: dict[Outcome, Answer] = field(default_factory=dict)
+    """Answers without a detail, said the same to everyone: made once."""
+
+    def answers(self, detail: str) -> Callable[[Outcome], Answer]:
+        """Return how this bank is told each outcome, with `detail` where something is wrong."""
+        if detail:
+            return lambda outcome: self.profile.answer(outcome, detail)
+        return self._usual
+
+    def _usual(self, outcome: Outcome) -> Answer:
+        if outcome not in self.usual:
+            self.usual[outcome] = self.profile.answer(outcome)
+        return self.usual[outcome]
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """Everything a process of the gateway works with; parts are made when first asked for."""
+
+    settings: Settings
+    database_url: str
+    valkey_url: str
+    pooled: int = 0
+
+    @cached_property
+    def clock(self) -> Clock:
+        """The present moment; in a sandbox it may be moved."""
+        return self.sandbox_clock if self.settings.sandbox else real
+
+    @cached_property
+    def sandbox_clock(self) -> SandboxClock:
+        """The clock of a sandbox, which may be set."""
+        return SandboxClock(self.settings.home / "run" / "sandbox-clock")
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Connections in the application's role."""
+        return app_engine(self.database_url, pooled=self.pooled)
+
+    @cached_property
+    def valkey(self) -> "Redis":
+        """The connection that RQ rings through; short time-outs, because nothing may wait for a doorbell."""
+        scheme, colon, rest = self.valkey_url.partition(":")
+        return Redis.from_url(
+            scheme.replace("valkey", "redis") + colon + rest, socket_connect_timeout=2, socket_timeout=2
+        )
+
+    @cached_property
+    def sealer(self) -> Sealer:
+        """Seals personal data with the newest of the secret `sealing_key`'s keys."""
+        index = _key_bytes(secret(self.settings, "index_key")[0], "index_key")
+        return Sealer([_key_bytes(key, "sealing_key") for key in secret(self.settings, "sealing_key")], index)
+
+    @cached_property
+    def audit_key(self) -> bytes:
+        """Signs the checkpoints of the audit chain."""
+        return _key_bytes(secret(self.settings, "audit_key")[0], "audit_key")
+
+    @cached_property
+    def callers(self) -> Mapping[str, Caller]:
+        """The banks that call back, by the name in their address."""
+        found = {}
+        for name, bank in self.settings.banks.items():
+            if bank.callbacks:
+                declared = profile.find(bank.profile)
+                found[name] = Caller(bank, declared, bank_secrets(self.settings, bank, declared.secrets))
+        return found
+
+    @cached_property
+    def carrier(self) -> Transport | None:
+        """The way to the customers' phones; None when no provider is set."""
+        if not self.settings.sms.url:
+            return None
+        return HttpTransport(self.settings.sms.url, secret(self.settings, "sms_token")[0], name=CARRIER)
+
+    @cached_property
+    def receipt_secrets(self) -> list[bytes]:
+        """Keys by which a carrier's receipt address is known to be ours."""
+        return [key.encode() for key in secret(self.settings, "receipts_key")]
+
+    @cached_property
+    def receipts_url(self) -> str:
+        """The signed address at which the carrier leaves its receipts."""
+        base = f"http://{self.settings.host}:{self.settings.port}"
+        return receipts.address(base, CARRIER, self.receipt_secrets[0])
+
+
+def from_environment(*, web: bool = False) -> Wiring:
+    """Return a process's wiring; the addresses of running services come from whoever started it."""
+    read = load(os.environ)
+    if read.database_url is None or read.valkey_url is None:
+        raise SettingsError("expected DOISOAT_DATABASE_URL and DOISOAT_VALKEY_URL; `doisoat up` sets them")
+    return Wiring(read, read.database_url, read.valkey_url, pooled=read.web_threads if web else 0)
+
+
+def ensure_own_secrets(home: Path) -> None:
+    """Make the keys that are nobody's but ours, where they are missing: sealing, index, audit, receipts, sessions."""
+    for name in ("sealing_key", "index_key", "audit_key", "receipts_key", "session_key"):
+        ensure_secret(home, name, lambda: base64.b64encode(random.token_bytes(32)).decode())
+
+
+def _key_bytes(written: str, name: str) -> bytes:
+    try:
+        key = base64.b64decode(written, validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise SettingsError(f"secret {name}: expected 32 bytes in base64")
+    return key

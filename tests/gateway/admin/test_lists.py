@@ -1,0 +1,131 @@
+"""Lists: search, filters and paging that keeps both."""
+
+import pytest
+
+from gateway.admin import listing
+from gateway.admin.listing import Asked, Filter
+
+
+def _rows(page):
+    return [" ".join(row.get_text(" ").split()) for row in page.select("main tbody tr")]
+
+
+def _walk(visitor, path, rel):
+    link = visitor.page(path).select_one(f"a[rel={rel}]")
+    return link["href"] if link else None
+
+
+def test_pages_follow_each_other_and_keep_the_filters(accountant, books, session, monkeypatch):
+    monkeypatch.setattr(listing.page_of, "__kwdefaults__", {"newest_first": True, "size": 2})
+    for n in range(5):
+        books.payment(1000 + n)
+    books.payment(7, bank="vidien")
+    session.commit()
+    path, seen = "/admin/payments/?bank=saomai", []
+    while path:
+        seen.append([row.split()[-6] for row in _rows(accountant.page(path))])
+        here, path = path, _walk(accountant, path, "next")
+        assert path is None or "bank=saomai" in path
+    assert [len(page) for page in seen] == [2, 2, 1]
+    first = _walk(accountant, _walk(accountant, here, "prev"), "prev")
+    assert [row.split()[-6] for row in _rows(accountant.page(first))] == seen[0]
+    assert _walk(accountant, first, "prev") is None
+
+
+def test_rows_that_arrive_meanwhile_shift_no_page(accountant, books, session, monkeypatch):
+    monkeypatch.setattr(listing.page_of, "__kwdefaults__", {"newest_first": True, "size": 2})
+    made = [books.payment(1000 + n) for n in range(4)]
+    session.commit()
+    following = _walk(accountant, "/admin/payments/", "next")
+    books.payment(9999)
+    session.commit()
+    assert [made[1].source_reference, made[0].source_reference] == [
+        row.split()[0] for row in _rows(accountant.page(following))
+    ]
+
+
+def test_a_payment_is_found_by_amount_code_customer_or_reference(accountant, books, session):
+    bill, payment = books.settled()
+    books.settled(500_000)
+    session.commit()
+    code, reference = bill.payment_code, payment.source_reference
+    for words in ("844.960 ₫", "844,960", "844960", code.lower(), code[:13], bill.number, reference):
+        rows = _rows(accountant.page(f"/admin/payments/?q={words}"))
+        assert [row.split()[0] for row in rows] == [reference], words
+
+
+def test_a_bill_is_found_by_number_code_customer_or_amount(accountant, books, session):
+    bill = books.bill()
+    books.bill(500_000)
+    session.commit()
+    for words in (bill.number, bill.number.lower(), bill.payment_code, bill.payment_code[:13], "844.960"):
+        assert [row.split()[0] for row in _rows(accountant.page(f"/admin/bills/?q={words}"))] == [bill.number]
+
+
+def test_deliveries_are_found_by_number_event_file_or_reference(accountant, books, session):
+    callback = books.delivery()
+    payment = books.payment(delivery_id=callback.id)
+    file = books.statement()
+    session.commit()
+    for words in (f"%23{callback.id}", callback.event_id, payment.source_reference, callback.digest.hex()):
+        assert [row.split()[0] for row in _rows(accountant.page(f"/admin/deliveries/?q={words}"))] == [
+            f"#{callback.id}"
+        ]
+    rows = _rows(accountant.page("/admin/deliveries/?q=saomai-20261118.xml"))
+    assert [row.split()[0] for row in rows] == [f"#{file.delivery_id}"]
+
+
+def test_mismatches_come_oldest_first_and_are_filtered_by_code_and_state(accountant, books, session):
+    bill, payment = books.settled()
+    books.mismatch("M03", "payment:1", bill_id=bill.id, payment_id=payment.id, minor=8418)
+    books.mismatch("M12", "payment:2")
+    books.mismatch("M14", "statement:1", state="resolved")
+    session.commit()
+    assert [row[:3] for row in _rows(accountant.page("/admin/mismatches/"))] == ["M03", "M12", "M14"]
+    assert [row[:3] for row in _rows(accountant.page("/admin/mismatches/?state=unsettled"))] == ["M03", "M12"]
+    assert [row[:3] for row in _rows(accountant.page("/admin/mismatches/?code=M12"))] == ["M12"]
+    for words in (bill.number, payment.source_reference, bill.payment_code[:13], "8.418"):
+        assert [row[:3] for row in _rows(accountant.page(f"/admin/mismatches/?q={words}"))] == ["M03"]
+
+
+def test_an_empty_list_teaches_and_a_fruitless_search_says_so(accountant):
+    assert "ngân hàng gửi thông báo" in accountant.page("/admin/payments/").text
+    page = accountant.page("/admin/payments/?q=nothing-like-this")
+    assert "Không có kết quả phù hợp" in page.text
+    assert page.select_one("input[name=q]")["value"] == "nothing-like-this"
+
+
+def test_an_address_that_makes_no_sense_shows_the_plain_list(accountant, books, session):
+    books.payment()
+    session.commit()
+    for query in ("state=nonsense", "day=2026-13-40", "after=x", "before=-1", "bank='--", "q=%00", f"after={10**30}"):
+        assert len(_rows(accountant.page(f"/admin/payments/?{query}"))) == 1, query
+
+
+def test_what_people_type_is_shown_as_text(accountant):
+    page = accountant.page("/admin/bills/?q=<script>alert(1)</script>")
+    assert not page.select("main script")
+    assert page.select_one("input[name=q]")["value"] == "<script>alert(1)</script>"
+
+
+@pytest.mark.parametrize(
+    ("search", "amount"),
+    [
+        ("844.960", 844960),
+        ("844,960 ₫", 844960),
+        ("1 200 000", 1200000),
+        ("12.5", None),
+        ("1.2345", None),
+        ("PA12", None),
+    ],
+)
+def test_a_search_is_an_amount_only_when_it_is_written_as_one(search, amount):
+    assert Asked(search, [Filter("x", "x")], {}).amount() == amount
+
+
+def test_a_count_beyond_the_limit_says_more_than(accountant, books, session, monkeypatch):
+    monkeypatch.setattr(listing, "COUNTED", 3)
+    for _ in range(5):
+        books.payment()
+    session.commit()
+    assert accountant.page("/admin/payments/").select_one(".count").text == "hơn 3"

@@ -1,0 +1,172 @@
+"""The overview and the pages of single rows."""
+
+from datetime import timedelta
+
+from reconciliation.lifecycle import MISMATCH, move
+
+
+def _text(tag):
+    return " ".join(tag.get_text(" ").split())
+
+
+def _facts(page):
+    return {_text(row.dt): _text(row.dd) for row in page.select("dl.facts div") if row.dt and row.dd}
+
+
+def test_the_overview_counts_a_day_per_bank(accountant, books, session):
+    books.settled(844_960)
+    books.settled(100_000, bank="vidien")
+    unmatched = books.payment(50_000)
+    books.mismatch("M12", f"payment:{unmatched.id}", payment_id=unmatched.id, minor=50_000)
+    session.commit()
+    page = accountant.page("/admin/?day=2026-11-18")
+    rows = [_text(row) for row in page.select("table.banks tbody tr")]
+    assert rows[0] == (
+        "Ngân hàng Sao Mai 894.960 ₫ 2 844.960 ₫ 1 844.960 ₫ 1 50.000 ₫ 1 1 0 ₫ 1/1 1 1 0".replace(
+            " ₫", "\u00a0₫"
+        ).replace("\u00a0", " ")
+    )
+    assert rows[1].startswith("Ví Điện 100.000 ₫ 1 100.000 ₫ 1 100.000 ₫ 1 – 0")
+    assert page.select_one(".verdict.calm")
+    assert "994.960" in _text(page.select_one("table.banks tfoot tr"))
+
+
+def test_money_nobody_can_explain_is_loud_and_leads_to_the_payments(accountant, books, session):
+    payment = books.payment(50_000)
+    session.commit()
+    page = accountant.page("/admin/")
+    loud = page.select_one(".verdict.loud")
+    assert "50.000" in loud.text
+    listed = accountant.page(loud["href"])
+    assert payment.source_reference in _text(listed.select_one("main tbody tr"))
+
+
+def test_each_figure_leads_to_as_many_rows_as_it_counts(accountant, books, session):
+    for minor in (10_000, 20_000, 30_000):
+        books.settled(minor)
+    books.settled(40_000, bank="vidien")
+    books.payment(5_000)
+    session.commit()
+    page = accountant.page("/admin/?day=2026-11-18")
+    cells = page.select("table.banks tbody tr:first-child td:has(small)")
+    assert len(cells) == 4
+    told = page.select("table.banks tbody tr:first-child td a[href*=sms]")
+    assert [link.text for link in told] == ["3", "3"]
+    for link in told:
+        assert len(accountant.page(link["href"]).select("main tbody tr")) == 3
+    for cell in cells:
+        listed = accountant.page(cell.a["href"])
+        assert len(listed.select("main tbody tr")) == int(cell.small.text)
+
+
+def test_the_overview_opens_on_the_last_day_that_anything_happened(accountant, books, session):
+    assert "19/11/2026" in accountant.page("/admin/").h1.text
+    books.payment()
+    session.commit()
+    page = accountant.page("/admin/")
+    assert page.h1.text == "Thứ Tư, 18/11/2026"
+    assert page.select_one("a[rel=prev]")["href"] == "/admin/?day=2026-11-17"
+
+
+def test_open_mismatches_are_named_and_aged(accountant, books, session, clock):
+    books.mismatch("M01", "payment:1", minor=1000, opened_at=clock() - timedelta(days=9))
+    books.mismatch("M01", "payment:2", minor=2000, opened_at=clock() - timedelta(hours=2))
+    session.commit()
+    row = _text(accountant.page("/admin/").select("main table")[1].select_one("tbody tr"))
+    assert row == "M01 Có thông báo, không có trên sao kê 2 3.000 ₫ 9 ngày 1 0 0 1"
+
+
+def test_a_bill_tells_its_whole_story_in_order(accountant, books, session):
+    bill, payment = books.settled()
+    session.commit()
+    page = accountant.page(f"/admin/bills/{bill.id}")
+    told = [(item["class"][0], _text(item.select_one(".what"))) for item in page.select(".story > li")]
+    kinds = [kind for kind, _ in told]
+    assert kinds[0] == "issued"
+    for before, after in [
+        ("issued", "message"),
+        ("delivery", "payment"),
+        ("payment", "allocated"),
+        ("allocated", "line"),
+    ]:
+        assert kinds.index(before) < kinds.index(after)
+    assert kinds.count("message") == 2
+    assert kinds.count("entry") == 3
+    story = " ".join(text for _, text in told)
+    assert f"Có ghi mã thanh toán {bill.payment_code}." in story
+    assert payment.source_reference in story
+    assert f"Tien dien {bill.number}" in story
+    assert "phải thu" in story
+    facts = _facts(page)
+    assert facts["Còn nợ"] == "0 ₫"
+    assert facts["Điện thoại"] == "···678"
+
+
+def test_a_replaced_bill_shows_its_versions_and_leads_to_the_newest(accountant, books, session):
+    old = books.bill(900_000, state="replaced", number="HD777", payment_code="PA1")
+    new = books.bill(90_000, number="HD777", version=2, customer_id=old.customer_id, payment_code="PA2")
+    session.commit()
+    page = accountant.page(f"/admin/bills/{old.id}")
+    assert page.select_one(".alarm a")["href"] == f"/admin/bills/{new.id}"
+    assert _facts(page)["Còn nợ"] == "0 ₫"
+    assert [item["class"][0] for item in page.select(".story > li")] == ["issued", "issued"]
+
+
+def test_a_payment_shows_its_links_and_never_a_whole_account_number(accountant, books, session):
+    _, payment = books.settled()
+    session.commit()
+    page = accountant.page(f"/admin/payments/{payment.id}")
+    facts = _facts(page)
+    assert facts["Đã khớp hóa đơn"] == "844.960 ₫"
+    assert facts["Tài khoản người trả"] == "···4321"
+
+
+def test_a_payment_seen_on_the_statement_alone_is_called_by_the_banks_reference(accountant, books, session):
+    books.payment(origin="statement", source_reference="line:7", bank_reference="FTX1", reported_at=None)
+    books.payment(origin="statement", source_reference="line:8", reported_at=None)
+    session.commit()
+    names = [row.a.text for row in accountant.page("/admin/payments/").select("main tbody tr")]
+    assert names == ["dòng số 8", "FTX1"]
+
+
+def test_a_delivery_shows_size_and_digest_and_never_the_sealed_bytes(accountant, books, session):
+    one = books.delivery(reason="conflicts with an earlier one", state="conflicting")
+    session.commit()
+    answer = accountant.get(f"/admin/deliveries/{one.id}")
+    assert one.digest.hex() in answer.text
+    assert "512" in answer.text
+    assert "SEALED-BODY" not in answer.text
+    assert "mâu thuẫn" in answer.text
+
+
+def test_a_mismatch_says_what_was_expected_what_arrived_and_how_it_is_usually_settled(
+    accountant, books, session, clock
+):
+    bill, payment = books.settled()
+    facts = {
+        "owed": 844_960,
+        "paid": 900_000,
+        "verdict": "match",
+        "quoted": ["PA1", "PA2"],
+        "bill": bill.number,
+        "new": 7,
+    }
+    one = books.mismatch("M03", "payment:1", bill_id=bill.id, payment_id=payment.id, minor=55_040, facts=facts)
+    move(session, MISMATCH, [one.id], "proposed", by="accountant", why="hoàn tiền", now=clock())
+    session.commit()
+    page = accountant.page(f"/admin/mismatches/{one.id}")
+    shown = _facts(page)
+    assert shown["Hóa đơn còn nợ"] == "844.960 ₫"
+    assert shown["Đã trả"] == "900.000 ₫"
+    assert shown["Mã được ghi"] == "PA1, PA2"
+    assert shown["new"] == "7"
+    assert "Thu thừa: ghi có cho khách hàng" in page.text
+    assert "accountant: hoàn tiền" in _text(page.select_one(".moves"))
+    assert not page.select("main form")
+
+
+def test_every_code_has_its_page(accountant, books, session):
+    ids = [books.mismatch(f"M{n:02}", f"x:{n}", facts={"expected_by": "not a date"}).id for n in range(1, 18)]
+    session.commit()
+    for one in ids:
+        accountant.page(f"/admin/mismatches/{one}")

@@ -1,0 +1,133 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from gateway.commands.statement import statement
+
+CORPUS = Path(__file__).parents[2] / "corpus" / "camt"
+DAY = CORPUS / "day-with-everything.camt053.v02.xml"
+
+
+def run(path):
+    result = CliRunner().invoke(statement, ["read", str(path)])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def records(result):
+    return [json.loads(line) for line in result.stdout_bytes.decode().splitlines()]
+
+
+def test_the_statement_comes_first_then_its_lines_with_exactly_these_keys():
+    result = run(DAY)
+    assert result.exit_code == 0
+    head, first, *rest = records(result)
+    assert head == {
+        "type": "statement", "format": "camt.053.001.02", "id": "STM-212", "account": "0011000999888",
+        "currency": "VND", "opening": "5000000", "closing": "6633460", "balanced": True, "lines": 7,
+        "credit_total": "2144960", "debit_total": "-511500",
+    }  # fmt: skip
+    assert first == {
+        "type": "line", "entry": 1, "transaction": 1, "booked_on": "2026-07-31", "value_on": "2026-07-30",
+        "amount": "844960", "currency": "VND", "reversal": False, "bank_reference": "FT26212000001",
+        "end_to_end_id": None, "mandate_id": None, "return_reason": None, "counterparty": "NGUYỄN THỊ ÁNH",
+        "narrative": "PD12000012345 tien dien 07/2026",
+    }  # fmt: skip
+    assert [list(record) for record in rest] == [list(first)] * 6
+    assert sum(int(record["amount"]) for record in [first, *rest]) == 2144960 - 511500
+    assert (rest[0]["end_to_end_id"], rest[0]["mandate_id"], rest[3]["return_reason"]) == ("E2E-1", "MAN-1", "AM04")
+
+
+def test_vietnamese_stands_as_utf8_not_as_escapes():
+    assert "NGUYỄN THỊ ÁNH".encode() in run(DAY).stdout_bytes
+
+
+def test_several_statements_in_file_order_and_null_for_what_is_missing():
+    result = run(CORPUS / "two-notifications.camt054.v04.xml")
+    assert [record["type"] for record in records(result)] == ["statement", "line", "line", "statement"]
+    empty = records(result)[-1]
+    assert (empty["currency"], empty["opening"], empty["closing"], empty["balanced"]) == (None, None, None, None)
+    assert records(result)[1]["narrative"] is None
+
+
+def test_what_the_json_has_no_place_for_is_said_on_stderr():
+    assert "STM-212: entries left out as not booked (pending or for information): 1" in run(DAY).stderr
+    assert run(CORPUS / "two-notifications.camt054.v04.xml").stderr == ""
+
+
+def test_a_difference_is_named_on_stderr_and_the_file_is_still_readable(tmp_path):
+    (tmp_path / "off.xml").write_bytes(DAY.read_bytes().replace(b"6633460.00", b"6633461"))
+    result = run(tmp_path / "off.xml")
+    assert result.exit_code == 0
+    assert records(result)[0]["balanced"] is False
+    assert "differs from opening plus lines by 1 VND" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("amount-missing", "Stmt 1, Ntry 2, Amt, line 9:"),
+        ("cut-off", "line 18:"),
+        ("external-entity", "line 1:"),
+    ],
+)
+def test_an_unreadable_file_prints_nothing_and_names_the_place(name, place):
+    path = CORPUS / f"unreadable-{name}.camt053.xml"
+    result = run(path)
+    assert (result.exit_code, result.stdout_bytes) == (65, b"")
+    assert result.stderr.startswith(f"{path}: {place}")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_fault_in_the_last_entry_leaves_stdout_empty_too(tmp_path):
+    head, _, tail = DAY.read_bytes().rpartition(b">300000<")
+    (tmp_path / "late.xml").write_bytes(head + b">30 000<" + tail)
+    result = run(tmp_path / "late.xml")
+    assert (result.exit_code, result.stdout_bytes) == (65, b"")
+    assert "Stmt 1, Ntry 7, Amt, line" in result.stderr
+
+
+def test_a_file_that_cannot_be_opened(tmp_path):
+    for path, reason in ((tmp_path / "nothing", "No such file or directory"), (tmp_path, "Is a directory")):
+        result = run(path)
+        assert (result.exit_code, result.stdout_bytes) == (66, b"")
+        assert result.stderr == f"{path}: {reason}\n"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission(tmp_path):
+    shutil.copy(DAY, tmp_path / "closed.xml")
+    (tmp_path / "closed.xml").chmod(0)
+    assert run(tmp_path / "closed.xml").exit_code == 66
+
+
+def test_a_pipe_is_read_twice_all_the_same(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cp", "--copy-contents", str(DAY), str(pipe)]) as writer:
+        result = run(pipe)
+        assert writer.wait(timeout=20) == 0
+    assert result.stdout_bytes == run(DAY).stdout_bytes
+
+
+def test_a_reader_that_has_seen_enough_is_left_in_peace(tmp_path):
+    before, _, rest = DAY.read_text(encoding="utf-8").partition("<Ntry>")
+    entries, _, after = rest.rpartition("</Ntry>")
+    (tmp_path / "long.xml").write_text(before + ("<Ntry>" + entries + "</Ntry>") * 300 + after, encoding="utf-8")
+    program = "from gateway.commands.statement import statement; statement()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, "read", str(tmp_path / "long.xml")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read()
+        process.wait(timeout=20)
+    assert said == b""
