@@ -62,9 +62,10 @@ def _clear(error: Exception) -> str | None:
 
     from banks.errors import BankError
     from gateway.embedded import StartError
+    from gateway.sandbox import NotASandbox
     from gateway.settings import SettingsError
 
-    if isinstance(error, BankError | StartError | SettingsError | OSError):
+    if isinstance(error, BankError | StartError | SettingsError | NotASandbox | OSError):
         return str(error)
     if isinstance(error, DBAPIError | DatabaseError):
         lines = str(getattr(error, "orig", None) or error).strip().splitlines()
