@@ -24,6 +24,14 @@ class Signed:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an answer may repeat or be signed with: the request it answers, and the keys alive now."""
+
+    request: RawRequest
+    secrets: Secrets
+
+
 class CallbackProfile(Protocol):
     """How one bank or wallet calls back. Implementations are stateless; secrets and time are handed in."""
 
@@ -39,6 +47,8 @@ class CallbackProfile(Protocol):
     """How old a rightly signed event may be before a person must look; None where the form carries no time."""
     asks_bill: bool
     """Whether the sender expects the answer to depend on the bill (unknown, other amount, already paid)."""
+    answers_each: bool
+    """Whether an answer repeats the request's fields or is signed, so that each needs its `Asked`."""
 
     def prove(self, request: RawRequest, secrets: Secrets, now: datetime) -> Proof:
         """Check the signature over the raw bytes; raise Unproven with the text that was signed."""
@@ -48,8 +58,8 @@ class CallbackProfile(Protocol):
         """Normalise a proven request; raise Unreadable naming the field."""
         ...
 
-    def answer(self, outcome: Outcome, detail: str = "") -> Answer:
-        """Say `outcome` in the sender's own form."""
+    def answer(self, outcome: Outcome, detail: str = "", asked: Asked | None = None) -> Answer:
+        """Say `outcome` in the sender's own form; `asked` is given whenever the profile `answers_each`."""
         ...
 
     def sign(self, request: RawRequest, secrets: Secrets, now: datetime) -> Signed:

@@ -37,7 +37,8 @@ def receive(name: str) -> Response:
     raw = raw_request(environ, caller.profile.max_bytes, now)
     if raw is None:
         detail = f"expected at most {caller.profile.max_bytes} bytes"
-        return _respond(caller, caller.profile.answer(Outcome.TOO_LARGE, detail))
+        nothing = RawRequest(caller.profile.method, b"", {}, b"", now)
+        return _respond(caller, caller.answers(nothing, detail)(Outcome.TOO_LARGE))
     try:
         proof = caller.profile.prove(raw, caller.secrets, now)
     except Unproven as error:
@@ -45,7 +46,7 @@ def receive(name: str) -> Response:
     try:
         answer = extensions["intake"].keep(_arrival(wiring, caller, raw, proof))
     except Busy:
-        answer = caller.profile.answer(Outcome.BUSY, "not kept; please send it again")
+        answer = caller.answers(raw, "not kept; please send it again")(Outcome.BUSY)
     return _respond(caller, answer)
 
 
@@ -86,7 +87,7 @@ def _arrival(wiring: Wiring, caller: Caller, raw: RawRequest, proof: Proof) -> A
         state=state,
         reason=reason,
         outcome=outcome,
-        answers=caller.answers(reason),
+        answers=caller.answers(raw, reason),
         payment_code=notice.payment_code if asks and notice else "",
         minor=notice.amount.minor if notice else 0,
     )
@@ -113,7 +114,7 @@ def head_of(raw: RawRequest) -> bytes:
 def _refuse(caller: Caller, raw: RawRequest, error: Unproven, now: datetime) -> Response:
     log.info("a call for %s is not proven", caller.bank.name)
     current_app.extensions["refusals"].keep(caller.bank.name, raw, error.reason, head_of(raw), now)
-    return _respond(caller, caller.profile.answer(Outcome.UNPROVEN, error.reason))
+    return _respond(caller, caller.answers(raw, error.reason)(Outcome.UNPROVEN))
 
 
 def _respond(caller: Caller, answer: Answer) -> Response:

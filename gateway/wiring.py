@@ -12,8 +12,8 @@ from redis import Redis
 from sqlalchemy import Engine
 
 from banks import profile
-from banks.profile import CallbackProfile, Secrets
-from banks.records import Answer, Outcome
+from banks.profile import Asked, CallbackProfile, Secrets
+from banks.records import Answer, Outcome, RawRequest
 from gateway.clock import Clock, SandboxClock, real
 from gateway.database import app_engine
 from gateway.secrets import bank_secrets, ensure_secret, secret
@@ -37,10 +37,11 @@ class Caller:
     usual: dict[Outcome, Answer] = field(default_factory=dict)
     """Answers without a detail, said the same to everyone: made once."""
 
-    def answers(self, detail: str) -> Callable[[Outcome], Answer]:
-        """Return how this bank is told each outcome, with `detail` where something is wrong."""
-        if detail:
-            return lambda outcome: self.profile.answer(outcome, detail)
+    def answers(self, raw: RawRequest, detail: str = "") -> Callable[[Outcome], Answer]:
+        """Return how this bank is told each outcome of `raw`, with `detail` where something is wrong."""
+        if detail or self.profile.answers_each:
+            asked = Asked(raw, self.secrets)
+            return lambda outcome: self.profile.answer(outcome, detail, asked)
         return self._usual
 
     def _usual(self, outcome: Outcome) -> Answer:

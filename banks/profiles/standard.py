@@ -25,7 +25,7 @@ from typing import Any
 from banks import strict_json
 from banks.errors import Unproven, Unreadable
 from banks.money import Money, check_currency
-from banks.profile import CallbackProfile, Secrets, Signed
+from banks.profile import Asked, CallbackProfile, Secrets, Signed
 from banks.records import Answer, Outcome, PaymentNotice, Proof, RawRequest
 from banks.signatures import StandardWebhooks, live_keys
 
@@ -68,6 +68,7 @@ class Standard:
     max_bytes = 64 * 1024
     max_age: timedelta | None = timedelta(minutes=5)
     asks_bill = False
+    answers_each = False
 
     def prove(self, request: RawRequest, secrets: Secrets, now: datetime) -> Proof:
         """Check the signature; the age (negative for a timestamp ahead of `now`) is for the caller to judge."""
@@ -109,7 +110,7 @@ class Standard:
             payer_account=_text(data, "payer_account"),
         )
 
-    def answer(self, outcome: Outcome, detail: str = "") -> Answer:
+    def answer(self, outcome: Outcome, detail: str = "", asked: Asked | None = None) -> Answer:  # noqa: ARG002 - the same for all
         """Say `outcome` as `{"status"}` when we took the event, else as `{"error", "detail"}`."""
         status, word, usual = _ANSWERS[outcome]
         said = {"status" if status < 300 else "error": word}

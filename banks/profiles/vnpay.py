@@ -25,7 +25,7 @@ from urllib.parse import quote_plus, unquote_to_bytes
 
 from banks.errors import Unproven, Unreadable
 from banks.money import dong
-from banks.profile import CallbackProfile, Secrets, Signed
+from banks.profile import Asked, CallbackProfile, Secrets, Signed
 from banks.records import Answer, Outcome, PaymentNotice, Proof, RawRequest
 from banks.signatures import Hmac, live_keys
 
@@ -74,6 +74,7 @@ class Vnpay:
     max_bytes = 8 * 1024
     max_age: timedelta | None = None
     asks_bill = True
+    answers_each = False
 
     def prove(self, request: RawRequest, secrets: Secrets, now: datetime) -> Proof:  # noqa: ARG002 - no time in the form
         """Check `vnp_SecureHash`. A text that is not UTF-8 does not hinder the proof; `read` refuses it later."""
@@ -126,7 +127,7 @@ class Vnpay:
             narrative=order_info,
         )
 
-    def answer(self, outcome: Outcome, detail: str = "") -> Answer:
+    def answer(self, outcome: Outcome, detail: str = "", asked: Asked | None = None) -> Answer:  # noqa: ARG002 - the same for all
         """Say `outcome` as `{"RspCode", "Message"}` under HTTP 200; 00 and 02 stop VNPay's retries, others don't."""
         code, message = _ANSWERS[outcome]
         if detail and code == "99":
