@@ -19,11 +19,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from urllib.parse import quote_plus, unquote_to_bytes
+from urllib.parse import quote_plus
 
 from banks.errors import Unproven, Unreadable
+from banks.form import Pair, read_pairs
 from banks.money import dong
 from banks.profile import Asked, CallbackProfile, Secrets, Signed
 from banks.records import Answer, Outcome, PaymentNotice, Proof, RawRequest
@@ -34,7 +34,6 @@ _SCHEME = Hmac("sha512", "hex")
 _HASH, _HASH_TYPE = b"vnp_SecureHash", b"vnp_SecureHashType"
 _GMT7 = timezone(timedelta(hours=7))
 
-_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _AMOUNT = re.compile(r"[1-9][0-9]{0,16}")
 _REFERENCE = re.compile(r"[!-~]{1,100}")
@@ -58,13 +57,6 @@ _ANSWERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Parameter:
-    name: bytes
-    value: bytes
-    wire: bytes
-
-
 class Vnpay:
     """VNPay's IPN; see the module's docstring for the form."""
 
@@ -80,7 +72,7 @@ class Vnpay:
         """Check `vnp_SecureHash`. A text that is not UTF-8 does not hinder the proof; `read` refuses it later."""
         keys = live_keys(secrets, _SECRET)
         try:
-            parameters = _parse(request.query)
+            parameters = read_pairs(request.query)
         except Unreadable as error:
             raise Unproven(str(error)) from None
         covered = _covered(parameters)
@@ -99,7 +91,7 @@ class Vnpay:
     def read(self, request: RawRequest) -> PaymentNotice:
         """Normalise the query; raise Unreadable naming the parameter."""
         fields = {}
-        for one in _covered(_parse(request.query)):
+        for one in _covered(read_pairs(request.query)):
             name = one.name.decode("utf-8", "backslashreplace")
             try:
                 fields[name] = one.value.decode("utf-8")
@@ -137,40 +129,23 @@ class Vnpay:
 
     def sign(self, request: RawRequest, secrets: Secrets, now: datetime) -> Signed:  # noqa: ARG002 - no time in the form
         """Return the query in canonical order with `vnp_SecureHash` by the newest key at its end."""
-        canonical = _canonical(_covered(_parse(request.query)))
+        canonical = _canonical(_covered(read_pairs(request.query)))
         signature = _SCHEME.sign(canonical, live_keys(secrets, _SECRET)[0])
         return Signed("GET", canonical + b"&" + _HASH + b"=" + signature.encode("ascii"), {}, b"")
 
 
-def _parse(query: bytes) -> list[_Parameter]:
-    """Read the raw query; a pair without "=", a broken escape and a name given twice are refused, not guessed at."""
-    read: dict[bytes, _Parameter] = {}
-    for position, pair in enumerate(query.split(b"&"), 1):
-        place = f"parameter {position}"
-        name, equals, value = pair.partition(b"=")
-        if not name or not equals:
-            raise Unreadable("expected name=value", place)
-        if _BAD_ESCAPE.search(pair):
-            raise Unreadable("expected two hex digits after each %", place)
-        name, value = (unquote_to_bytes(part.replace(b"+", b" ")) for part in (name, value))
-        if name in read:
-            raise Unreadable(f"expected each name once, got {name[:40].decode('utf-8', 'replace')!a} again", place)
-        read[name] = _Parameter(name, value, pair)
-    return list(read.values())
-
-
-def _covered(parameters: Iterable[_Parameter]) -> list[_Parameter]:
+def _covered(parameters: Iterable[Pair]) -> list[Pair]:
     covered = [one for one in parameters if one.value and one.name not in (_HASH, _HASH_TYPE)]
     return sorted(covered, key=lambda one: one.name)
 
 
-def _canonical(covered: Sequence[_Parameter]) -> bytes:
+def _canonical(covered: Sequence[Pair]) -> bytes:
     text = "&".join(f"{quote_plus(one.name)}={quote_plus(one.value)}" for one in covered)
     # Python leaves ~ as it is; form-encoding, and VNPay's own samples in PHP and .NET, escape it.
     return text.replace("~", "%7E").encode("ascii")
 
 
-def _event_id(covered: Sequence[_Parameter], canonical: bytes) -> str:
+def _event_id(covered: Sequence[Pair], canonical: bytes) -> str:
     """Return an id that is the same over retries and another for each result of the same reference.
 
     An attempt without VNPay's number is told apart by its time: references are unique only within a day.
