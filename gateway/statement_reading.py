@@ -9,6 +9,7 @@ from banks import statements
 from banks.errors import Unreadable
 from gateway import composing
 from gateway.database import insist, transaction
+from gateway.openpgp_keys import openpgp_keys
 from gateway.wiring import Wiring
 from reconciliation import inbox, pairing, statement_loading
 from reconciliation.inbox import Delivery
@@ -53,8 +54,9 @@ def _read(session: Session, file: inbox.KeptFile, wiring: Wiring, delivery_id: i
         return delivery.state
     bank = wiring.settings.banks.get(delivery.source)
     loaded = statement_loading.load(
-        session, statements.read(file), bank=delivery.source, delivery_id=delivery_id, sealer=wiring.sealer, now=now
-    )
+        session, statements.read(file, openpgp_keys(wiring.settings, f"{delivery.source}_")), bank=delivery.source,
+        delivery_id=delivery_id, sealer=wiring.sealer, now=now,
+    )  # fmt: skip
     callbacks = bank is not None and bank.callbacks
     for accepted in loaded.accepted:
         statement = session.get_one(Statement, accepted)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from banks import xml
 from banks.errors import Unreadable
+from banks.openpgp import OpenPgpKeys
 from banks.records import Readable, StatementEvent, StatementReader
-from banks.statements import camt
+from banks.statements import camt, wrapping
 
 HEAD = 64 * 1024
 """Bytes from the beginning of a file by which its format is recognised."""
@@ -24,10 +25,10 @@ class Format:
 
 FORMATS: dict[str, Format] = {}
 _FOREIGN = {
-    b"PK\x03\x04": "a zip archive",
+    b"PK\x03\x04": "an Excel workbook",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook of before 2007; save it as .xlsx",
     b"%PDF": "a PDF",
-    b"\x1f\x8b": "a gzip archive",
-    b"-----BEGIN": "PEM or PGP armour",
+    b"-----BEGIN": "PEM or PGP armour without an encrypted message",
 }
 
 
@@ -46,29 +47,20 @@ def recognise(head: bytes) -> str:
     raise Unreadable(f"expected {' or '.join(one.title for one in FORMATS.values())}, got {_describe(head)}")
 
 
-def read(stream: Readable) -> Iterator[StatementEvent]:
-    """Read a statement file of any known format as a stream of events; raise Unreadable naming the place."""
-    head = b""
-    while len(head) < HEAD and (piece := stream.read(HEAD - len(head))):
-        head += piece
-    yield from FORMATS[recognise(head)].read(_Rejoined(head, stream))
+def read(stream: Readable, keys: OpenPgpKeys | None = None) -> Iterator[StatementEvent]:
+    """Read a statement file of any known format, wrapped or not, as a stream of events.
 
-
-class _Rejoined:
-    """A stream whose head has been read already, read from its beginning all the same."""
-
-    def __init__(self, head: bytes, rest: Readable) -> None:
-        self._head = head
-        self._rest = rest
-
-    def read(self, size: int = -1, /) -> bytes:
-        if not self._head:
-            return self._rest.read(size)
-        if size < 0:
-            piece, self._head = self._head + self._rest.read(), b""
-        else:
-            piece, self._head = self._head[:size], self._head[size:]
-        return piece
+    `keys` open what came as an OpenPGP message. Raise Unreadable naming the place.
+    """
+    for part in wrapping.parts(stream, keys):
+        try:
+            seen = wrapping.Rejoined(part.stream, HEAD)
+            yield from FORMATS[recognise(seen.head)].read(seen)
+        except Unreadable as error:
+            if not part.name:
+                raise
+            inside = f"in {wrapping.shown(part.name)}"
+            raise Unreadable(error.reason, f"{inside}, {error.place}" if error.place else inside) from None
 
 
 def _describe(head: bytes) -> str:

@@ -1,6 +1,7 @@
 """`doisoat statement read`: any supported statement file as JSON Lines, without a database or a server."""
 
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -14,7 +15,9 @@ import click
 from banks import statements
 from banks.errors import Unreadable
 from banks.money import Money
-from banks.records import StatementClosed, StatementLine, StatementOpened
+from banks.records import StatementClosed, StatementEvent, StatementLine, StatementOpened
+from gateway import settings
+from gateway.openpgp_keys import openpgp_keys
 
 EXIT_UNREADABLE = 65
 EXIT_NO_INPUT = 66
@@ -31,15 +34,17 @@ def statement() -> None:
 def read(file: Path) -> None:
     """Print each statement of FILE and its lines as JSON Lines.
 
-    The format is recognised from the content. Exit 0 if the file is readable; 65 if any part of it is not, with its
-    place on stderr and nothing on stdout; 66 if it can't be opened.
+    The format is recognised from the content, also inside gzip, zip or OpenPGP (opened with the secrets pgp_key,
+    pgp_passphrase and pgp_signer). Exit 0 if the file is readable; 65 if any part of it is not, with its place on
+    stderr and nothing on stdout; 66 if it can't be opened.
     """
     try:
+        keys = openpgp_keys(settings.load(os.environ))
         with file.open("rb") as opened, _seekable(opened) as stream:
-            summaries = _summaries(stream)
+            summaries = _summaries(statements.read(stream, keys))
             stream.seek(0)
             out = sys.stdout.buffer
-            for record in _records(stream, summaries):
+            for record in _records(statements.read(stream, keys), summaries):
                 out.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
             out.flush()
     except Unreadable as error:
@@ -62,10 +67,10 @@ def _seekable(opened: BinaryIO) -> BinaryIO:
     return copy
 
 
-def _summaries(stream: BinaryIO) -> list[tuple[StatementOpened, StatementClosed]]:
+def _summaries(events: Iterator[StatementEvent]) -> list[tuple[StatementOpened, StatementClosed]]:
     """Read the file once, keeping the head and the foot of each statement and no line."""
     heads, feet = [], []
-    for event in statements.read(stream):
+    for event in events:
         if isinstance(event, StatementOpened):
             heads.append(event)
         elif isinstance(event, StatementClosed):
@@ -74,10 +79,10 @@ def _summaries(stream: BinaryIO) -> list[tuple[StatementOpened, StatementClosed]
 
 
 def _records(
-    stream: BinaryIO, summaries: list[tuple[StatementOpened, StatementClosed]]
+    events: Iterator[StatementEvent], summaries: list[tuple[StatementOpened, StatementClosed]]
 ) -> Iterator[dict[str, str | int | bool | None]]:
     ahead = iter(summaries)
-    for event in statements.read(stream):
+    for event in events:
         if isinstance(event, StatementOpened):
             yield _statement_record(*next(ahead))
         elif isinstance(event, StatementLine):
@@ -92,7 +97,7 @@ def _statement_record(opened: StatementOpened, closed: StatementClosed) -> dict[
         "account": opened.account,
         "currency": opened.currency or None,
         "opening": _amount(opened.opening),
-        "closing": _amount(opened.closing),
+        "closing": _amount(opened.closing if closed.closing is None else closed.closing),
         "balanced": closed.balanced,
         "lines": closed.lines,
         "credit_total": closed.credit_total.decimal(),
