@@ -278,4 +278,7 @@ def _close(session: Session, statement: Statement, closed: StatementClosed) -> N
     statement.credit_minor = closed.credit_total.minor
     statement.debit_minor = closed.debit_total.minor
     statement.difference_minor = closed.difference.minor if closed.difference is not None else None
+    if closed.closing is not None:
+        statement.closing_minor = closed.closing.minor
+    statement.closing_on = closed.closing_on or statement.closing_on
     session.flush()

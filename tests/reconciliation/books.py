@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import count
 from typing import Any
@@ -140,7 +140,7 @@ class Books:
             id=id, lines=len(lines), credit_total=Money(credit, currency), debit_total=Money(total - credit, currency),
             balanced=None if difference is None else not difference, difference=difference, faults=faults,
         )  # fmt: skip
-        numbered = [replace(line, entry=number) for number, line in enumerate(lines, 1)]
+        numbered = [line._replace(entry=number) for number, line in enumerate(lines, 1)]
         delivery = self.delivery(bank, "statement")
 
         def act(session: Session) -> Loaded:

@@ -1,7 +1,6 @@
 import io
 import tracemalloc
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from importlib.util import find_spec
 from pathlib import Path
@@ -239,7 +238,7 @@ written = st.builds(
 
 @given(st.lists(written, max_size=5))
 def test_the_gateway_s_own_reader_reads_back_what_was_written(lines: list[StatementLine]) -> None:
-    lines = [replace(line, entry=number) for number, line in enumerate(lines, 1)]
+    lines = [line._replace(entry=number) for number, line in enumerate(lines, 1)]
     stream = io.BytesIO()
     closing = write_camt053(stream, **HEAD, lines=lines)
     opened, *read, closed = camt.read(io.BytesIO(stream.getvalue()))
