@@ -22,8 +22,13 @@ COLUMNS = (
 _REQUIRED = ("number", "customer_code", "period", "kwh", "charge", "amount", "issued_on", "due_on", "payment_code")
 _BATCH = 5_000
 _MOST_PROBLEMS = 20
+_MOST_VERSIONS = 999
+_LONGEST = 60
+"""Characters of an office or a bank: no name of one is longer."""
 _WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
 _CODE = re.compile(r"[A-Z0-9][A-Z0-9/_.\-]{2,31}", re.ASCII)
+_DAY = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PERIOD = re.compile(r"(0?[1-9]|1[0-2])(-[1-9])?/20[0-9]{2}", re.ASCII)
 
 
@@ -42,9 +47,10 @@ def rows_of_csv(lines: Iterable[str]) -> Iterator[tuple[str, Mapping[str, object
         header = [name.strip().lstrip("\ufeff") for name in reader.fieldnames or []]
         missing = [name for name in _REQUIRED if name not in header]
         unknown = [name for name in header if name not in COLUMNS]
-        if missing or unknown:
-            said = f"missing {', '.join(missing)}" if missing else f"unknown {', '.join(unknown)}"
-            raise ImportRefused([f"line 1: expected the columns {', '.join(COLUMNS)}; {said}"])
+        twice = sorted({name for name in header if header.count(name) > 1})
+        for said, names in (("missing", missing), ("unknown", unknown), ("twice", twice)):
+            if names:
+                raise ImportRefused([f"line 1: expected the columns {', '.join(COLUMNS)}; {said} {', '.join(names)}"])
         reader.fieldnames = header
         for row in reader:
             yield f"line {reader.line_num}", row
@@ -82,7 +88,7 @@ def read_bill(place: str, row: Mapping[str, object], sealer: Sealer) -> BillIn:
     """Read one row; raise ValueError saying which field was expected to be what."""
     texts = {name: str(row.get(name) or "").strip() for name in COLUMNS}
     if None in row:
-        raise ValueError(f"expected {len(COLUMNS)} columns, got more")
+        raise ValueError("expected as many values as the header has columns, got more")
     for name in _REQUIRED:
         if not texts[name]:
             raise ValueError(f"{name}: expected a value, got none")
@@ -90,14 +96,19 @@ def read_bill(place: str, row: Mapping[str, object], sealer: Sealer) -> BillIn:
         _expect(_CODE.fullmatch(texts[name]), name, "3 to 32 capital letters, digits, - / _ .", texts[name])
     _expect(_PERIOD.fullmatch(texts["period"]), "period", "M/YYYY or M-N/YYYY", texts["period"])
     _expect(texts["language"] in ("", "vi", "en"), "language", "vi or en", texts["language"])
+    for name in ("office", "bank"):
+        fits = len(texts[name]) <= _LONGEST and not _CONTROL.search(texts[name])
+        _expect(fits, name, f"at most {_LONGEST} characters without control characters", texts[name])
     _expect(texts["consent"] in ("", "0", "1"), "consent", "1 or 0", texts["consent"])
     amounts = {name: _dong(name, texts[name] or "0") for name in ("charge", "tax", "arrears", "amount")}
     parts = amounts["charge"] + amounts["tax"] + amounts["arrears"]
     _expect(parts == amounts["amount"], "amount", f"charge + tax + arrears = {parts}", str(amounts["amount"]))
     _expect(amounts["amount"] > 0, "amount", "more than nothing", "0")
+    version = _whole("version", texts["version"] or "1")
+    _expect(1 <= version <= _MOST_VERSIONS, "version", f"1 to {_MOST_VERSIONS}", texts["version"])
     sealed, hashed, tail = _phone(texts["phone"], sealer)
     return BillIn(
-        place=place, number=texts["number"], version=_whole("version", texts["version"] or "1"),
+        place=place, number=texts["number"], version=version,
         customer_code=texts["customer_code"], office=texts["office"], language=texts["language"] or "vi",
         consent=texts["consent"] != "0", period=texts["period"], kwh=_whole("kwh", texts["kwh"]),
         charge_minor=amounts["charge"], tax_minor=amounts["tax"], arrears_minor=amounts["arrears"],
@@ -129,9 +140,11 @@ def _whole(name: str, text: str) -> int:
 
 def _day(name: str, text: str) -> date:
     try:
+        if not _DAY.fullmatch(text):
+            raise ValueError(text)
         return date.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"{name}: expected a day as YYYY-MM-DD, got {text[:40]!r}") from None
+        raise ValueError(f"{name}: expected a day as 20YY-MM-DD, got {text[:40]!r}") from None
 
 
 def _phone(written: str, sealer: Sealer) -> tuple[bytes | None, bytes | None, str]:

@@ -2,7 +2,6 @@
 
 import logging
 from datetime import timedelta
-from pathlib import Path
 
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
@@ -78,7 +77,14 @@ def _unseen(wiring: Wiring, bank: BankSettings, listed: list[sftp.RemoteFile]) -
 
 
 def _take(wiring: Wiring, bank: BankSettings, fetched: sftp.Downloaded) -> int:
-    """Keep one fetched file and note it, in one transaction; the copy on disk goes once that is committed."""
+    """Keep one fetched file and note it, in one transaction; the copy on disk, in the clear, goes either way."""
+    try:
+        return _keep(wiring, bank, fetched)
+    finally:
+        fetched.path.unlink(missing_ok=True)
+
+
+def _keep(wiring: Wiring, bank: BankSettings, fetched: sftp.Downloaded) -> int:
     now = wiring.clock()
     with transaction(wiring.engine) as session:
         delivery = inbox.keep_file(
@@ -92,7 +98,6 @@ def _take(wiring: Wiring, bank: BankSettings, fetched: sftp.Downloaded) -> int:
         )  # fmt: skip
         if delivery is None:
             _note_repetition(session, wiring, bank, fetched)
-    Path(fetched.path).unlink(missing_ok=True)
     return 1 if delivery is not None else 0
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from psycopg.errors import DeadlockDetected, SerializationFailure
 from sqlalchemy import Engine, NullPool, create_engine
@@ -22,9 +22,11 @@ def app_engine(url: str, *, pooled: int = 0) -> Engine:
     of its threads.
     """
     arguments = {"options": _OPTIONS, "application_name": "doisoat"}
+    # The values of a failed statement are customers' data: an error must not carry them into a log.
+    options: dict[str, Any] = {"connect_args": arguments, "hide_parameters": True}
     if not pooled:
-        return create_engine(_sqlalchemy(url), poolclass=NullPool, connect_args=arguments)
-    return create_engine(_sqlalchemy(url), pool_size=pooled, max_overflow=0, pool_pre_ping=True, connect_args=arguments)
+        return create_engine(_sqlalchemy(url), poolclass=NullPool, **options)
+    return create_engine(_sqlalchemy(url), pool_size=pooled, max_overflow=0, pool_pre_ping=True, **options)
 
 
 def owner_engine(url: str) -> Engine:

@@ -140,7 +140,10 @@ class Intake:
         while True:
             self._new.wait()
             self._new.clear()
-            self._ring()
+            try:
+                self._ring()
+            except Exception as error:  # were this thread to end, no later callback would be rung for
+                log.warning("ringing failed: %s", type(error).__name__)
             time.sleep(_RING_PAUSE)
 
     def _one_by_one(self, batch: Sequence[Arrival]) -> bool:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from cryptography.exceptions import InvalidTag
+from sqlalchemy.exc import IntegrityError
+
 from gateway.database import insist, transaction
 from gateway.wiring import Wiring
 from reconciliation import sending
@@ -56,19 +59,43 @@ def _drain(wiring: Wiring, carrier: Transport, take: Callable[..., Sequence[Clai
             # The claim is committed: whatever happens from here on, no other worker sends these.
             said = list(pool.map(lambda claimed: _send(wiring, carrier, claimed), batch))
             # What the carrier said is heard once: were it lost to a deadlock, nobody would know what left.
-            accepted += insist(partial(_record, wiring, carrier, said))
+            accepted += _record(wiring, carrier, said)
 
 
 def _send(wiring: Wiring, carrier: Transport, claimed: Claimed) -> _Said:
-    number = wiring.sealer.open(claimed.msisdn_sealed, "customers.msisdn").decode()
+    """Send one message; whatever goes wrong with it is its own word, so that the others' words are not lost."""
+    if claimed.msisdn_sealed is None:
+        # One that may have left before stays unsure: whether it did is not known any better.
+        never_left = claimed.state == "sending"
+        return _Said(claimed.id, Refused("the customer has no number any more", permanent=never_left))
+    try:
+        number = wiring.sealer.open(claimed.msisdn_sealed, "customers.msisdn").decode()
+    except (KeyError, InvalidTag) as error:
+        log.error("the number of message %d can't be opened: %s", claimed.id, type(error).__name__)
+        return _Said(claimed.id, Refused("the number can't be opened", permanent=False))
     message = OutgoingSms(claimed.request_id, number, claimed.body, wiring.settings.sms.brand)
     try:
         return _Said(claimed.id, carrier.send(message))
     except TransportError as error:
         return _Said(claimed.id, error)
+    except Exception as error:  # a fault of ours, before or after a byte left: nobody knows
+        log.error("sending message %d failed: %s", claimed.id, type(error).__name__)
+        return _Said(claimed.id, Unsure(type(error).__name__))
 
 
 def _record(wiring: Wiring, carrier: Transport, said: Sequence[_Said]) -> int:
+    """Record what was said; a reference the carrier gave to another message before spoils this message alone."""
+    try:
+        return insist(partial(_record_together, wiring, carrier, said))
+    except IntegrityError:
+        if len(said) > 1:
+            return sum(_record(wiring, carrier, [one]) for one in said)
+        log.error("the carrier's reference of message %d is another message's too", said[0].message_id)
+        doubted = _Said(said[0].message_id, Unsure("the carrier's reference is another message's too"))
+        return insist(partial(_record_together, wiring, carrier, [doubted]))
+
+
+def _record_together(wiring: Wiring, carrier: Transport, said: Sequence[_Said]) -> int:
     now = wiring.clock()
     taken = [(one.message_id, one.word.provider_ref) for one in said if isinstance(one.word, Accepted)]
     with transaction(wiring.engine) as session:

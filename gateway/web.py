@@ -4,6 +4,7 @@ Callbacks, receipts and the API know no sessions, languages or forms, and pay fo
 all. They share nothing but the wiring.
 """
 
+import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from flask import Flask, Response, redirect
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import RedisError
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -23,6 +24,8 @@ from gateway.wiring import Wiring
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
+
+log = logging.getLogger(__name__)
 
 _PEOPLE = ("/admin", "/assets")
 
@@ -42,11 +45,12 @@ def create_machines(wiring: Wiring) -> Flask:
     """Return the application for banks, carriers and the utility's own systems."""
     app = Flask(__name__, static_folder=None)
     app.extensions["doisoat"] = wiring
-    app.config["MAX_CONTENT_LENGTH"] = bills.MAX_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = bills.MAX_BYTES + 1  # so much more shows the view that it is too much
     request_session.install(app)
     webhooks.install(app, wiring, Intake(wiring.database_url, lambda: bell.ring(wiring.valkey, "callbacks")))
     app.register_blueprint(receipts.blueprint)
     app.register_blueprint(bills.blueprint)
+    app.register_error_handler(OperationalError, _without_database)
     _health(app, wiring)
     app.add_url_rule("/", view_func=lambda: redirect("/admin/"), endpoint="home")
     return app
@@ -66,6 +70,11 @@ def create_people(wiring: Wiring) -> Flask:
 def _behind_proxies(application: "WSGIApplication", count: int) -> "WSGIApplication":
     """Believe exactly as many proxies as there are: one more would let anybody choose the address we see."""
     return ProxyFix(application, x_for=count, x_proto=count, x_host=count) if count else application
+
+
+def _without_database(error: OperationalError) -> Response:
+    log.error("a request failed for want of the database: %s", type(error.orig).__name__)
+    return bills.problem(503, "busy", ["the database does not answer; please send it again"])
 
 
 def _health(app: Flask, wiring: Wiring) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -87,7 +87,7 @@ def _arrival(wiring: Wiring, caller: Caller, raw: RawRequest, proof: Proof) -> A
         state=state,
         reason=reason,
         outcome=outcome,
-        answers=caller.answers(raw, reason),
+        answers=_words(caller, raw, outcome, reason),
         payment_code=notice.payment_code if asks and notice else "",
         minor=notice.amount.minor if notice else 0,
     )
@@ -105,6 +105,15 @@ def _judge(caller: Caller, raw: RawRequest, proof: Proof) -> tuple[str, str, Out
     return "received", "", Outcome.ACCEPTED, notice
 
 
+def _words(caller: Caller, raw: RawRequest, judged: Outcome, reason: str) -> Callable[[Outcome], Answer]:
+    """Return how the sender is told each outcome: `reason` belongs to the `judged` one, not to what the inbox finds."""
+    usual = caller.answers(raw)
+    if not reason:
+        return usual
+    with_reason = caller.answers(raw, reason)
+    return lambda outcome: (with_reason if outcome is judged else usual)(outcome)
+
+
 def head_of(raw: RawRequest) -> bytes:
     """Return what stood around a call's bytes, as JSON: method, query and headers."""
     head = {"method": raw.method, "query": raw.query.decode("latin-1"), "headers": dict(raw.headers)}
@@ -114,7 +123,8 @@ def head_of(raw: RawRequest) -> bytes:
 def _refuse(caller: Caller, raw: RawRequest, error: Unproven, now: datetime) -> Response:
     log.info("a call for %s is not proven", caller.bank.name)
     current_app.extensions["refusals"].keep(caller.bank.name, raw, error.reason, head_of(raw), now)
-    return _respond(caller, caller.answers(raw, error.reason)(Outcome.UNPROVEN))
+    # The reason may repeat what was sent: it is for a person here, not for whoever can't prove who they are.
+    return _respond(caller, caller.answers(raw)(Outcome.UNPROVEN))
 
 
 def _respond(caller: Caller, answer: Answer) -> Response:

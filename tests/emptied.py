@@ -1,0 +1,33 @@
+"""Databases that many tests share, emptied before each: making one takes half a second, emptying one a fiftieth."""
+
+import psycopg
+
+from gateway import migrate
+from reconciliation.tables import metadata
+
+
+def make(server_url: str, name: str) -> str:
+    """Make and migrate the database `name`; return its owner's URL."""
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    head, _, options = server_url.partition("?")
+    url = f"{head.rpartition('/')[0]}/{name}?{options}"
+    migrate.upgrade(url)
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        # These tests end no server: waiting for the disk would only make them slow.
+        connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    return url
+
+
+def empty(url: str) -> None:
+    """Empty the database past its own guards as only a superuser can."""
+    with psycopg.connect(as_superuser(url), autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        with connection.transaction():
+            for table in metadata.sorted_tables:
+                connection.execute(f"DELETE FROM {table.name}")
+
+
+def as_superuser(url: str) -> str:
+    """Return `url` for the superuser of the embedded server."""
+    return url.replace("//doisoat@", "//postgres@")

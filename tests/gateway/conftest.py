@@ -1,0 +1,122 @@
+"""The gateway on a database that these tests share and find empty, with bills to issue and callbacks to send it."""
+
+import socket
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+from werkzeug.test import Client
+
+from gateway import bill_import, composing
+from gateway.database import transaction
+from gateway.embedded import Embedded
+from gateway.web import create_app
+from gateway.wiring import Wiring
+from reconciliation import invariants
+from reconciliation.issuing import Issued
+from tests import emptied
+
+
+@pytest.fixture(scope="session")
+def _floor(embedded: Embedded) -> str:
+    return emptied.make(embedded.database_url, "test_gateway")
+
+
+@pytest.fixture
+def database_url(_floor: str) -> str:
+    """The database of these tests, emptied."""
+    emptied.empty(_floor)
+    return _floor
+
+
+@pytest.fixture
+def as_superuser(database_url: str) -> str:
+    """The test's database for whom every guard sleeps: to end connections, to tamper."""
+    return emptied.as_superuser(database_url)
+
+
+@pytest.fixture
+def rows(engine: Engine) -> Callable[..., list[Any]]:
+    """Return the rows of a query; those of one column as a plain list."""
+
+    def ask(query: str, **values: Any) -> list[Any]:
+        with Session(engine) as session:
+            found = [tuple(row) for row in session.execute(text(query), values)]
+        return [row[0] for row in found] if found and len(found[0]) == 1 else found
+
+    return ask
+
+
+@pytest.fixture
+def one(rows: Callable[..., list[Any]]) -> Callable[..., Any]:
+    """Return the one row of a query, or its one value; fail when there are more or fewer."""
+
+    def ask(query: str, **values: Any) -> Any:
+        [found] = rows(query, **values)
+        return found
+
+    return ask
+
+
+@pytest.fixture
+def change(engine: Engine) -> Callable[..., None]:
+    """Do a statement in the application's role."""
+
+    def do(statement: str, **values: Any) -> None:
+        with transaction(engine) as session:
+            session.execute(text(statement), values)
+
+    return do
+
+
+@pytest.fixture
+def issue(wiring: Wiring) -> Callable[..., Issued]:
+    """Take bills in, as the command does."""
+
+    def do(*bills: dict[str, object]) -> Issued:
+        with transaction(wiring.engine) as session:
+            placed = ((f"line {number}", bill) for number, bill in enumerate(bills, 2))
+            *_, total = bill_import.take_in(session, wiring, placed)
+            composing.compose_promises(session, wiring.settings)
+        return total
+
+    return do
+
+
+@pytest.fixture
+def sound(wiring: Wiring) -> Iterator[None]:
+    """Prove every invariant when the test has ended."""
+    yield
+    with Session(wiring.engine) as session:
+        assert [one for one in invariants.prove(session, wiring.audit_key) if not one.holds] == []
+
+
+@pytest.fixture
+def cut_off(wiring: Wiring) -> Iterator[Wiring]:
+    """The same gateway, whose database and Valkey are not there."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        nobody = f"127.0.0.1:{probe.getsockname()[1]}"
+    made = Wiring(wiring.settings, f"postgresql://doisoat@{nobody}/doisoat", f"valkey://{nobody}/0", pooled=1)
+    yield made
+    made.engine.dispose()
+    made.valkey.close()
+
+
+@pytest.fixture
+def web(wiring: Wiring) -> Client:
+    """Both applications on one port, as a WSGI server sees them."""
+    return Client(create_app(wiring))
+
+
+@pytest.fixture
+def later(wiring: Wiring) -> Callable[..., datetime]:
+    """Move the sandbox's clock to a moment and return it."""
+
+    def move(moment: datetime) -> datetime:
+        wiring.sandbox_clock.set(moment)
+        return moment.astimezone(UTC)
+
+    return move
