@@ -1,14 +1,18 @@
 """The shape of a bank: what its callbacks prove, say and expect as an answer; one module in `profiles/` is one bank."""
 
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from banks.errors import Misconfigured
 from banks.records import Answer, Outcome, PaymentNotice, Proof, RawRequest
+
+_EVENT_ID = re.compile("[!-~]{1,128}")
 
 Secrets = Mapping[str, Sequence[str]]
 """Secret name → the keys alive now, newest first (two during a rotation)."""
@@ -40,7 +44,9 @@ class CallbackProfile(Protocol):
     method: str
     """"GET" or "POST"."""
     secrets: tuple[str, ...]
-    """Names of the secrets the proof needs."""
+    """Names of the secrets the proof knows."""
+    any_secret: bool
+    """Whether one of `secrets` is enough, each opening a way to prove of its own; otherwise the proof needs all."""
     max_bytes: int
     """Largest query or body, whichever carries the event."""
     max_age: timedelta | None
@@ -65,6 +71,31 @@ class CallbackProfile(Protocol):
     def sign(self, request: RawRequest, secrets: Secrets, now: datetime) -> Signed:
         """Produce the signed request for the unsigned `request`: for integrators, tests and the sandbox bank."""
         ...
+
+
+@runtime_checkable
+class TellsSeveral(Protocol):
+    """A profile whose deliveries may tell of several payments at once; its `read` takes a delivery of one.
+
+    Apart from `CallbackProfile`, so that the many profiles of one payment a delivery stay as simple as they are.
+    """
+
+    def read_all(self, request: RawRequest) -> Sequence[PaymentNotice]:
+        """Normalise a proven request, payment by payment; raise Unreadable naming the field."""
+        ...
+
+
+def read_all(profile: CallbackProfile, request: RawRequest) -> Sequence[PaymentNotice]:
+    """Return everything a proven request tells, at least one notice; raise Unreadable naming the field."""
+    return profile.read_all(request) if isinstance(profile, TellsSeveral) else (profile.read(request),)
+
+
+def event_id(told: str, content: bytes) -> str:
+    """Return `told` when it can stand as an event's id (1–128 visible ASCII characters), else a digest of `content`.
+
+    What is rightly signed but not of the documented form still needs an id of its own to be kept under.
+    """
+    return told if _EVENT_ID.fullmatch(told) else f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def names() -> list[str]:

@@ -6,6 +6,7 @@ and every live key is tried, so the time taken tells nothing about the keys.
 
 import base64
 import binascii
+import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,10 +31,14 @@ class Scheme(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Hmac:
-    """A keyed hash (RFC 2104) in hex, read in either case, or in padded base64, read exactly."""
+    """A keyed hash (RFC 2104) in hex or in padded base64.
 
-    digest: Literal["sha256", "sha512"]
+    Hex is read in either case, or in small letters alone where the sender's own code compares so (`small`).
+    """
+
+    digest: Literal["sha1", "sha256", "sha512"]
     encoding: Literal["hex", "base64"]
+    small: bool = False
 
     def sign(self, text: bytes, key: str) -> str:
         """Return the keyed hash of `text`; the key is the UTF-8 of `key`."""
@@ -56,7 +61,7 @@ class Hmac:
         expected = [self.sign_with(text, key) for key in keys]
         # A header may hold any character; compare_digest takes only ASCII str, so both sides are compared as bytes.
         arrived = given.encode("utf-8", "backslashreplace")
-        if self.encoding == "hex":
+        if self.encoding == "hex" and not self.small:
             arrived = arrived.lower()
         fits = [hmac.compare_digest(wanted.encode("ascii"), arrived) for wanted in expected]
         return fits.index(True) if any(fits) else None
@@ -80,6 +85,14 @@ class StandardWebhooks:
         offered = [part.removeprefix("v1,") for part in given.split(" ") if part.startswith("v1,")]
         found = [_WEBHOOK_HMAC.match_with(text, signature, raw_keys) for signature in offered]
         return min((position for position in found if position is not None), default=None)
+
+
+def match_token(given: str, keys: Sequence[str]) -> int | None:
+    """Return the position of the key that `given` is, or None: a shared token proves who sends, not what is sent."""
+    # Digests are compared, so that the time taken tells neither the bytes nor the length of a key.
+    arrived = hashlib.sha256(given.encode("utf-8", "backslashreplace")).digest()
+    fits = [hmac.compare_digest(hashlib.sha256(_raw(key)).digest(), arrived) for key in keys]
+    return fits.index(True) if any(fits) else None
 
 
 _WEBHOOK_HMAC = Hmac("sha256", "base64")

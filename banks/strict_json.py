@@ -81,7 +81,8 @@ def whole(fields: Mapping[str, Any], name: str, *, place: str = "", least: int =
     where = _join(place, name)
     value = fields.get(name)
     if type(value) is not int:  # bool is an int to isinstance
-        raise Unreadable(f"expected a whole number, got {_kind(value)}", where)
+        arrived = value[:40] if isinstance(value, ExactNumber) else _kind(value)
+        raise Unreadable(f"expected a whole number, got {arrived}", where)
     if not least <= value <= most:
         raise Unreadable(f"expected {least} to {most}, got {value}", where)
     return value
@@ -93,6 +94,38 @@ def member(fields: Mapping[str, Any], name: str, *, place: str = "") -> dict[str
     if not isinstance(value, dict):
         raise Unreadable(f"expected an object, got {_kind(value)}", _join(place, name))
     return value
+
+
+def written(value: Any, place: str = "") -> str:
+    """Return a text, number, truth or null as senders write it into a signed text; null is empty.
+
+    Numbers are what they were on the wire, given that the object was read with `exact_numbers`.
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (dict, list)):
+        raise Unreadable(f"expected a text, a number, true, false or null, got {_kind(value)}", place)
+    return "" if value is None else str(value)
+
+
+def compact(value: Any, *, sort_keys: bool = False, escape: bool = False) -> str:
+    """Write `value` as JSON without spaces, numbers as they were on the wire; `escape` leaves nothing but ASCII.
+
+    Sorted keys stand in the order of their UTF-16 code units, which is JavaScript's.
+    """
+    if isinstance(value, ExactNumber):
+        return str(value)
+    if isinstance(value, dict):
+        names = sorted(value, key=lambda name: name.encode("utf-16-be")) if sort_keys else list(value)
+        pairs = (f"{compact(name, escape=escape)}:{_inner(value[name], sort_keys, escape)}" for name in names)
+        return "{" + ",".join(pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(_inner(one, sort_keys, escape) for one in value) + "]"
+    return json.dumps(value, ensure_ascii=escape)
+
+
+def _inner(value: Any, sort_keys: bool, escape: bool) -> str:
+    return compact(value, sort_keys=sort_keys, escape=escape)
 
 
 def _check_depth(raw: bytes) -> None:

@@ -57,15 +57,13 @@ def _read_together(wiring: Wiring, ids: list[int]) -> None:
             .order_by(Delivery.id)
             .with_for_update()
         ).all()
-        heard, unreadable = [], []
+        heard: list[payments.Heard] = []
+        unreadable: list[tuple[int, str]] = []
         for delivery in waiting:
             try:
-                told = _notice(wiring, delivery)
+                heard += _heard(wiring, delivery)
             except BankError as error:
                 unreadable.append((delivery.id, str(error)))
-                continue
-            if told is not None:
-                heard.append(told)
         for bad, reason in unreadable:
             inbox.finish(session, [bad], "unreadable", reason=reason, now=now)
         touched = payments.report(session, heard, sealer=wiring.sealer, now=now) if heard else []
@@ -75,12 +73,14 @@ def _read_together(wiring: Wiring, ids: list[int]) -> None:
         inbox.finish(session, [d.id for d in waiting if d.id not in known_bad], "read", reason="", now=now)
 
 
-def _notice(wiring: Wiring, delivery: Delivery) -> payments.Heard | None:
-    """Return what a kept callback tells, or None for an attempt that moved no money."""
-    notice = profile.find(wiring.settings.banks[delivery.source].profile).read(raw_request(wiring, delivery))
-    if not notice.paid:
-        return None
-    return payments.Heard(delivery.source, delivery.id, notice)
+def _heard(wiring: Wiring, delivery: Delivery) -> list[payments.Heard]:
+    """Return the payments a kept callback tells of: none when it brought no money in, several from some senders.
+
+    All of a delivery or nothing: what can't be read in one of its parts leaves the whole delivery to a person.
+    """
+    sender = profile.find(wiring.settings.banks[delivery.source].profile)
+    told = profile.read_all(sender, raw_request(wiring, delivery))
+    return [payments.Heard(delivery.source, delivery.id, notice) for notice in told if notice.paid]
 
 
 def raw_request(wiring: Wiring, delivery: Delivery) -> RawRequest:

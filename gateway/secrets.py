@@ -18,6 +18,10 @@ _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
 _MAX_BYTES = 64 * 1024
 
 
+class SecretMissing(SettingsError):
+    """A secret that is given in none of the ways there are."""
+
+
 def secret(settings: Settings, name: str, environ: Mapping[str, str] = os.environ) -> list[str]:
     """Return the keys alive under `name`, newest first, at least one; raise SettingsError naming the ways to give it.
 
@@ -33,14 +37,31 @@ def secret(settings: Settings, name: str, environ: Mapping[str, str] = os.enviro
         return _keys(_read(Path(named), f"{variable}_FILE"), f"{variable}_FILE")
     if _is_ours_alone(own):
         return _keys(_read(own, f"the secret {name}"), str(own))
-    raise SettingsError(f"secret {name}: expected it in {variable}, in a file that {variable}_FILE names, or in {own}")
+    raise SecretMissing(f"secret {name}: expected it in {variable}, in a file that {variable}_FILE names, or in {own}")
 
 
 def bank_secrets(
-    settings: Settings, bank: BankSettings, names: Sequence[str], environ: Mapping[str, str] = os.environ
+    settings: Settings,
+    bank: BankSettings,
+    names: Sequence[str],
+    environ: Mapping[str, str] = os.environ,
+    *,
+    any_one: bool = False,
 ) -> dict[str, list[str]]:
-    """Return the secrets a bank's profile asks for by `names`; momo's `secret_key` is kept as `momo_secret_key`."""
-    return {name: secret(settings, f"{bank.name}_{name}", environ) for name in names}
+    """Return the secrets a bank's profile asks for by `names`; momo's `secret_key` is kept as `momo_secret_key`.
+
+    All of them are needed, or at least one where `any_one` is set; raise SettingsError for what is missing.
+    """
+    found: dict[str, list[str]] = {}
+    missing: list[SecretMissing] = []
+    for name in names:
+        try:
+            found[name] = secret(settings, f"{bank.name}_{name}", environ)
+        except SecretMissing as error:
+            missing.append(error)
+    if missing and not (any_one and found):
+        raise SecretMissing("; or ".join(map(str, missing)) if any_one else str(missing[0]))
+    return found
 
 
 def ensure_secret(home: Path, name: str, make: Callable[[], str] = lambda: secrets.token_urlsafe(32)) -> Path:

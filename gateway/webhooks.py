@@ -11,6 +11,7 @@ from flask import Blueprint, Flask, Response, current_app, request
 from prometheus_client import Counter
 
 from banks.errors import Unproven, Unreadable
+from banks.profile import read_all
 from banks.records import Answer, Outcome, PaymentNotice, Proof, RawRequest
 from gateway.intake import Arrival, Busy, Intake
 from gateway.refusals import Refusals
@@ -99,10 +100,11 @@ def _judge(caller: Caller, raw: RawRequest, proof: Proof) -> tuple[str, str, Out
         reason = f"signed {proof.age_seconds:.0f} s before it arrived; expected at most {limit.total_seconds():.0f} s"
         return "set_aside", reason, Outcome.STALE, None
     try:
-        notice = caller.profile.read(raw)
+        notices = read_all(caller.profile, raw)
     except Unreadable as error:
         return "unreadable", str(error), Outcome.UNREADABLE, None
-    return "received", "", Outcome.ACCEPTED, notice
+    # An answer that depends on the bill can be given to a delivery of one payment only.
+    return "received", "", Outcome.ACCEPTED, notices[0] if len(notices) == 1 else None
 
 
 def _words(caller: Caller, raw: RawRequest, judged: Outcome, reason: str) -> Callable[[Outcome], Answer]:

@@ -100,7 +100,8 @@ class Wiring:
         for name, bank in self.settings.banks.items():
             if bank.callbacks:
                 declared = profile.find(bank.profile)
-                found[name] = Caller(bank, declared, bank_secrets(self.settings, bank, declared.secrets))
+                keys = bank_secrets(self.settings, bank, declared.secrets, any_one=declared.any_secret)
+                found[name] = Caller(bank, declared, keys)
         return found
 
     @cached_property

@@ -65,6 +65,7 @@ class Standard:
     name = "standard"
     method = "POST"
     secrets: tuple[str, ...] = (_SECRET,)
+    any_secret = False
     max_bytes = 64 * 1024
     max_age: timedelta | None = timedelta(minutes=5)
     asks_bill = False

@@ -15,29 +15,28 @@ Signed text: every parameter but `vnp_SecureHash`, `vnp_SecureHashType` and the 
 Source: https://sandbox.vnpayment.vn/apis/docs/thanh-toan-pay/pay.html
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote_plus
 
 from banks.errors import Unproven, Unreadable
 from banks.form import Pair, read_pairs
 from banks.money import dong
-from banks.profile import Asked, CallbackProfile, Secrets, Signed
+from banks.order_codes import without_attempt
+from banks.profile import Asked, CallbackProfile, Secrets, Signed, event_id
 from banks.records import Answer, Outcome, PaymentNotice, Proof, RawRequest
 from banks.signatures import Hmac, live_keys
+from banks.vietnam_time import VIETNAM
 
 _SECRET = "hash_secret"  # noqa: S105 - the name of the secret, not the secret
 _SCHEME = Hmac("sha512", "hex")
 _HASH, _HASH_TYPE = b"vnp_SecureHash", b"vnp_SecureHashType"
-_GMT7 = timezone(timedelta(hours=7))
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _AMOUNT = re.compile(r"[1-9][0-9]{0,16}")
 _REFERENCE = re.compile(r"[!-~]{1,100}")
-_ATTEMPT = re.compile(r"-[0-9]{1,3}$")
 _CODE = re.compile(r"[0-9A-Za-z]{2}")
 _NUMBER = re.compile(r"[0-9]{1,20}")
 _PAY_DATE = re.compile(r"[0-9]{14}")
@@ -63,6 +62,7 @@ class Vnpay:
     name = "vnpay"
     method = "GET"
     secrets: tuple[str, ...] = (_SECRET,)
+    any_secret = False
     max_bytes = 8 * 1024
     max_age: timedelta | None = None
     asks_bill = True
@@ -113,7 +113,7 @@ class Vnpay:
             amount=dong(_dong(fields)),
             paid=code == "00" and status in ("00", ""),
             paid_at=_paid_at(fields),
-            payment_code=_ATTEMPT.sub("", reference),
+            payment_code=without_attempt(reference),
             bank_reference=number,
             channel="wallet",
             narrative=order_info,
@@ -155,11 +155,7 @@ def _event_id(covered: Sequence[Pair], canonical: bytes) -> str:
     code, status, reference = (
         values.get(name, "") for name in (b"vnp_ResponseCode", b"vnp_TransactionStatus", b"vnp_TxnRef")
     )
-    event_id = f"{number}:{code}:{status}:{reference}"
-    if code and reference and len(event_id) <= 128 and re.fullmatch("[!-~]+", event_id):
-        return event_id
-    # Rightly signed but not of the documented form: it still needs an id of its own to be kept under.
-    return f"sha256:{hashlib.sha256(canonical).hexdigest()}"
+    return event_id(f"{number}:{code}:{status}:{reference}" if code and reference else "", canonical)
 
 
 def _real_number(number: str) -> str:
@@ -188,7 +184,7 @@ def _paid_at(fields: Mapping[str, str]) -> datetime | None:
     if not written:
         return None
     try:
-        return datetime.strptime(written, "%Y%m%d%H%M%S").replace(tzinfo=_GMT7).astimezone(UTC)
+        return datetime.strptime(written, "%Y%m%d%H%M%S").replace(tzinfo=VIETNAM).astimezone(UTC)
     except (ValueError, OverflowError):
         raise Unreadable(f"expected yyyyMMddHHmmss, got {written}", "vnp_PayDate") from None
 

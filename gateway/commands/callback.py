@@ -61,6 +61,8 @@ def verify(max_age: int | None, name: str, **inputs: Any) -> None:
         _usage(str(error))
     except Unproven as error:
         _refuse(error.reason, error.signed, secrets)
+    if max_age is not None and proof.age_seconds is None:
+        _usage("a call proven by a token carries no time of signing, so --max-age can't be judged")
     if max_age is not None and proof.age_seconds is not None and abs(proof.age_seconds) > max_age:
         _refuse(f"{_age(proof)}, which is beyond --max-age {max_age} s", proof.signed, secrets)
     click.echo("verified")
@@ -98,8 +100,10 @@ def sign(event_id: str | None, timestamp: int | None, url: str | None, name: str
         _usage(str(error))
     if event_id is not None and event_id not in signed.headers.values():
         _usage(f"{profile.name} callbacks carry no id of the sender's choice, so --id has no place in them")
+    if timestamp is not None and str(timestamp) not in " ".join(signed.headers.values()):
+        _usage("a call proven by a token carries no time of signing, so --timestamp has no place in it")
     if url is not None:
-        click.echo(_curl(signed, url, inputs["body"]))
+        click.echo(_curl(signed, url, inputs["body"] if signed.body == request.body else None))
     elif signed.method == "GET":
         click.echo(signed.query)
     else:
@@ -167,13 +171,16 @@ def _secrets(profile: CallbackProfile, given: Sequence[str], environment: Mappin
         if name not in profile.secrets:
             _usage(f"secret {position}: {profile.name} knows no secret of that name, only {known}")
         keys.setdefault(name, []).append(value)
-    for name in profile.secrets:
-        if name not in keys:
-            try:
-                keys[name] = kept.secret(settings.load(environment), f"{profile.name}_{name}", environment)
-            except settings.SettingsError as error:
-                _usage(f"{profile.name} needs --secret {name}=VALUE; without it: {error}")
-    return keys
+    wanted = [name for name in profile.secrets if name not in keys]
+    if not wanted or (keys and profile.any_secret):
+        return keys
+    try:
+        itself = settings.BankSettings(profile.name, profile.name)
+        own = settings.load(environment)
+        return keys | kept.bank_secrets(own, itself, wanted, environment, any_one=profile.any_secret)
+    except settings.SettingsError as error:
+        needed = (" or " if profile.any_secret else " and ").join(f"--secret {name}=VALUE" for name in wanted)
+        _usage(f"{profile.name} needs {needed}; without it: {error}")
 
 
 def _position(profile: CallbackProfile, request: RawRequest, secrets: Keys, name: str) -> int:
@@ -210,7 +217,10 @@ def _curl(signed: Signed, url: str, body: str | None) -> str:
     words = ["curl", "--request", signed.method]
     for name, value in signed.headers.items():
         words += ["--header", f"{name}: {value}"]
-    return shlex.join([*words, "--data-binary", f"@{body}", url])
+    # A body that carries its own signature is another than the file's, so it stands in the command itself.
+    given = signed.body.decode("utf-8", "backslashreplace")
+    data = ["--data-raw", given] if body is None else ["--data-binary", f"@{body}"]
+    return shlex.join([*words, *data, url])
 
 
 def _refuse(reason: str, signed: bytes = b"", secrets: Keys | None = None) -> NoReturn:
