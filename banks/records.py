@@ -161,10 +161,67 @@ class StatementClosed:
 StatementEvent = StatementOpened | StatementLine | StatementClosed
 
 
-class StatementReader(Protocol):
-    """A reader of one file format: yields Opened, its Lines, Closed, once per statement, as a stream."""
+class Verdict(StrEnum):
+    """What a bank's status of a debit means to us."""
 
-    def __call__(self, stream: "Readable") -> Iterator[StatementEvent]:
+    ACCEPTED = "accepted"
+    PENDING = "pending"
+    PARTLY = "partly"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOpened:
+    """The head of a status report on a debit file of ours: which file, and what the bank says it held."""
+
+    format: str
+    message_id: str
+    original_message_id: str
+    original_format: str = ""
+    created_at: datetime | None = None
+    original_count: int | None = None
+    original_sum: str = ""
+    """A plain decimal as the bank wrote it: a report names no currency for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DebitOutcome:
+    """What became of a whole file, of one payment group in it, or of one debit: `level` tells which.
+
+    A debit the report does not name shares the verdict of its group, and a group that of its file. `reason` is an ISO
+    20022 code such as AM04 (or the bank's own), `detail` the bank's words on it.
+    """
+
+    level: str
+    """"file", "group" or "debit"."""
+    status: str
+    verdict: Verdict
+    payment_group: str = ""
+    end_to_end_id: str = ""
+    instruction_id: str = ""
+    mandate_id: str = ""
+    bank_reference: str = ""
+    amount: Money | None = None
+    reason: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportClosed:
+    """The foot of a status report: how many outcomes it told, by verdict, of single debits only."""
+
+    message_id: str
+    debits: Mapping[Verdict, int]
+
+
+ReportEvent = ReportOpened | DebitOutcome | ReportClosed
+FileEvent = StatementEvent | ReportEvent
+
+
+class StatementReader(Protocol):
+    """A reader of one file format: yields Opened, its Lines (or Outcomes), Closed, once per statement, as a stream."""
+
+    def __call__(self, stream: "Readable") -> Iterator[FileEvent]:
         """Read `stream` to its end; raise Unreadable, naming the place, for what can't be read."""
         ...
 

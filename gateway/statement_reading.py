@@ -1,12 +1,16 @@
 """Reading statements: a kept file becomes lines, and accepted lines become payments, matches and entries."""
 
 import logging
+from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
+from itertools import chain
 
 from sqlalchemy.orm import Session
 
 from banks import statements
 from banks.errors import Unreadable
+from banks.records import DebitOutcome, FileEvent, ReportOpened
 from gateway import composing
 from gateway.database import insist, transaction
 from gateway.openpgp_keys import openpgp_keys
@@ -53,8 +57,13 @@ def _read(session: Session, file: inbox.KeptFile, wiring: Wiring, delivery_id: i
     if delivery.state != "received":
         return delivery.state
     bank = wiring.settings.banks.get(delivery.source)
+    events = statements.read(file, openpgp_keys(wiring.settings, f"{delivery.source}_"))
+    first = next(events, None)
+    if isinstance(first, ReportOpened):
+        inbox.finish(session, [delivery_id], "set_aside", reason=_word_on(first, events), now=now)
+        return "set_aside"
     loaded = statement_loading.load(
-        session, statements.read(file, openpgp_keys(wiring.settings, f"{delivery.source}_")), bank=delivery.source,
+        session, chain(() if first is None else (first,), events), bank=delivery.source,
         delivery_id=delivery_id, sealer=wiring.sealer, now=now,
     )  # fmt: skip
     callbacks = bank is not None and bank.callbacks
@@ -70,6 +79,16 @@ def _read(session: Session, file: inbox.KeptFile, wiring: Wiring, delivery_id: i
     composing.compose_promises(session, wiring.settings)
     inbox.finish(session, [delivery_id], "read", reason="; ".join(loaded.reasons), now=now)
     return "read"
+
+
+def _word_on(report: ReportOpened, events: Iterator[FileEvent]) -> str:
+    """Say what a report on debits tells; it is read to its end, and kept for a person while no debit is sent from here."""
+    told: Counter[str] = Counter()
+    for event in events:
+        if isinstance(event, DebitOutcome):
+            told[f"{event.level} {event.verdict.value}"] += 1
+    outcomes = ", ".join(f"{what} {count}" for what, count in sorted(told.items())) or "no outcome"
+    return f"a report on debit file {report.original_message_id}, which is none of ours: {outcomes}"
 
 
 def _leave(wiring: Wiring, delivery_id: int, state: str, reason: str) -> str:

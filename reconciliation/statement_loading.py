@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from banks.errors import Unreadable
-from banks.records import StatementClosed, StatementEvent, StatementLine, StatementOpened
+from banks.records import FileEvent, StatementClosed, StatementLine, StatementOpened
 from reconciliation import mismatches, references
 from reconciliation.lifecycle import STATEMENT, move
 from reconciliation.sealing import Sealer, mask_name, mask_numbers, tail
@@ -33,7 +33,7 @@ class Loaded:
 
 
 def load(
-    session: Session, events: Iterable[StatementEvent], *, bank: str, delivery_id: int, sealer: Sealer, now: datetime
+    session: Session, events: Iterable[FileEvent], *, bank: str, delivery_id: int, sealer: Sealer, now: datetime
 ) -> Loaded:
     """Write the statements of one file with their lines and judge each; raises Unreadable as the reader does.
 
@@ -245,7 +245,7 @@ def _open(
 
 
 def _copy(
-    session: Session, statement_id: int, head: StatementOpened, stream: Iterator[StatementEvent], sealer: Sealer
+    session: Session, statement_id: int, head: StatementOpened, stream: Iterator[FileEvent], sealer: Sealer
 ) -> StatementClosed:
     connection = session.connection().connection.driver_connection
     if not isinstance(connection, psycopg.Connection):

@@ -1,12 +1,13 @@
-"""Statement files in any supported format: recognised by their content, never by their name."""
+"""The files banks leave for us, in any supported format: recognised by their content, never by their name."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from banks import xml
+from banks.collections import pain002
 from banks.errors import Unreadable
 from banks.openpgp import OpenPgpKeys
-from banks.records import Readable, StatementEvent, StatementReader
+from banks.records import FileEvent, Readable, StatementReader
 from banks.statements import camt, wrapping
 
 HEAD = 64 * 1024
@@ -47,7 +48,7 @@ def recognise(head: bytes) -> str:
     raise Unreadable(f"expected {' or '.join(one.title for one in FORMATS.values())}, got {_describe(head)}")
 
 
-def read(stream: Readable, keys: OpenPgpKeys | None = None) -> Iterator[StatementEvent]:
+def read(stream: Readable, keys: OpenPgpKeys | None = None) -> Iterator[FileEvent]:
     """Read a statement file of any known format, wrapped or not, as a stream of events.
 
     `keys` open what came as an OpenPGP message. Raise Unreadable naming the place.
@@ -78,3 +79,4 @@ def _describe(head: bytes) -> str:
 
 
 register(Format("camt", camt.EXPECTED, camt.recognise, camt.read))
+register(Format("pain002", pain002.EXPECTED, pain002.recognise, pain002.read))

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date
 
-from banks import xml
+from banks import iso20022, xml
 from banks.errors import Unreadable
 from banks.money import Money, check_currency, parse_minor
 from banks.records import StatementClosed, StatementKind, StatementOpened
@@ -59,9 +59,6 @@ LATE = ("Acct", "Bal", "TxsSummry")
 MAX_FAULTS = 20
 _BOOKED = frozenset({"OPBD", "PRCD", "CLBD", "ITBD"})
 _FAMILY = re.compile(r"(camt\.05[234])(?:\.001(?:\.\d\d)?)?(?!\d)", re.ASCII)
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?", re.ASCII)
-# ISO 20022 leaves the offset out for local time, and the banks' local time is Vietnam's, which knows no summer time.
-_VIETNAM = timezone(timedelta(hours=7))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +213,7 @@ def open_statement(statement: xml.Element, message: xml.Element, currency: str) 
             copy=head.get("copy", ""),
             from_on=day(head.get("from_on", ""), "FrToDt/FrDtTm"),
             to_on=day(head.get("to_on", ""), "FrToDt/ToDtTm"),
-            created_at=_moment(head.get("created_at") or group.get("message_created_at", "")),
+            created_at=iso20022.moment(head.get("created_at") or group.get("message_created_at", ""), "CreDtTm"),
             opening=opening.amount if opening else None,
             closing=closing.amount if closing else None,
             closing_on=closing.on if closing else None,
@@ -271,12 +268,7 @@ def _page(head: xml.Fields, group: xml.Fields) -> tuple[int | None, bool | None]
 
 
 def _whole(got: xml.Fields, names: tuple[str, ...], place: str) -> int | None:
-    text = next((got[name] for name in names if name in got), None)
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise Unreadable(f"expected a whole number, got {text[:20]!r}", place)
-    return int(text)
+    return iso20022.whole(next((got[name] for name in names if name in got), None), place)
 
 
 def _check_currency(currency: str, place: str) -> None:
@@ -284,15 +276,3 @@ def _check_currency(currency: str, place: str) -> None:
         check_currency(currency)
     except Unreadable as error:
         raise Unreadable(error.reason, place) from None
-
-
-def _moment(text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        if _MOMENT.fullmatch(text):
-            moment = datetime.fromisoformat(text)
-            return (moment if moment.tzinfo else moment.replace(tzinfo=_VIETNAM)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass  # no such hour or day: refused below, in the same words as any other text that is no moment
-    raise Unreadable(f"expected a moment such as 2026-07-31T23:00:00+07:00, got {text[:40]!r}", "CreDtTm")

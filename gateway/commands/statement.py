@@ -15,7 +15,7 @@ import click
 from banks import statements
 from banks.errors import Unreadable
 from banks.money import Money
-from banks.records import StatementClosed, StatementEvent, StatementLine, StatementOpened
+from banks.records import DebitOutcome, FileEvent, ReportOpened, StatementClosed, StatementLine, StatementOpened
 from gateway import settings
 from gateway.openpgp_keys import openpgp_keys
 
@@ -32,7 +32,7 @@ def statement() -> None:
 @statement.command()
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
 def read(file: Path) -> None:
-    """Print each statement of FILE and its lines as JSON Lines.
+    """Print each statement of FILE and its lines as JSON Lines; of a status report on debits, its outcomes.
 
     The format is recognised from the content, also inside gzip, zip or OpenPGP (opened with the secrets pgp_key,
     pgp_passphrase and pgp_signer). Exit 0 if the file is readable; 65 if any part of it is not, with its place on
@@ -67,7 +67,7 @@ def _seekable(opened: BinaryIO) -> BinaryIO:
     return copy
 
 
-def _summaries(events: Iterator[StatementEvent]) -> list[tuple[StatementOpened, StatementClosed]]:
+def _summaries(events: Iterator[FileEvent]) -> list[tuple[StatementOpened, StatementClosed]]:
     """Read the file once, keeping the head and the foot of each statement and no line."""
     heads, feet = [], []
     for event in events:
@@ -79,7 +79,7 @@ def _summaries(events: Iterator[StatementEvent]) -> list[tuple[StatementOpened, 
 
 
 def _records(
-    events: Iterator[StatementEvent], summaries: list[tuple[StatementOpened, StatementClosed]]
+    events: Iterator[FileEvent], summaries: list[tuple[StatementOpened, StatementClosed]]
 ) -> Iterator[dict[str, str | int | bool | None]]:
     ahead = iter(summaries)
     for event in events:
@@ -87,6 +87,10 @@ def _records(
             yield _statement_record(*next(ahead))
         elif isinstance(event, StatementLine):
             yield _line_record(event)
+        elif isinstance(event, ReportOpened):
+            yield _report_record(event)
+        elif isinstance(event, DebitOutcome):
+            yield _outcome_record(event)
 
 
 def _statement_record(opened: StatementOpened, closed: StatementClosed) -> dict[str, str | int | bool | None]:
@@ -121,6 +125,35 @@ def _line_record(line: StatementLine) -> dict[str, str | int | bool | None]:
         "return_reason": line.return_reason or None,
         "counterparty": line.counterparty or None,
         "narrative": line.narrative or None,
+    }
+
+
+def _report_record(report: ReportOpened) -> dict[str, str | int | bool | None]:
+    return {
+        "type": "report",
+        "format": report.format,
+        "id": report.message_id,
+        "original_id": report.original_message_id,
+        "original_format": report.original_format or None,
+        "original_count": report.original_count,
+        "original_sum": report.original_sum or None,
+    }
+
+
+def _outcome_record(outcome: DebitOutcome) -> dict[str, str | int | bool | None]:
+    return {
+        "type": "outcome",
+        "level": outcome.level,
+        "verdict": outcome.verdict.value,
+        "status": outcome.status,
+        "reason": outcome.reason or None,
+        "payment_group": outcome.payment_group or None,
+        "end_to_end_id": outcome.end_to_end_id or None,
+        "mandate_id": outcome.mandate_id or None,
+        "bank_reference": outcome.bank_reference or None,
+        "amount": _amount(outcome.amount),
+        "currency": outcome.amount.currency if outcome.amount is not None else None,
+        "detail": outcome.detail or None,
     }
 
 
