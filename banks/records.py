@@ -41,11 +41,13 @@ class Proof:
     """The evidence that a callback is its sender's: event id, the exact bytes signed, and the age at arrival.
 
     `signed` is empty where a shared token is the proof: it tells who sent the bytes and nothing about them.
+    `content` is what makes two sendings of one event the same; None where the whole body, or the signed query, does.
     """
 
     event_id: str
     signed: bytes
     age_seconds: float | None = None
+    content: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
