@@ -1,31 +1,30 @@
 """Fetching a bank's files over SFTP: a listing that trusts no name, and a download that proves itself.
 
 A file counts as fetched only when its size and time were the same in the listing, before and after reading, exactly
-that many bytes arrived, the server says that the file ends there, and the bytes and the folder entry are on disk.
+that many bytes arrived, the server says that the file ends there, its marker (where the bank sets one) agrees, and the
+bytes and the folder entry are on disk.
 """
 
 import hashlib
-import logging
 import os
-import posixpath
-import re
 import stat
 import tempfile
-import time
-import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO
 
-from banks.errors import TransferError
-from banks.sftp_link import Link, SftpEndpoint, open_link
+from banks import sftp_markers
+from banks.errors import TransferError, Unreadable
+from banks.sftp_link import After, SftpEndpoint
+from banks.sftp_listing import RefusedName, RemoteFile, SftpSession, inbox_path, list_files, open_session
+from banks.sftp_names import fault_of, shown
 from banks.sftp_protocol import FileState
 
 __all__ = [
+    "After",
     "Downloaded",
     "RefusedName",
     "RemoteFile",
@@ -39,30 +38,7 @@ __all__ = [
 
 MAX_BYTES = 1024**3
 """The largest file taken unless the caller says otherwise: 1 GiB, about two million statement lines."""
-MAX_ENTRIES = 100_000
-"""A folder with more entries is not an inbox that anybody empties."""
-_MAX_NAME_BYTES = 255
-_LONG_NUMBER = re.compile(r"\d{9,}")
 _PART = ".part"
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """A regular file in the inbox as the listing tells it: bytes, and whole seconds since 1970 in UTC."""
-
-    name: str
-    size: int
-    mtime: int
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedName:
-    """An entry of the inbox that was left alone, its name in a form that is safe to show, and why."""
-
-    shown: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,50 +49,6 @@ class Downloaded:
     size: int
     sha256: str
     remote: RemoteFile
-
-
-@dataclass(slots=True)
-class SftpSession:
-    """A signed-in session for one thread; `refused` holds what the latest listing left alone."""
-
-    link: Link
-    refused: list[RefusedName] = field(default_factory=list)
-
-
-@contextmanager
-def open_session(endpoint: SftpEndpoint, *, clock: Callable[[], float] = time.monotonic) -> Iterator[SftpSession]:
-    """Connect and sign in; `clock` (monotonic seconds) measures the endpoint's overall deadline.
-
-    Raises Misconfigured for keys of ours that can't be read; TransferError otherwise, permanent for a host key that is
-    not pinned and for a refused sign-in.
-    """
-    with open_link(endpoint, clock) as link:
-        yield SftpSession(link)
-
-
-def list_files(session: SftpSession) -> list[RemoteFile]:
-    """List the inbox's regular files that match the pattern, oldest first; hostile names go to `session.refused`.
-
-    Raises TransferError: permanent when the inbox is missing, forbidden or holds more than MAX_ENTRIES.
-    """
-    endpoint = session.link.endpoint
-    session.refused = []
-    files = []
-    try:
-        with session.link.speaking("listing the inbox"):
-            for count, (raw, state) in enumerate(session.link.client.names(endpoint.inbox or ".")):
-                if count >= MAX_ENTRIES:
-                    raise TransferError(f"{endpoint}: expected at most {MAX_ENTRIES} inbox entries", permanent=True)
-                if (file := _taken(raw, state, session)) is not None:
-                    files.append(file)
-    except TransferError as error:
-        if isinstance(error.__cause__, FileNotFoundError | PermissionError):
-            raise TransferError(error.reason, permanent=True) from error
-        raise
-    if session.refused:
-        first = "; ".join(f"{refused.shown}: {refused.reason}" for refused in session.refused[:3])
-        logger.warning("%s: left %d inbox entries alone, first: %s", endpoint, len(session.refused), first)
-    return sorted(files, key=lambda file: (file.mtime, file.name))
 
 
 def download(
@@ -142,6 +74,7 @@ def download(
         raise TransferError(f"{where}: expected at most {max_bytes} bytes, got {remote.size}", permanent=True)
     if settled_seconds:
         _check_settled(remote, settled_seconds, now, where)
+    promised = _promised(session, remote, where) if remote.marker else ("sha256", "")
     part = None
     try:
         with _storing(where):
@@ -149,7 +82,7 @@ def download(
             part = Path(name)
             stream = os.fdopen(number, "wb")
         with _storing(where), stream:  # closing writes too
-            digest = _fetch(session, remote, stream, where)
+            digest = _fetch(session, remote, stream, where, promised)
         final = folder / digest
         with _storing(where):
             part.replace(final)
@@ -161,67 +94,44 @@ def download(
 
 
 def remove_leftovers(folder: Path, now: datetime, older_than: timedelta) -> int:
-    """Remove the parts that killed downloads left in `folder`, last written `older_than` before `now`; count them."""
+    """Remove the files that killed fetches left in `folder`, last written `older_than` before `now`; count them.
+
+    Parts and whole files alike: whoever keeps a whole one takes it away at once, so an old one is kept or comes again.
+    """
     limit = (now - older_than).timestamp()
     removed = 0
-    for part in folder.glob(f"fetch-*{_PART}"):
+    for left in folder.iterdir():
         with suppress(FileNotFoundError):  # its download may be finishing just now
-            if part.stat().st_mtime < limit:
-                part.unlink()
+            if left.stat().st_mtime < limit:
+                left.unlink()
                 removed += 1
     return removed
 
 
-def fault_of(name: str) -> str:
-    """Say why a remote name is not to be trusted, "" when it is fine."""
+def _promised(session: SftpSession, remote: RemoteFile, where: str) -> tuple[str, str]:
+    """Return the digest that the file's marker promises, as (algorithm, hex); the hex is "" when it promises none."""
+    algorithm = sftp_markers.algorithm_of(session.link.endpoint.done_marker)
+    if not algorithm:
+        return "sha256", ""
+    client, path = session.link.client, inbox_path(session, remote.marker)
+    with session.link.speaking(f"reading {shown(remote.marker)}"):
+        size = client.state_of_path(path).size or 0
+        if size > sftp_markers.MAX_BYTES:
+            raise TransferError(f"{where}: expected a marker of at most {sftp_markers.MAX_BYTES} bytes, it has {size}")
+        content = b"".join(client.blocks_of_path(path, size))
     try:
-        length = len(name.encode())
-    except UnicodeEncodeError:
-        return "the name is not text"
-    if name in ("", ".", "..") or not length:
-        return "the name is empty or leads elsewhere"
-    if "/" in name or "\\" in name:
-        return "the name holds a path separator"
-    if length > _MAX_NAME_BYTES:
-        return f"the name has {length} bytes, at most {_MAX_NAME_BYTES} are taken"
-    # Cf: invisible characters and those that turn the reading direction, so that "fdp.exe" reads as "exe.pdf"
-    if any(unicodedata.category(character) in {"Cc", "Cf", "Zl", "Zp"} for character in name):
-        return "the name holds control characters"
-    return ""
+        return algorithm, sftp_markers.promised(content, remote.name, algorithm)
+    except Unreadable as error:
+        raise TransferError(f"{where}: {error.reason}") from error
 
 
-def shown(name: str | bytes) -> str:
-    """Return `name` safe for a log: at most 80 ASCII characters, of an account-like number only the last 4 digits."""
-    text = name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else name
-    return ascii(_LONG_NUMBER.sub(lambda match: "…" + match[0][-4:], text))[1:-1][:80]
-
-
-def _taken(raw: bytes, state: FileState, session: SftpSession) -> RemoteFile | None:
-    """Return the entry as a file, or None when it is not one for us; say why in `session.refused` if that is odd."""
-    if raw in (b".", b".."):
-        return None
-    try:
-        name = raw.decode()
-        fault = fault_of(name)
-    except UnicodeDecodeError:
-        name, fault = "", "the name is not UTF-8"
-    if not fault:
-        if not fnmatchcase(name, session.link.endpoint.pattern):
-            return None
-        if state.mode is not None and not stat.S_ISREG(state.mode):
-            return None
-        if state.mode is not None and state.size is not None and state.mtime is not None:
-            return RemoteFile(name, state.size, state.mtime)
-        fault = "the server does not tell its type, size or time"
-    session.refused.append(RefusedName(shown(raw), fault))
-    return None
-
-
-def _fetch(session: SftpSession, remote: RemoteFile, stream: BinaryIO, where: str) -> str:
+def _fetch(session: SftpSession, remote: RemoteFile, stream: BinaryIO, where: str, promised: tuple[str, str]) -> str:
     """Copy the remote file into `stream`, down to the disk, and return its SHA-256; the proofs are here."""
     client = session.link.client
-    path = posixpath.join(session.link.endpoint.inbox or ".", remote.name)
+    path = inbox_path(session, remote.name)
     digest = hashlib.sha256()
+    # The marker's digest only tells whether the transfer is whole; what identifies a file is its SHA-256.
+    checked = hashlib.new(promised[0], usedforsecurity=False) if promised[1] else None
     got = 0
     with session.link.speaking(f"fetching {shown(remote.name)}"):
         handle = client.open_for_reading(path)
@@ -230,6 +140,8 @@ def _fetch(session: SftpSession, remote: RemoteFile, stream: BinaryIO, where: st
             try:
                 for block in client.blocks(handle, remote.size):
                     digest.update(block)
+                    if checked is not None:
+                        checked.update(block)
                     got += len(block)
                     with _storing(where):
                         stream.write(block)
@@ -244,6 +156,10 @@ def _fetch(session: SftpSession, remote: RemoteFile, stream: BinaryIO, where: st
             client.release(handle)
     if got != remote.size:
         raise TransferError(f"{where}: expected {remote.size} bytes, got {got}")
+    if checked is not None and checked.hexdigest() != promised[1]:
+        raise TransferError(
+            f"{where}: expected the {promised[0]} {promised[1]} that its marker gives, got {checked.hexdigest()}"
+        )
     with _storing(where):
         stream.flush()
         os.fsync(stream.fileno())
@@ -263,8 +179,8 @@ def _check_same(remote: RemoteFile, state: FileState, when: str, where: str) -> 
 def _check_settled(remote: RemoteFile, settled_seconds: float, now: datetime | None, where: str) -> None:
     if now is None or now.tzinfo is None:
         raise ValueError("settled_seconds needs now, an aware datetime")
-    age = now.timestamp() - remote.mtime
-    if age < settled_seconds:
+    if not remote.settled(settled_seconds, now):
+        age = now.timestamp() - remote.mtime
         raise TransferError(f"{where}: expected a file unchanged for {settled_seconds:g} s, it is {age:.0f} s old")
 
 

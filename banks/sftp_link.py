@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from paramiko import (
     AuthenticationException,
@@ -25,7 +26,7 @@ from paramiko import (
 )
 
 from banks.errors import Misconfigured, TransferError
-from banks.sftp_protocol import ReadingClient
+from banks.sftp_writing import WritingClient
 
 _KEY_TYPES = {
     "ssh-ed25519": ("ssh-ed25519",),
@@ -40,6 +41,14 @@ _FAILURES = (SSHException, SFTPError, OSError, EOFError, UnicodeDecodeError, str
 _FOREVER = 10**7  # seconds: threading's limit on a wait lies above, an endpoint's deadline below
 
 
+class After(StrEnum):
+    """What becomes of a file on the bank's server once its bytes are kept here."""
+
+    LEAVE = "leave"
+    ARCHIVE = "archive"
+    DELETE = "delete"
+
+
 @dataclass(frozen=True, slots=True)
 class SftpEndpoint:
     """Where a bank leaves its files and how to get in; all times are in seconds.
@@ -47,6 +56,10 @@ class SftpEndpoint:
     `host_key` holds one or more "ssh-ed25519 AAAA…" lines as the bank published them (two during a change of keys; the
     host name that ssh-keyscan puts in front may stay). `private_key` is an unencrypted OpenSSH private key; `password`
     signs in alone, or as the second factor when the server asks for one after the key. `pattern` is fnmatch's.
+
+    What the bank and we have agreed on: `done_marker` is the ending of the small file that says a bigger one is
+    complete; `after` is what becomes of a file once we keep it; our own files go to `outbox`, are written in `staging`
+    (or beside their place), are read back when `read_back`, and are followed by a marker with `upload_marker`'s ending.
     """
 
     host: str
@@ -57,6 +70,13 @@ class SftpEndpoint:
     private_key: str | None = field(default=None, repr=False)
     inbox: str = "."
     pattern: str = "*"
+    done_marker: str = ""
+    after: After = After.LEAVE
+    archive: str = ""
+    outbox: str = ""
+    staging: str = ""
+    upload_marker: str = ""
+    read_back: bool = False
     connect_timeout: float = 15
     channel_timeout: float = 30
     deadline: float = 900
@@ -108,14 +128,28 @@ class Link:
     """A signed-in connection; what it raises becomes a TransferError inside `speaking`."""
 
     endpoint: SftpEndpoint
-    client: ReadingClient
+    client: WritingClient
     deadline: Deadline
+
+    @property
+    def alive(self) -> bool:
+        """Whether anything can still be asked; False once the link dropped, stalled or passed its deadline."""
+        channel = self.client.get_channel()
+        return channel is not None and not channel.closed and channel.get_transport().is_active()
 
     @contextmanager
     def speaking(self, doing: str) -> Iterator[None]:
-        """Turn what paramiko raises into a TransferError that says where and what was being done."""
-        with _speaking(self.endpoint, self.deadline, doing):
-            yield
+        """Turn what paramiko raises into a TransferError that says where and what was being done.
+
+        A link that did not answer in time is hung up: each later request would only wait as long again.
+        """
+        try:
+            with _speaking(self.endpoint, self.deadline, doing):
+                yield
+        except TransferError as error:
+            if isinstance(error.__cause__, TimeoutError):
+                self.client.close()
+            raise
 
 
 @contextmanager
@@ -149,7 +183,7 @@ def open_link(endpoint: SftpEndpoint, clock: Callable[[], float] = time.monotoni
             channel.settimeout(endpoint.channel_timeout)
             with deadline.cutting(transport, endpoint.channel_timeout):  # paramiko waits for this answer for ever
                 channel.invoke_subsystem("sftp")
-            client = ReadingClient(channel, deadline.check)
+            client = WritingClient(channel, deadline.check)
         yield Link(endpoint, client, deadline)
 
 

@@ -44,7 +44,7 @@ class FileState(NamedTuple):
     mode: int | None
 
 
-class _Replies:
+class Replies:
     """Keeps the answers to the requests under way until their turn comes, by request number."""
 
     def __init__(self) -> None:
@@ -66,6 +66,8 @@ class ReadingClient(SFTPClient):
         def _async_request(self, receiver: object, kind: int, *args: object) -> int: ...
         def _read_response(self, waitfor: int | None = None) -> tuple[int, Message]: ...
         def _convert_status(self, message: Message) -> None: ...
+        def _send_packet(self, kind: int, packet: Message) -> None: ...
+        def _read_packet(self) -> tuple[int, bytes]: ...
 
     def __init__(self, channel: Channel, step: Callable[[], None]) -> None:
         super().__init__(channel)
@@ -85,7 +87,7 @@ class ReadingClient(SFTPClient):
                     message.get_binary()  # the long form, made for people's eyes
                     if not name:  # also what a count larger than the entries present looks like
                         raise SFTPError("expected a name in the listing, got none")
-                    yield name, _state(message)
+                    yield name, state_of(message)
         finally:
             self.release(handle)
 
@@ -100,15 +102,15 @@ class ReadingClient(SFTPClient):
 
     def state_of_path(self, path: str) -> FileState:
         """Return the state of the file that `path` leads to now."""
-        return _state(self._asked(CMD_ATTRS, CMD_STAT, path))
+        return state_of(self._asked(CMD_ATTRS, CMD_STAT, path))
 
     def state_of_handle(self, handle: bytes) -> FileState:
         """Return the state of the open file, whatever its name leads to by now."""
-        return _state(self._asked(CMD_ATTRS, CMD_FSTAT, handle))
+        return state_of(self._asked(CMD_ATTRS, CMD_FSTAT, handle))
 
     def blocks(self, handle: bytes, size: int) -> Iterator[bytes]:
         """Yield the first `size` bytes in order, at most WINDOW reads ahead; EOFError when the file ends earlier."""
-        replies = _Replies()
+        replies = Replies()
         waiting: deque[tuple[int, int, int]] = deque()
         asked = 0
         while asked < size or waiting:
@@ -125,23 +127,28 @@ class ReadingClient(SFTPClient):
                     break
                 number = self._ask(replies, handle, offset, length)  # a server may answer short: ask for the rest
 
+    def blocks_of_path(self, path: str, size: int) -> Iterator[bytes]:
+        """Yield the first `size` bytes of the file at `path`; EOFError when it ends earlier."""
+        handle = self.open_for_reading(path)
+        try:
+            yield from self.blocks(handle, size)
+        finally:
+            self.release(handle)
+
     def ends_at(self, handle: bytes, size: int) -> bool:
         """Whether the file has nothing to read at offset `size`."""
-        replies = _Replies()
+        replies = Replies()
         try:
             self._block(replies, self._ask(replies, handle, size, 1), 1)
         except EOFError:
             return True
         return False
 
-    def _ask(self, replies: _Replies, handle: bytes, offset: int, length: int) -> int:
+    def _ask(self, replies: Replies, handle: bytes, offset: int, length: int) -> int:
         return self._async_request(replies, CMD_READ, handle, int64(offset), length)
 
-    def _block(self, replies: _Replies, number: int, length: int) -> bytes:
-        while number not in replies.arrived:
-            self._step()
-            self._read_response()
-        kind, message = replies.arrived.pop(number)
+    def _block(self, replies: Replies, number: int, length: int) -> bytes:
+        kind, message = self._answer(replies, number)
         if kind == CMD_STATUS:
             self._convert_status(message)
         if kind != CMD_DATA:
@@ -154,6 +161,12 @@ class ReadingClient(SFTPClient):
             raise SFTPError(f"expected 1 to {length} bytes, got {len(block)} of {claimed} claimed")
         return block
 
+    def _answer(self, replies: Replies, number: int) -> tuple[int, Message]:
+        while number not in replies.arrived:
+            self._step()
+            self._read_response()
+        return replies.arrived.pop(number)
+
     def _handle(self, kind: int, *args: object) -> bytes:
         return self._asked(CMD_HANDLE, kind, *args).get_binary()
 
@@ -165,7 +178,7 @@ class ReadingClient(SFTPClient):
         return message
 
 
-def _state(message: Message) -> FileState:
+def state_of(message: Message) -> FileState:
     """Read an attribute block; its extensions are counted by the server, so their number is capped."""
     flags = message.get_int()
     size = message.get_int64() if flags & SFTPAttributes.FLAG_SIZE else None

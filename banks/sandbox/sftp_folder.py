@@ -1,4 +1,4 @@
-"""The folder that the sandbox's SFTP server shows, read-only, and the faults that can befall its files.
+"""The folder that the sandbox's SFTP server shows, read-only, and the faults that can befall files on such a server.
 
 Nothing outside the folder can be reached: every path is walked name by name from the folder's descriptor, and symbolic
 links are never followed.
@@ -23,7 +23,7 @@ _MAX_READ = 256 * 1024
 
 
 class Fault(StrEnum):
-    """What may befall the reading of a file."""
+    """What may befall the reading of a file, and from FULL on its writing; DROP and STALL befall both."""
 
     DROP = "drop"
     """The connection breaks."""
@@ -37,6 +37,12 @@ class Fault(StrEnum):
     """Bytes are added to the file on disk."""
     REPLACE = "replace"
     """A file of the same size and other content takes the name."""
+    FULL = "full"
+    """The disk has no room left."""
+    LOSE = "lose"
+    """What is written is confirmed and lost."""
+    GARBLE = "garble"
+    """What is written is confirmed, and other bytes are kept."""
 
 
 class Faults:
@@ -52,12 +58,12 @@ class Faults:
         self._lock = threading.Lock()
 
     def plan(self, fault: Fault, *, after: int = 0, times: int = 1) -> None:
-        """Let `fault` strike the next `times` reads that go beyond a file's first `after` bytes."""
+        """Let `fault` strike the next `times` reads or writes that go beyond a file's first `after` bytes."""
         with self._lock:
             self._next = (fault, after, times)
 
     def strike(self, end: int) -> tuple[Fault, int] | None:
-        """Return the fault, and after how many bytes, for a read that ends at `end`; that counts as once."""
+        """Return the fault, and after how many bytes, for a read or write that ends at `end`; that counts as once."""
         with self._lock:
             if self._next is None or end <= self._next[1]:
                 return None
@@ -81,11 +87,11 @@ class ServedFolder(SFTPServerInterface):
             with self._parent(path) as (parent, name):
                 number = os.open(name, _FILE, dir_fd=parent)
         except OSError as error:
-            return _status(error)
+            return status_of(error)
         if not stat.S_ISREG(os.fstat(number).st_mode):
             os.close(number)
             return SFTP_PERMISSION_DENIED
-        return _ServedFile(number, self._faults, self._transport, self._folder.joinpath(*_names(path)))
+        return ServedFile(number, self._faults, self._transport, self._path_of(path))
 
     def list_folder(self, path: str) -> list[SFTPAttributes] | int:
         """List a folder: symbolic links as links, names as the bytes they are."""
@@ -98,7 +104,7 @@ class ServedFolder(SFTPServerInterface):
             finally:
                 os.close(folder)
         except OSError as error:
-            return _status(error)
+            return status_of(error)
         phantoms = [_entry(name, like, mode=stat.S_IFREG | 0o644) for name in self._faults.phantom_names]
         return entries + phantoms
 
@@ -108,9 +114,12 @@ class ServedFolder(SFTPServerInterface):
             with self._parent(path) as (parent, name):
                 return SFTPAttributes.from_stat(_lstat(name, parent))
         except OSError as error:
-            return _status(error)
+            return status_of(error)
 
     lstat = stat
+
+    def _path_of(self, path: str) -> Path:
+        return self._folder.joinpath(*_names(path))
 
     @contextmanager
     def _parent(self, path: str) -> Iterator[tuple[int, str]]:
@@ -127,7 +136,7 @@ class ServedFolder(SFTPServerInterface):
             os.close(current)
 
 
-class _ServedFile(SFTPHandle):
+class ServedFile(SFTPHandle):
     """An open file, read by position, with the fault that strikes it."""
 
     def __init__(self, number: int, faults: Faults, transport: Transport, path: Path) -> None:
@@ -137,12 +146,15 @@ class _ServedFile(SFTPHandle):
         self._end: int | None = None
 
     def close(self) -> None:
+        """Let go of the file."""
         os.close(self._number)
 
     def stat(self) -> SFTPAttributes:
+        """Tell the state of the open file."""
         return SFTPAttributes.from_stat(os.fstat(self._number))
 
     def read(self, offset: int, length: int) -> bytes | int:
+        """Return bytes from `offset` on, or a status."""
         length = min(length, _MAX_READ)
         struck = self._faults.strike(offset + length)
         if struck is not None and not self._suffer(*struck):
@@ -152,7 +164,7 @@ class _ServedFile(SFTPHandle):
         try:
             return os.pread(self._number, length, offset)
         except OSError as error:
-            return _status(error)
+            return status_of(error)
 
     def _suffer(self, fault: Fault, after: int) -> bool:
         """Let `fault` happen; False when there is no answer to give any more."""
@@ -196,5 +208,6 @@ def _entry(name: bytes, state: os.stat_result, mode: int | None = None) -> SFTPA
     return entry
 
 
-def _status(error: OSError) -> int:
+def status_of(error: OSError) -> int:
+    """Return the status by which the protocol tells `error`."""
     return SFTP_NO_SUCH_FILE if error.errno is None else SFTPServer.convert_errno(error.errno)

@@ -1,4 +1,4 @@
-"""The sandbox bank's SFTP server: one folder, read-only, on this machine, with faults on demand.
+"""The sandbox bank's SFTP server: one folder on this machine, read-only unless told otherwise, with faults on demand.
 
 It is for practice and tests; a bank's own server is the real thing.
 """
@@ -27,6 +27,7 @@ from paramiko.common import (
 )
 
 from banks.sandbox.sftp_folder import Faults, ServedFolder
+from banks.sandbox.sftp_writable import WritableFolder
 from banks.sftp_link import read_public_keys
 
 _ENDING = 5.0  # seconds a thread gets to end
@@ -39,7 +40,8 @@ class SandboxSftpServer:
 
     The host key is kept in `host_key_file` and made there when it does not exist. `authorized_keys` are "ssh-ed25519
     AAAA…" lines; without them and without a password nobody gets in. Port 0 takes a free one, told by `port`.
-    `faults` holds the switches for what may go wrong.
+    With `writable`, clients may also put files there, rename and remove them. `faults` holds the switches for what may
+    go wrong.
     """
 
     def __init__(
@@ -52,11 +54,13 @@ class SandboxSftpServer:
         authorized_keys: Sequence[str] = (),
         host: str = "127.0.0.1",
         port: int = 0,
+        writable: bool = False,
     ) -> None:
         self.folder, self.username, self.password = folder, username, password
         self.allowed = frozenset(read_public_keys("\n".join(authorized_keys))) if authorized_keys else frozenset()
         self.host, self.port = host, port
         self.faults = Faults()
+        self._shown = WritableFolder if writable else ServedFolder
         self._host_key = _kept_key(host_key_file)
         self._accounts: list[_Account] = []
 
@@ -113,7 +117,7 @@ class SandboxSftpServer:
         self._accounts = [account for account in self._accounts if account.is_alive()]
         transport = Transport(connection)
         transport.add_server_key(self._host_key)
-        transport.set_subsystem_handler("sftp", _Subsystem, ServedFolder, self.folder, self.faults, transport)
+        transport.set_subsystem_handler("sftp", _Subsystem, self._shown, self.folder, self.faults, transport)
         account = _Account(self, transport)
         self._accounts.append(account)
         transport.start_server(event=threading.Event(), server=account)

@@ -1,8 +1,8 @@
 import base64
-import getpass
 import hashlib
 import logging
 import os
+import random
 import shutil
 import socket
 import stat
@@ -11,112 +11,47 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from paramiko import ECDSAKey, Message, SFTPError
+from paramiko import Message, SFTPError
 from paramiko.sftp import CMD_DATA
 
 from banks import sftp_protocol
 from banks.errors import Misconfigured, TransferError
 from banks.sandbox import sftp_folder, sftp_server
 from banks.sandbox.sftp_folder import Fault
-from banks.sandbox.sftp_server import SandboxSftpServer, new_key
+from banks.sandbox.sftp_server import new_key
 from banks.sftp import (
-    MAX_ENTRIES,
     RemoteFile,
     SftpEndpoint,
     SftpSession,
     download,
-    fault_of,
     list_files,
     open_session,
     remove_leftovers,
-    shown,
 )
 from banks.sftp_link import fingerprint, read_public_keys
+from banks.sftp_listing import MAX_ENTRIES
+from banks.sftp_names import fault_of, shown
 from banks.sftp_protocol import BLOCK, WINDOW, ReadingClient
-
-SSHD = "/usr/sbin/sshd"
-OLD = 1_700_000_000
-"""A time long past, so that a change made by a test never falls into the same second."""
-CONTENT = bytes(range(256)) * 400  # 102,400 bytes: four blocks
-PRIVATE, PUBLIC = new_key()
-
-
-@dataclass
-class Bank:
-    """A server under test: where its files lie and how to get in."""
-
-    inbox: Path
-    endpoint: SftpEndpoint
-    server: SandboxSftpServer | None = None
-    other_host_key: str = ""
-
-    def put(self, name: str, content: bytes = CONTENT, mtime: int = OLD) -> Path:
-        path = self.inbox / name
-        path.write_bytes(content)
-        os.utime(path, (mtime, mtime))
-        return path
+from tests.banks.sftp_bank import CONTENT, OLD, PRIVATE, PUBLIC, Bank, sandbox_bank, sshd_bank
 
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[Bank]:
-    inbox = tmp_path / "served"
-    inbox.mkdir()
-    with SandboxSftpServer(
-        inbox, tmp_path / "host_key", username="evn", password="right", authorized_keys=[PUBLIC]
-    ) as server:
-        endpoint = SftpEndpoint("127.0.0.1", server.port, "evn", server.host_key, password="right", inbox="/")
-        yield Bank(inbox, endpoint, server)
+    with sandbox_bank(tmp_path) as bank:
+        yield bank
 
 
 @pytest.fixture
 def sshd(tmp_path: Path) -> Iterator[Bank]:
-    """Debian's real sshd, run as whoever runs the tests."""
-    if not os.access(SSHD, os.X_OK):
-        pytest.skip("openssh-server is not installed")
-    if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where a privileged sshd locks its unprivileged half in
-    inbox = tmp_path / "served"
-    inbox.mkdir()
-    host_private, host_public = new_key()
-    ecdsa = ECDSAKey.generate()
-    key_file, other_key_file = tmp_path / "sshd_host_key", tmp_path / "sshd_other_host_key"
-    for file in (key_file, other_key_file):
-        file.touch(mode=0o600)
-    key_file.write_text(host_private)
-    ecdsa.write_private_key_file(str(other_key_file))
-    (tmp_path / "authorized").write_text(PUBLIC + "\n")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    (tmp_path / "sshd_config").write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {key_file}\nHostKey {other_key_file}\nPidFile none\n"
-        f"AuthorizedKeysFile {tmp_path / 'authorized'}\nStrictModes no\nUsePAM no\n"
-        "PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n"
-        "Subsystem sftp internal-sftp\nLogLevel INFO\n"
-    )
-    command = [SSHD, "-D", "-e", "-f", str(tmp_path / "sshd_config")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        said = []
-        for line in process.stderr:
-            said.append(line)
-            if "Server listening" in line:
-                break
-        else:
-            pytest.fail(f"sshd did not start: {said}")
-        threading.Thread(target=process.stderr.read, daemon=True).start()  # a full pipe would stop it
-        yield Bank(
-            inbox,
-            SftpEndpoint("127.0.0.1", port, getpass.getuser(), host_public, private_key=PRIVATE, inbox=str(inbox)),
-            other_host_key=f"{ecdsa.get_name()} {ecdsa.get_base64()}",
-        )
-        process.terminate()
+    with sshd_bank(tmp_path) as bank:
+        yield bank
 
 
 @pytest.fixture(params=["sandbox", pytest.param("sshd", marks=pytest.mark.sshd)])
@@ -354,6 +289,33 @@ def test_stalled_server(sandbox: Bank, folder: Path) -> None:
     assert time.monotonic() - begun < 5
 
 
+def test_a_link_that_stalled_or_dropped_is_not_asked_again(sandbox: Bank, folder: Path) -> None:
+    assert sandbox.server is not None
+    sandbox.put("a.xml")
+    for fault in (Fault.STALL, Fault.DROP):
+        sandbox.server.faults.plan(fault)
+        with open_session(replace(sandbox.endpoint, channel_timeout=0.3)) as session:
+            remote = only(session)
+            assert session.alive
+            with pytest.raises(TransferError):
+                download(session, remote, folder)
+            begun = time.monotonic()
+            assert not session.alive
+            with pytest.raises(TransferError):
+                download(session, remote, folder)
+            assert time.monotonic() - begun < 0.2
+
+
+def test_a_file_s_own_failure_leaves_the_link_alive(bank: Bank, folder: Path) -> None:
+    bank.put("a.xml")
+    with open_session(bank.endpoint) as session:
+        remote = only(session)
+        (bank.inbox / "a.xml").unlink()
+        with pytest.raises(TransferError):
+            download(session, remote, folder)
+        assert session.alive
+
+
 @pytest.mark.parametrize("fault", [Fault.CUT, Fault.SHRINK, Fault.GROW, Fault.REPLACE])
 @pytest.mark.parametrize("after", [0, 60_000, len(CONTENT)])
 def test_file_that_changes_on_the_server(sandbox: Bank, folder: Path, fault: Fault, after: int) -> None:
@@ -554,7 +516,7 @@ def test_file_that_is_still_young(sandbox: Bank, folder: Path) -> None:
 
 
 def test_folder_with_too_many_entries(sandbox: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("banks.sftp.MAX_ENTRIES", 3)
+    monkeypatch.setattr("banks.sftp_listing.MAX_ENTRIES", 3)
     assert MAX_ENTRIES >= 10_000
     for number in range(4):
         sandbox.put(f"{number}.xml", b"")
@@ -595,6 +557,36 @@ def test_hostile_names_are_left_alone_and_reported(
                 download(session, remote, folder)
             assert caught.value.permanent
     assert "left 10 inbox entries alone" in caplog.text
+    assert list(folder.iterdir()) == []
+
+
+def a_hostile_name(rng: random.Random) -> bytes:
+    """A name of random bytes, or a decent one spoilt in one place."""
+    if rng.random() < 0.3:
+        return rng.randbytes(rng.randrange(1, 300))
+    spoilt = rng.choice(
+        [b"/", b"\\", b"\0", b"\n", b"\x1b[2J", b"\xff", "\u202e".encode(), "\u200b".encode(), b"../", b"n" * 300]
+    )
+    name = f"SK{rng.randrange(10**6)}.xml".encode()
+    at = rng.randrange(len(name) + 1)
+    return name[:at] + spoilt + name[at:]
+
+
+def test_a_thousand_hostile_names_harm_nothing(sandbox: Bank, folder: Path) -> None:
+    assert sandbox.server is not None
+    sandbox.put("good.xml")
+    rng = random.Random(48)
+    names = {a_hostile_name(rng) for _ in range(1000)}
+    sandbox.server.faults.phantom_names = sorted(names)
+    with open_session(sandbox.endpoint) as session:
+        taken = list_files(session)
+        assert len(session.refused) + len(taken) == len(names) + 1
+        assert len(session.refused) > 900
+        assert all(os.path.basename(file.name) == file.name and file.name.isprintable() for file in taken)
+        for raw in names:
+            with pytest.raises(TransferError):
+                download(session, RemoteFile(raw.decode("utf-8", "surrogateescape"), 1, OLD), folder)
+        assert session.alive
     assert list(folder.iterdir()) == []
 
 
@@ -640,11 +632,11 @@ def test_a_shown_name_hides_account_numbers() -> None:
 
 def test_leftovers_of_killed_downloads_are_removed(folder: Path) -> None:
     now = datetime.fromtimestamp(OLD + 7200, UTC)
-    for name, age in (("fetch-old.part", 3601), ("fetch-young.part", 60), ("a" * 64, 9999)):
+    for name, age in (("fetch-old.part", 3601), ("fetch-young.part", 60), ("a" * 64, 9999), ("b" * 64, 5)):
         (folder / name).touch()
         os.utime(folder / name, (now.timestamp() - age,) * 2)
-    assert remove_leftovers(folder, now, timedelta(hours=1)) == 1
-    assert sorted(path.name for path in folder.iterdir()) == ["a" * 64, "fetch-young.part"]
+    assert remove_leftovers(folder, now, timedelta(hours=1)) == 2
+    assert sorted(path.name for path in folder.iterdir()) == ["b" * 64, "fetch-young.part"]
 
 
 def test_sessions_leave_no_thread_behind(bank: Bank, folder: Path) -> None:
@@ -672,13 +664,13 @@ def test_hostile_attribute_counts_are_refused() -> None:
     message.add_int(2**32 - 1)
     message.rewind()
     with pytest.raises(SFTPError, match="extended attributes"):
-        sftp_protocol._state(message)
+        sftp_protocol.state_of(message)
 
 
 @pytest.mark.parametrize(("claimed", "present"), [(100, 5), (0, 0), (101, 101), (2**31, 100)])
 def test_data_that_is_not_what_it_claims_is_refused(claimed: int, present: int) -> None:
     message = Message(claimed.to_bytes(4, "big") + bytes(present))
-    replies = sftp_protocol._Replies()
+    replies = sftp_protocol.Replies()
     replies._async_response(CMD_DATA, message, 1)
     with pytest.raises(SFTPError, match="expected 1 to 100 bytes"):
         ReadingClient._block(ReadingClient.__new__(ReadingClient), replies, 1, 100)
