@@ -55,7 +55,8 @@ def rows_of_csv(lines: Iterable[str]) -> Iterator[tuple[str, Mapping[str, object
         for row in reader:
             yield f"line {reader.line_num}", row
     except csv.Error as error:
-        raise ImportRefused([f"line {reader.line_num}: not CSV: {error}"]) from error
+        # DictReader's own count is that of the row before.
+        raise ImportRefused([f"line {reader.reader.line_num}: not CSV: {error}"]) from error
 
 
 def take_in(session: Session, wiring: Wiring, rows: Iterable[tuple[str, Mapping[str, object]]]) -> Iterator[Issued]:
