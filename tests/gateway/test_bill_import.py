@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import pytest
 
@@ -138,9 +139,8 @@ def test_a_row_is_read_whole_with_its_phone_sealed_and_renumbered(sealer):
     ],
 )
 def test_a_row_that_is_wrong_says_in_which_field_and_what_was_expected(sealer, change, said):
-    with pytest.raises(ValueError, match=".") as refused:
+    with pytest.raises(ValueError, match=re.escape(said)):
         read_bill("line 2", a_bill() | change, sealer)
-    assert said in str(refused.value)
 
 
 def test_a_refused_phone_number_is_not_repeated(sealer):

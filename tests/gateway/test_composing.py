@@ -1,0 +1,81 @@
+"""Composing: a text is written once, in the customer's language, and one with a hole in it never leaves."""
+
+import pytest
+
+from gateway import composing
+from gateway.database import transaction
+from tests.gateway.samples import a_debit_bill
+
+
+@pytest.fixture
+def compose(wiring):
+    def do():
+        with transaction(wiring.engine) as session:
+            return composing.compose_promises(session, wiring.settings)
+
+    return do
+
+
+@pytest.fixture
+def blank(change):
+    """Take the text of every message away, as if it were promised just now."""
+    return lambda: change("UPDATE messages SET body = NULL, template = '', encoding = '', parts = 0")
+
+
+def test_a_notice_names_brand_bank_usage_amount_and_day(issue, one):
+    issue(a_debit_bill(kwh="312", charge="844960", tax="0", arrears="0", amount="844960"))
+    body, template, encoding, parts, state = one("SELECT body, template, encoding, parts, state FROM messages")
+    for word in ("Dien luc", "312", "844.960", "25/11", "Ngan hang Sao Mai"):
+        assert word in body, body
+    assert (encoding, parts, state) == ("gsm7", 1, "queued")
+    name, _, version = template.rpartition(".")
+    assert name
+    assert version.isdecimal()
+
+
+def test_each_customer_reads_their_own_language(issue, rows):
+    issue(a_debit_bill(1), a_debit_bill(2, language="en"))
+    vi, en = rows("SELECT body FROM messages ORDER BY id")
+    assert vi != en
+    assert "debit" in en.lower()
+
+
+def test_a_text_is_written_once_and_stays_as_it_is(issue, compose, blank, rows, change):
+    issue(a_debit_bill())
+    before = rows("SELECT body, xmin::text FROM messages")
+    change("UPDATE customers SET language = 'en'")
+    assert compose() == 0
+    assert rows("SELECT body, xmin::text FROM messages") == before
+    blank()
+    assert compose() == 1
+
+
+def test_only_what_still_waits_is_composed(issue, compose, blank, change, rows):
+    issue(a_debit_bill(1), a_debit_bill(2))
+    blank()
+    change("UPDATE messages SET state = 'withdrawn' WHERE id = (SELECT min(id) FROM messages)")
+    assert compose() == 1
+    assert rows("SELECT body IS NULL FROM messages ORDER BY id") == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("facts", "field"), [("facts - 'amount'", "amount"), ("facts || '{\"kwh\": 12.5}'", "kwh")], ids=["hole", "float"]
+)
+def test_a_text_that_can_not_be_right_fails_unsent_and_takes_nobody_with_it(
+    issue, compose, blank, change, rows, one, facts, field
+):
+    issue(a_debit_bill(1), a_debit_bill(2))
+    blank()
+    change(f"UPDATE messages SET facts = {facts} WHERE id = (SELECT min(id) FROM messages)")
+    assert compose() == 1
+    assert rows("SELECT state, body IS NULL FROM messages ORDER BY id") == [("failed", True), ("queued", False)]
+    by, why = one("SELECT by, why FROM transitions WHERE kind = 'message' AND to_state = 'failed'")
+    assert by == "composing"
+    assert why.startswith(f"{field}: expected")
+
+
+def test_a_bank_that_is_no_longer_declared_is_named_as_the_bill_names_it(issue, one):
+    issue(a_debit_bill(bank="saomai2"))
+    state, body = one("SELECT state, body FROM messages")
+    assert state == "queued"
+    assert "saomai2" in body
