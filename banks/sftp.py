@@ -57,23 +57,18 @@ def download(
     folder: Path,
     *,
     max_bytes: int = MAX_BYTES,
-    settled_seconds: float = 0,
-    now: datetime | None = None,
 ) -> Downloaded:
     """Fetch `remote` into `folder` as a file named by its SHA-256; at most 2 MiB of it are in memory at any time.
 
-    With `settled_seconds`, a file changed less than that before `now` (aware) is not taken yet: its time has whole
-    seconds, so a change within the same second would not show. Raises TransferError and leaves nothing in `folder` when
-    the file is not exactly as listed, changes while it is read, stalls, drops or can't be stored (may be tried again),
-    or when its name is hostile or its size above `max_bytes` (permanent).
+    Raises TransferError and leaves nothing in `folder` when the file is not exactly as listed, changes while it is
+    read, is not what its marker promises, stalls, drops or can't be stored (may be tried again), or when its name is
+    hostile or its size above `max_bytes` (permanent).
     """
     where = f"{session.link.endpoint}: {shown(remote.name)}"
     if fault := fault_of(remote.name):
         raise TransferError(f"{where}: {fault}", permanent=True)
     if remote.size > max_bytes:
         raise TransferError(f"{where}: expected at most {max_bytes} bytes, got {remote.size}", permanent=True)
-    if settled_seconds:
-        _check_settled(remote, settled_seconds, now, where)
     promised = _promised(session, remote, where) if remote.marker else ("sha256", "")
     part = None
     try:
@@ -174,14 +169,6 @@ def _check_same(remote: RemoteFile, state: FileState, when: str, where: str) -> 
             f"{where}: expected {remote.size} bytes of time {remote.mtime} as listed, "
             f"got {state.size} of time {state.mtime} {when}"
         )
-
-
-def _check_settled(remote: RemoteFile, settled_seconds: float, now: datetime | None, where: str) -> None:
-    if now is None or now.tzinfo is None:
-        raise ValueError("settled_seconds needs now, an aware datetime")
-    if not remote.settled(settled_seconds, now):
-        age = now.timestamp() - remote.mtime
-        raise TransferError(f"{where}: expected a file unchanged for {settled_seconds:g} s, it is {age:.0f} s old")
 
 
 @contextmanager

@@ -1,108 +1,258 @@
-"""Collecting: new files from a bank's server, each proven complete, kept byte for byte, and noted as fetched."""
+"""Collecting: new files from the banks' servers, each proven complete, kept byte for byte, and noted as fetched."""
 
 import logging
-from datetime import timedelta
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from sqlalchemy import insert, select
+from sqlalchemy import Text, any_, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
 from banks import sftp
 from banks.errors import BankError, TransferError
-from gateway import clock
+from banks.sftp_names import shown
+from banks.sftp_put_away import put_away
+from gateway import bank_link, clock
+from gateway.bank_link import Contact, LinkClosed
 from gateway.database import transaction
-from gateway.secrets import secret
-from gateway.settings import BankSettings, SettingsError, SftpSettings
+from gateway.settings import BankSettings, SettingsError
 from gateway.wiring import Wiring
-from reconciliation import inbox, mismatches
-from reconciliation.inbox import RemoteFile
+from reconciliation import inbox, links, mismatches
+from reconciliation.inbox import Delivery, RemoteFile
 
 log = logging.getLogger(__name__)
 
 _SETTLED_SECONDS = 10
 _LEFT_BEHIND = timedelta(hours=1)
-"""No download takes so long: a part as old as this is a killed one's, and customers' data should not lie about."""
+"""No fetch takes so long: a file as old as this is a killed one's, and customers' data should not lie about."""
+_ROUND_SECONDS = 560
+"""A round begins no bank whose deadline would lead beyond this: the job that runs it ends after ten minutes."""
+_TOLD_EVERY = 20
+_TOLD_TROUBLES = 3
+_MAX_PUT_AWAY_FAILURES = 3
 
 
-def fetch(wiring: Wiring, bank: BankSettings) -> int:
-    """Fetch what is new on `bank`'s server; return how many files were kept. A failure is logged and left for later."""
+@dataclass(slots=True)
+class Polled:
+    """What a poll, or a round of them, brought: files kept, and whether more are waiting."""
+
+    kept: int = 0
+    more: bool = False
+
+
+@dataclass(slots=True)
+class _Troubles:
+    """What single files met with: the first ones are told, all are counted."""
+
+    told: list[str] = field(default_factory=list)
+    untold: int = 0
+
+    def add(self, trouble: str) -> None:
+        if len(self.told) < _TOLD_TROUBLES:
+            self.told.append(trouble)
+            log.warning("%s", trouble)
+        else:
+            self.untold += 1
+
+    def __str__(self) -> str:
+        return "; ".join([*self.told, f"and {self.untold} more"] if self.untold else self.told)
+
+
+def poll_all(wiring: Wiring) -> Polled:
+    """Poll every bank, the one that waited longest first, and those with more to give again, a share of each in turn.
+
+    One bank's failure costs the others nothing. What does not fit into one job is left for the next.
+    """
+    began, total = time.monotonic(), Polled()
+    waiting = deque(_in_turn(wiring))
+    while waiting:
+        bank = waiting.popleft()
+        if bank.sftp is not None and time.monotonic() - began + bank.sftp.deadline > _ROUND_SECONDS:
+            log.info("files of %s and %d other banks are left for the next round", bank.name, len(waiting))
+            total.more = True
+            break
+        try:
+            polled = fetch(wiring, bank)
+        except Exception:  # the next bank's files must not wait until somebody has mended this one's
+            log.exception("the files of %s could not be fetched; it will be tried again", bank.name)
+            continue
+        total.kept += polled.kept
+        if polled.more:
+            waiting.append(bank)
+    return total
+
+
+def _in_turn(wiring: Wiring) -> Sequence[BankSettings]:
+    with transaction(wiring.engine) as session:
+        tried = {bank: link.last_try_at for bank, link in links.known(session).items()}
+    banks = [bank for bank in wiring.settings.banks.values() if bank.sftp is not None]
+    return sorted(banks, key=lambda bank: tried.get(bank.name, datetime.min.replace(tzinfo=UTC)))
+
+
+def fetch(wiring: Wiring, bank: BankSettings) -> Polled:
+    """Fetch what is new on `bank`'s server, oldest first and at most `per_poll` files, and put away what is kept.
+
+    A failure is noted and left for later; whatever is cut short is done again by the next poll.
+    """
     if bank.sftp is None:
-        return 0
+        return Polled()
     folder = wiring.settings.home / "incoming" / bank.name
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     sftp.remove_leftovers(folder, clock.real(), _LEFT_BEHIND)  # a file's age is real, whatever a sandbox plays at
-    # The sandbox's files appear whole, by a rename; of others nobody knows, so they must have lain still for a while.
-    settled = 0 if wiring.settings.sandbox else _SETTLED_SECONDS
-    kept = 0
     try:
-        with sftp.open_session(_endpoint(wiring, bank, bank.sftp)) as session:
-            for remote in _unseen(wiring, bank, sftp.list_files(session)):
-                try:
-                    fetched = sftp.download(session, remote, folder, settled_seconds=settled, now=clock.real())
-                except TransferError as error:  # one file that can't be had keeps none of the others away
-                    log.warning("files of %s: %s", bank.name, error)
-                else:
-                    kept += _take(wiring, bank, fetched)
-    except (BankError, SettingsError) as error:
-        log.warning("files of %s: %s", bank.name, error)
-    return kept
+        with bank_link.contact(wiring, bank) as contact:
+            return _Poll(wiring, bank, contact, folder, bank.sftp.per_poll).run()
+    except LinkClosed as closed:
+        log.info("%s", closed)
+    except (BankError, SettingsError):
+        pass  # noted and told by the contact
+    return Polled()
 
 
-def _endpoint(wiring: Wiring, bank: BankSettings, reached: SftpSettings) -> sftp.SftpEndpoint:
-    return sftp.SftpEndpoint(
-        host=reached.host,
-        port=reached.port,
-        username=reached.username,
-        host_key=reached.host_key,
-        password=_optional(wiring, f"{bank.name}_sftp_password"),
-        private_key=_optional(wiring, f"{bank.name}_sftp_key"),
-        inbox=reached.inbox,
-        pattern=reached.pattern,
-    )
+@dataclass(slots=True)
+class _Poll:
+    """One visit to one bank's server."""
+
+    wiring: Wiring
+    bank: BankSettings
+    contact: Contact
+    folder: Path
+    most: int
+
+    def run(self) -> Polled:
+        """Take what is new, then put away what is kept."""
+        troubles, session = _Troubles(), self.contact.session
+        listed = sftp.list_files(session)
+        seen = _seen(self.wiring, self.bank, [*listed, *session.unmarked])
+        # The sandbox's files appear whole, by a rename; of others nobody knows, so they must have lain still a while.
+        quiet = 0 if self.wiring.settings.sandbox else _SETTLED_SECONDS
+        now = clock.real()
+        fresh = [one for one in listed if one not in seen and one.settled(quiet, now)]
+        polled, taken = self._take_all(fresh, troubles)
+        self._put_all_away([one for one in [*listed, *session.unmarked] if one in seen] + taken, troubles)
+        for refused in session.refused:
+            troubles.add(f"files of {self.bank.name}: {refused.shown}: {refused.reason}")
+        self.contact.trouble = str(troubles)
+        return polled
+
+    def _take_all(self, fresh: list[sftp.RemoteFile], troubles: _Troubles) -> tuple[Polled, list[sftp.RemoteFile]]:
+        """Fetch and keep up to `most` of `fresh`; a file that can't be had keeps none of the others away."""
+        polled, taken = Polled(), list[sftp.RemoteFile]()
+        if fresh:
+            log.info("files of %s: %d new, taking up to %d", self.bank.name, len(fresh), self.most)
+        for remote in fresh:
+            if len(taken) == self.most:
+                polled.more = True
+                log.info("files of %s: %d wait for the next poll", self.bank.name, len(fresh) - len(taken))
+                break
+            try:
+                fetched = sftp.download(self.contact.session, remote, self.folder)
+            except TransferError as error:
+                if not self.contact.session.alive:
+                    # Files that came before the link broke are progress: it rests only when nothing moves any more.
+                    if not taken:
+                        raise
+                    polled.more = True
+                    troubles.add(error.reason)
+                    break
+                troubles.add(error.reason)
+                continue
+            polled.kept += _keep(self.wiring, self.bank, fetched)
+            taken.append(remote)
+            if len(taken) % _TOLD_EVERY == 0:
+                log.info("files of %s: %d of %d taken", self.bank.name, len(taken), min(len(fresh), self.most))
+        return polled, taken
+
+    def _put_all_away(self, kept: list[sftp.RemoteFile], troubles: _Troubles) -> None:
+        """Archive or delete what is committed here, as declared; what fails is done again at the next poll."""
+        session, failures = self.contact.session, 0
+        if session.link.endpoint.after is sftp.After.LEAVE:
+            return
+        for remote in kept:
+            if failures == _MAX_PUT_AWAY_FAILURES or not session.alive:
+                return
+            try:
+                put_away(session, remote)
+            except BankError as error:
+                failures += 1
+                troubles.add(str(error))
 
 
-def _optional(wiring: Wiring, name: str) -> str | None:
-    try:
-        return secret(wiring.settings, name)[0]
-    except SettingsError:
-        return None
-
-
-def _unseen(wiring: Wiring, bank: BankSettings, listed: list[sftp.RemoteFile]) -> list[sftp.RemoteFile]:
+def _seen(wiring: Wiring, bank: BankSettings, listed: list[sftp.RemoteFile]) -> set[sftp.RemoteFile]:
+    """Return those of `listed` that are kept already: known by name, size and time."""
     with transaction(wiring.engine) as session:
         rows = session.execute(
-            select(RemoteFile.name, RemoteFile.size, RemoteFile.modified_at).where(RemoteFile.bank == bank.name)
+            select(RemoteFile.name, RemoteFile.size, RemoteFile.modified_at).where(
+                RemoteFile.bank == bank.name,
+                # one array, however many names: a parameter each would be too many for PostgreSQL
+                RemoteFile.name == any_(literal([one.name for one in listed], ARRAY(Text))),
+            )
         )
-        seen = {(name, size, modified) for name, size, modified in rows}
-    return [one for one in listed if (one.name, one.size, one.mtime) not in seen]
-
-
-def _take(wiring: Wiring, bank: BankSettings, fetched: sftp.Downloaded) -> int:
-    """Keep one fetched file and note it, in one transaction; the copy on disk, in the clear, goes either way."""
-    try:
-        return _keep(wiring, bank, fetched)
-    finally:
-        fetched.path.unlink(missing_ok=True)
+        known = {(name, size, modified) for name, size, modified in rows}
+    return {one for one in listed if (one.name, one.size, one.mtime) in known}
 
 
 def _keep(wiring: Wiring, bank: BankSettings, fetched: sftp.Downloaded) -> int:
+    """Keep one fetched file and note it, in one transaction; the copy on disk goes once that is committed."""
     now = wiring.clock()
     with transaction(wiring.engine) as session:
         delivery = inbox.keep_file(
             session, source=bank.name, name=fetched.remote.name, path=fetched.path, sealer=wiring.sealer, now=now
         )
-        session.execute(
-            insert(RemoteFile).values(
+        noted = session.scalar(
+            insert(RemoteFile)
+            .values(
                 bank=bank.name, name=fetched.remote.name, size=fetched.size, modified_at=fetched.remote.mtime,
-                delivery_id=delivery, fetched_at=now,
+                delivery_id=delivery or _delivery_of(session, bank, fetched.sha256), fetched_at=now,
             )
+            .on_conflict_do_nothing()
+            .returning(RemoteFile.id)
         )  # fmt: skip
-        if delivery is None:
-            _note_repetition(session, wiring, bank, fetched)
+        if noted is not None:  # otherwise another poll noted the same file a moment ago, with all that follows
+            _ask_about_overwriting(session, bank, fetched, noted, now)
+            if delivery is None:
+                _note_repetition(session, bank, fetched, now)
+    fetched.path.unlink(missing_ok=True)
     return 1 if delivery is not None else 0
 
 
-def _note_repetition(session: Session, wiring: Wiring, bank: BankSettings, fetched: sftp.Downloaded) -> None:
-    now = wiring.clock()
+def _delivery_of(session: Session, bank: BankSettings, sha256: str) -> int | None:
+    return session.scalar(
+        select(Delivery.id).where(
+            Delivery.source == bank.name, Delivery.kind == "statement", Delivery.digest == bytes.fromhex(sha256)
+        )
+    )
+
+
+def _ask_about_overwriting(
+    session: Session, bank: BankSettings, fetched: sftp.Downloaded, noted: int, now: datetime
+) -> None:
+    """Ask a person when a name that stood for other bytes comes again: the bank has overwritten a file."""
+    name = fetched.remote.name
+    before = session.scalar(
+        select(Delivery.digest)
+        .join(RemoteFile, RemoteFile.delivery_id == Delivery.id)
+        .where(RemoteFile.bank == bank.name, RemoteFile.name == name, RemoteFile.id != noted)
+        .order_by(RemoteFile.id.desc())
+        .limit(1)
+    )
+    if before is None or before.hex() == fetched.sha256:
+        return
+    log.warning("files of %s: %s came again with other content", bank.name, shown(name))
+    mismatches.ask_one(
+        session, code="M14", subject=f"overwritten:{bank.name}:{noted}", source=bank.name, now=now,
+        facts={
+            "reasons": ["the bank put other content under a name it had used before"],
+            "file": name, "first_sha256": before.hex(), "sha256": fetched.sha256,
+        },
+    )  # fmt: skip
+
+
+def _note_repetition(session: Session, bank: BankSettings, fetched: sftp.Downloaded, now: datetime) -> None:
     name = fetched.remote.name
     asked = mismatches.ask_one(
         session, code="M14", subject=f"file:{bank.name}:{name}:{fetched.remote.mtime}", source=bank.name, now=now,

@@ -4,7 +4,6 @@ RQ imports these by name in a forked process, which builds its own wiring from t
 shared with the parent.
 """
 
-import logging
 from datetime import timedelta
 from functools import lru_cache
 
@@ -12,8 +11,6 @@ from banks import profile
 from gateway import bell, callback_reading, collecting, messaging, statement_reading
 from gateway.wiring import Wiring, from_environment
 from reconciliation import business_days as calendar
-
-log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=10)
 """How long the work of a killed reader waits. It need not outlast a reading: whoever reads holds the rows' locks, which
@@ -51,18 +48,15 @@ def read_statements() -> int:
 
 
 def fetch_files() -> int:
-    """Fetch new files from every bank's server; return how many were kept."""
+    """Fetch new files from every bank's server, a share of each; return how many were kept."""
     parts = wiring()
     bell.heard(parts.valkey, "files")
-    kept = 0
-    for bank in parts.settings.banks.values():
-        try:
-            kept += collecting.fetch(parts, bank)
-        except Exception:  # the next bank's files must not wait until somebody has mended this one's
-            log.exception("the files of %s could not be fetched; it will be tried again", bank.name)
-    if kept:
+    polled = collecting.poll_all(parts)
+    if polled.kept:
         bell.ring(parts.valkey, "statements")
-    return kept
+    if polled.more:
+        bell.ring(parts.valkey, "files")
+    return polled.kept
 
 
 def send_messages() -> int:

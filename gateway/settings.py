@@ -27,7 +27,10 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SftpSettings:
-    """Where a bank leaves its statement files: `host_key` pins the server, `pattern` is a shell pattern of names."""
+    """A bank's file server: `host_key` pins it, `pattern` is a shell pattern of names; see docs/formats/sftp.md.
+
+    One poll takes at most `per_poll` files and `deadline` seconds; after `failures_allowed` failures in a row it rests.
+    """
 
     host: str
     username: str
@@ -35,6 +38,16 @@ class SftpSettings:
     port: int = 22
     inbox: str = "/"
     pattern: str = "*"
+    done_marker: str = ""
+    after: str = "leave"
+    archive: str = ""
+    outbox: str = ""
+    staging: str = ""
+    upload_marker: str = ""
+    read_back: bool = False
+    deadline: int = 240
+    per_poll: int = 100
+    failures_allowed: int = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +187,18 @@ def _read_sender(value: Any) -> str:
     return value
 
 
+def _read_ending(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"\.[A-Za-z0-9._-]{1,15}", value):
+        raise ValueError('the ending of a file name such as ".ok" or ".md5"')
+    return value
+
+
+def _read_after(value: Any) -> str:
+    if value not in ("leave", "archive", "delete"):
+        raise ValueError('"leave", "archive" or "delete"')
+    return str(value)
+
+
 _LINE = _Kind(_read_line)
 _TRUTH = _Kind(_read_truth, _truth_from_text)
 _PLAIN = {
@@ -198,6 +223,16 @@ _SFTP = {
     "host_key": _LINE,
     "inbox": _LINE,
     "pattern": _LINE,
+    "done_marker": _Kind(_read_ending),
+    "after": _Kind(_read_after),
+    "archive": _LINE,
+    "outbox": _LINE,
+    "staging": _LINE,
+    "upload_marker": _Kind(_read_ending),
+    "read_back": _TRUTH,
+    "deadline": _whole(10, 540),  # a job ends after ten minutes
+    "per_poll": _whole(1, 10_000),
+    "failures_allowed": _whole(1, 100),
 }
 _BANK = {
     "title": _LINE,
@@ -285,6 +320,8 @@ def _bank(name: str, table: _Table) -> BankSettings:
     reached = sftp.take(_SFTP)
     if has_sftp:
         sftp.need(reached, "host", "username", "host_key")
+        if reached.get("after") == "archive":
+            sftp.need(reached, "archive")
     sftp.finish()
     table.finish()
     return BankSettings(name=name, sftp=SftpSettings(**reached) if has_sftp else None, **values)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from gateway import admin, bell, receipts, request_session, webhooks
+from gateway import admin, bell, link_metrics, receipts, request_session, webhooks
 from gateway.api import bills
 from gateway.intake import Intake
 from gateway.secrets import secret
@@ -98,4 +98,4 @@ def _health(app: Flask, wiring: Wiring) -> None:
 
     @app.get("/metrics")
     def metrics() -> Response:
-        return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest() + link_metrics.written(wiring), content_type=CONTENT_TYPE_LATEST)

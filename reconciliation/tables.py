@@ -7,6 +7,7 @@ from reconciliation import (
     inbox,
     ledger,
     lifecycle,
+    links,
     mismatches,
     outbox,
     payments,
@@ -16,6 +17,6 @@ from reconciliation import (
 from reconciliation.db import metadata
 
 __all__ = [
-    "audit", "bills", "customers", "inbox", "ledger", "lifecycle", "metadata", "mismatches", "outbox", "payments",
-    "staff", "statements",
+    "audit", "bills", "customers", "inbox", "ledger", "lifecycle", "links", "metadata", "mismatches", "outbox",
+    "payments", "staff", "statements",
 ]  # fmt: skip

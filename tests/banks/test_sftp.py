@@ -502,17 +502,11 @@ def test_file_above_the_limit(bank: Bank, folder: Path) -> None:
     assert refused(bank, folder, max_bytes=len(CONTENT) - 1).permanent
 
 
-def test_file_that_is_still_young(sandbox: Bank, folder: Path) -> None:
-    sandbox.put("a.xml")
+def test_a_file_is_settled_when_it_has_lain_still_long_enough() -> None:
     just_after = datetime.fromtimestamp(OLD + 59, UTC)
-    error = refused(sandbox, folder, settled_seconds=60, now=just_after)
-    assert not error.permanent
-    assert "59 s old" in str(error)
-    with open_session(sandbox.endpoint) as session:
-        later = just_after + timedelta(seconds=1)
-        assert download(session, only(session), folder, settled_seconds=60, now=later).size == len(CONTENT)
-        with pytest.raises(ValueError, match="aware"):
-            download(session, only(session), folder, settled_seconds=60)
+    assert not RemoteFile("a.xml", 1, OLD).settled(60, just_after)
+    assert RemoteFile("a.xml", 1, OLD).settled(60, just_after + timedelta(seconds=1))
+    assert RemoteFile("a.xml", 1, OLD).settled(0, just_after)
 
 
 def test_folder_with_too_many_entries(sandbox: Bank, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,7 +101,7 @@ def road(wiring: Wiring, bank: BankSettings, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(jobs, "wiring", lambda: wiring)
 
     def walk() -> int:
-        kept = collecting.fetch(wiring, bank)
+        kept = collecting.fetch(wiring, bank).kept
         jobs.read_statements()
         return kept
 
