@@ -2,7 +2,8 @@
 
 A sample holds `secrets`, `received_at`, the request as it came (`query`, `headers`, `body`), and what is `expected`:
 `event_id`, `notice` (or several `notices`) and optionally `age_seconds`, and `token_only` where nothing of the request
-is signed; or `unproven` (a part of the reason); or `unreadable` (the place).
+is signed; or `unproven` (a part of the reason); or `unreadable` (the place). For a key pair `signing` holds what its
+sender signs with.
 """
 
 import json
@@ -11,6 +12,8 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +29,7 @@ class Sample:
         told = json.loads(path.read_text(encoding="utf-8"))
         self.profile = profile.find(path.parent.name)
         self.secrets = told["secrets"]
+        self.signing = told.get("signing", self.secrets)
         self.expected = told["expected"]
         if "notice" in self.expected:
             self.expected["notices"] = [self.expected["notice"]]
@@ -113,12 +117,12 @@ def test_unreadable_sample_is_proved_first(sample):
 
 @pytest.mark.parametrize("sample", samples(notices=True))
 def test_sign_prove_read_round_trip(sample):
-    signed = sample.profile.sign(sample.request, sample.secrets, sample.request.received_at)
+    signed = sample.profile.sign(sample.request, sample.signing, sample.request.received_at)
     assert signed.method == sample.profile.method
     assert all(name == name.lower() for name in signed.headers)
     request = replace(sample.request, query=signed.query, headers=signed.headers, body=signed.body)
     assert sample.heard(request) == sample.heard(sample.request)
-    again = sample.profile.sign(sample.request, sample.secrets, sample.request.received_at)
+    again = sample.profile.sign(sample.request, sample.signing, sample.request.received_at)
     assert again == signed
 
 
@@ -188,14 +192,28 @@ def test_parts_cut_out_or_put_in_change_nothing_we_go_by(sample, data):
 @pytest.mark.parametrize("sample", samples(notices=True))
 def test_another_key_or_none_proves_nothing(sample):
     for name, keys in sample.secrets.items():
-        foreign = {**sample.secrets, name: [key[:-2] + ("AA" if key[-2:] != "AA" else "BB") for key in keys]}
+        foreign = {**sample.secrets, name: [another(key) for key in keys]}
         with pytest.raises(Unproven):
             sample.profile.prove(sample.request, foreign, sample.request.received_at)
         for missing in ({**sample.secrets, name: []}, {**sample.secrets, name: [""]}):
             with pytest.raises(Misconfigured):
                 sample.profile.prove(sample.request, missing, sample.request.received_at)
+    for name in sample.signing:
+        for missing in ({**sample.signing, name: []}, {**sample.signing, name: [""]}):
             with pytest.raises(Misconfigured):
                 sample.profile.sign(sample.request, missing, sample.request.received_at)
+
+
+def another(key):
+    """A key of the same kind that never signed anything."""
+    if not key.startswith("-----BEGIN"):
+        return key[:-2] + ("AA" if key[-2:] != "AA" else "BB")
+    rival = (
+        rsa.generate_private_key(65537, 2048)
+        if isinstance(load_pem_public_key(key.encode()), rsa.RSAPublicKey)
+        else ec.generate_private_key(ec.SECP256R1())
+    )
+    return rival.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 @pytest.mark.parametrize("name", profile.names())
