@@ -48,7 +48,7 @@ def contact(wiring: Wiring, bank: BankSettings) -> Iterator[Contact]:
     # A link's times are real, whatever day a sandbox plays: the other side's clock was not moved.
     reason = link.closed_because(clock.real()) if link else ""
     if link and reason:
-        raise LinkClosed(f"the link to {bank.name} {reason}", permanent=link.stopped_at is not None)
+        raise LinkClosed(f"the link {reason}", permanent=link.stopped_at is not None)
     opened = None
     try:
         with sftp.open_session(_endpoint(wiring, bank, bank.sftp)) as session_with_bank:
@@ -73,9 +73,9 @@ def _note_failure(wiring: Wiring, bank: BankSettings, reached: SftpSettings, err
                 session, bank.name, error=error, allowed=reached.failures_allowed, first_rest=first_rest, now=now
             )
     if final:
-        log.error("THE LINK TO %s IS STOPPED until a person runs `doisoat banks retry`: %s", bank.name, error)
+        log.error("files of %s: THE LINK IS STOPPED until somebody runs `doisoat banks retry`: %s", bank.name, error)
     else:
-        log.warning("the link to %s failed, %d in a row: %s", bank.name, failures, error)
+        log.warning("files of %s: %s (failure %d in a row)", bank.name, error, failures)
 
 
 def _endpoint(wiring: Wiring, bank: BankSettings, reached: SftpSettings) -> sftp.SftpEndpoint:

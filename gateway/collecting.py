@@ -48,13 +48,14 @@ class Polled:
 class _Troubles:
     """What single files met with: the first ones are told, all are counted."""
 
+    bank: str
     told: list[str] = field(default_factory=list)
     untold: int = 0
 
     def add(self, trouble: str) -> None:
         if len(self.told) < _TOLD_TROUBLES:
             self.told.append(trouble)
-            log.warning("%s", trouble)
+            log.warning("files of %s: %s", self.bank, trouble)
         else:
             self.untold += 1
 
@@ -107,7 +108,7 @@ def fetch(wiring: Wiring, bank: BankSettings) -> Polled:
         with bank_link.contact(wiring, bank) as contact:
             return _Poll(wiring, bank, contact, folder, bank.sftp.per_poll).run()
     except LinkClosed as closed:
-        log.info("%s", closed)
+        log.info("files of %s: %s", bank.name, closed.reason)
     except (BankError, SettingsError):
         pass  # noted and told by the contact
     return Polled()
@@ -125,7 +126,7 @@ class _Poll:
 
     def run(self) -> Polled:
         """Take what is new, then put away what is kept."""
-        troubles, session = _Troubles(), self.contact.session
+        troubles, session = _Troubles(self.bank.name), self.contact.session
         listed = sftp.list_files(session)
         seen = _seen(self.wiring, self.bank, [*listed, *session.unmarked])
         # The sandbox's files appear whole, by a rename; of others nobody knows, so they must have lain still a while.
@@ -135,7 +136,7 @@ class _Poll:
         polled, taken = self._take_all(fresh, troubles)
         self._put_all_away([one for one in [*listed, *session.unmarked] if one in seen] + taken, troubles)
         for refused in session.refused:
-            troubles.add(f"files of {self.bank.name}: {refused.shown}: {refused.reason}")
+            troubles.add(f"{refused.shown}: {refused.reason}")
         self.contact.trouble = str(troubles)
         return polled
 
@@ -161,7 +162,7 @@ class _Poll:
                     break
                 troubles.add(error.reason)
                 continue
-            polled.kept += _keep(self.wiring, self.bank, fetched)
+            polled.kept += _take(self.wiring, self.bank, fetched)
             taken.append(remote)
             if len(taken) % _TOLD_EVERY == 0:
                 log.info("files of %s: %d of %d taken", self.bank.name, len(taken), min(len(fresh), self.most))
@@ -196,8 +197,15 @@ def _seen(wiring: Wiring, bank: BankSettings, listed: list[sftp.RemoteFile]) -> 
     return {one for one in listed if (one.name, one.size, one.mtime) in known}
 
 
+def _take(wiring: Wiring, bank: BankSettings, fetched: sftp.Downloaded) -> int:
+    """Keep one fetched file and note it, in one transaction; the copy on disk, in the clear, goes either way."""
+    try:
+        return _keep(wiring, bank, fetched)
+    finally:
+        fetched.path.unlink(missing_ok=True)
+
+
 def _keep(wiring: Wiring, bank: BankSettings, fetched: sftp.Downloaded) -> int:
-    """Keep one fetched file and note it, in one transaction; the copy on disk goes once that is committed."""
     now = wiring.clock()
     with transaction(wiring.engine) as session:
         delivery = inbox.keep_file(
@@ -216,7 +224,6 @@ def _keep(wiring: Wiring, bank: BankSettings, fetched: sftp.Downloaded) -> int:
             _ask_about_overwriting(session, bank, fetched, noted, now)
             if delivery is None:
                 _note_repetition(session, bank, fetched, now)
-    fetched.path.unlink(missing_ok=True)
     return 1 if delivery is not None else 0
 
 

@@ -1,34 +1,17 @@
 """Collecting from a real SFTP server: each file once, whatever befalls one of them, and nothing left in the clear."""
 
 import os
-import secrets
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from banks.sandbox.sftp_folder import Fault
-from banks.sandbox.sftp_server import SandboxSftpServer
 from gateway import clock, collecting
+from gateway.database import transaction
 from gateway.settings import SftpSettings
 from gateway.wiring import Wiring
-from reconciliation import inbox
-
-PASSWORD = secrets.token_hex(8)
-
-
-@pytest.fixture
-def shelf(tmp_path):
-    made = tmp_path / "shelf"
-    made.mkdir()
-    return made
-
-
-@pytest.fixture
-def server(shelf, tmp_path, monkeypatch):
-    monkeypatch.setenv("DOISOAT_SECRET_STANDARD_SFTP_PASSWORD", PASSWORD)
-    with SandboxSftpServer(shelf, tmp_path / "host_key", username="doisoat", password=PASSWORD) as running:
-        yield running
+from reconciliation import inbox, links
 
 
 @pytest.fixture
@@ -39,7 +22,7 @@ def bank(server, settings):
 
 @pytest.fixture
 def fetch(wiring, bank):
-    return lambda: collecting.fetch(wiring, bank)
+    return lambda: collecting.fetch(wiring, bank).kept
 
 
 @pytest.fixture
@@ -71,7 +54,7 @@ def test_the_same_bytes_under_another_name_are_noted_as_such_once(fetch, shelf, 
     assert (code, state, source, by) == ("M14", "resolved", "standard", "collecting")
     assert subject.startswith("file:standard:day")
     assert len(rows("SELECT id FROM deliveries")) == 1
-    assert sorted(rows("SELECT delivery_id IS NULL FROM remote_files")) == [False, True]
+    assert rows("SELECT count(*) FROM remote_files GROUP BY delivery_id") == [2]
 
 
 def test_other_bytes_under_a_known_name_are_another_file(fetch, shelf, rows):
@@ -105,13 +88,17 @@ def test_a_server_that_is_not_the_one_we_know_gets_no_password_and_gives_no_file
     assert rows("SELECT id FROM deliveries UNION ALL SELECT id FROM remote_files") == []
     assert "files of standard: " in caplog.text
     assert "HOST KEY" in caplog.text
-    assert PASSWORD not in caplog.text
+    assert server.password not in caplog.text
 
 
-def test_a_refused_sign_in_and_a_missing_secret_are_logged_and_nothing_more(fetch, shelf, rows, caplog, monkeypatch):
+def test_a_refused_sign_in_and_a_missing_secret_are_logged_and_nothing_more(
+    fetch, shelf, rows, caplog, monkeypatch, wiring
+):
     (shelf / "day.xml").write_bytes(b"x")
     monkeypatch.setenv("DOISOAT_SECRET_STANDARD_SFTP_PASSWORD", "wrong-password")
     assert fetch() == 0
+    with transaction(wiring.engine) as session:
+        assert links.allow(session, "standard", by="liaison", now=clock.real())
     monkeypatch.delenv("DOISOAT_SECRET_STANDARD_SFTP_PASSWORD")
     assert fetch() == 0
     assert caplog.text.count("files of standard: ") == 2
@@ -130,17 +117,18 @@ def test_a_server_that_is_down_is_logged_and_asked_again_later(fetch, shelf, ser
     assert fetch() == 1
 
 
-def test_outside_a_sandbox_a_file_must_have_lain_still(settings, wiring, bank, shelf, caplog):
+def test_outside_a_sandbox_a_file_must_have_lain_still(settings, wiring, bank, shelf):
     real = Wiring(replace(settings, sandbox=False), wiring.database_url, wiring.valkey_url)
     (shelf / "day.xml").write_bytes(b"still being written")
-    assert collecting.fetch(real, bank) == 0
-    assert "expected a file unchanged for 10 s" in caplog.text
+    assert collecting.fetch(real, bank).kept == 0
     old = clock.real().timestamp() - 11
     os.utime(shelf / "day.xml", (old, old))
-    assert collecting.fetch(real, bank) == 1
+    assert collecting.fetch(real, bank).kept == 1
 
 
-def test_a_file_that_could_not_be_kept_is_not_noted_and_leaves_no_copy(fetch, shelf, rows, in_the_clear, monkeypatch):
+def test_a_file_that_could_not_be_kept_is_not_noted_and_leaves_no_copy(
+    fetch, shelf, server, rows, in_the_clear, monkeypatch
+):
     (shelf / "day.xml").write_bytes(b"customers' data")
 
     def fail(*_, **__):
@@ -152,7 +140,7 @@ def test_a_file_that_could_not_be_kept_is_not_noted_and_leaves_no_copy(fetch, sh
     assert in_the_clear() == []
     assert rows("SELECT id FROM remote_files") == []
     monkeypatch.undo()
-    monkeypatch.setenv("DOISOAT_SECRET_STANDARD_SFTP_PASSWORD", PASSWORD)
+    monkeypatch.setenv("DOISOAT_SECRET_STANDARD_SFTP_PASSWORD", server.password)
     assert fetch() == 1
 
 
@@ -173,5 +161,5 @@ def test_only_we_may_look_into_the_folder_of_downloads(fetch, wiring):
 
 
 def test_a_bank_without_a_server_has_no_files(wiring, settings):
-    assert collecting.fetch(wiring, settings.banks["vnpay"]) == 0
+    assert collecting.fetch(wiring, settings.banks["vnpay"]).kept == 0
     assert not (wiring.settings.home / "incoming").exists()
