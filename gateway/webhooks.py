@@ -73,10 +73,10 @@ def raw_request(environ: Mapping[str, Any], limit: int, now: datetime) -> RawReq
 def _arrival(wiring: Wiring, caller: Caller, raw: RawRequest, proof: Proof) -> Arrival:
     """Judge a proven call: what state it is kept in, and which answer it earns unless the bill says otherwise."""
     source, sealer = caller.bank.name, wiring.sealer
-    content = raw.body if raw.method == "POST" else proof.signed
+    carried = raw.body if raw.method == "POST" else raw.query
+    content = proof.content if proof.content is not None else raw.body if raw.method == "POST" else proof.signed
     state, reason, outcome, notice = _judge(caller, raw, proof)
     asks = caller.profile.asks_bill and notice is not None and notice.paid
-    carried = raw.body if raw.method == "POST" else raw.query
     return Arrival(
         source=source,
         event_id=proof.event_id,

@@ -113,7 +113,8 @@ class Casso:
         for signed in texts:
             if _SCHEME.match(signed, parts[2], keys) is not None:
                 age = round(now.timestamp() * 1000) - int(parts[1])
-                return Proof(self._event_id(request, signed.partition(b".")[2]), signed, age / 1000)
+                content = texts[0].partition(b".")[2]
+                return Proof(self._event_id(request, content), signed, age / 1000, content)
         raise Unproven("X-Casso-Signature is not the HMAC-SHA512 of t and the sorted body by our key", texts[0])
 
     def _event_id(self, request: RawRequest, content: bytes) -> str:

@@ -67,7 +67,7 @@ class Payos:
             raise Unproven("signature is not the HMAC-SHA256 of the fields of data by our checksum key", signed)
         link, reference = (data.get(name) for name in ("paymentLinkId", "reference"))
         told = f"{link}:{reference}" if link and reference and not _is_trial(data) else ""
-        return Proof(event_id(told, signed), signed)
+        return Proof(event_id(told, signed), signed, content=signed)
 
     def read(self, request: RawRequest) -> PaymentNotice:
         """Normalise `data`; raise Unreadable naming the field, such as "data.amount"."""

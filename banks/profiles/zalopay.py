@@ -75,7 +75,7 @@ class Zalopay:
             number = str(strict_json.whole(self._inner(outer), "zp_trans_id", most=10**18 - 1))
         except Unreadable:
             number = ""
-        return Proof(event_id(number, signed), signed)
+        return Proof(event_id(number, signed), signed, content=signed)
 
     def read(self, request: RawRequest) -> PaymentNotice:
         """Normalise the text `data`; raise Unreadable naming the field, such as "data.amount"."""

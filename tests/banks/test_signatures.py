@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
 from banks.errors import Misconfigured
-from banks.signatures import Hmac, Scheme, StandardWebhooks, live_keys
+from banks.signatures import Hmac, Scheme, StandardWebhooks, live_keys, match_token
 
 SCHEMES: list[tuple[Scheme, list[str]]] = [
     (Hmac("sha256", "hex"), ["key one", "khoá hai"]),
@@ -93,3 +93,17 @@ def test_live_keys_asks_for_keys_that_are_there():
             live_keys(secrets, "key")
     with pytest.raises(TypeError):
         live_keys({"key": "letters"}, "key")
+
+
+def test_hex_is_read_in_either_case_unless_the_sender_compares_exactly():
+    signature = Hmac("sha256", "hex").sign(b"text", "key")
+    for scheme, fits in ((Hmac("sha256", "hex"), 0), (Hmac("sha256", "hex", small=True), None)):
+        assert scheme.match(b"text", signature, ["key"]) == 0
+        assert scheme.match(b"text", signature.upper(), ["key"]) == fits
+
+
+def test_a_token_is_matched_whole_and_by_position():
+    keys = ["first", "khoá hai"]
+    assert [match_token(given, keys) for given in ("first", "khoá hai")] == [0, 1]
+    for other in ("", "firs", "first ", "First", "fïrst", "\ud800", "first\0"):
+        assert match_token(other, keys) is None

@@ -94,6 +94,35 @@ def test_whatever_may_be_kept_is_read_back(tree, escaped):
     assert read_object(json.dumps(tree, ensure_ascii=escaped).encode()) == tree
 
 
+@given(st.dictionaries(storable, values, max_size=4), st.booleans())
+def test_compact_json_reads_back_and_stands_as_python_writes_it(tree, escape):
+    written = strict_json.compact(tree, escape=escape)
+    assert written == json.dumps(tree, ensure_ascii=escape, separators=(",", ":"))
+    assert read_object(strict_json.compact(tree, sort_keys=True, escape=escape).encode()) == tree
+
+
+def test_compact_json_keeps_numbers_as_they_were_and_sorts_as_javascript_does():
+    read = read_object('{"😀":[1.50,-0,1e2],"\ufffd":{"b":1,"a":"/\\u001f\\"\\u2028"}}'.encode(), exact_numbers=True)
+    # JavaScript sorts by UTF-16 code units, so that a pair of surrogates stands before U+FFFD.
+    assert strict_json.compact(read, sort_keys=True) == '{"😀":[1.50,-0,1e2],"\ufffd":{"a":"/\\u001f\\"\u2028","b":1}}'
+    assert strict_json.compact(read) == '{"😀":[1.50,-0,1e2],"\ufffd":{"b":1,"a":"/\\u001f\\"\u2028"}}'
+    assert strict_json.compact({"đ": "đ"}, escape=True) == r'{"\u0111":"\u0111"}'
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [(b"true", "true"), (b"false", "false"), (b"null", ""), (b"12", "12"), (b"1.50", "1.50"), (b'"x"', "x")],
+)
+def test_a_scalar_is_written_as_it_was_sent(raw, text):
+    assert strict_json.written(read_object(b'{"a":%b}' % raw, exact_numbers=True)["a"]) == text
+
+
+@pytest.mark.parametrize("value", [{}, []])
+def test_what_is_no_scalar_is_not_written(value):
+    with pytest.raises(Unreadable, match=r"data\.x: expected a text, a number"):
+        strict_json.written(value, "data.x")
+
+
 @given(st.binary(max_size=60) | st.text('{}[]",:\\ue0123456789.-ntrfalse', max_size=60).map(str.encode))
 def test_any_bytes_are_read_or_unreadable(raw):
     try:
@@ -131,6 +160,7 @@ def test_fields():
         lambda fields: strict_json.whole(fields, "x", place="data"),
         lambda fields: strict_json.whole({"x": True}, "x", place="data"),
         lambda fields: strict_json.whole({"x": "5"}, "x", place="data"),
+        lambda fields: strict_json.whole({"x": ExactNumber("1.5")}, "x", place="data"),
         lambda fields: strict_json.whole({"x": 0}, "x", place="data"),
         lambda fields: strict_json.whole({"x": 10**15}, "x", place="data"),
         lambda fields: strict_json.member({"x": []}, "x", place="data"),
