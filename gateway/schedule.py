@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from gateway import bell
 from gateway.database import transaction
 from gateway.wiring import Wiring
-from reconciliation import audit, business_days, deadlines, inbox
+from reconciliation import audit, business_days, deadlines, inbox, sending
 from reconciliation.db import AdvisoryLock
 from reconciliation.deadlines import ExpectedFile
 
@@ -36,16 +36,12 @@ class Duty:
 def sweep(wiring: Wiring) -> None:
     """Ring for whatever waits: after a crash, after an emptied Valkey, after a bell nobody heard."""
     with transaction(wiring.engine) as session:
-        wanted = [kind + "s" for kind in ("callback", "statement") if inbox.waiting(session, kind)]
-        due = session.scalar(
-            text(
-                "SELECT EXISTS (SELECT 1 FROM messages WHERE (state = 'queued' AND (not_before IS NULL OR not_before"
-                " <= :now)) OR (state IN ('sending', 'unsure') AND (lease_until IS NULL OR lease_until < :now)))"
-            ),
-            {"now": wiring.clock()},
-        )
-    for queue in [*wanted, *(["messages"] if due else [])]:
-        bell.ring(wiring.valkey, queue)
+        for kind in ("callback", "statement"):
+            if inbox.waiting(session, kind):
+                bell.ring(wiring.valkey, kind + "s")
+        carrier = wiring.carrier
+        if carrier is not None and sending.is_due(session, dedupes=carrier.dedupes, now=wiring.clock()):
+            bell.ring(wiring.valkey, "messages")
 
 
 def watch_deadlines(wiring: Wiring) -> int:

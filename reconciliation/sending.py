@@ -11,6 +11,27 @@ from reconciliation.lifecycle import MESSAGE, move
 Claimed = Row[tuple[int, str, str, bytes, str]]
 """id, request_id, body, msisdn_sealed, state it was claimed from."""
 
+_CLAIMABLE = "m.state = 'queued' AND m.body IS NOT NULL AND (m.not_before IS NULL OR m.not_before <= :now)"
+_LATE = "m.state = 'queued' AND m.not_after <= :now"
+_LAPSED = "m.state = 'sending' AND m.lease_until < :now"
+_REPEATABLE = (
+    "m.state = 'unsure' AND (m.lease_until IS NULL OR m.lease_until < :now) AND m.attempts < 5"
+    " AND m.not_after > :now AND (m.event <> 'before_debit' OR b.state = 'open')"
+)
+"""In terms of messages m and, left-joined, their bills b."""
+
+
+def is_due(session: Session, *, dedupes: bool, now: datetime) -> bool:
+    """Tell whether a sender would find something to do: to claim, to expire, to call unsure, or to ask again about."""
+    found = session.scalar(
+        text(
+            "SELECT EXISTS (SELECT 1 FROM messages m LEFT JOIN bills b ON b.id = m.bill_id"  # noqa: S608 - our own text
+            f" WHERE ({_CLAIMABLE}) OR ({_LATE}) OR ({_LAPSED}) OR (:dedupes AND {_REPEATABLE}))"
+        ),
+        {"dedupes": dedupes, "now": now},
+    )
+    return bool(found)
+
 
 def claim(session: Session, *, limit: int, lease: timedelta, now: datetime) -> Sequence[Claimed]:
     """Take up to `limit` messages that are due; the caller commits before it sends the first.
@@ -18,7 +39,7 @@ def claim(session: Session, *, limit: int, lease: timedelta, now: datetime) -> S
     What came too late expires; a notice for a bill that is no longer owed is withdrawn, so that no payer is dunned.
     """
     late = session.scalars(
-        text("SELECT id FROM messages WHERE state = 'queued' AND not_after <= :now FOR UPDATE SKIP LOCKED"),
+        text(f"SELECT m.id FROM messages m WHERE {_LATE} FOR UPDATE SKIP LOCKED"),  # noqa: S608 - our own text
         {"now": now},
     )
     move(session, MESSAGE, late, "expired", by="sending", why="too late to tell the customer anything new", now=now)
@@ -34,11 +55,8 @@ def claim(session: Session, *, limit: int, lease: timedelta, now: datetime) -> S
     due = list(
         session.scalars(
             text(
-                """
-                SELECT id FROM messages
-                WHERE state = 'queued' AND body IS NOT NULL AND (not_before IS NULL OR not_before <= :now)
-                ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
-                """
+                f"SELECT m.id FROM messages m WHERE {_CLAIMABLE}"  # noqa: S608 - our own text
+                " ORDER BY m.id LIMIT :limit FOR UPDATE SKIP LOCKED"
             ),
             {"now": now, "limit": limit},
         )
@@ -50,7 +68,7 @@ def claim(session: Session, *, limit: int, lease: timedelta, now: datetime) -> S
 def lapse(session: Session, *, now: datetime) -> int:
     """Call unsure what was being sent when its sender died: nobody knows whether it left; return how many."""
     lapsed = session.scalars(
-        text("SELECT id FROM messages WHERE state = 'sending' AND lease_until < :now FOR UPDATE SKIP LOCKED"),
+        text(f"SELECT m.id FROM messages m WHERE {_LAPSED} FOR UPDATE SKIP LOCKED"),  # noqa: S608 - our own text
         {"now": now},
     )
     return len(
@@ -66,12 +84,8 @@ def ask_again(session: Session, *, limit: int, lease: timedelta, now: datetime) 
     unsure = list(
         session.scalars(
             text(
-                """
-                SELECT m.id FROM messages m LEFT JOIN bills b ON b.id = m.bill_id
-                WHERE m.state = 'unsure' AND (m.lease_until IS NULL OR m.lease_until < :now) AND m.attempts < 5
-                  AND m.not_after > :now AND (m.event <> 'before_debit' OR b.state = 'open')
-                ORDER BY m.id LIMIT :limit FOR UPDATE OF m SKIP LOCKED
-                """
+                f"SELECT m.id FROM messages m LEFT JOIN bills b ON b.id = m.bill_id WHERE {_REPEATABLE}"  # noqa: S608 - our own text
+                " ORDER BY m.id LIMIT :limit FOR UPDATE OF m SKIP LOCKED"
             ),
             {"now": now, "limit": limit},
         )

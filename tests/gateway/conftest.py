@@ -1,8 +1,10 @@
 """The gateway on a database that these tests share and find empty, with bills to issue and callbacks to send it."""
 
+import secrets
 import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 from werkzeug.test import Client
 
+from banks.sandbox.sftp_server import SandboxSftpServer
 from gateway import bill_import, composing
 from gateway.database import transaction
 from gateway.embedded import Embedded
@@ -109,6 +112,23 @@ def cut_off(wiring: Wiring) -> Iterator[Wiring]:
 def web(wiring: Wiring) -> Client:
     """Both applications on one port, as a WSGI server sees them."""
     return Client(create_app(wiring))
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Path:
+    """The folder that the bank `standard` shows on its server."""
+    made = tmp_path / "shelf"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def server(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxSftpServer]:
+    """The server of the bank `standard`; its password is among the secrets."""
+    password = secrets.token_hex(8)
+    monkeypatch.setenv("DOISOAT_SECRET_STANDARD_SFTP_PASSWORD", password)
+    with SandboxSftpServer(shelf, tmp_path / "host_key", username="doisoat", password=password) as running:
+        yield running
 
 
 @pytest.fixture

@@ -1,12 +1,15 @@
-"""Bills as the billing system writes them and callbacks as banks sign them, each valid until a test changes it."""
+"""Bills as billing writes them, callbacks and statements as banks make them: each is valid until a test changes it."""
 
+import io
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from banks.money import dong
 from banks.profile import Signed, find
-from banks.records import RawRequest
+from banks.records import RawRequest, StatementLine
+from banks.sandbox.statement_writer import write_camt053
 from gateway.wiring import Wiring
 
 
@@ -54,3 +57,21 @@ def an_ipn(wiring: Wiring, code: str, amount: int, number: str = "14000001", **c
     } | changes  # fmt: skip
     raw = RawRequest("GET", urlencode(fields).encode(), {}, b"", datetime.fromisoformat("2026-11-18T02:00:00+00:00"))
     return find("vnpay").sign(raw, wiring.callers["vnpay"].secrets, raw.received_at).query.decode()
+
+
+def a_statement(*paid: tuple[int, int], ref: str = "SK1", off: int = 0, on: date = date(2026, 11, 17)) -> bytes:
+    """Write a camt.053 in which bills, by number, are paid with so many đồng; its closing is `off` by so much."""
+    lines = [
+        StatementLine(
+            entry=at, transaction=1, amount=dong(minor), booked_on=on, value_on=on, bank_reference=f"{ref}-{at}",
+            counterparty="TRAN THI MINH HUONG", narrative=f"TT TIEN DIEN {code_of(number)}",
+        )
+        for at, (number, minor) in enumerate(paid, 1)
+    ]  # fmt: skip
+    written = io.BytesIO()
+    write_camt053(
+        written, message_id=f"M-{ref}", statement_id=ref, account="190026112233", bank_name="Sao Mai", currency="VND",
+        sequence=1, from_on=on, to_on=on, created_at=datetime(2026, 11, 18, 0, 30, tzinfo=UTC), opening=dong(0),
+        lines=lines, closing=dong(sum(minor for _, minor in paid) + off),
+    )  # fmt: skip
+    return written.getvalue()

@@ -99,7 +99,7 @@ def test_a_file_describes_banks_and_the_environment_wins_over_it(config, tmp_pat
         ("sandbox = 1", r"sandbox: expected true or false, got 1"),
         ("banks = 3", r"banks: expected a table, got 3"),
         ("[banks.MoMo]", r"banks.MoMo: expected a name of .*, got 'MoMo'"),
-        ("[banks.momo]\nprofile = 'mono'", r"banks.momo.profile: expected one of momo, standard, got 'mono'"),
+        ("[banks.momo]\nprofile = 'mono'", r"banks.momo.profile: expected one of momo, standard, declared, got 'mono'"),
         ("[banks.momo]\ncallbacks = true", r"banks.momo.profile: expected a value, got none"),
         ("[banks.momo]\nstatement_by = '8h'", r'banks.momo.statement_by: expected a local time such as "08:00", got'),
         ("[banks.momo.sftp]\nhost = 'h'\nusername = 'u'", r"banks.momo.sftp.host_key: expected a value, got none"),
