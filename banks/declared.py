@@ -11,7 +11,7 @@ from banks.declared_fields import CONTENT_TYPES, Carrier, Fields, read_fields
 from banks.declared_moments import MomentForm
 from banks.declared_notice import NoticeForm
 from banks.declared_signing import Part, Said, Signature
-from banks.errors import Unproven, Unreadable
+from banks.errors import Misconfigured, Unproven, Unreadable
 from banks.form import read_pairs
 from banks.profile import Asked, Secrets, Signed, event_id
 from banks.records import Answer, Outcome, PaymentNotice, Proof, RawRequest
@@ -83,6 +83,16 @@ class Declared:
         except Unreadable as error:
             raise Unproven(str(error)) from None
         return Proof(self._event_id(said), text, age, self._content(said))
+
+    def check_keys(self, secrets: Secrets) -> None:
+        """Raise Misconfigured, naming the secret, for a key that can't be used."""
+        ours = self.declaration.answers.signature
+        for signature in (self.declaration.signature, *([ours] if ours else [])):
+            key = signature.signing_key if signature is ours else signature.key
+            try:
+                signature.try_keys(secrets, ours=signature is ours)
+            except Misconfigured as error:
+                raise Misconfigured(f"{self.name}: secret {key}: {error}") from None
 
     def read(self, request: RawRequest) -> PaymentNotice:
         """Normalise a proven request; raise Unreadable naming the field."""

@@ -26,12 +26,20 @@ class Alternatives:
         self.asks_bill = with_header.asks_bill
         self.weak = with_header.weak or without.weak
         self.secrets = tuple(dict.fromkeys((*with_header.secrets, *without.secrets)))
+        self.proof_secrets = tuple(dict.fromkeys((*with_header.proof_secrets, *without.proof_secrets)))
+        self.signing_secrets = tuple(dict.fromkeys((*with_header.signing_secrets, *without.signing_secrets)))
         self.forms = (with_header, without)
         self._header = header
         if self.method != without.method or self.asks_bill != without.asks_bill:
             raise Misconfigured(f"{name}: expected two forms that share method and asks_bill")
         if with_header.max_age or without.max_age:
             raise Misconfigured(f"{name}: expected two forms without a time")
+
+    def check_keys(self, secrets: Secrets) -> None:
+        """Raise Misconfigured for a key that can't be used, or that is missing in a form of which another is given."""
+        for form in self.forms:
+            if _in_use(form, secrets):
+                form.check_keys(secrets)
 
     def form_of(self, request: RawRequest) -> Declared:
         """Return the form that `request` has."""

@@ -223,6 +223,13 @@ class Signature:
         (text,) = self.text.texts(said, newest)
         return self.prefix + self._scheme().sign(text, newest[self.signing_key][0])
 
+    def try_keys(self, secrets: Secrets, *, ours: bool) -> None:
+        """Raise Misconfigured unless the keys can prove, or with `ours` make, a signature."""
+        if ours:
+            self._scheme().sign(b"", live_keys(secrets, self.signing_key)[0])
+        else:
+            self._scheme().match(b"", encode(b"no signature", self.encoding), live_keys(secrets, self.key))
+
     def _scheme(self) -> Scheme:
         return ALGORITHMS[self.algorithm](self.encoding)
 

@@ -90,6 +90,43 @@ def read_all(profile: CallbackProfile, request: RawRequest) -> Sequence[PaymentN
     return profile.read_all(request) if isinstance(profile, TellsSeveral) else (profile.read(request),)
 
 
+@runtime_checkable
+class TellsSecretsApart(Protocol):
+    """A profile that proves, signs and answers with different secrets, as key pairs have it."""
+
+    proof_secrets: tuple[str, ...]
+    """Those of `secrets` that prove a call."""
+    signing_secrets: tuple[str, ...]
+    """What `sign` needs; the private half of a key pair is the bank's, so it is none of our `secrets`."""
+    weak: bool
+    """Whether the proof is too weak to stand alone: where the call comes from must be asked as well."""
+
+    def check_keys(self, secrets: Secrets) -> None:
+        """Raise Misconfigured for a key that can't be used, before a bank calls and not when it does."""
+        ...
+
+
+def proof_secrets(profile: CallbackProfile) -> tuple[str, ...]:
+    """Return the names of the secrets that `prove` needs."""
+    return profile.proof_secrets if isinstance(profile, TellsSecretsApart) else profile.secrets
+
+
+def signing_secrets(profile: CallbackProfile) -> tuple[str, ...]:
+    """Return the names of the secrets that `sign` needs."""
+    return profile.signing_secrets if isinstance(profile, TellsSecretsApart) else profile.secrets
+
+
+def check_keys(profile: CallbackProfile, secrets: Secrets) -> None:
+    """Raise Misconfigured for a key that the profile can't use; one whose keys are any text takes them all."""
+    if isinstance(profile, TellsSecretsApart):
+        profile.check_keys(secrets)
+
+
+def is_weak(profile: CallbackProfile) -> bool:
+    """Tell whether the profile's proof is too weak to stand alone."""
+    return isinstance(profile, TellsSecretsApart) and profile.weak
+
+
 def event_id(told: str, content: bytes) -> str:
     """Return `told` when it can stand as an event's id (1–128 visible ASCII characters), else a digest of `content`.
 

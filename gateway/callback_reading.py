@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from banks import profile
 from banks.errors import BankError, Unreadable
+from banks.profile import read_all
 from banks.records import RawRequest
 from gateway import composing
 from gateway.database import insist, transaction
@@ -78,8 +78,8 @@ def _heard(wiring: Wiring, delivery: Delivery) -> list[payments.Heard]:
 
     All of a delivery or nothing: what can't be read in one of its parts leaves the whole delivery to a person.
     """
-    sender = profile.find(wiring.settings.banks[delivery.source].profile)
-    told = profile.read_all(sender, raw_request(wiring, delivery))
+    sender = wiring.settings.banks[delivery.source].caller_profile()
+    told = read_all(sender, raw_request(wiring, delivery))
     return [payments.Heard(delivery.source, delivery.id, notice) for notice in told if notice.paid]
 
 

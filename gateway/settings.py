@@ -7,18 +7,24 @@ name in both places: `port` in the file is `DOISOAT_PORT` in the environment, an
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from banks import profile as bank_profiles
+from banks.declared import Declared
+from banks.declared_parsing import declaration_from
+from banks.errors import Misconfigured
+from banks.profile import CallbackProfile
+from gateway import setting_kinds as kinds
+from gateway.origin import Origin
+from gateway.setting_kinds import DECLARED, Kind, Private
 
 _ELSEWHERE = frozenset({"DOISOAT_CONFIG"})
 _ELSEWHERE_PREFIXES = ("DOISOAT_SECRET_", "DOISOAT_TEST_")
 _BANK_NAME = re.compile(r"[a-z][a-z0-9_]{1,31}", re.ASCII)
-_ACCOUNT = re.compile(r"[0-9A-Z]{4,34}", re.ASCII)
 
 
 class SettingsError(Exception):
@@ -52,7 +58,10 @@ class SftpSettings:
 
 @dataclass(frozen=True, slots=True)
 class BankSettings:
-    """One bank or wallet; `statement_by` is the local time of the next business day its statement is due."""
+    """One bank or wallet; `statement_by` is the local time of the next business day its statement is due.
+
+    `callback` is what the file itself declares of its calls, `origin` where they must come from.
+    """
 
     name: str
     title: str
@@ -61,6 +70,12 @@ class BankSettings:
     callbacks: bool = False
     statement_by: time = time(8, 0)
     sftp: SftpSettings | None = None
+    callback: Declared | None = None
+    origin: Origin = field(default_factory=Origin)
+
+    def caller_profile(self) -> CallbackProfile:
+        """Return how this bank calls back; raise Misconfigured when no profile has the name."""
+        return self.callback or bank_profiles.find(self.profile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,153 +121,72 @@ def load(environ: Mapping[str, str]) -> Settings:
     _refuse_unknown(environ)
     home = Path(plain.pop("home")).resolve() if "home" in plain else Path(__file__).resolve().parents[1] / "var"
     banks = {_bank_name(name): _bank(name, banks_table.table(name)) for name in list(banks_table.values)}
+    for bank in banks.values():
+        _check_origin(bank, plain.get("trusted_proxies", 0), table.where)
     return Settings(home=home, banks=banks, sms=SmsSettings(**sms), **plain)
 
 
 # ── one value ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class _Kind(NamedTuple):
-    """`read` checks what TOML gave or raises ValueError with what was expected; `from_text` types a variable alike."""
-
-    read: Callable[[Any], Any]
-    from_text: Callable[[str], Any] = str
-
-
-class _Private(ValueError):
-    """The value may hold a password or an account number, so the message must not repeat it."""
-
-
-def _read_line(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip() or not value.isprintable():
-        raise ValueError("a line of text")
-    return value.strip()
-
-
-def _read_truth(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("true or false")
-    return value
-
-
-def _truth_from_text(text: str) -> Any:
-    return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}.get(text.lower(), text)
-
-
-def _whole(low: int, high: int) -> _Kind:
-    def read(value: Any) -> int:
-        if type(value) is not int or not low <= value <= high:
-            raise ValueError(f"a whole number from {low} to {high}")
-        return value
-
-    return _Kind(read, lambda text: int(text) if re.fullmatch("[0-9]{1,9}", text, re.ASCII) else text)
-
-
-def _address(*schemes: str) -> _Kind:
-    def read(value: Any) -> str:
-        scheme = value.partition(":")[0] if isinstance(value, str) and value.isprintable() else ""
-        if not re.fullmatch("[a-z][a-z0-9+]*", scheme) or (schemes and scheme not in schemes) or scheme == value:
-            raise _Private("an address that begins with " + " or ".join(f"{each}:" for each in schemes or ("scheme",)))
-        return str(value)
-
-    return _Kind(read)
-
-
-def _read_clock(value: Any) -> time:
-    if isinstance(value, time):
-        return value
-    if isinstance(value, str) and re.fullmatch("([01][0-9]|2[0-3]):[0-5][0-9]", value, re.ASCII):
-        return time.fromisoformat(value)
-    raise ValueError('a local time such as "08:00"')
-
-
-def _read_accounts(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(each, str) and _ACCOUNT.fullmatch(each) for each in value):
-        raise _Private("a list of account numbers in quotes, each 4 to 34 digits or capital letters")
-    if len(set(value)) != len(value):
-        raise _Private("a list that names each account number once")
-    return tuple(value)
-
-
-def _read_profile(value: Any) -> str:
-    if value not in bank_profiles.names():
-        raise ValueError(f"one of {', '.join(bank_profiles.names())}")
-    return str(value)
-
-
-def _read_sender(value: Any) -> str:
-    # GSM 03.40 carries an alphanumeric sender of at most 11 characters.
-    if not isinstance(value, str) or not re.fullmatch("[A-Za-z0-9 ._-]{1,11}", value):
-        raise ValueError("a sender name of 1 to 11 plain letters, digits, spaces or ._-")
-    return value
-
-
-def _read_ending(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"\.[A-Za-z0-9._-]{1,15}", value):
-        raise ValueError('the ending of a file name such as ".ok" or ".md5"')
-    return value
-
-
-def _read_after(value: Any) -> str:
-    if value not in ("leave", "archive", "delete"):
-        raise ValueError('"leave", "archive" or "delete"')
-    return str(value)
-
-
-_LINE = _Kind(_read_line)
-_TRUTH = _Kind(_read_truth, _truth_from_text)
 _PLAIN = {
-    "home": _LINE,
-    "database_url": _address("postgresql", "postgres", "postgresql+psycopg"),
-    "valkey_url": _address("redis", "rediss", "unix", "valkey", "valkeys"),
-    "host": _LINE,
-    "port": _whole(1, 65535),
-    "sandbox": _TRUTH,
-    "brand": _LINE,
-    "utility": _LINE,
-    "hotline": _LINE,
-    "trusted_proxies": _whole(0, 10),
-    "web_workers": _whole(1, 128),
-    "web_threads": _whole(1, 128),
+    "home": kinds.LINE,
+    "database_url": kinds.address("postgresql", "postgres", "postgresql+psycopg"),
+    "valkey_url": kinds.address("redis", "rediss", "unix", "valkey", "valkeys"),
+    "host": kinds.LINE,
+    "port": kinds.whole(1, 65535),
+    "sandbox": kinds.TRUTH,
+    "brand": kinds.LINE,
+    "utility": kinds.LINE,
+    "hotline": kinds.LINE,
+    "trusted_proxies": kinds.whole(0, 10),
+    "web_workers": kinds.whole(1, 128),
+    "web_threads": kinds.whole(1, 128),
 }
-_SMS = {"url": _address(), "brand": _Kind(_read_sender)}
+_SMS = {"url": kinds.address(), "brand": kinds.SENDER}
 _SFTP = {
-    "host": _LINE,
-    "port": _whole(1, 65535),
-    "username": _LINE,
-    "host_key": _LINE,
-    "inbox": _LINE,
-    "pattern": _LINE,
-    "done_marker": _Kind(_read_ending),
-    "after": _Kind(_read_after),
-    "archive": _LINE,
-    "outbox": _LINE,
-    "staging": _LINE,
-    "upload_marker": _Kind(_read_ending),
-    "read_back": _TRUTH,
-    "deadline": _whole(10, 540),  # a job ends after ten minutes
-    "per_poll": _whole(1, 10_000),
-    "failures_allowed": _whole(1, 100),
+    "host": kinds.LINE,
+    "port": kinds.whole(1, 65535),
+    "username": kinds.LINE,
+    "host_key": kinds.LINE,
+    "inbox": kinds.LINE,
+    "pattern": kinds.LINE,
+    "done_marker": kinds.ENDING,
+    "after": kinds.AFTER,
+    "archive": kinds.LINE,
+    "outbox": kinds.LINE,
+    "staging": kinds.LINE,
+    "upload_marker": kinds.ENDING,
+    "read_back": kinds.TRUTH,
+    "deadline": kinds.whole(10, 540),  # a job ends after ten minutes
+    "per_poll": kinds.whole(1, 10_000),
+    "failures_allowed": kinds.whole(1, 100),
 }
 _BANK = {
-    "title": _LINE,
-    "profile": _Kind(_read_profile),
-    "accounts": _Kind(_read_accounts),
-    "callbacks": _TRUTH,
-    "statement_by": _Kind(_read_clock),
+    "title": kinds.LINE,
+    "profile": kinds.PROFILE,
+    "accounts": kinds.ACCOUNTS,
+    "callbacks": kinds.TRUTH,
+    "statement_by": kinds.CLOCK,
+}
+_ORIGIN = {
+    "allow_from": kinds.NETWORKS,
+    "mtls_header": kinds.HEADER,
+    "mtls_identity": kinds.LINE,
+    "mtls_proxy": kinds.NETWORKS,
 }
 
 
-def _checked(kind: _Kind, value: Any, key: str) -> Any:
+def _checked(kind: Kind, value: Any, key: str) -> Any:
     """Return `value` as `kind` reads it, or say in one line which key was expected to be what."""
     try:
         return kind.read(value)
     except ValueError as wrong:
-        arrived = f"a value of type {type(value).__name__}" if isinstance(wrong, _Private) else repr(value)[:60]
+        arrived = f"a value of type {type(value).__name__}" if isinstance(wrong, Private) else repr(value)[:60]
         raise SettingsError(f"{key}: expected {wrong}, got {arrived}") from None
 
 
-def _from_environ(environ: Mapping[str, str], prefix: str, kinds: Mapping[str, _Kind]) -> dict[str, Any]:
+def _from_environ(environ: Mapping[str, str], prefix: str, kinds: Mapping[str, Kind]) -> dict[str, Any]:
     """Return those of `kinds` that `environ` sets; an empty variable counts as not set."""
     names = {key: f"{prefix}{key.upper()}" for key in kinds if environ.get(f"{prefix}{key.upper()}")}
     return {key: _checked(kinds[key], kinds[key].from_text(environ[name]), name) for key, name in names.items()}
@@ -278,7 +212,7 @@ class _Table:
             raise SettingsError(f"{self.where}: {self.path_of(key)}: expected a table, got {repr(inner)[:60]}")
         return _Table(inner, self.path_of(key), self.where)
 
-    def take(self, kinds: Mapping[str, _Kind]) -> dict[str, Any]:
+    def take(self, kinds: Mapping[str, Kind]) -> dict[str, Any]:
         """Take and check each key of `kinds` that is present."""
         self.known.extend(kinds)
         present = [key for key in kinds if key in self.values]
@@ -314,9 +248,20 @@ def _bank(name: str, table: _Table) -> BankSettings:
     has_sftp = "sftp" in table.values
     sftp = table.table("sftp")
     values = {"title": name, **table.take(_BANK)}
+    declared = _callback(name, table)
+    if declared:
+        values.setdefault("profile", DECLARED)
+    if (declared is not None) != (values.get("profile") == DECLARED):
+        raise SettingsError(
+            f"{table.where}: {table.path_of('profile')}: expected {DECLARED} together with a table callback, "
+            f"got {values['profile']!r} {'with' if declared else 'without'} one"
+        )
     values.setdefault("callbacks", "profile" in values)
     if values["callbacks"]:
         table.need(values, "profile")
+    origin = table.take(_ORIGIN)
+    if "mtls_header" in origin or "mtls_identity" in origin:
+        table.need(origin, "mtls_header", "mtls_identity")
     reached = sftp.take(_SFTP)
     if has_sftp:
         sftp.need(reached, "host", "username", "host_key")
@@ -324,7 +269,31 @@ def _bank(name: str, table: _Table) -> BankSettings:
             sftp.need(reached, "archive")
     sftp.finish()
     table.finish()
-    return BankSettings(name=name, sftp=SftpSettings(**reached) if has_sftp else None, **values)
+    server = SftpSettings(**reached) if has_sftp else None
+    return BankSettings(name=name, sftp=server, callback=declared, origin=Origin(**origin), **values)
+
+
+def _callback(name: str, table: _Table) -> Declared | None:
+    if "callback" not in table.values:
+        return None
+    inner = table.table("callback")
+    try:
+        return declaration_from(name, inner.values)
+    except Misconfigured as wrong:
+        raise SettingsError(f"{table.where}: {table.path}.{wrong}") from None
+
+
+def _check_origin(bank: BankSettings, proxies: int, where: str) -> None:
+    if bank.origin.mtls_header and not proxies:
+        raise SettingsError(
+            f"{where}: banks.{bank.name}.mtls_header: expected trusted_proxies of at least 1 beside it, because "
+            "anybody may send a header that no proxy of ours has set, got 0"
+        )
+    if bank.callbacks and bank_profiles.is_weak(bank.caller_profile()) and not bank.origin.asks:
+        raise SettingsError(
+            f"{where}: banks.{bank.name}: expected allow_from, or mtls_header and mtls_identity, because the signature "
+            "of its calls is too weak to stand alone, got neither"
+        )
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

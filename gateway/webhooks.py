@@ -41,6 +41,7 @@ def receive(name: str) -> Response:
         nothing = RawRequest(caller.profile.method, b"", {}, b"", now)
         return _respond(caller, caller.answers(nothing, detail)(Outcome.TOO_LARGE))
     try:
+        caller.bank.origin.check(raw, environ, wiring.settings.trusted_proxies)
         proof = caller.profile.prove(raw, caller.secrets, now)
     except Unproven as error:
         return _refuse(caller, raw, error, now)

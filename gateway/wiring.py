@@ -11,8 +11,7 @@ from pathlib import Path
 from redis import Redis
 from sqlalchemy import Engine
 
-from banks import profile
-from banks.profile import Asked, CallbackProfile, Secrets
+from banks.profile import Asked, CallbackProfile, Secrets, check_keys
 from banks.records import Answer, Outcome, RawRequest
 from gateway.clock import Clock, SandboxClock, real
 from gateway.database import app_engine
@@ -95,13 +94,14 @@ class Wiring:
 
     @cached_property
     def callers(self) -> Mapping[str, Caller]:
-        """The banks that call back, by the name in their address."""
+        """The banks that call back, by the name in their address; raises what is wrong with their keys."""
         found = {}
         for name, bank in self.settings.banks.items():
             if bank.callbacks:
-                declared = profile.find(bank.profile)
-                keys = bank_secrets(self.settings, bank, declared.secrets, any_one=declared.any_secret)
-                found[name] = Caller(bank, declared, keys)
+                profile = bank.caller_profile()
+                keys = bank_secrets(self.settings, bank, profile.secrets, any_one=profile.any_secret)
+                check_keys(profile, keys)
+                found[name] = Caller(bank, profile, keys)
         return found
 
     @cached_property
