@@ -94,15 +94,8 @@ class Wiring:
 
     @cached_property
     def callers(self) -> Mapping[str, Caller]:
-        """The banks that call back, by the name in their address; raises what is wrong with their keys."""
-        found = {}
-        for name, bank in self.settings.banks.items():
-            if bank.callbacks:
-                profile = bank.caller_profile()
-                keys = bank_secrets(self.settings, bank, profile.secrets, any_one=profile.any_secret)
-                check_keys(profile, keys)
-                found[name] = Caller(bank, profile, keys)
-        return found
+        """The banks that call back, by the name in their address."""
+        return callers_of(self.settings)
 
     @cached_property
     def carrier(self) -> Transport | None:
@@ -121,6 +114,18 @@ class Wiring:
         """The signed address at which the carrier leaves its receipts."""
         base = f"http://{self.settings.host}:{self.settings.port}"
         return receipts.address(base, CARRIER, self.receipt_secrets[0])
+
+
+def callers_of(settings: Settings) -> dict[str, Caller]:
+    """Return the banks that call back; raise SettingsError for a missing secret, Misconfigured for an unusable one."""
+    found = {}
+    for name, bank in settings.banks.items():
+        if bank.callbacks:
+            profile = bank.caller_profile()
+            keys = bank_secrets(settings, bank, profile.secrets, any_one=profile.any_secret)
+            check_keys(profile, keys)
+            found[name] = Caller(bank, profile, keys)
+    return found
 
 
 def from_environment(*, web: bool = False) -> Wiring:

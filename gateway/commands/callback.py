@@ -3,7 +3,7 @@
 import os
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,7 +27,7 @@ def callback() -> None:
 
 def _request_options(command: Callable[..., None]) -> Callable[..., None]:
     options = (
-        click.argument("name", metavar="PROFILE"),
+        click.argument("name", metavar="PROFILE_OR_BANK"),
         click.option("--body", metavar="FILE", help='The exact bytes of the body ("-" reads standard input).'),
         click.option("--query", metavar="STRING", help="The query, for profiles that call by GET."),
         click.option("--header", "headers", multiple=True, metavar="'Name: value'", help="A header; repeatable."),
@@ -36,7 +36,7 @@ def _request_options(command: Callable[..., None]) -> Callable[..., None]:
             "given",
             multiple=True,
             metavar="NAME=VALUE",
-            help="A secret; the same name again is a further live key. Else DOISOAT_SECRET_<PROFILE>_<NAME> is asked.",
+            help="A secret; the same name again is a further live key. Else DOISOAT_SECRET_<BANK>_<NAME> is asked.",
         ),
     )
     for decorate in reversed(options):  # click lists in its help what was applied last first
@@ -49,7 +49,7 @@ def _request_options(command: Callable[..., None]) -> Callable[..., None]:
 @_request_options
 def verify(max_age: int | None, name: str, **inputs: Any) -> None:
     """Prove a callback: exit 0 and "verified", or 1 with the reason and the exact text that was signed."""
-    profile, request, secrets = _prepare(name, **inputs)
+    profile, request, secrets = _prepare(name, bank_profile.proof_secrets, **inputs)
     if max_age is not None and profile.max_age is None:
         _usage(f"{profile.name} callbacks carry no time of signing, so --max-age can't be judged")
     size, part = (len(request.query), "query") if profile.method == "GET" else (len(request.body), "body")
@@ -80,7 +80,7 @@ def verify(max_age: int | None, name: str, **inputs: Any) -> None:
 @_request_options
 def sign(event_id: str | None, timestamp: int | None, url: str | None, name: str, **inputs: Any) -> None:
     """Print what goes on the wire: the full query for GET, else headers, a blank line and the body."""
-    profile, request, secrets = _prepare(name, **inputs)
+    profile, request, secrets = _prepare(name, bank_profile.signing_secrets, **inputs)
     if timestamp is not None and profile.max_age is None:
         _usage(f"{profile.name} callbacks carry no time of signing, so --timestamp has no place in them")
     now = request.received_at
@@ -113,11 +113,19 @@ def sign(event_id: str | None, timestamp: int | None, url: str | None, name: str
 
 
 def _prepare(
-    name: str, *, body: str | None, query: str | None, headers: Sequence[str], given: Sequence[str]
+    name: str,
+    needed: Callable[[CallbackProfile], Sequence[str]],
+    *,
+    body: str | None,
+    query: str | None,
+    headers: Sequence[str],
+    given: Sequence[str],
 ) -> tuple[CallbackProfile, RawRequest, Keys]:
     try:
-        profile = bank_profile.find(name)
-    except Misconfigured as error:
+        own = settings.load(os.environ)
+        bank = own.banks.get(name)
+        profile = bank.caller_profile() if bank and bank.profile else bank_profile.find(name)
+    except (Misconfigured, settings.SettingsError) as error:
         _usage(str(error))
     if profile.method == "GET" and query is None:
         _usage(f"{profile.name} calls by GET: give the query by --query")
@@ -130,7 +138,8 @@ def _prepare(
         body=b"" if body is None else _body(body),
         received_at=datetime.now(UTC),
     )
-    return profile, request, _secrets(profile, given, os.environ)
+    itself = bank or settings.BankSettings(name, name)
+    return profile, request, _secrets(profile, needed(profile), given, own, itself)
 
 
 def _body(path: str) -> bytes:
@@ -161,26 +170,31 @@ def _headers(lines: Sequence[str]) -> dict[str, str]:
     return headers
 
 
-def _secrets(profile: CallbackProfile, given: Sequence[str], environment: Mapping[str, str]) -> Keys:
-    known = ", ".join(profile.secrets)
+def _secrets(
+    profile: CallbackProfile,
+    needed: Sequence[str],
+    given: Sequence[str],
+    own: settings.Settings,
+    bank: settings.BankSettings,
+) -> Keys:
+    names = list(dict.fromkeys((*profile.secrets, *needed)))
+    known = ", ".join(names)
     keys: Keys = {}
     for position, pair in enumerate(given, 1):
         name, equals, value = pair.partition("=")
         if not equals:
-            _usage(f"secret {position}: expected NAME=VALUE; {profile.name} knows {known}")
-        if name not in profile.secrets:
-            _usage(f"secret {position}: {profile.name} knows no secret of that name, only {known}")
+            _usage(f"secret {position}: expected NAME=VALUE; {bank.name} knows {known}")
+        if name not in names:
+            _usage(f"secret {position}: {bank.name} knows no secret of that name, only {known}")
         keys.setdefault(name, []).append(value)
-    wanted = [name for name in profile.secrets if name not in keys]
+    wanted = [name for name in needed if name not in keys]
     if not wanted or (keys and profile.any_secret):
         return keys
     try:
-        itself = settings.BankSettings(profile.name, profile.name)
-        own = settings.load(environment)
-        return keys | kept.bank_secrets(own, itself, wanted, environment, any_one=profile.any_secret)
+        return keys | kept.bank_secrets(own, bank, wanted, any_one=profile.any_secret)
     except settings.SettingsError as error:
-        needed = (" or " if profile.any_secret else " and ").join(f"--secret {name}=VALUE" for name in wanted)
-        _usage(f"{profile.name} needs {needed}; without it: {error}")
+        missing = (" or " if profile.any_secret else " and ").join(f"--secret {name}=VALUE" for name in wanted)
+        _usage(f"{bank.name} needs {missing}; without it: {error}")
 
 
 def _position(profile: CallbackProfile, request: RawRequest, secrets: Keys, name: str) -> int:

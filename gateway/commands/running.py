@@ -16,13 +16,14 @@ from gateway.commands.wired import say
 from gateway.embedded import Running, services
 from gateway.settings import Settings
 from gateway.supervisor import Program
-from gateway.wiring import ensure_own_secrets
+from gateway.wiring import callers_of, ensure_own_secrets
 
 
 @click.command()
 def up() -> None:
     """Run every process of the gateway on this machine, until Ctrl-C."""
     read = settings.load(os.environ)
+    callers_of(read)  # a bank's missing or unusable key is told now, and not to the first call
     processes.check_port(read.host, read.port)
     with _alone(read), services(read, say) as started:
         ensure_own_secrets(read.home)
