@@ -79,7 +79,7 @@ def test_a_server_that_is_down_is_left_alone_after_the_allowed_failures(visit, s
         assert one("SELECT failures FROM bank_links") == number + 1
     server.faults.stopping.clear()
     server.start()
-    with pytest.raises(LinkClosed, match="rests until .* after 3 failures") as caught:
+    with pytest.raises(LinkClosed, match=r"rests until .* after 3 failures") as caught:
         visit()
     assert not caught.value.permanent
     assert visitors == []

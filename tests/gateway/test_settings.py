@@ -77,6 +77,13 @@ def test_a_file_describes_banks_and_the_environment_wins_over_it(config, tmp_pat
         username = "evn"
         host_key = "ssh-ed25519 AAAAC3Nz"
         pattern = "*.xml"
+        done_marker = ".md5"
+        after = "archive"
+        archive = "/done"
+        outbox = "/out"
+        upload_marker = ".ok"
+        read_back = true
+        per_poll = 20
         """,
         DOISOAT_PORT="8082",
     )
@@ -88,6 +95,9 @@ def test_a_file_describes_banks_and_the_environment_wins_over_it(config, tmp_pat
     assert vietinbank.accounts == ("112000012345", "112000067890")
     assert vietinbank.sftp is not None
     assert (vietinbank.sftp.port, vietinbank.sftp.inbox, vietinbank.sftp.pattern) == (22, "/", "*.xml")
+    assert (vietinbank.sftp.done_marker, vietinbank.sftp.after, vietinbank.sftp.archive) == (".md5", "archive", "/done")
+    assert (vietinbank.sftp.outbox, vietinbank.sftp.upload_marker, vietinbank.sftp.read_back) == ("/out", ".ok", True)
+    assert (vietinbank.sftp.per_poll, vietinbank.sftp.deadline, vietinbank.sftp.failures_allowed) == (20, 240, 5)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +114,14 @@ def test_a_file_describes_banks_and_the_environment_wins_over_it(config, tmp_pat
         ("[banks.momo]\nstatement_by = '8h'", r'banks.momo.statement_by: expected a local time such as "08:00", got'),
         ("[banks.momo.sftp]\nhost = 'h'\nusername = 'u'", r"banks.momo.sftp.host_key: expected a value, got none"),
         ("[banks.momo.sftp]\nport = 0", r"banks.momo.sftp.port: expected a whole number from 1 to 65535, got 0"),
+        ("[banks.momo.sftp]\nafter = 'move'", r'sftp.after: expected "leave", "archive" or "delete", got \'move\''),
+        ("[banks.momo.sftp]\ndone_marker = 'ok'", r"sftp.done_marker: expected the ending of a file .*, got \'ok\'"),
+        ("[banks.momo.sftp]\nupload_marker = './x'", r"sftp.upload_marker: expected the ending"),
+        ("[banks.momo.sftp]\ndeadline = 900", r"sftp.deadline: expected a whole number from 10 to 540, got 900"),
+        (
+            "[banks.momo.sftp]\nhost = 'h'\nusername = 'u'\nhost_key = 'k'\nafter = 'archive'",
+            r"banks.momo.sftp.archive: expected a value, got none",
+        ),
         ("[sms]\nbrand = 'Điện lực'", r"sms.brand: expected a sender name .*, got 'Điện lực'"),
         ("port 80", r"expected TOML, got .*line 1"),
     ],
