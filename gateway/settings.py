@@ -305,9 +305,14 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path}: expected TOML, got {wrong}") from None
 
 
+def known_variables() -> frozenset[str]:
+    """Return every environment variable that is a setting; secrets have names of their own."""
+    return _ELSEWHERE | {f"DOISOAT_{key.upper()}" for key in _PLAIN} | {f"DOISOAT_SMS_{key.upper()}" for key in _SMS}
+
+
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
     # A misspelt DOISOAT_DATABASE_URL must not quietly start an empty database of our own.
-    known = {f"DOISOAT_{key.upper()}" for key in _PLAIN} | {f"DOISOAT_SMS_{key.upper()}" for key in _SMS} | _ELSEWHERE
+    known = known_variables()
     for name in sorted(environ):
         if name.startswith("DOISOAT_") and name not in known and not name.startswith(_ELSEWHERE_PREFIXES):
             raise SettingsError(f"{name}: expected one of {', '.join(sorted(known))}, got this name")
