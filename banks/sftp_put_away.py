@@ -16,13 +16,13 @@ def put_away(session: SftpSession, remote: RemoteFile) -> bool:
     """Do with `remote` what the endpoint's `after` says; False when it is not (or no longer) the file that was fetched.
 
     Its marker goes first: left alone, it would declare the next file of that name complete before it is. Raises
-    TransferError, permanent when the folder is missing or forbidden, Misconfigured without an archive.
+    TransferError, permanent when the folder is missing or forbidden, Misconfigured when the archive is the inbox.
     """
     endpoint, client = session.link.endpoint, session.link.client
     if endpoint.after is After.LEAVE:
         return False
-    if endpoint.after is After.ARCHIVE and not endpoint.archive:
-        raise Misconfigured(f"{endpoint}: expected an archive folder to move fetched files to, none is declared")
+    if endpoint.after is After.ARCHIVE and posixpath.normpath(endpoint.archive) == posixpath.normpath(endpoint.inbox):
+        raise Misconfigured(f"{endpoint}: expected an archive folder other than the inbox, got {endpoint.archive!r}")
     try:
         with session.link.speaking(f"putting {shown(remote.name)} away"):
             if not _is_same(client.state_of_name(inbox_path(session, remote.name)), remote):

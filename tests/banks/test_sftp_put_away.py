@@ -129,8 +129,8 @@ def test_a_missing_archive_is_for_a_person(bank: Bank) -> None:
     with pytest.raises(TransferError, match=r"putting a\.xml away") as caught:
         put_all_away(bank)
     assert caught.value.permanent
-    bank.endpoint = replace(bank.endpoint, archive="")
-    with pytest.raises(Misconfigured, match="archive"):
+    bank.endpoint = replace(bank.endpoint, archive=bank.endpoint.inbox.rstrip("/") + "/archive/..")
+    with pytest.raises(Misconfigured, match="other than the inbox"):
         put_all_away(bank)
     assert names(bank) == (["a.xml"], [])
 
@@ -140,7 +140,8 @@ def test_a_missing_archive_is_for_a_person(bank: Bank) -> None:
 def test_a_read_only_server_is_for_a_person(tmp_path: Path, after: After) -> None:
     with sshd_bank(tmp_path, options="-R") as bank:
         bank.put("a.xml")
-        bank.endpoint = replace(bank.endpoint, after=after, archive=str(bank.inbox))
+        (bank.inbox / "archive").mkdir()
+        bank.endpoint = replace(bank.endpoint, after=after, archive=f"{bank.inbox}/archive")
         with pytest.raises(TransferError) as caught:
             put_all_away(bank)
     assert caught.value.permanent
