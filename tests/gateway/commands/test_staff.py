@@ -1,0 +1,59 @@
+"""`doisoat staff add`: a person may sign in afterwards, and whoever can't be taken on is refused in one line."""
+
+import pytest
+from click.testing import CliRunner
+
+from gateway import staff_desk
+from gateway.commands.staff import staff
+
+PASSWORD = "mat khau cua toi"
+
+
+@pytest.fixture
+def add(at_home):
+    def do(username="thuha", *, name="Nguyễn Thị Thu Hà", role="accountant", password=PASSWORD, typed=None):
+        words = ["add", username, "--name", name, "--role", role]
+        if typed is None:
+            words += ["--password", password]
+        result = CliRunner().invoke(staff, words, input=typed)
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        assert PASSWORD not in result.output
+        return result
+
+    return do
+
+
+def test_a_person_is_taken_on_and_may_sign_in(add, session, now, rows):
+    result = add()
+    assert (result.exit_code, result.stdout) == (0, "thuha may sign in as accountant\n")
+    person = staff_desk.sign_in(session, username="thuha", password=PASSWORD, remote="10.0.0.9", now=now)
+    assert (person.name, person.role) == ("Nguyễn Thị Thu Hà", "accountant")
+    assert rows("SELECT actor, action FROM audit") == [("command line", "staff_created")]
+
+
+def test_the_password_is_asked_for_twice_when_it_is_not_given(add, session, now):
+    assert add(typed=f"{PASSWORD}\n{PASSWORD}\n").exit_code == 0
+    assert staff_desk.sign_in(session, username="thuha", password=PASSWORD, remote="", now=now)
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "said"),
+    [
+        ({"username": "Thu Hà"}, 1, "expected a user name"),
+        ({"password": "short"}, 1, "expected a password of 12 to 256 characters, got 5"),
+        ({"name": "  "}, 1, "expected the person's name"),
+        ({"role": "king"}, 2, "'king' is not one of"),
+    ],
+)
+def test_whoever_can_not_be_taken_on_is_refused_with_what_was_expected(add, rows, change, status, said):
+    result = add(**change)
+    assert result.exit_code == status
+    assert said in result.stderr
+    assert rows("SELECT id FROM staff") == []
+
+
+def test_a_name_that_someone_has_is_refused(add, rows):
+    add()
+    result = add(name="Người Khác")
+    assert (result.exit_code, "which someone has" in result.stderr) == (1, True)
+    assert rows("SELECT name FROM staff") == ["Nguyễn Thị Thu Hà"]
