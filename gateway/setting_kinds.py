@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from typing import Any, NamedTuple
 
 from banks import profile as bank_profiles
+from banks.statements import napas
 from gateway.origin import Network
 
 DECLARED = "declared"
@@ -106,6 +107,12 @@ def _read_after(value: Any) -> str:
     return str(value)
 
 
+def _read_napas_checksum(value: Any) -> str:
+    if value not in napas.SCHEMES:
+        raise ValueError(f"one of {', '.join(napas.SCHEMES)}")
+    return str(value)
+
+
 def _read_networks(value: Any) -> tuple[Network, ...]:
     expected = 'a list of addresses or networks in quotes such as "203.0.113.7" or "203.0.113.0/24"'
     if not isinstance(value, list) or not value or not all(isinstance(each, str) for each in value):
@@ -133,5 +140,6 @@ PROFILE = Kind(_read_profile)
 SENDER = Kind(_read_sender)
 ENDING = Kind(_read_ending)
 AFTER = Kind(_read_after)
+NAPAS_CHECKSUM = Kind(_read_napas_checksum)
 NETWORKS = Kind(_read_networks)
 HEADER = Kind(_read_header)

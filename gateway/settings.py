@@ -60,7 +60,8 @@ class SftpSettings:
 class BankSettings:
     """One bank or wallet; `statement_by` is the local time of the next business day its statement is due.
 
-    `callback` is what the file itself declares of its calls, `origin` where they must come from.
+    `callback` is what the file itself declares of its calls, `origin` where they must come from; `napas_checksum` tells
+    how the lines of its NAPAS files are keyed.
     """
 
     name: str
@@ -69,6 +70,7 @@ class BankSettings:
     accounts: tuple[str, ...] = field(default=(), repr=False)
     callbacks: bool = False
     statement_by: time = time(8, 0)
+    napas_checksum: str = ""
     sftp: SftpSettings | None = None
     callback: Declared | None = None
     origin: Origin = field(default_factory=Origin)
@@ -168,6 +170,7 @@ _BANK = {
     "accounts": kinds.ACCOUNTS,
     "callbacks": kinds.TRUTH,
     "statement_by": kinds.CLOCK,
+    "napas_checksum": kinds.NAPAS_CHECKSUM,
 }
 _ORIGIN = {
     "allow_from": kinds.NETWORKS,

@@ -14,6 +14,7 @@ from banks.records import DebitOutcome, FileEvent, ReportOpened
 from gateway import composing
 from gateway.database import insist, transaction
 from gateway.openpgp_keys import openpgp_keys
+from gateway.own_formats import own_formats
 from gateway.wiring import Wiring
 from reconciliation import inbox, pairing, statement_loading
 from reconciliation.inbox import Delivery
@@ -57,7 +58,8 @@ def _read(session: Session, file: inbox.KeptFile, wiring: Wiring, delivery_id: i
     if delivery.state != "received":
         return delivery.state
     bank = wiring.settings.banks.get(delivery.source)
-    events = statements.read(file, openpgp_keys(wiring.settings, f"{delivery.source}_"))
+    keys = openpgp_keys(wiring.settings, f"{delivery.source}_")
+    events = statements.read(file, keys, own_formats(wiring.settings, bank))
     first = next(events, None)
     if isinstance(first, ReportOpened):
         inbox.finish(session, [delivery_id], "set_aside", reason=_word_on(first, events), now=now)
@@ -82,7 +84,7 @@ def _read(session: Session, file: inbox.KeptFile, wiring: Wiring, delivery_id: i
 
 
 def _word_on(report: ReportOpened, events: Iterator[FileEvent]) -> str:
-    """Say what a report on debits tells; it is read to its end, and kept for a person while no debit is sent from here."""
+    """Say what a report on debits tells; it is kept for a person while no debit is sent from here."""
     told: Counter[str] = Counter()
     for event in events:
         if isinstance(event, DebitOutcome):
