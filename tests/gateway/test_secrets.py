@@ -99,3 +99,18 @@ def test_a_bank_keeps_its_secrets_under_its_own_name(settings):
         "access_key": ["a"],
         "secret_key": ["new", "old"],
     }
+
+
+def test_of_alternative_secrets_one_is_enough_and_a_broken_one_is_not_passed_over(settings):
+    bank = BankSettings(name="sepay", title="SePay", profile="sepay")
+    names, prefix = ("webhook_secret", "api_key"), "DOISOAT_SECRET_SEPAY_"
+    both = {f"{prefix}WEBHOOK_SECRET": "a", f"{prefix}API_KEY": "b"}
+    assert bank_secrets(settings, bank, names, both, any_one=True) == {"webhook_secret": ["a"], "api_key": ["b"]}
+    one = {f"{prefix}API_KEY": "b"}
+    assert bank_secrets(settings, bank, names, one, any_one=True) == {"api_key": ["b"]}
+    with pytest.raises(SettingsError, match="sepay_webhook_secret"):
+        bank_secrets(settings, bank, names, one)
+    with pytest.raises(SettingsError, match=r"sepay_webhook_secret.*; or secret sepay_api_key"):
+        bank_secrets(settings, bank, names, {}, any_one=True)
+    with pytest.raises(SettingsError, match="expected at least one key"):
+        bank_secrets(settings, bank, names, one | {f"{prefix}WEBHOOK_SECRET": " ,"}, any_one=True)
