@@ -1,0 +1,167 @@
+"""`:86:`, what a bank tells about a transaction, in each of the styles that banks have made of its free text.
+
+| style | looks like |
+|---|---|
+| subfields | `166?00GUTSCHRIFT?20EREF+E2E-1?21SVWZ+tien dien?32NAME`; the mark is one of `?<>~^` or a bar |
+| SEPA words | `EREF+… MREF+… KREF+… SVWZ+…`, within the subfields 20 to 29 and 60 to 63 or by themselves |
+| code words | `/EREF/…/ORDP//NAME/…/REMI/…/` |
+| free text | anything else |
+
+Sources: SWIFT category 9 (6 lines of 65 characters), the German banks' DFÜ agreement, annex 3 (subfields, SEPA
+words, return keys), the Dutch banks' MT940 guides (code words).
+"""
+
+import re
+from collections.abc import Container
+from typing import NamedTuple
+
+from banks.statements.mt940_entry import stated
+
+_SUBFIELDS = re.compile(r"\s*([0-9]{0,3})\s*([?<>~^|])(?=[0-9]{2})", re.ASCII)
+_WORDS = frozenset("EREF KREF MREF CRED DEBT SVWZ ABWA ABWE COAM OAMT RREF BREF PURP".split())
+_CODE_WORDS = re.compile(
+    r"/(EREF|PREF|KREF|IREF|RREF|MARF|MREF|CSID|REMI|BENM|ORDP|NAME|IBAN|ACCW?|BIC|CNTP|TRTP|RTRN|ISDT|ULTD|ULTC|ULTB"
+    r"|ADDR|ID|CDTRREFTP|CDTRREF|PURP|OCMT|CHGS|EXCH|INST|SVCL|USTD|STRD|TRCD|BOOK|VALD)/"
+)
+_TEXTS = frozenset(map(str, [*range(20, 30), *range(60, 64)]))
+_RETURNS = frozenset({"108", "109", "159", "181", "184"})
+"""Business codes under which German banks give a returned debit or transfer, with the reason in subfield 34."""
+_SUBFIELD_WIDTH = 27
+_LINE_WIDTH = 65
+_SHORT_LINES = frozenset(range(_LINE_WIDTH))
+_CUT_LINES = frozenset({_LINE_WIDTH - 1})
+
+
+class Told(NamedTuple):
+    """What a `:86:` tells; "" where it tells nothing."""
+
+    narrative: str
+    end_to_end_id: str = ""
+    mandate_id: str = ""
+    return_reason: str = ""
+    counterparty: str = ""
+    counterparty_account: str = ""
+    reference: str = ""
+
+
+def read(text: str) -> Told:
+    """Read the text of a `:86:`, its lines joined by line feeds; whatever its style, nothing in it is refused."""
+    marked = None if text[:1].isalpha() else _SUBFIELDS.match(text)
+    if marked is not None:
+        whole = _unwrapped(text, _CUT_LINES) if "\n" in text else text
+        return _subfields(whole, marked[1], marked[2])
+    if "\n" in text:
+        text = _clean(_unwrapped(text, _SHORT_LINES))
+    if text.startswith("/"):
+        return _code_words(text)
+    if "+" in text:
+        narrative, end_to_end_id, mandate_id, reference = _sepa(text)
+        return Told(narrative, end_to_end_id, mandate_id, reference=reference)
+    return Told(text.strip())
+
+
+def _unwrapped(text: str, spaced: Container[int]) -> str:
+    """Join lines, with a space after those whose length is in `spaced`.
+
+    A full line may have been cut within a word. One character less is a full line whose last space was dropped. What
+    is shorter still, the bank ended itself, which parts words in free text and only lines in subfields.
+    """
+    lines = text.split("\n")
+    length = len(lines[0])
+    if _LINE_WIDTH - 6 < length < _LINE_WIDTH - 3:
+        length += 4  # most banks count ":86:" into the first line
+    if length in spaced:
+        lines[0] += " "
+    for at in range(1, len(lines) - 1):
+        if len(lines[at]) in spaced:
+            lines[at] += " "
+    return "".join(lines)
+
+
+def _subfields(text: str, business_code: str, mark: str) -> Told:
+    found: dict[str, str] = {}
+    texts, code = "", ""
+    for part in text.split(mark)[1:]:
+        if part[:2].isdigit():
+            code, told = part[:2], part[2:]
+            # The same digits again are text, as in "?2024", and must not make the first part disappear.
+            found[code] = f"{found[code]} {told}" if code in found else told
+        else:
+            told = mark + part
+            found[code] += told
+        if code in _TEXTS:
+            if code == "60" and "29" not in found:
+                texts += "\n"
+            texts += told if len(told) >= _SUBFIELD_WIDTH else f"{told}\n"
+    get = found.get
+    name, more = get("32", ""), get("33", "")
+    if more:
+        name += more if len(name) >= _SUBFIELD_WIDTH else f" {more}"
+    reason = get("34", "").strip() if business_code in _RETURNS else ""
+    narrative, end_to_end_id, mandate_id, reference = _sepa(texts) if "+" in texts else (_clean(texts), "", "", "")
+    return Told(
+        narrative or get("00", "").strip(), end_to_end_id, mandate_id, reason, _clean(name),
+        (get("31") or get("38", "")).strip(), reference,
+    )  # fmt: skip
+
+
+def _sepa(text: str) -> tuple[str, str, str, str]:
+    """Return narrative, end-to-end id, mandate id and customer reference of a text with words such as EREF+ in it.
+
+    The parts of subfields are joined where they are full, so that a word or an id cut in two is whole; a line feed
+    stands where a part ended early, and ends an id that stands in it.
+    """
+    narrative, word, start = "", "SVWZ", 0
+    found: dict[str, str] = {}
+    plus = text.find("+")
+    while plus >= 0:
+        following = text[plus - 4 : plus]
+        if following in _WORDS and plus - 4 >= start:
+            narrative += _take(word, text[start : plus - 4], found)
+            word, start = following, plus + 1
+        plus = text.find("+", plus + 1)
+    narrative += _take(word, text[start:], found)
+    get = found.get
+    return _clean(narrative), stated(get("EREF", "")), stated(get("MREF", "")), stated(get("KREF", ""))
+
+
+def _take(word: str, value: str, found: dict[str, str]) -> str:
+    """Keep an id and return the text that follows it, or return the whole value of a word for text."""
+    if word == "SVWZ":
+        return f"{value} " if value else ""
+    own, _, after = value.strip().partition("\n")
+    found[word] = own
+    return f"{after} " if after else ""
+
+
+def _code_words(text: str) -> Told:
+    before, *words = _CODE_WORDS.split(text)
+    if not words:
+        return Told(text)
+    found: dict[str, str] = {}
+    texts = [before.strip("/")]
+    in_remittance = False
+    for word, value in zip(words[::2], words[1::2], strict=True):
+        told = value.strip().strip("/").strip()
+        # "/REMI/USTD//text/" and "/REMI/STRD/CUR/reference/": the text stands under the inner word.
+        in_remittance = word == "REMI" or (in_remittance and word in ("USTD", "STRD"))
+        if in_remittance:
+            texts.append(told.rpartition("/")[2] if word == "STRD" else told)
+        else:
+            found.setdefault(word, told)
+    # "/CNTP/account/BIC/name/town/" holds what others spread over IBAN, BIC and NAME.
+    account, _, name = [*found.get("CNTP", "").split("/"), "", "", ""][:3]
+    reason = found.get("RTRN", "").partition("/")[0]
+    return Told(
+        _clean(" ".join(texts)),
+        stated(found.get("EREF", "")),
+        stated(found.get("MARF") or found.get("MREF", "")),
+        reason,
+        _clean(found.get("NAME") or name),
+        found.get("IBAN") or found.get("ACC") or account,
+        stated(found.get("CDTRREF") or found.get("KREF") or found.get("PREF", "")),
+    )
+
+
+def _clean(text: str) -> str:
+    return " ".join(text.split()) if "  " in text or "\n" in text else text.strip()
