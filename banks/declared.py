@@ -86,6 +86,8 @@ class Declared:
 
     def check_keys(self, secrets: Secrets) -> None:
         """Raise Misconfigured, naming the secret, for a key that can't be used."""
+        for name in self.secrets:
+            live_keys(secrets, name)
         ours = self.declaration.answers.signature
         for signature in (self.declaration.signature, *([ours] if ours else [])):
             key = signature.signing_key if signature is ours else signature.key
