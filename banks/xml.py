@@ -49,27 +49,56 @@ class Mixed:
         return self.field or self.below
 
 
-def ended(source: Readable, names: Iterable[str]) -> Iterator[Element]:
-    """Yield each element of `source` whose local name is in `names`, when it ends; raise Unreadable naming the line.
+class Forward:
+    """A parser that is handed bytes and hands back the awaited elements as they end."""
 
-    The caller lets go of what it has read with `forget` (or `hollow`): whatever it keeps attached stays in memory.
-    """
-    chunk = _prolog(source)
-    parser = _parser(("end",), [f"{{*}}{name}" for name in names])
-    pending = 0
-    while chunk:
-        _feed(parser, chunk)
-        pending += len(chunk)
-        for _, element in parser.read_events():
-            pending = 0
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = tuple(names)
+        self._parser = _parser(("end",), [f"{{*}}{name}" for name in self._names])
+        self._pending = 0
+
+    def feed(self, chunk: bytes) -> Iterator[Element]:
+        """Yield what ends within `chunk`; raise Unreadable for damage, after the elements that ended before it.
+
+        The caller lets go of what it has read with `forget` (or `hollow`): whatever it keeps attached stays in memory.
+        """
+        wrong = None
+        try:
+            _feed(self._parser, chunk)
+        except Unreadable as error:
+            wrong = error
+        self._pending += len(chunk)
+        for _, element in self._parser.read_events():
+            self._pending = 0
             yield element
-        if pending > MAX_PENDING:
-            raise Unreadable(f"expected one of {', '.join(names)} within {MAX_PENDING} bytes, got none")
+        if wrong:
+            raise wrong
+        if self._pending > MAX_PENDING:
+            raise Unreadable(f"expected one of {', '.join(self._names)} within {MAX_PENDING} bytes, got none")
+
+    def skip(self, newlines: int) -> None:
+        """Count lines of content that someone else has read; only between two elements, so after one has ended."""
+        while newlines > 0:
+            # A comment leaves nothing behind in the tree, where white space would pile up to one endless text.
+            self._parser.feed(b"<!--" + b"\n" * min(newlines, CHUNK) + b"-->")
+            newlines -= CHUNK
+
+    def close(self) -> None:
+        """Raise Unreadable when the document does not end here."""
+        try:
+            self._parser.close()
+        except etree.XMLSyntaxError as error:
+            raise _malformed(error) from None
+
+
+def ended(source: Readable, names: Iterable[str]) -> Iterator[Element]:
+    """Yield each element of `source` whose local name is in `names`, when it ends; raise Unreadable naming the line."""
+    forward = Forward(names)
+    chunk = prolog(source)
+    while chunk:
+        yield from forward.feed(chunk)
         chunk = source.read(CHUNK)
-    try:
-        parser.close()
-    except etree.XMLSyntaxError as error:
-        raise _malformed(error) from None
+    forward.close()
 
 
 def started(head: bytes) -> list[str]:
@@ -121,13 +150,15 @@ def qualified(namespace: str, name: str) -> str:
     return f"{{{namespace}}}{name}" if namespace else name
 
 
-def gather(element: Element, wanted: Shape, found: Fields) -> Fields:
+def gather(element: Element, wanted: Shape, found: Fields, until: Element | None = None) -> Fields:
     """Collect the texts below `element` that `wanted` names into `found`, in one walk that skips everything else.
+
+    `until` is the child to stop before: how far beyond it the tree has grown depends on how the bytes came in.
 
     Repetitions are joined by a space: right for a narrative, and an amount or a date given twice becomes one that no
     parser accepts, instead of one of the two winning silently.
     """
-    for child in element[:]:
+    for child in element[:] if until is None else element[: element.index(until)]:
         leaf = wanted.get(child.tag)  # type: ignore[arg-type]  # lxml-stubs allow tags that a parser never makes
         if leaf is None:
             continue
@@ -197,7 +228,7 @@ def _joined(found: Fields, field: str, text: str) -> str:
     return text
 
 
-def _prolog(source: Readable) -> bytes:
+def prolog(source: Readable) -> bytes:
     """Read up to the start of the root element and return the bytes read, having refused any DOCTYPE."""
     parser = _parser(("start",), None)
     head = b""

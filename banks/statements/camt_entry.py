@@ -73,7 +73,8 @@ _AMOUNTS = (("amount", "currency"), ("booked_amount", "booked_currency"))
 _LEFT_OUT = frozenset({"PDNG", "INFO", "FUTR"})
 _SIGNS = {"CRDT": 1, "DBIT": -1}
 _FLAGS = {"": False, "false": False, "0": False, "true": True, "1": True}
-_DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:T[\d:.]{8,})?(?:Z|[+-]\d\d:\d\d)?", re.ASCII)
+DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:T[\d:.]{8,})?(?:Z|[+-]\d\d:\d\d)?", re.ASCII)
+"""An ISO date or date-time; its group is the date."""
 
 
 class Charge(NamedTuple):
@@ -119,12 +120,17 @@ class Entry:
 def read_detail(element: xml.Element, wanted: xml.Shape) -> Detail:
     """Read a TxDtls element by the compiled DETAIL_PATHS."""
     found = xml.gather(element, wanted, {})
+    return detail_of(found, _charges(element) if "charges" in found else ())
+
+
+def detail_of(found: xml.Fields, charges: tuple[Charge, ...]) -> Detail:
+    """Choose among the texts gathered from a TxDtls."""
     get = found.get
     amounts = [(get(field, ""), get(currency, "")) for field, currency in _AMOUNTS if field in found]
     return Detail(
         tuple(amounts),
         get("direction", ""),
-        _charges(element) if "charges" in found else (),
+        charges,
         get("debtor") or get("ultimate_debtor", ""),
         get("debtor_account", ""),
         get("creditor") or get("ultimate_creditor", ""),
@@ -179,10 +185,10 @@ def lines(entry: Entry, details: Sequence[Detail], account: str) -> Iterator[Sta
         shares = _shares(entry, details)
         if shares is not None:
             for transaction, (detail, minor) in enumerate(zip(details, shares, strict=True), 1):
-                yield _line(entry, detail, transaction, minor, account)
+                yield line_of(entry, detail, transaction, minor, account)
             return
     # Several transactions that don't add up tell nothing about one line: its references are then the batch's.
-    yield _line(entry, details[0] if len(details) == 1 else _NO_DETAIL, 1, entry.minor, account)
+    yield line_of(entry, details[0] if len(details) == 1 else NO_DETAIL, 1, entry.minor, account)
 
 
 def signed(amount: str, currency: str, direction: str, expected: str = "") -> int:
@@ -222,7 +228,7 @@ def day(text: str, place: str) -> date | None:
     """Read an ISO date or date-time as the local date that is written; None when missing."""
     if not text:
         return None
-    match = _DATE.fullmatch(text)
+    match = DATE.fullmatch(text)
     try:
         if match is not None:
             return date.fromisoformat(match[1])
@@ -289,13 +295,14 @@ def _charge_shape(namespace: str) -> xml.Shape:
     return xml.shape({"Amt": "amount", "Amt/@Ccy": "currency", "CdtDbtInd": "direction"}, namespace)
 
 
-_NO_DETAIL = Detail((), "", (), *[""] * 11)
+NO_DETAIL = Detail((), "", (), *[""] * 11)
 
 
-def _line(entry: Entry, detail: Detail, transaction: int, minor: int, account: str) -> StatementLine:
+def line_of(entry: Entry, detail: Detail, transaction: int, minor: int, account: str) -> StatementLine:
+    """Make one line of `minor` units from what the entry and one of its transactions say."""
     get = entry.fields.get
     batch = get("batch_reference") or get("batch_message", "")
-    whole = batch if detail is _NO_DETAIL else ""
+    whole = batch if detail is NO_DETAIL else ""
     name, number = _counterparty(entry, detail, minor, account)
     references = (detail.bank_reference, get("bank_reference"), whole, get("entry_reference"), detail.transaction_id)
     return StatementLine(

@@ -180,19 +180,26 @@ def message_format(message: xml.Element) -> tuple[str, StatementKind]:
     return match[0], kind
 
 
-def open_statement(statement: xml.Element, message: xml.Element, currency: str) -> Foot:
-    """Read everything that stands before the entries; `currency` is the first entry's, for a head that names none.
+def read_group(message: xml.Element, statement: xml.Element) -> xml.Fields:
+    """Gather what a message says of all its statements, `statement` being the first of them."""
+    namespace, _ = xml.split(str(message.tag))
+    return xml.gather(message, xml.shape(_GROUP_PATHS, namespace), {}, until=statement)
+
+
+def open_statement(
+    statement: xml.Element, message: xml.Element, group: xml.Fields, currency: str, first: xml.Element | None
+) -> Foot:
+    """Read everything that stands before `first`, the first entry; `currency` is its own, for a head that names none.
 
     The place of an Unreadable is the element below the statement.
     """
     namespace, _ = xml.split(str(message.tag))
-    group = xml.gather(message, xml.shape(_GROUP_PATHS, namespace), {})
-    head = xml.gather(statement, xml.shape(_HEAD_PATHS, namespace), {})
+    head = xml.gather(statement, xml.shape(_HEAD_PATHS, namespace), {}, until=first)
     account = head.get("iban") or head.get("account") or head.get("alias", "")
     for name, got in (("Id", head.get("id", "")), ("Acct/Id", account)):
         if not got:
             raise Unreadable(f"expected {name} before the entries, got none", name)
-    balances = _balances(statement, namespace)
+    balances = _balances(statement, namespace, first)
     own = head.get("currency") or (balances[0].amount.currency if balances else currency)
     if own:
         _check_currency(own, "Acct/Ccy" if "currency" in head else "Ntry/Amt")
@@ -226,11 +233,13 @@ def open_statement(statement: xml.Element, message: xml.Element, currency: str) 
     return foot
 
 
-def _balances(statement: xml.Element, namespace: str) -> list[Balance]:
+def _balances(statement: xml.Element, namespace: str, first: xml.Element | None) -> list[Balance]:
     """List the booked balances in file order; available and forward ones say nothing of what was booked."""
     shape = xml.shape(_BALANCE_PATHS, namespace)
     balances = []
-    for number, element in enumerate(statement.iterchildren(xml.qualified(namespace, "Bal")), 1):
+    before = statement[:] if first is None else statement[: statement.index(first)]
+    elements = [one for one in before if one.tag == xml.qualified(namespace, "Bal")]
+    for number, element in enumerate(elements, 1):
         try:
             got = xml.gather(element, shape, {})
             code = got.get("code", "")
