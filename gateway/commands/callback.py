@@ -69,7 +69,7 @@ def verify(max_age: int | None, name: str, **inputs: Any) -> None:
     click.echo(f"event id: {_readable(proof.event_id.encode(), secrets)}")
     click.echo(_age(proof))
     for secret, keys in secrets.items():
-        if len(keys) > 1:
+        if len(keys) > 1 and not _is_idle(profile, request, secrets, secret):
             click.echo(f"signed with {secret} {_position(profile, request, secrets, secret)} of {len(keys)}")
 
 
@@ -195,6 +195,18 @@ def _secrets(
     except settings.SettingsError as error:
         missing = (" or " if profile.any_secret else " and ").join(f"--secret {name}=VALUE" for name in wanted)
         _usage(f"{bank.name} needs {missing}; without it: {error}")
+
+
+def _is_idle(profile: CallbackProfile, request: RawRequest, secrets: Keys, name: str) -> bool:
+    """Tell whether the proof stands without the secret `name`, one of several that are each enough."""
+    others = {other: keys for other, keys in secrets.items() if other != name}
+    if not (profile.any_secret and others):
+        return False
+    try:
+        profile.prove(request, others, request.received_at)
+    except (Misconfigured, Unproven):
+        return False
+    return True
 
 
 def _position(profile: CallbackProfile, request: RawRequest, secrets: Keys, name: str) -> int:

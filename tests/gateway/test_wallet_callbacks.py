@@ -192,7 +192,7 @@ def test_an_event_sent_again_with_other_unsigned_fields_is_the_same(
     ("bank", "body"),
     [
         ("momo", momo_body(resultCode=1006)),
-        ("payos", payos_body(description="VQRIO123")),
+        ("payos", payos_body(orderCode=123, description="VQRIO123")),
         ("payos", payos_body(code="01")),
         ("sepay", sepay_body(transferType="out")),
         ("casso", {"error": 0, "data": casso_one(amount=-100_000)}),

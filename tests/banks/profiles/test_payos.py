@@ -131,10 +131,11 @@ def test_one_event_per_transfer_of_a_link():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"code": "01"}, {"description": "VQRIO123"}, {"reference": "MA_GIAO_DICH_THU_NGHIEM"}]
+    "changes", [{"code": "01"}, {"description": "VQRIO123", "orderCode": 123}, {"reference": "MA_GIAO_DICH_THU_NGHIEM"}]
 )
 def test_what_is_not_received_or_only_a_trial_is_not_paid(changes):
     assert PROFILE.read(signed()).paid
+    assert PROFILE.read(signed(description="VQRIO123")).paid, "what a payer may write makes no trial"
     assert not PROFILE.read(signed(**changes)).paid
 
 

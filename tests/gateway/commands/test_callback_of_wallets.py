@@ -91,6 +91,20 @@ def test_one_secret_of_several_is_enough(name: str, secret: str, tmp_path: Path)
     assert run(*words, "--secret", f"{key}=another", env={variable: value}).exit_code == 1
 
 
+def test_of_two_rotating_secrets_the_one_that_proved_is_named(tmp_path: Path) -> None:
+    env = {
+        "DOISOAT_SECRET_SEPAY_WEBHOOK_SECRET": f"another,{SIGNING.partition('=')[2]}",
+        "DOISOAT_SECRET_SEPAY_API_KEY": f"another,{TOKEN.partition('=')[2]}",
+    }
+    named = {"sepay/received": "webhook_secret", "sepay/received-by-api-key": "api_key"}
+    for name, secret in named.items():
+        told, path = sample(name), tmp_path / "event.json"
+        path.write_bytes(told["body"].encode())
+        words = [word for header in told["headers"].items() for word in ("--header", ": ".join(header))]
+        lines = run("verify", "sepay", "--body", path, *words, env=env).stdout.splitlines()
+        assert [line for line in lines if line.startswith("signed with")] == [f"signed with {secret} 2 of 2"]
+
+
 @pytest.mark.parametrize(
     ("bank", "names"), [("sepay", "webhook_secret api_key"), ("casso", "checksum_key secure_token")]
 )
