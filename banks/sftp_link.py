@@ -98,11 +98,16 @@ class Deadline:
         """Seconds left, never below a millisecond (a time-out of 0 would mean "do not block")."""
         return max(self._until - self._clock(), 0.001)
 
+    @property
+    def over(self) -> bool:
+        """Whether the deadline has passed, or the link was cut for it."""
+        return self._cut_after is not None or self._clock() >= self._until
+
     def check(self) -> None:
         """Raise TransferError (may be tried again) once the deadline has passed or the link was cut."""
         if self._cut_after is not None:
             raise TransferError(f"expected an end within {self._cut_after:g} s, the link was cut then")
-        if self._clock() >= self._until:
+        if self.over:
             raise TransferError(f"expected the whole exchange within {self._seconds:g} s, it took longer")
 
     @contextmanager
@@ -135,7 +140,9 @@ class Link:
     def alive(self) -> bool:
         """Whether anything can still be asked; False once the link dropped, stalled or passed its deadline."""
         channel = self.client.get_channel()
-        return channel is not None and not channel.closed and channel.get_transport().is_active()
+        if channel is None or channel.closed or self.deadline.over:
+            return False
+        return channel.get_transport().is_active()
 
     @contextmanager
     def speaking(self, doing: str) -> Iterator[None]:
