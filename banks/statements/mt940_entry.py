@@ -27,6 +27,8 @@ NO_REFERENCE = frozenset(["NOT PROVIDED", *"NONREF NOREF NOTPROVIDED EREF EREF+ 
 """Words that stand for "none", or for "see :86:"."""
 _REFERENCE = 16
 """Characters SWIFT gives a reference in :61:; what follows them without `//` is the bank's remark."""
+_HALF_A_YEAR = timedelta(days=184)
+"""No day is farther from its nearest anniversary, except a 29 February that the near years don't have."""
 _VIETNAM = timezone(timedelta(hours=7))
 
 
@@ -164,8 +166,8 @@ def days(on: str, entry_on: str) -> tuple[date | None, date | None, str]:
     near = value_on or date(year, 2, 28)
     candidates = [day for each in (year - 1, year, year + 1) if (day := _day(each, entry_on))]
     booked_on = min(candidates, key=lambda day: abs(day - near), default=None)
-    if booked_on is None:
-        odd_date = odd_date or f"{year}-{entry_on[:2]}-{entry_on[2:]}"
+    if booked_on is None or abs(booked_on - near) > _HALF_A_YEAR:
+        booked_on, odd_date = None, odd_date or f"{year}-{entry_on[:2]}-{entry_on[2:]}"
     return value_on, booked_on, odd_date
 
 

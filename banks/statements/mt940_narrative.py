@@ -21,7 +21,7 @@ _SUBFIELDS = re.compile(r"\s*([0-9]{0,3})\s*([?<>~^|])(?=[0-9]{2})", re.ASCII)
 _WORDS = frozenset("EREF KREF MREF CRED DEBT SVWZ ABWA ABWE COAM OAMT RREF BREF PURP".split())
 _CODE_WORDS = re.compile(
     r"/(EREF|PREF|KREF|IREF|RREF|MARF|MREF|CSID|REMI|BENM|ORDP|NAME|IBAN|ACCW?|BIC|CNTP|TRTP|RTRN|ISDT|ULTD|ULTC|ULTB"
-    r"|ADDR|ID|CDTRREFTP|CDTRREF|PURP|OCMT|CHGS|EXCH|INST|SVCL|USTD|STRD|TRCD|BOOK|VALD)/"
+    r"|ADDR|ID|CDTRREFTP|CDTRREF|PURP|OCMT|CHGS|EXCH|INST|SVCL|USTD|STRD|TRCD|BOOK|VALD)(?=/)"
 )
 _TEXTS = frozenset(map(str, [*range(20, 30), *range(60, 64)]))
 _RETURNS = frozenset({"108", "109", "159", "181", "184"})
@@ -80,19 +80,20 @@ def _unwrapped(text: str, spaced: Container[int]) -> str:
 
 def _subfields(text: str, business_code: str, mark: str) -> Told:
     found: dict[str, str] = {}
-    texts, code = "", ""
+    code = ""
     for part in text.split(mark)[1:]:
         if part[:2].isdigit():
             code, told = part[:2], part[2:]
             # The same digits again are text, as in "?2024", and must not make the first part disappear.
             found[code] = f"{found[code]} {told}" if code in found else told
         else:
-            told = mark + part
-            found[code] += told
-        if code in _TEXTS:
-            if code == "60" and "29" not in found:
-                texts += "\n"
-            texts += told if len(told) >= _SUBFIELD_WIDTH else f"{told}\n"
+            found[code] += mark + part
+    if "60" in found and "29" not in found:
+        found["60"] = f"\n{found['60']}"  # only after the last of the first ten does the text go on there
+    # Text goes on from one part to the next where a part is full, so that a word or an id cut in two is whole again.
+    texts = "".join(
+        [part if len(part) >= _SUBFIELD_WIDTH else f"{part}\n" for code, part in found.items() if code in _TEXTS]
+    )
     get = found.get
     name, more = get("32", ""), get("33", "")
     if more:

@@ -129,6 +129,9 @@ class Statement:
     def take_entry(self, text: str) -> None:
         """Take a `:61:`; its line is told by `line` when everything that belongs to it has passed."""
         self.entries += 1
+        self._take_entry(text)
+
+    def _take_entry(self, text: str) -> None:
         if self.closed:
             raise Unreadable("expected no :61: after the closing balance, got one")
         entry = self.pending = read_entry(text, self.currency)
@@ -140,14 +143,14 @@ class Statement:
 
         Nearly all entries of nearly all files go this short way, which ends in the same line as the long one.
         """
+        self.entries += 1
         text, on, entry_on, mark, whole, part, own, bank, remark, told = found.groups("")
         value_on, booked_on, odd_date = days(on, entry_on)
         if odd_date or len(part) != self.places or self.closed:
-            self.take_entry(text)
+            self._take_entry(text)
             self.narrative = told
             return self.line()
         minor = int(whole + part)
-        self.entries += 1
         self.lines += 1
         if mark == "C":
             self.credit += minor

@@ -295,7 +295,7 @@ def test_the_line_is_that_of_the_element_far_down_a_long_file():
         (b"", "got an empty file"),
         (b"  \n", "got an empty file"),
         (b"%PDF-1.7", "got a PDF"),
-        (b":20:MT940\n:25:0011\n", "got text of another kind"),
+        (b"account;amount\n0011;844960\n", "got text of another kind"),
         (b"\xde\xad\xbe\xef", "got bytes beginning with de ad be ef"),
         (b"<html><body/></html>", "got XML of <html> (no namespace)"),
         (b"<Document xmlns='urn:iso:std:iso:20022:tech:xsd:pain.008.001.02'/>", "pain.008.001.02)"),
