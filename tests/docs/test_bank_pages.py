@@ -43,7 +43,7 @@ def test_every_command_prints_what_the_page_shows(page: Path, tmp_path: Path) ->
         assert any(output.startswith("not verified: ") for output in printed)
 
 
-@pytest.mark.parametrize("name", ["vnpay", "momo", "zalopay", "payos", "sepay", "casso", "standard"])
+@pytest.mark.parametrize("name", profile.names())
 def test_a_page_names_its_profile_and_every_secret(name: str) -> None:
     text = (ROOT / "docs" / "banks" / f"{name}.md").read_text("utf-8")
     assert TOML_PROFILE.findall(text) == [name]
