@@ -26,6 +26,7 @@ from banks.sftp_protocol import FileState
 __all__ = [
     "After",
     "Downloaded",
+    "NotStored",
     "RefusedName",
     "RemoteFile",
     "SftpEndpoint",
@@ -39,6 +40,10 @@ __all__ = [
 MAX_BYTES = 1024**3
 """The largest file taken unless the caller says otherwise: 1 GiB, about two million statement lines."""
 _PART = ".part"
+
+
+class NotStored(TransferError):
+    """Our own disk would not take the file: no other file of any bank would fare better now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +182,7 @@ def _storing(where: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise TransferError(f"{where}: can't be stored here: {error.strerror or error}") from error
+        raise NotStored(f"{where}: can't be stored here: {error.strerror or error}") from error
 
 
 def _sync_folder(folder: Path) -> None:

@@ -27,7 +27,8 @@ def put_away(session: SftpSession, remote: RemoteFile) -> bool:
         with session.link.speaking(f"putting {shown(remote.name)} away"):
             if not _is_same(client.state_of_name(inbox_path(session, remote.name)), remote):
                 return False
-            if remote.marker:
+            # One marker may stand for several files: the first of them took it along.
+            if remote.marker and client.state_of_name(inbox_path(session, remote.marker)) is not None:
                 _put(session, remote.marker, remote.mtime)
             moved = _put(session, remote.name, remote.mtime)
             if moved and not _is_same(client.state_of_name(moved), remote):

@@ -56,7 +56,7 @@ def upload(session: SftpSession, source: Path, name: str) -> Uploaded:
     endpoint = session.link.endpoint
     if not endpoint.outbox:
         raise Misconfigured(f"{endpoint}: expected an outbox to upload to, none is declared")
-    if fault := fault_of(name + endpoint.upload_marker + PART):
+    if fault := fault_of(name) or fault_of(name + endpoint.upload_marker + PART):
         raise TransferError(f"{endpoint}: {shown(name)}: {fault}", permanent=True)
     done = _place(session, name, lambda: source.open("rb"))
     if endpoint.upload_marker:

@@ -103,7 +103,7 @@ class WritingClient(ReadingClient):
         """
         try:
             self._asked(CMD_STATUS, CMD_RENAME, old, new)
-        except (FileNotFoundError, PermissionError, TimeoutError):
+        except TimeoutError:
             raise
         except OSError as error:
             if self.state_of_name(new) is not None:

@@ -27,6 +27,7 @@ from reconciliation.inbox import Delivery, RemoteFile
 log = logging.getLogger(__name__)
 
 _SETTLED_SECONDS = 10
+_MARKER_SECONDS = 3600
 _LEFT_BEHIND = timedelta(hours=1)
 """No fetch takes so long: a file as old as this is a killed one's, and customers' data should not lie about."""
 _ROUND_SECONDS = 560
@@ -53,11 +54,15 @@ class _Troubles:
     untold: int = 0
 
     def add(self, trouble: str) -> None:
-        if len(self.told) < _TOLD_TROUBLES:
-            self.told.append(trouble)
+        if self.note(trouble):
             log.warning("files of %s: %s", self.bank, trouble)
-        else:
+
+    def note(self, trouble: str) -> bool:
+        if len(self.told) == _TOLD_TROUBLES:
             self.untold += 1
+            return False
+        self.told.append(trouble)
+        return True
 
     def __str__(self) -> str:
         return "; ".join([*self.told, f"and {self.untold} more"] if self.untold else self.told)
@@ -134,9 +139,16 @@ class _Poll:
         now = clock.real()
         fresh = [one for one in listed if one not in seen and one.settled(quiet, now)]
         polled, taken = self._take_all(fresh, troubles)
-        self._put_all_away([one for one in [*listed, *session.unmarked] if one in seen] + taken, troubles)
+        kept = seen.union(taken)
+        # A marker may stand for several files: it stays until all of them are kept.
+        needed = {one.marker for one in listed if one not in kept} - {""}
+        done = [one for one in [*listed, *session.unmarked] if one in kept and one.marker not in needed]
+        self._put_all_away(done, troubles)
         for refused in session.refused:
-            troubles.add(f"{refused.shown}: {refused.reason}")
+            troubles.note(f"{refused.shown}: {refused.reason}")  # the listing has logged them
+        for unmarked in session.unmarked:
+            if unmarked not in seen and unmarked.settled(_MARKER_SECONDS, now):
+                troubles.add(f"{shown(unmarked.name)}: no marker has come, though it has lain still for an hour")
         self.contact.trouble = str(troubles)
         return polled
 
@@ -152,6 +164,8 @@ class _Poll:
                 break
             try:
                 fetched = sftp.download(self.contact.session, remote, self.folder)
+            except sftp.NotStored:
+                raise
             except TransferError as error:
                 if not self.contact.session.alive:
                     # Files that came before the link broke are progress: it rests only when nothing moves any more.
@@ -168,12 +182,12 @@ class _Poll:
                 log.info("files of %s: %d of %d taken", self.bank.name, len(taken), min(len(fresh), self.most))
         return polled, taken
 
-    def _put_all_away(self, kept: list[sftp.RemoteFile], troubles: _Troubles) -> None:
+    def _put_all_away(self, done: list[sftp.RemoteFile], troubles: _Troubles) -> None:
         """Archive or delete what is committed here, as declared; what fails is done again at the next poll."""
         session, failures = self.contact.session, 0
         if session.link.endpoint.after is sftp.After.LEAVE:
             return
-        for remote in kept:
+        for remote in done:
             if failures == _MAX_PUT_AWAY_FAILURES or not session.alive:
                 return
             try:

@@ -125,17 +125,19 @@ def test_twenty_megabytes_leave_in_bounded_memory(bank: Bank, ours: Path) -> Non
 def test_openssh_is_asked_to_flush_before_the_name_is_given(
     sshd: Bank, ours: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flushed: list[tuple[bool, list[str]]] = []
-    flush = WritingClient.flush_to_disk
+    flushed: list[list[str]] = []
+    request = WritingClient._request
 
-    def noting(self: WritingClient, handle: bytes) -> bool:
+    def noting(self: WritingClient, kind: int, *args: object) -> tuple[int, Message]:
         assert {FSYNC, POSIX_RENAME} <= self.extensions
-        flushed.append((flush(self, handle), list(outbox(sshd))))
-        return flushed[-1][0]
+        answer = request(self, kind, *args)
+        if args[0] == FSYNC:
+            flushed.append(list(outbox(sshd)))
+        return answer
 
-    monkeypatch.setattr(WritingClient, "flush_to_disk", noting)
+    monkeypatch.setattr(WritingClient, "_request", noting)
     send(sshd, ours)
-    assert flushed == [(True, ["debits.xml.part"])]
+    assert flushed == [["debits.xml.part"]]
 
 
 def test_a_server_without_extensions_is_not_asked_for_them(sandbox: Bank, ours: Path) -> None:

@@ -283,6 +283,43 @@ def test_a_kept_file_moves_to_the_archive_with_its_marker(poll, shelf, writable,
     assert rows("SELECT name FROM deliveries") == ["a.xml"]
 
 
+def test_a_marker_of_two_files_stays_until_both_are_kept(poll, shelf, writable):
+    put(shelf, "day.xml", b"1", 3)
+    put(shelf, "day.csv", b"2", 4)
+    put(shelf, "day.ok", b"", 5)
+    agreed = {**writable, "done_marker": ".ok", "pattern": "day.*"}
+    assert poll(**agreed, per_poll=1).kept == 1
+    assert set(os.listdir(shelf)) == {"archive", "day.xml", "day.csv", "day.ok"}
+    assert poll(**agreed).kept == 1
+    assert os.listdir(shelf) == ["archive"]
+    assert set(os.listdir(shelf / "archive")) == {"day.xml", "day.csv", "day.ok"}
+
+
+def test_a_file_whose_marker_never_comes_is_told(poll, shelf, one, caplog):
+    put(shelf, "a.xml", b"a")
+    (shelf / "b.xml").write_bytes(b"just come")
+    assert poll(done_marker=".ok").kept == 0
+    error = one("SELECT last_error FROM bank_links")
+    assert error == "a.xml: no marker has come, though it has lain still for an hour"
+    assert error in caplog.text
+
+
+def test_a_full_disk_of_ours_ends_the_poll_at_the_first_file(poll, shelf, one, monkeypatch, rows):
+    for number in range(3):
+        put(shelf, f"{number}.xml", b"%d" % number)
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        assert poll() == Polled(0, False)
+    failures, error = one("SELECT failures, last_error FROM bank_links")
+    assert failures == 1
+    assert "0.xml: can't be stored here: No space left" in error
+    assert poll().kept == 3
+
+
 def test_a_kept_file_is_deleted_where_that_is_agreed(poll, shelf, writable):
     put(shelf, "a.xml", b"a")
     assert poll(**{**writable, "after": "delete"}).kept == 1
