@@ -33,9 +33,9 @@ def test_the_walk_through_prints_what_it_shows(tmp_path: Path) -> None:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "DOISOAT_CONFIG": str(tmp_path / "doisoat.toml"), "DOISOAT_HOME": str(tmp_path),
     }  # fmt: skip
-    commands, expected = zip(
-        *(pair for one in CONSOLE.findall(WALK) for pair in zip(*shown(one), strict=True)), strict=True
-    )
+    parts = [shown(one) for one in CONSOLE.findall(WALK)]
+    commands = [command for one, _ in parts for command in one]
+    expected = [output for _, outputs in parts for output in outputs]
     script = "\n".join(f"{command}\necho; echo '== end'" for command in commands)
     done = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=True
@@ -61,8 +61,6 @@ def test_every_word_that_a_declaration_knows_is_explained() -> None:
         assert f"`{word}`" in KEYS, word
     rows = [line for line in KEYS.splitlines() if line.startswith("| `")]
     for outcome in Outcome:
-        row = next(
-            line for line in KEYS.splitlines() if line.startswith("| `") and f"`{outcome.value}`" in line.split("|")[1]
-        )
+        row = next(row for row in rows if f"`{outcome.value}`" in row.split("|")[1])
         told_by = SAME_AS.get(outcome)
         assert row.endswith("| required |" if told_by is None else f"| as `{told_by.value}` |")
