@@ -69,6 +69,16 @@ def test_reading_twice_changes_no_row(wiring, send, issue, rows):
     assert rows(BOOKS) == before
 
 
+@pytest.mark.parametrize("state", ["set_aside", "conflicting", "unreadable"])
+def test_what_waits_for_a_person_is_not_read_though_it_was_claimed(wiring, send, issue, change, rows, states, state):
+    issue(a_bill(1))
+    ids = send("FT1")
+    change("UPDATE deliveries SET state = :state", state=state)
+    callback_reading.read(wiring, ids)
+    assert states() == [state]
+    assert rows("SELECT id FROM payments") == []
+
+
 def test_an_attempt_that_moved_no_money_is_read_and_leaves_nothing(wiring, web, rows, states):
     web.get("/webhooks/vnpay?" + an_ipn(wiring, code_of(1), 5, vnp_ResponseCode="24", vnp_TransactionStatus="02"))
     callback_reading.read(wiring, claim(wiring))

@@ -145,6 +145,11 @@ def test_one_that_can_not_be_written_takes_nobody_with_it(intake, now, as_superu
     assert intake.keep(an_arrival(now, "evt_4")).body == b"accepted"
 
 
+def test_a_reason_may_repeat_what_no_text_can_hold(intake, now, rows):
+    intake.keep(an_arrival(now, state="unreadable", reason="expected a word, got a\0b"))
+    assert rows("SELECT reason FROM deliveries") == ["expected a word, got a�b"]
+
+
 def test_a_connection_that_died_is_replaced_and_nobody_notices(intake, now, as_superuser, rows):
     intake.keep(an_arrival(now))
     assert end_connections(as_superuser) == 1

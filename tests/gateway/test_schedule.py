@@ -234,6 +234,13 @@ def test_the_chain_is_signed_once_per_length_with_a_copy_outside(wiring, session
 # ── the leader ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+_HOLDERS = (
+    "SELECT {} FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted"
+    " AND classid = CAST(%s AS oid) AND objid = CAST(%s AS oid) AND datname = current_database()"
+)
+_LOCK = [AdvisoryLock.SCHEDULE >> 32, AdvisoryLock.SCHEDULE & 0xFFFFFFFF]
+
+
 class Beats:
     """Several beats in threads, each with connections of its own; `done` tells which of them did a duty, in order."""
 
@@ -294,12 +301,7 @@ def test_a_lead_ends_with_the_connection_that_holds_it_and_another_takes_over(be
     beats.start("two")
     beats.wirings["one"].__dict__["engine"] = cut_off.engine  # what it opens next fails; the lead has its connection
     with psycopg.connect(as_superuser, autocommit=True) as connection:
-        ended = connection.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND granted"
-            " AND classid = CAST(%s AS oid) AND objid = CAST(%s AS oid)"
-            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-            [AdvisoryLock.SCHEDULE >> 32, AdvisoryLock.SCHEDULE & 0xFFFFFFFF],
-        ).fetchall()
+        ended = connection.execute(_HOLDERS.format("pg_terminate_backend(pid, 5000)"), _LOCK).fetchall()
     assert ended == [(True,)]
     assert beats.await_next() in {"one", "two"}
     deadline = time.monotonic() + 10
@@ -349,6 +351,17 @@ def test_the_real_duties_can_all_be_done(wiring):
     assert wiring.valkey.exists("doisoat:rung:files")
     real = Wiring(replace(wiring.settings, sandbox=False), wiring.database_url, wiring.valkey_url)
     assert {duty.name: duty.seconds for duty in schedule.duties(real)}["files"] >= 60
+
+
+def test_a_leader_holds_no_transaction_open(beats, as_superuser):
+    beats.start("one")
+    beats.await_next()
+    deadline = time.monotonic() + 5
+    with psycopg.connect(as_superuser, autocommit=True) as connection:
+        # Between two looks at its lock it is idle; one that never commits would keep the database from cleaning up.
+        while connection.execute(_HOLDERS.format("state"), _LOCK).fetchall() != [("idle",)]:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
 
 def test_the_lock_is_let_go_when_the_beat_ends(beats, engine):
