@@ -13,7 +13,7 @@ import pytest
 
 from banks.sandbox.sftp_folder import Fault
 from banks.sandbox.sftp_server import SandboxSftpServer
-from gateway import clock, collecting
+from gateway import clock, collecting, keeping
 from gateway.collecting import Polled
 from gateway.database import transaction
 from gateway.settings import SftpSettings
@@ -406,7 +406,7 @@ def test_another_bank_s_file_of_that_name_is_no_question(wiring, bank, shelf, se
 
 def test_two_polls_at_once_keep_one_file_and_ask_nothing(wiring, bank, shelf, rows):
     put(shelf, "day.xml", b"x")
-    listed, together = collecting._seen, threading.Barrier(2)
+    listed, together = keeping.seen, threading.Barrier(2)
 
     def seen(*args):
         found = listed(*args)
@@ -414,7 +414,7 @@ def test_two_polls_at_once_keep_one_file_and_ask_nothing(wiring, bank, shelf, ro
         return found
 
     with pytest.MonkeyPatch.context() as patched, ThreadPoolExecutor(2) as pool:
-        patched.setattr(collecting, "_seen", seen)
+        patched.setattr(keeping, "seen", seen)
         kept = list(pool.map(lambda _: collecting.fetch(wiring, bank).kept, range(2)))
     assert sorted(kept) == [0, 1]
     assert rows("SELECT name FROM deliveries") == rows("SELECT name FROM remote_files") == ["day.xml"]
@@ -430,14 +430,14 @@ def test_a_link_that_breaks_after_some_files_is_progress_and_before_any_a_failur
     server.faults.plan(Fault.DROP)
     assert poll() == Polled(0, False)
     assert one("SELECT failures, last_success_at IS NULL FROM bank_links") == (1, True)
-    usual = collecting._take
+    usual = keeping.take
 
     def drop_afterwards(*args):
         server.faults.plan(Fault.DROP)
         return usual(*args)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(collecting, "_take", drop_afterwards)
+        patched.setattr(keeping, "take", drop_afterwards)
         assert poll() == Polled(1, True)
     failures, error = one("SELECT failures, last_error FROM bank_links")
     assert failures == 0
