@@ -1,4 +1,4 @@
-"""Keeping what was fetched: its bytes, its name so that it comes once, and the questions that a repeated name raises."""
+"""Keeping what was fetched: its bytes, its name so that it comes once, and the questions a repeated name raises."""
 
 import logging
 from collections.abc import Sequence
