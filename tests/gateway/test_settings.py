@@ -133,6 +133,84 @@ def test_a_mistake_in_the_file_is_one_line_naming_the_key(config, text, expected
     assert "doisoat.toml" in str(caught.value) or "banks." in str(caught.value)
 
 
+CALLBACK = """
+[banks.saomai.callback]
+fields = "json"
+[banks.saomai.callback.signature]
+algorithm = "ALGORITHM"
+encoding = "hex"
+key = "hash_key"
+covers = ["ref", "sum", "secret:hash_key"]
+separator = "|"
+stands_in = "sign"
+[banks.saomai.callback.notice]
+source_reference = "ref"
+amount = "sum"
+[banks.saomai.callback.answers]
+accepted = { body.code = "00" }
+unproven = { body.code = "97" }
+unreadable = { body.code = "99" }
+busy = { body.code = "98" }
+"""
+WEAK = CALLBACK.replace("ALGORITHM", "md5-with-secret")
+DECLARED = CALLBACK.replace("ALGORITHM", "hmac-sha256")
+
+
+def test_a_callback_declared_in_the_file_makes_a_profile_of_its_own(config):
+    bank = load(config(DECLARED)).banks["saomai"]
+    assert (bank.profile, bank.callbacks, bank.caller_profile().name) == ("declared", True, "saomai")
+    assert not load(config("[banks.saomai]\ncallbacks = false\n" + DECLARED)).banks["saomai"].callbacks
+    assert load(config('[banks.saomai]\nprofile = "declared"\n' + DECLARED)).banks["saomai"].callback
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (DECLARED.replace('"json"', '"xml"'), "saomai.callback.fields: expected one of json, form, query, got 'xml'"),
+        (DECLARED.replace("00", "97"), "saomai.callback.answers.unproven: expected another answer than accepted"),
+        ("[banks.saomai]\ncallback = 3", "saomai.callback: expected a table, got 3"),
+        ("[banks.saomai]\nprofile = 'momo'\n" + DECLARED, "saomai.profile: expected declared .* 'momo' with"),
+        ("[banks.saomai]\nprofile = 'declared'", "saomai.profile: expected declared .* 'declared' without"),
+        (WEAK, "saomai: expected allow_from, or mtls_header and mtls_identity, because .*, got neither"),
+        ("[banks.momo]\nallow_from = []", "momo.allow_from: expected a list of addresses .*, got \\[\\]"),
+        ("[banks.momo]\nallow_from = ['1.2.3']", "momo.allow_from: expected a list of addresses or networks"),
+        ("[banks.momo]\nallow_from = ['10.0.0.1/8']", "momo.allow_from: expected a list of addresses or networks"),
+        ("[banks.momo]\nallow_from = ['0.0.0.0/0']", "momo.allow_from: expected networks that are not"),
+        ("[banks.momo]\nmtls_header = 'a b'\nmtls_identity = 'x'", "momo.mtls_header: expected the name of a header"),
+        ("[banks.momo]\nmtls_header = 'X-Cert'", "momo.mtls_identity: expected a value, got none"),
+        ("[banks.momo]\nmtls_identity = 'CN=x'", "momo.mtls_header: expected a value, got none"),
+        (
+            "[banks.momo]\nmtls_header = 'X-Cert'\nmtls_identity = 'CN=x'",
+            "momo.mtls_header: expected trusted_proxies of at least 1 beside it, .*, got 0",
+        ),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_how_a_bank_calls_is_one_line_too(config, text, expected):
+    with pytest.raises(SettingsError, match=rf"banks\.{expected}") as caught:
+        load(config(text))
+    assert "\n" not in str(caught.value)
+    assert "doisoat.toml" in str(caught.value)
+
+
+def test_a_weak_proof_may_stand_beside_an_address_or_a_certificate(config):
+    origin = load(config("[banks.saomai]\nallow_from = ['203.0.113.0/24', '::1']\n" + WEAK)).banks["saomai"].origin
+    assert [str(network) for network in origin.allow_from] == ["203.0.113.0/24", "::1/128"]
+    mtls = "[banks.saomai]\nmtls_header = 'X-Cert'\nmtls_identity = 'CN=x'\n" + WEAK
+    with pytest.raises(SettingsError, match="trusted_proxies"):
+        load(config(mtls))
+    for proxies in ("trusted_proxies = 1\n" + mtls, mtls):
+        more = {} if proxies is not mtls else {"DOISOAT_TRUSTED_PROXIES": "1"}
+        assert load(config(proxies, **more)).banks["saomai"].origin.mtls_header == "x-cert"
+    assert load(config("[banks.saomai]\ncallbacks = false\n" + WEAK)), "a bank that never calls proves nothing wrongly"
+
+
+def test_vietcombank_does_not_start_without_one_of_them(config, monkeypatch):
+    monkeypatch.undo()
+    with pytest.raises(SettingsError, match=r"banks\.vietcombank: expected allow_from, or mtls_header"):
+        load(config("[banks.vietcombank]\nprofile = 'vietcombank'"))
+    assert load(config("[banks.vietcombank]\nprofile = 'vietcombank'\nallow_from = ['203.0.113.7']"))
+
+
 def test_a_missing_file_is_named():
     with pytest.raises(SettingsError, match=r"DOISOAT_CONFIG: .*/nowhere.toml: No such file"):
         load({"DOISOAT_CONFIG": "/nowhere.toml"})

@@ -215,3 +215,87 @@ def test_a_terminal_is_not_obeyed_and_a_signed_key_not_shown(tmp_path):
     )  # fmt: skip
     assert result.exit_code == 1
     assert "a.1.\\x1b[2J<webhook_secret>\n" in result.stdout
+
+
+# ── banks of the settings ────────────────────────────────────────────────────────────────────────────────────────────
+
+BANKS = """
+[banks.ctg]
+profile = "vietinbank"
+[banks.saomai.callback]
+fields = "json"
+[banks.saomai.callback.signature]
+algorithm = "hmac-sha256"
+encoding = "hex"
+key = "hash_key"
+covers = ["ref", "sum"]
+separator = "|"
+stands_in = "header:X-Sign"
+[banks.saomai.callback.notice]
+source_reference = "ref"
+amount = "sum"
+[banks.saomai.callback.answers]
+accepted = { body.code = "00" }
+unproven = { body.code = "97" }
+unreadable = { body.code = "99" }
+busy = { body.code = "98" }
+"""
+
+
+@pytest.fixture
+def with_banks(tmp_path, monkeypatch):
+    path = tmp_path / "doisoat.toml"
+    path.write_text(BANKS)
+    monkeypatch.setenv("DOISOAT_CONFIG", str(path))
+
+
+@pytest.mark.usefixtures("with_banks")
+def test_a_bank_of_the_settings_is_known_by_its_name(tmp_path):
+    body = tmp_path / "body"
+    body.write_bytes(b'{"ref":"R1","sum":844960}')
+    env = {"DOISOAT_SECRET_SAOMAI_HASH_KEY": HASH_KEY}
+    made = run("sign", "saomai", "--body", body, env=env)
+    assert made.exit_code == 0
+    header = made.stdout.splitlines()[1]
+    assert header.startswith("x-sign: ")
+    good = run("verify", "saomai", "--body", body, "--header", header, env=env)
+    assert good.stdout.startswith("verified\nevent id: sha256:")
+    wrong = run("verify", "saomai", "--body", body, "--header", "X-Sign: 00", env=env)
+    assert (wrong.exit_code, wrong.stdout.splitlines()[-1]) == (1, "R1|844960")
+    rotated = run("verify", "saomai", "--body", body, "--header", header, "--secret", "hash_key=x", "--secret",
+                  f"hash_key={HASH_KEY}")  # fmt: skip
+    assert "signed with hash_key 2 of 2" in rotated.stdout
+    assert run("verify", "saomai", "--body", body, "--header", header, "--secret", "hash_key=x").exit_code == 1
+
+
+@pytest.mark.usefixtures("with_banks")
+def test_a_bank_under_another_name_has_its_own_secrets(tmp_path):
+    told = sample("vietinbank/paid")
+    (key,) = told["secrets"]["bank_public_key"]
+    words = words_of(told, tmp_path, secrets=False)
+    assert run("verify", "ctg", *words, env={"DOISOAT_SECRET_CTG_BANK_PUBLIC_KEY": key}).exit_code == 0
+    missing = run("verify", "ctg", *words)
+    assert (missing.exit_code, missing.stdout) == (2, "")
+    assert "ctg needs --secret bank_public_key=VALUE" in missing.stderr
+    assert "our_private_key" not in missing.stderr, "our own key has no part in the proof"
+
+
+@pytest.mark.usefixtures("with_banks")
+def test_a_key_pair_is_signed_with_one_half_and_proven_with_the_other(tmp_path):
+    told = sample("vietinbank/paid")
+    words = words_of(told, tmp_path, secrets=False)
+    (private,) = told["signing"]["bank_private_key"]
+    made = run("sign", "ctg", *words, "--secret", f"bank_private_key={private}")
+    assert made.stdout_bytes.endswith(told["body"].encode())
+    assert "bank_private_key" in run("sign", "ctg", *words).stderr
+    unknown = run("sign", "ctg", *words, "--secret", "key=x")
+    assert "only bank_public_key, our_private_key, bank_private_key" in unknown.stderr
+
+
+def test_a_mistake_in_the_file_is_told_and_not_passed_over(tmp_path, monkeypatch):
+    path = tmp_path / "doisoat.toml"
+    path.write_text(BANKS.replace('"hex"', '"hexx"'))
+    monkeypatch.setenv("DOISOAT_CONFIG", str(path))
+    result = run("verify", "saomai", "--body", "-", stdin=b"{}")
+    assert result.exit_code == 2
+    assert "banks.saomai.callback.signature.encoding: expected one of hex, base64, got 'hexx'" in result.stderr
