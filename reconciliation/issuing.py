@@ -8,7 +8,7 @@ from datetime import date, datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import business_days, ledger, matching, outbox, rivals
+from reconciliation import business_days, guesses, ledger, matching, outbox, rivals
 from reconciliation.lifecycle import BILL, move
 
 
@@ -129,6 +129,12 @@ _PROBLEMS = """
     LIMIT 100
 """
 
+# A payment may have named these customers beside another one's bill, before anybody knew that they are customers.
+_UNKNOWN = """
+    SELECT DISTINCT customer_code FROM staged_bills s
+    WHERE NOT EXISTS (SELECT 1 FROM customers c WHERE c.code = s.customer_code)
+"""
+
 _CUSTOMERS = """
     INSERT INTO customers (code, office, language, consent, msisdn_sealed, msisdn_hash, msisdn_tail, created_at,
         updated_at)
@@ -186,6 +192,7 @@ def issue(session: Session, bills: Sequence[BillIn], *, now: datetime) -> Issued
     problems = session.scalars(text(_PROBLEMS)).all()
     if problems:
         raise BillsRefused(problems)
+    unknown = list(session.scalars(text(_UNKNOWN)))
     session.execute(text(_CUSTOMERS), {"now": now})
     superseded = list(session.scalars(text(_SUPERSEDED)))
     freed = withdraw(session, superseded, to="replaced", by="billing", why="a newer version was issued", now=now)
@@ -201,8 +208,8 @@ def issue(session: Session, bills: Sequence[BillIn], *, now: datetime) -> Issued
         ),
         {"ids": made},
     ).all()
-    early = matching.waiting(session, [*codes, *{bill.customer_code for bill in bills}]) if made else []
-    matched = matching.match(session, [*freed, *early], now=now)
+    early = matching.waiting(session, [*codes, *unknown])
+    matched = matching.match(session, [*freed, *early, *guesses.at_bills(session, made)], now=now)
     new = len(made) - len(superseded)
     return Issued(new, len(superseded), len(bills) - len(made), matched.allocations)
 
@@ -220,7 +227,7 @@ def withdraw(session: Session, bill_ids: Sequence[int], *, to: str, by: str, why
     values = {"ids": moved, "now": now, "as": to, "day": business_days.local_day(now)}
     ledger.post(session, _UNBOOK, values)
     outbox.withdraw_notices(session, moved, why=f"the bill is {to}", now=now)
-    return sorted(freed)
+    return sorted({*freed, *guesses.at_bills(session, moved)})
 
 
 def _plain(bill: BillIn) -> dict[str, object]:

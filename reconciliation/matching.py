@@ -1,8 +1,8 @@
 """Matching: which bill a payment settles, proven by a code that was quoted, never by the amount alone.
 
 Rules, first hit wins: the end-to-end id of a debit · the payment code or bill number quoted · one customer code quoted
-and exactly one open bill of that customer over exactly this amount. Whatever is ambiguous or contradicts itself goes
-to people. All of it is set-based: a batch of callbacks and a statement's lines take the same road.
+and exactly one bill of that customer over exactly this amount, which is a guess. Whatever is ambiguous or contradicts
+itself goes to people. All of it is set-based: a batch of callbacks and a statement's lines take the same road.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import ledger, outbox, rivals
+from reconciliation import guesses, ledger, outbox, references, rivals
 from reconciliation.db import AdvisoryLock
 from reconciliation.lifecycle import BILL, move
 from reconciliation.unmatched import ask_about, settle_answered
@@ -37,7 +37,8 @@ class Matched:
 
 _DECISIONS = """
     CREATE TEMP TABLE IF NOT EXISTS decisions (
-        payment_id bigint PRIMARY KEY, bill_id bigint, rule text, quoted text, verdict text NOT NULL, candidates text
+        payment_id bigint PRIMARY KEY, bill_id bigint, customer_id bigint, rule text, quoted text,
+        verdict text NOT NULL, candidates text
     ) ON COMMIT DELETE ROWS
 """
 
@@ -52,10 +53,12 @@ _LOCK_BILLS = """
 """
 
 # A bill's identity is its number: versions of one bill share it, and the newest version is the one that is owed.
-_DECIDE = """
+# What names one customer and no bill is a guess, weighed when all that is proven has settled; a payment code of a bill
+# that is not known yet names another bill than those that are.
+_DECIDE = f"""
     WITH todo AS MATERIALIZED (
-        SELECT id, minor - matched_minor AS remaining, end_to_end_id, quoted FROM payments
-        WHERE id = ANY(:ids) AND matched_minor < minor AND currency = 'VND' AND state IN ('reported', 'confirmed')
+        SELECT id, end_to_end_id, quoted, reversal FROM payments
+        WHERE id = ANY(:ids) AND currency = 'VND' AND state IN ('reported', 'confirmed')
     ), codes AS MATERIALIZED (
         SELECT id AS payment_id, unnest(quoted) AS code FROM todo
     ), identities AS MATERIALIZED (
@@ -77,52 +80,45 @@ _DECIDE = """
         SELECT x.payment_id, count(DISTINCT c.id) AS customers, min(c.id) AS customer_id,
             string_agg(DISTINCT c.code, ', ' ORDER BY c.code) AS customer_codes
         FROM codes x JOIN customers c ON c.code = x.code GROUP BY x.payment_id
-    ), exact AS MATERIALIZED (
-        SELECT p.payment_id, count(*) AS bills, min(b.id) AS bill_id,
-            string_agg(b.number, ', ' ORDER BY b.number) AS numbers
-        FROM people p JOIN todo t ON t.id = p.payment_id
-        JOIN bills b ON b.customer_id = p.customer_id AND b.state IN ('open', 'part_paid')
-                    AND b.minor - b.paid_minor = t.remaining
-        WHERE p.customers = 1 AND NOT EXISTS (SELECT 1 FROM named n WHERE n.payment_id = p.payment_id)
-        GROUP BY p.payment_id
+    ), unknown AS MATERIALIZED (
+        SELECT DISTINCT payment_id FROM codes WHERE code ~ '{references.PAYMENT_CODE}'
     )
-    INSERT INTO decisions (payment_id, bill_id, rule, quoted, verdict, candidates)
-    SELECT t.id,
-        CASE WHEN n.bills = 1 THEN w.id WHEN e.bills = 1 THEN e.bill_id END,
-        CASE WHEN n.bills = 1 THEN n.rule WHEN e.bills = 1 THEN 'customer_amount' END,
-        CASE WHEN n.bills = 1 THEN n.quoted WHEN e.bills = 1 THEN p.customer_codes END,
+    INSERT INTO decisions (payment_id, bill_id, customer_id, rule, quoted, verdict, candidates)
+    SELECT t.id, w.id, p.customer_id, n.rule, coalesce(n.quoted, p.customer_codes),
         CASE
+            WHEN t.reversal THEN 'reversal'
             WHEN n.bills > 1 THEN 'several_bills'
             WHEN n.bills = 1 AND (p.customers > 1 OR p.customer_id <> w.customer_id) THEN 'contradiction'
             WHEN n.bills = 1 AND w.state IN ('cancelled', 'replaced') THEN 'cancelled'
             WHEN n.bills = 1 THEN 'match'
             WHEN p.customers > 1 THEN 'several_customers'
-            WHEN e.bills > 1 THEN 'several_bills'
-            WHEN e.bills = 1 THEN 'match'
-            WHEN p.customers = 1 THEN 'other_amount'
+            WHEN p.customers = 1 AND u.payment_id IS NULL THEN 'guess'
             ELSE 'unknown'
         END,
-        coalesce(n.numbers, e.numbers, p.customer_codes)
+        coalesce(n.numbers, p.customer_codes)
     FROM todo t
     LEFT JOIN named n ON n.payment_id = t.id
     LEFT JOIN newest w ON w.number = n.number AND n.bills = 1
     LEFT JOIN people p ON p.payment_id = t.id
-    LEFT JOIN exact e ON e.payment_id = t.id
+    LEFT JOIN unknown u ON u.payment_id = t.id
     ORDER BY t.id
-"""
+    ON CONFLICT (payment_id) DO NOTHING
+"""  # noqa: S608 - put together from constants
 
-# Each bill takes one payment a turn, so that two payments for one bill settle in an order that does not depend on
-# which was heard first.
+# Each bill is shared out in turn, so that it does not depend on which payment was heard first.
 _ALLOCATE = f"""
     WITH ready AS (
         SELECT d.*, p.minor - p.matched_minor AS remaining, b.minor - b.paid_minor AS owed, b.number,
-            row_number() OVER (PARTITION BY d.bill_id ORDER BY {rivals.turn("d")}) AS turn
+            sum(p.minor - p.matched_minor) OVER (
+                PARTITION BY d.bill_id ORDER BY {rivals.turn("d")} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            ) AS before
         FROM decisions d JOIN payments p ON p.id = d.payment_id JOIN bills b ON b.id = d.bill_id
         WHERE d.verdict = 'match' AND b.state IN ('open', 'part_paid', 'paid') AND b.paid_minor < b.minor
           AND p.matched_minor < p.minor
-          AND (d.rule <> 'customer_amount' OR b.minor - b.paid_minor = p.minor - p.matched_minor)
           AND NOT EXISTS (SELECT 1 FROM allocations a
                           WHERE a.payment_id = d.payment_id AND a.bill_id = d.bill_id AND a.undone_at IS NULL)
+    ), shared AS (
+        SELECT payment_id, bill_id, rule, quoted, number, remaining, owed - coalesce(before, 0) AS owed FROM ready
     )
     INSERT INTO allocations (payment_id, bill_id, minor, rule, quoted, evidence, by, at)
     SELECT payment_id, bill_id, least(remaining, owed), rule, quoted,
@@ -139,7 +135,7 @@ _ALLOCATE = f"""
             ELSE '; ' || owed || ' đ owed of ' || remaining || ' đ paid.'
         END,
         'matching', :now
-    FROM ready WHERE turn = 1 ORDER BY bill_id
+    FROM shared WHERE owed > 0 ORDER BY payment_id
     RETURNING id, payment_id, bill_id
 """  # noqa: S608 - put together from constants
 
@@ -175,10 +171,13 @@ def wait_for_bills(session: Session, *, alone: bool = False) -> None:
 
 
 def waiting(session: Session, codes: Sequence[str]) -> list[int]:
-    """Return the payments with money left that quote one of `codes`: they may have come before their bill."""
+    """Return the payments that quote one of `codes`: they came before their bill, or name a second bill now known."""
     found = session.scalars(
         text(
-            "SELECT id FROM payments WHERE matched_minor < minor AND (quoted && :codes OR end_to_end_id = ANY(:codes))"
+            """
+            SELECT p.id FROM unnest(CAST(:codes AS text[])) AS c (code) JOIN payments p ON p.quoted @> ARRAY[c.code]
+            UNION SELECT id FROM payments WHERE end_to_end_id <> '' AND end_to_end_id = ANY(:codes)
+            """
         ),
         {"codes": list(codes)},
     )
@@ -200,10 +199,14 @@ def _match_batch(session: Session, ids: list[int], now: datetime) -> Matched:
         ids = [*ids, *others]
         session.execute(text(_LOCK_BILLS), {"ids": ids})
     bills |= rivals.make_room(session, ids, bills, now=now)
-    allocations: list[int] = []
-    while rows := session.execute(text(_ALLOCATE), {"now": now}).all():
-        allocations += [row.id for row in rows]
-        bills |= {row.bill_id for row in rows}
+    proven = session.execute(text(_ALLOCATE), {"now": now}).all()
+    bills |= {row.bill_id for row in proven}
+    weighed = _weigh_guesses(session, bills, now)
+    ids = sorted({*ids, *weighed.payments})
+    bills |= weighed.freed
+    guessed = session.execute(text(_ALLOCATE), {"now": now}).all()
+    bills |= {row.bill_id for row in guessed}
+    allocations = [row.id for row in (*proven, *guessed)]
     ledger.post(session, _ALLOCATED, {"ids": allocations, "now": now})
     paid = settle_bills(session, bills, why="matched", now=now)
     outbox.promise_confirmations(session, allocations, now=now)
@@ -211,6 +214,24 @@ def _match_batch(session: Session, ids: list[int], now: datetime) -> Matched:
     questions = ask_about(session, ids, now=now)
     settle_answered(session, ids, paid, now=now)
     return Matched(len(allocations), len(paid), questions)
+
+
+def _weigh_guesses(session: Session, bills: set[int], now: datetime) -> guesses.Weighed:
+    """Weigh the guesses of this batch and those at bills it has changed, with all others at the same customers."""
+    gathered = guesses.gather(session, bills)
+    if gathered:
+        session.execute(text(_LOCK_PAYMENTS), {"ids": gathered})
+        decided = set(session.scalars(text("SELECT payment_id FROM decisions")))
+        added = [one for one in gathered if one not in decided]
+        session.execute(text(_DECIDE), {"ids": added})
+        # Those that name a bill were settled with it; they only quote the customer as well.
+        session.execute(
+            text("DELETE FROM decisions WHERE payment_id = ANY(:added) AND verdict <> 'guess'"), {"added": added}
+        )
+    weighed = guesses.weigh(session, now=now)
+    short = guesses.holders(session, weighed.freed)
+    session.execute(text(_DECIDE), {"ids": short})
+    return guesses.Weighed([*weighed.payments, *short], weighed.freed)
 
 
 def settle_bills(session: Session, bill_ids: set[int], *, why: str, now: datetime) -> list[int]:

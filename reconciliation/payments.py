@@ -38,6 +38,8 @@ class Payment(Base):
         Index("ix_payments_unmatched", "id", postgresql_where=text("matched_minor < minor")),
         Index("ix_payments_unconfirmed", "source", "minor", postgresql_where=text("state = 'reported'")),
         Index("ix_payments_untold", "source", "minor", postgresql_where=text("source_reference LIKE 'line:%'")),
+        # Without the list of pending entries, which every look-up would read through.
+        Index("ix_payments_quoted", "quoted", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
         Index(None, "business_date", "source"),
         CheckConstraint("minor > 0", name="positive"),
         CheckConstraint("matched_minor >= 0 AND matched_minor <= minor", name="matched_within_amount"),
@@ -61,6 +63,8 @@ class Payment(Base):
     narrative: Mapped[Label]
     quoted: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     """Codes found in what the payer or bank wrote: evidence for matching."""
+    reversal: Mapped[bool] = mapped_column(server_default="false")
+    """Money that only comes back, as a statement's line says: it settles no bill by itself."""
     payer_tail: Mapped[Label]
     payer_hash: Mapped[bytes | None]
     origin: Mapped[str]

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import business_days, ledger
+from reconciliation import business_days, ledger, references
 
 _TURN = """
     ({claim}.rule = 'customer_amount'),
@@ -53,15 +53,20 @@ def undo(session: Session, allocation_ids: Sequence[int], *, by: str, why: str, 
     return freed
 
 
-# Evidence may grow: a callback told a code, the statement's line of the same transaction tells another one.
-_DOUBTED = """
+# Evidence may grow: a callback told a code, the statement's line of the same transaction tells another one. A guess
+# whose payment names a bill, known or not, is no guess any more.
+_DOUBTED = f"""
     SELECT a.id FROM allocations a JOIN payments p ON p.id = a.payment_id JOIN bills b ON b.id = a.bill_id
     WHERE a.payment_id = ANY(:ids) AND a.undone_at IS NULL AND a.by = 'matching' AND (
         EXISTS (SELECT 1 FROM bills o WHERE o.payment_code = ANY(p.quoted) AND o.number <> b.number)
         OR EXISTS (SELECT 1 FROM bills o WHERE o.number = ANY(p.quoted) AND o.number <> b.number)
         OR EXISTS (SELECT 1 FROM bills o WHERE o.end_to_end_id = p.end_to_end_id AND o.number <> b.number)
-        OR EXISTS (SELECT 1 FROM customers c WHERE c.code = ANY(p.quoted) AND c.id <> b.customer_id))
-"""
+        OR EXISTS (SELECT 1 FROM customers c WHERE c.code = ANY(p.quoted) AND c.id <> b.customer_id)
+        OR (a.rule = 'customer_amount' AND (
+            EXISTS (SELECT 1 FROM unnest(p.quoted) AS code WHERE code ~ '{references.PAYMENT_CODE}')
+            OR EXISTS (SELECT 1 FROM bills o WHERE o.payment_code = ANY(p.quoted) OR o.number = ANY(p.quoted))
+            OR EXISTS (SELECT 1 FROM bills o WHERE o.end_to_end_id = p.end_to_end_id))))
+"""  # noqa: S608 - put together from constants
 
 
 def undo_doubted(session: Session, payment_ids: Sequence[int], *, now: datetime) -> set[int]:
@@ -118,7 +123,8 @@ _OUT_OF_TURN = f"""
 
 _DECIDED_AS_BEFORE = """
     INSERT INTO decisions (payment_id, bill_id, rule, quoted, verdict)
-    SELECT payment_id, bill_id, rule, quoted, 'match' FROM allocations WHERE id = ANY(:undone) ORDER BY payment_id, id
+    SELECT payment_id, bill_id, rule, quoted, 'match' FROM allocations
+    WHERE id = ANY(:undone) AND rule <> 'customer_amount' ORDER BY payment_id, id
     ON CONFLICT (payment_id) DO NOTHING
 """
 

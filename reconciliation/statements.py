@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, text
+from sqlalchemy import Computed, ForeignKey, Index, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -11,13 +11,13 @@ from reconciliation.lifecycle import STATEMENT
 
 
 class Statement(Base):
-    """One statement (camt.053) or notice (camt.052/054); the same id twice on one account is accepted only once."""
+    """One statement (camt.053) or notice (camt.052/054); an account's id is accepted once a year."""
 
     __tablename__ = "statements"
     __table_args__ = (
         Index(
             "uq_statements_accepted",
-            "bank", "account_hash", "kind", "statement_id", "page",
+            "bank", "account_hash", "kind", "statement_id", "page", "year",
             unique=True,
             postgresql_where=text("state = 'accepted'"),
         ),
@@ -42,6 +42,8 @@ class Statement(Base):
     from_on: Mapped[date | None]
     to_on: Mapped[date | None]
     closing_on: Mapped[date | None]
+    year: Mapped[int] = mapped_column(Computed("coalesce(EXTRACT(year FROM closing_on), 0)::bigint", persisted=True))
+    """Part of the identity: banks begin their numbering anew each year."""
     opening_minor: Mapped[int | None]
     closing_minor: Mapped[int | None]
     credit_minor: Mapped[Minor] = mapped_column(server_default="0")

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from reconciliation import mismatches
 
-CODES = ("M03", "M04", "M05", "M06", "M07", "M12")
+CODES = ("M03", "M04", "M05", "M06", "M07", "M09", "M12")
 """The codes that ask about a payment's money; at most one of them is open for a payment."""
 
 # Reads the decisions of the batch being matched. `owed` is what the bill still lacks, `left` what the payment has over.
@@ -25,10 +25,11 @@ _ASK = """
         SELECT true AS own FROM allocations a
         WHERE a.payment_id = p.id AND a.bill_id = d.bill_id AND a.undone_at IS NULL
     ) mine ON true
-    LEFT JOIN LATERAL (
-        SELECT bool_or(q.source <> p.source) AS other_channel FROM allocations a JOIN payments q ON q.id = a.payment_id
-        WHERE a.bill_id = d.bill_id AND a.payment_id <> p.id AND a.undone_at IS NULL
-    ) others ON true
+    LEFT JOIN (
+        SELECT a.bill_id, array_agg(DISTINCT q.source) AS sources FROM allocations a
+        JOIN payments q ON q.id = a.payment_id
+        WHERE a.bill_id IN (SELECT bill_id FROM decisions) AND a.undone_at IS NULL GROUP BY 1
+    ) settlers ON settlers.bill_id = d.bill_id
     LEFT JOIN LATERAL (
         SELECT bool_or(q.source <> p.source) AS other_channel, true AS any
         FROM customers c JOIN bills pb ON pb.customer_id = c.id AND pb.state = 'paid' AND pb.minor = p.minor
@@ -37,11 +38,12 @@ _ASK = """
         GROUP BY c.id LIMIT 1
     ) settled ON true
     CROSS JOIN LATERAL (SELECT CASE
+        WHEN p.reversal THEN 'M09'
         WHEN d.verdict = 'match' AND mine.own AND p.matched_minor < p.minor THEN 'M03'
         WHEN d.verdict = 'match' AND mine.own AND b.paid_minor < b.minor THEN 'M03'
         WHEN d.verdict = 'match' AND mine.own THEN NULL
         WHEN d.verdict = 'match' AND b.paid_minor < b.minor THEN 'M03'
-        WHEN d.verdict = 'match' AND others.other_channel THEN 'M04'
+        WHEN d.verdict = 'match' AND p.source <> ANY(settlers.sources) THEN 'M04'
         WHEN d.verdict = 'match' THEN 'M06'
         WHEN d.verdict = 'contradiction' THEN 'M05'
         WHEN d.verdict = 'cancelled' THEN 'M07'

@@ -23,6 +23,7 @@ from reconciliation.issuing import BillIn, Issued
 from reconciliation.sealing import Sealer
 from reconciliation.statement_loading import Loaded
 from reconciliation.statements import Statement
+from reconciliation.tables import metadata
 
 DAY = date(2026, 11, 18)
 ACCOUNT = "190026112233"
@@ -159,6 +160,11 @@ class Books:
 
         found: Loaded = self.run(act)
         return found
+
+    def clear(self) -> None:
+        """Begin anew with empty books."""
+        self.as_owner(*[f"DELETE FROM {table.name}" for table in metadata.sorted_tables])
+        self.kept.clear()
 
     def rows(self, query: str, **values: Any) -> list[Any]:
         """Rows of a query, as plain tuples."""

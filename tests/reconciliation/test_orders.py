@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import date, timedelta
+from itertools import permutations
 from random import Random
 
 import pytest
 
 from reconciliation.issuing import BillsRefused
 from tests.reconciliation.books import (
+    CODE,
     CUSTOMER,
     DAY,
+    OTHER_CODE,
     OTHER_CUSTOMER,
     Books,
     a_bill,
@@ -129,3 +132,86 @@ def test_every_order_of_the_same_facts_ends_in_the_same_books(sound_books: Books
         assert not other, f"after {played}: {other}"
         if not run % 10:
             assert sound_books.broken() == [], played
+
+
+Act = Callable[[Books], object]
+NEXT_CODE = CUSTOMER + "11226"
+
+
+def issues(number: str = "HD0001", minor: int = 100_000, code: str = CODE, **more: object) -> Act:
+    return lambda books: books.issue(a_bill(number, minor, code, **more))
+
+
+def hears(reference: str = "T1", minor: int = 100_000, code: str = "", **more: object) -> Act:
+    return lambda books: books.hear(a_notice(reference, minor, code, **more))
+
+
+def guesses(reference: str = "T1", minor: int = 100_000, **more: object) -> Act:
+    return hears(reference, minor, customer_code=CUSTOMER, **more)
+
+
+A, B = issues(), issues("HD0002", code=NEXT_CODE)
+OTHERS = issues("HD0009", 70_000, OTHER_CODE, customer_code=OTHER_CUSTOMER)
+PAID, OPEN = ("paid", 100_000), ("open", 0)
+
+# facts → what each bill comes to, what each payment settles, what is asked
+STORIES: dict[str, tuple[list[Act], dict[str, tuple[str, int]], dict[str, int], set[tuple[str, str]]]] = {
+    "a payment that names a bill issued last": (
+        [A, OTHERS, hears(code=CODE, narrative="HD0009")],
+        {"HD0001": OPEN, "HD0009": OPEN}, {"T1": 0}, {("M12", "T1")},
+    ),
+    "a payment that names a customer known last": (
+        [A, OTHERS, hears(code=CODE, narrative=OTHER_CUSTOMER)],
+        {"HD0001": OPEN, "HD0009": OPEN}, {"T1": 0}, {("M05", "T1")},
+    ),
+    "two bills over the amount of a guess": (
+        [A, B, guesses()], {"HD0001": OPEN, "HD0002": OPEN}, {"T1": 0}, {("M12", "T1")},
+    ),
+    "two bills over the amount, one of them paid by its code": (
+        [A, B, guesses(), hears("T2", code=NEXT_CODE)],
+        {"HD0001": PAID, "HD0002": PAID}, {"T1": 100_000, "T2": 100_000}, set(),
+    ),
+    "a guess over what a part payment leaves": (
+        [A, guesses(minor=60_000, paid_at=at(3)), hears("T2", 40_000, CODE)],
+        {"HD0001": PAID}, {"T1": 60_000, "T2": 40_000}, set(),
+    ),
+    "a guess at what was left before a second bill fitted as well": (
+        [A, issues("HD0002", 60_000, NEXT_CODE), guesses(minor=60_000, paid_at=at(3)), hears("T2", 40_000, CODE)],
+        {"HD0001": ("part_paid", 40_000), "HD0002": OPEN}, {"T1": 0, "T2": 40_000}, {("M12", "T1"), ("M03", "T2")},
+    ),
+    "next month's bill over the same amount": (
+        [A, issues("HD0002", code=NEXT_CODE, issued_on=date(2026, 12, 16)), guesses(),
+         guesses("T2", paid_at=at(1) + timedelta(days=30))],
+        {"HD0001": PAID, "HD0002": PAID}, {"T1": 100_000, "T2": 100_000}, set(),
+    ),
+    "two guesses at one bill": (
+        [A, guesses(), guesses("T2", paid_at=at(2))],
+        {"HD0001": PAID}, {"T1": 100_000, "T2": 0}, {("M06", "T2")},
+    ),
+    "two guesses, two bills nobody can tell apart": (
+        [A, B, guesses(), guesses("T2", paid_at=at(2))],
+        {"HD0001": OPEN, "HD0002": OPEN}, {"T1": 0, "T2": 0}, {("M12", "T1"), ("M12", "T2")},
+    ),
+    "a guess whose own line names the bill": (
+        [A, guesses(bank_reference="B1", paid_at=at(5)),
+         hears("T2", code=CODE, paid_at=at(6), bank_reference="B2"),
+         lambda books: books.read(a_line(reference="B1", narrative=CODE), opening=0)],
+        {"HD0001": PAID}, {"T1": 100_000, "T2": 0}, {("M06", "T2")},
+    ),
+    "the code of a bill that never comes, and a bill over the same amount": (
+        [issues("HD0002", code=NEXT_CODE), hears(code=CODE)], {"HD0002": OPEN}, {"T1": 0}, {("M12", "T1")},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_each_order_of_a_few_facts_ends_in_the_same_books(books: Books, story: str) -> None:
+    acts, bills, payments, questions = STORIES[story]
+    for order in permutations(range(len(acts))):
+        books.clear()
+        for number in order:
+            acts[number](books)
+        assert {number: books.paid(number) for number in bills} == bills, order
+        assert books.matched() == payments, order
+        assert books.open_questions() == questions, order
+        assert books.broken() == [], order
