@@ -210,6 +210,7 @@ ACTORS = {
     "statement": _("statement"),
     "reader": _("reader"),
     "deadlines": _("deadlines"),
+    "collecting": _("file fetching"),
     "outbox": _("SMS outbox"),
     "sender": _("SMS sender"),
 }
@@ -223,6 +224,8 @@ REASONS = {
     "a newer version was issued": _("a newer version was issued"),
     "asked anew under another code": _("asked anew under another code"),
     "the file came": _("the file came"),
+    "the link works again": _("the link works again"),
+    "the same bytes as a file kept before; not read again": _("the same bytes as a file kept before; not read again"),
     "the statement line came": _("the statement line came"),
     "booked from the statement line; no callback came": _("booked from the statement line; no callback came"),
     "booked by the bank on a later day; it cleared itself": _("booked by the bank on a later day; it cleared itself"),
@@ -271,6 +274,7 @@ FACTS: Mapping[str, tuple[str, str, Any]] = {
     "day": ("expected", "day", _("Business day")),
     "reported_on": ("expected", "day", _("Told for the day")),
     "first": ("expected", "text", _("First sent as statement")),
+    "first_sha256": ("expected", "text", _("SHA-256 at first")),
     "paid": ("arrived", "money", _("Paid")),
     "matched": ("arrived", "money", _("Matched so far")),
     "arrived": ("arrived", "money", _("On the statement")),
@@ -282,6 +286,8 @@ FACTS: Mapping[str, tuple[str, str, Any]] = {
     "reasons": ("arrived", "text", _("What does not agree")),
     "statement": ("arrived", "text", _("Statement")),
     "lines": ("arrived", "text", _("Lines")),
+    "file": ("arrived", "text", _("File")),
+    "sha256": ("arrived", "text", _("SHA-256")),
 }
 """A mismatch's fact → its side (what was expected, what arrived), how it is written, and its name."""
 
