@@ -1,7 +1,8 @@
 """MT940: entries a second of our reader against the mt-940 package, in three kinds of narrative, and our memory.
 
-Prints one JSON object, of entries per CPU second so that what else runs counts for little; `ratio` is ours over theirs on a file of all three kinds in equal parts, `ratios` each by
-itself, `peak_mb` the largest resident size of a process that reads 1,000,000 entries from disk, at most 40.
+Prints one JSON object, of entries per CPU second, so that what else runs counts for little. `ratio` is ours over theirs
+on a file of all three kinds in equal parts, `ratios` on each by itself; `peak_mb` is the largest resident size of a
+process that reads 1,000,000 entries from disk, at most 40.
 """
 
 import io

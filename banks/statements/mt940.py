@@ -34,17 +34,17 @@ def read(stream: Readable) -> Iterator[StatementEvent]:
     walk = _Walk()
     tag, at = "", 0
     try:
-        for tag, at, text, found in mt940_fields.fields(stream):
+        for tag, at, text, run in mt940_fields.fields(stream):
             statement = walk.statement
             if tag == "61" and statement is not None:
-                if statement.pending is not None and (line := statement.line()) is not None:
+                if (line := statement.line()) is not None:
                     yield line
                 if statement.opened is None:
                     yield statement.open()
-                if found is None:
+                if run is None:
                     statement.take_entry(text)
-                elif (line := statement.take_whole(found)) is not None:
-                    yield line
+                else:
+                    yield from statement.take_run(run, at)
             elif tag == "86" and statement is not None:
                 statement.take_narrative(text)
             else:
@@ -74,6 +74,7 @@ class _Walk:
         way = [f"message {self.messages}" if self.messages else ""]
         if tag == "61" and statement is not None and statement.entries:
             way.append(f":61: {statement.entries}")
+            at = statement.wrong_line or at
         elif tag not in ("", "{", "-"):
             way.append(f":{tag}:")
         way.append(f"line {at}" if at else "")

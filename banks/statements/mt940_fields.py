@@ -12,9 +12,12 @@ from banks.records import Readable
 from banks.statements import mt940_text
 from banks.statements.mt940_entry import PLAIN_ENTRY
 
-Field = tuple[str, int, str, re.Match[str] | None]
-"""Tag without its colons, the line it starts on, its text with lines joined by a line feed; and for a `:61:` with its
-`:86:` that was read in one go the match of it: the groups of PLAIN_ENTRY, then the text of the `:86:`."""
+Field = tuple[str, int, str, list[re.Match[str]] | None]
+"""Tag without its colons, the line it starts on, its text with lines joined by a line feed, and None.
+
+Instead of text, a run of `:61:` with one `:86:` each that were read in one go are their matches: the groups of
+PLAIN_ENTRY, then the text of the `:86:`; the line is that of the first.
+"""
 
 MAX_FIELD = 64 * 1024
 """Characters of one field: SWIFT allows 390, real banks a few thousand."""
@@ -48,18 +51,32 @@ def fields(stream: Readable) -> Iterator[Field]:
     for text in mt940_text.blocks(stream):
         at, size = 0, len(text)
         while at < size:
-            found = _WHOLE.match(text, at)
-            if found is not None and found.end() - at < MAX_FIELD:
+            run = _run(text, at)
+            if run:
                 if scanner.is_waiting:
                     yield from scanner.before_entry(number)
-                yield "61", number, "", found
-                number += text.count("\n", at, at := found.end())
+                yield "61", number, "", run
+                number += text.count("\n", at, at := run[-1].end())
             else:
                 end = text.index("\n", at)
                 yield from scanner.take(text[at:end], number)
                 number += 1
                 at = end + 1
     yield from scanner.end()
+
+
+def _run(text: str, at: int) -> list[re.Match[str]]:
+    """Return the matches of the whole entries that follow each other from `at` on."""
+    run: list[re.Match[str]] = []
+    if not text.startswith(":61:", at):
+        return run
+    for found in _WHOLE.finditer(text, at):
+        start, end = found.span()
+        if start != at or end - at > MAX_FIELD:
+            break
+        run.append(found)
+        at = end
+    return run
 
 
 class _Scanner:

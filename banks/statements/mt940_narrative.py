@@ -23,11 +23,17 @@ _CODE_WORDS = re.compile(
     r"/(EREF|PREF|KREF|IREF|RREF|MARF|MREF|CSID|REMI|BENM|ORDP|NAME|IBAN|ACCW?|BIC|CNTP|TRTP|RTRN|ISDT|ULTD|ULTC|ULTB"
     r"|ADDR|ID|CDTRREFTP|CDTRREF|PURP|OCMT|CHGS|EXCH|INST|SVCL|USTD|STRD|TRCD|BOOK|VALD)(?=/)"
 )
+# A mark without two digits after it is text.
+_PARTS = {
+    mark: re.compile(r"@([0-9]{2})([^@]*(?:@(?![0-9]{2})[^@]*)*)".replace("@", f"\\{mark}"), re.ASCII)
+    for mark in "?<>~^|"
+}
 _TEXTS = frozenset(map(str, [*range(20, 30), *range(60, 64)]))
 _RETURNS = frozenset({"108", "109", "159", "181", "184"})
 """Business codes under which German banks give a returned debit or transfer, with the reason in subfield 34."""
 _SUBFIELD_WIDTH = 27
 _LINE_WIDTH = 65
+_FULL = (_LINE_WIDTH - 4, _LINE_WIDTH)
 _SHORT_LINES = frozenset(range(_LINE_WIDTH))
 _CUT_LINES = frozenset({_LINE_WIDTH - 1})
 
@@ -46,12 +52,12 @@ class Told(NamedTuple):
 
 def read(text: str) -> Told:
     """Read the text of a `:86:`, its lines joined by line feeds; whatever its style, nothing in it is refused."""
-    marked = None if text[:1].isalpha() else _SUBFIELDS.match(text)
-    if marked is not None:
-        whole = _unwrapped(text, _CUT_LINES) if "\n" in text else text
-        return _subfields(whole, marked[1], marked[2])
+    if not text[:1].isalpha():
+        marked = _SUBFIELDS.match(text)
+        if marked is not None:
+            return _subfields(_joined(text, _CUT_LINES) if "\n" in text else text, marked[1], marked[2])
     if "\n" in text:
-        text = _clean(_unwrapped(text, _SHORT_LINES))
+        text = unwrapped(text)
     if text.startswith("/"):
         return _code_words(text)
     if "+" in text:
@@ -60,40 +66,45 @@ def read(text: str) -> Told:
     return Told(text.strip())
 
 
-def _unwrapped(text: str, spaced: Container[int]) -> str:
+def unwrapped(text: str) -> str:
+    """Return free text on one line."""
+    return _clean(_joined(text, _SHORT_LINES))
+
+
+def _joined(text: str, spaced: Container[int]) -> str:
     """Join lines, with a space after those whose length is in `spaced`.
 
     A full line may have been cut within a word. One character less is a full line whose last space was dropped. What
     is shorter still, the bank ended itself, which parts words in free text and only lines in subfields.
     """
-    lines = text.split("\n")
-    length = len(lines[0])
-    if _LINE_WIDTH - 6 < length < _LINE_WIDTH - 3:
-        length += 4  # most banks count ":86:" into the first line
-    if length in spaced:
-        lines[0] += " "
-    for at in range(1, len(lines) - 1):
-        if len(lines[at]) in spaced:
-            lines[at] += " "
-    return "".join(lines)
+    # Most banks count ":86:" into the first line, so that it is full with 61.
+    for first in _FULL:
+        breaks = text[first :: _LINE_WIDTH + 1]
+        if breaks and not breaks.strip("\n") and len(breaks) == text.count("\n"):
+            return text.replace("\n", "")
+    first_line, *rest = text.split("\n")
+    length = len(first_line)
+    if length + 4 in (_LINE_WIDTH, _LINE_WIDTH - 1):
+        length += 4
+    joined = f"{first_line} " if length in spaced else first_line
+    last = rest.pop()
+    for line in rest:
+        joined += f"{line} " if len(line) in spaced else line
+    return joined + last
 
 
 def _subfields(text: str, business_code: str, mark: str) -> Told:
-    found: dict[str, str] = {}
-    code = ""
-    for part in text.split(mark)[1:]:
-        if part[:2].isdigit():
-            code, told = part[:2], part[2:]
-            # The same digits again are text, as in "?2024", and must not make the first part disappear.
-            found[code] = f"{found[code]} {told}" if code in found else told
-        else:
-            found[code] += mark + part
+    parts = _PARTS[mark].findall(text)
+    found = dict(parts)
+    if len(found) < len(parts):
+        found = _merged(parts)
     if "60" in found and "29" not in found:
         found["60"] = f"\n{found['60']}"  # only after the last of the first ten does the text go on there
     # Text goes on from one part to the next where a part is full, so that a word or an id cut in two is whole again.
-    texts = "".join(
-        [part if len(part) >= _SUBFIELD_WIDTH else f"{part}\n" for code, part in found.items() if code in _TEXTS]
-    )
+    texts = ""
+    for code, part in found.items():
+        if code in _TEXTS:
+            texts += part if len(part) >= _SUBFIELD_WIDTH else f"{part}\n"
     get = found.get
     name, more = get("32", ""), get("33", "")
     if more:
@@ -104,6 +115,14 @@ def _subfields(text: str, business_code: str, mark: str) -> Told:
         narrative or get("00", "").strip(), end_to_end_id, mandate_id, reason, _clean(name),
         (get("31") or get("38", "")).strip(), reference,
     )  # fmt: skip
+
+
+def _merged(parts: list[tuple[str, str]]) -> dict[str, str]:
+    """Join parts of one code: digits repeated in the text, as in "?2024", must not make the first part disappear."""
+    found: dict[str, str] = {}
+    for code, part in parts:
+        found[code] = f"{found[code]} {part}" if code in found else part
+    return found
 
 
 def _sepa(text: str) -> tuple[str, str, str, str]:

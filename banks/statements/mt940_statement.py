@@ -1,6 +1,7 @@
 """One statement of an MT940 or MT942 message: its head before the lines, its sums while they pass, its foot."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -57,6 +58,7 @@ class Statement:
     totals: dict[str, Total] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     pending: Entry | None = None
+    wrong_line: int = 0
     narrative: str = ""
 
     def another(self, tag: str) -> "Statement":
@@ -138,51 +140,54 @@ class Statement:
         if entry.odd_date:
             self.fault(f":61: {self.entries}: {entry.odd_date} is not in the calendar, so the date is left out")
 
-    def take_whole(self, found: re.Match[str]) -> StatementLine | None:
-        """Take a `:61:` and the one `:86:` on it, matched as PLAIN_ENTRY, and return their line if it is money.
+    def take_run(self, run: list[re.Match[str]], at: int) -> Iterator[StatementLine]:
+        """Take `:61:` and `:86:` in pairs, matched as PLAIN_ENTRY, and yield their lines; `run` starts on line `at`.
 
-        Nearly all entries of nearly all files go this short way, which ends in the same line as the long one.
+        Nearly all entries of nearly all files go this short way, which ends in the same lines as the long one.
         """
-        self.entries += 1
-        text, on, entry_on, mark, whole, part, own, bank, remark, told = found.groups("")
-        value_on, booked_on, odd_date = days(on, entry_on)
-        if odd_date or len(part) != self.places or self.closed:
-            self._take_entry(text)
-            self.narrative = told
-            return self.line()
-        minor = int(whole + part)
-        self.lines += 1
-        if mark == "C":
-            self.credit += minor
-            self.credits += 1
-        else:
-            minor = -minor
-            self.debit += minor
-        if bank:
-            bank = stated(bank)
-        if own:
-            own = stated(own)
-        money = Money(minor, self.currency)
-        if not remark and told[:1].isalpha() and told[-1] != " " and "+" not in told and "\n" not in told:
-            return StatementLine._make(
-                (
-                    self.entries,
-                    1,
-                    money,
-                    booked_on,
-                    value_on,
-                    False,
-                    bank or own,
-                    "",
-                    "",
-                    "",
-                    "",
-                    "",
-                    own if bank else "",
-                    told,
+        before = self.entries
+        try:
+            yield from self._lines(run)
+        except Unreadable:
+            text, wrong = run[0].string, run[self.entries - before - 1]
+            self.wrong_line = at + text.count("\n", run[0].start(), wrong.start())
+            raise
+
+    def _lines(self, run: list[re.Match[str]]) -> Iterator[StatementLine]:
+        currency, digits, closed = self.currency, self.places, self.closed
+        for found in run:
+            self.entries += 1
+            text, on, entry_on, mark, whole, part, own, bank, remark, told = found.groups("")
+            value_on, booked_on, odd_date = days(on, entry_on)
+            if odd_date or len(part) != digits or closed:
+                self._take_entry(text)
+                self.narrative = told
+                line = self.line()
+                if line is not None:
+                    yield line
+                continue
+            minor = int(whole + part)
+            self.lines += 1
+            if mark == "C":
+                self.credit += minor
+                self.credits += 1
+            else:
+                minor = -minor
+                self.debit += minor
+            if bank:
+                bank = stated(bank)
+            if own:
+                own = stated(own)
+            money = Money(minor, currency)
+            if not remark and told[:1].isalpha() and told[-1] != " " and "+" not in told:
+                if "\n" in told:
+                    told = mt940_narrative.unwrapped(told)
+                reference, own = bank or own, own if bank else ""
+                yield StatementLine._make(
+                    (self.entries, 1, money, booked_on, value_on, False, reference, "", "", "", "", "", own, told)
                 )
-            )
-        return self._line(money, booked_on, value_on, False, bank, own, remark, told)
+            else:
+                yield self._line(money, booked_on, value_on, False, bank, own, remark, told)
 
     def take_narrative(self, text: str) -> None:
         """Take a `:86:`: of the line before it, or of the statement, which has no place for it."""
