@@ -30,10 +30,13 @@ SAME_AS: Mapping[Outcome, Outcome] = {
 
 @dataclass(frozen=True, slots=True)
 class AnswerForm:
-    """One answer: a JSON `body`, where "${path}" repeats a field of the request and "${detail}" says what is wrong."""
+    """One answer: JSON, or a plain text, in which "${path}" repeats a field of the request.
+
+    "${detail}" says what is wrong.
+    """
 
     status: int
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] | str
     content_type: str = "application/json"
 
     def echoes(self) -> Iterator[str]:
@@ -60,6 +63,8 @@ class Answers:
         key that would be a callback.
         """
         form = self.form(outcome)
+        if isinstance(form.body, str):
+            return Answer(form.status, form.content_type, _text(form.body, asked, detail).encode())
         body = _filled(form.body, asked, detail)
         if self.signature is not None and secrets is not None and outcome not in _NOT_PROVEN:
             made = self.signature.make(Said(Fields(body)), secrets)
@@ -109,7 +114,11 @@ def _filled(body: Any, asked: Fields, detail: str) -> Any:
     whole = _ECHO.fullmatch(body)
     if whole and whole[1] != "detail" and type(asked.value(whole[1])) is int:
         return asked.value(whole[1])  # a number is repeated as a number
-    return _ECHO.sub(lambda match: detail if match[1] == "detail" else _echo(asked, match[1]), body)
+    return _text(body, asked, detail)
+
+
+def _text(template: str, asked: Fields, detail: str) -> str:
+    return _ECHO.sub(lambda match: detail if match[1] == "detail" else _echo(asked, match[1]), template)
 
 
 def _echo(asked: Fields, path: str) -> str:

@@ -20,12 +20,17 @@ CONTENT_TYPES: Mapping[Carrier, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """What a callback says, by path: `amount`, or `payload.amount` where objects stand inside each other."""
+    """What a callback says, by path: `amount`, or `payload.amount` where objects stand inside each other.
+
+    A field that itself is called "payload.amount" goes before; whoever signs and whoever reads sees the same one.
+    """
 
     tree: Mapping[str, Any]
 
     def value(self, path: str) -> Any:
         """Return what stands at `path`, None when nothing does."""
+        if path in self.tree:
+            return self.tree[path]
         found: Any = self.tree
         for name in path.split("."):
             if not isinstance(found, dict):

@@ -1,5 +1,7 @@
 """Reading a declaration: a table such as TOML gives becomes a `Declared`, or one line names the key and the mistake."""
 
+import json
+import string
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -27,12 +29,13 @@ _WRITTEN: Mapping[str, AmountWritten] = {
     "decimal": "decimal",
 }
 _CHANNELS: Mapping[str, Channel] = {
-    "": "",
     "auto_debit": "auto_debit",
     "transfer": "transfer",
     "wallet": "wallet",
     "counter": "counter",
 }
+_ESCAPED = frozenset(string.ascii_letters + string.digits + "%+-_.~")
+"""What form-encoding writes with, so that it can't part what is written."""
 _REFUSALS = (Outcome.UNPROVEN, Outcome.UNREADABLE, Outcome.CONFLICT, Outcome.TOO_LARGE, Outcome.BUSY)
 _Value = TypeVar("_Value")
 
@@ -116,9 +119,7 @@ def _signed_text(table: Table, stands_in: Part) -> SignedText:
             table.refuse("covers", "either fields or raw:body", list(written))
         if any(part.kind == "header" for part in text.covers) and not text.separator:
             table.refuse("separator", "a text between header and body", text.separator)
-    if text.escaped and set(text.separator) & set(
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+-_.~"
-    ):
+    if text.escaped and not _ESCAPED.isdisjoint(text.separator):
         table.refuse("separator", "a sign that form-encoding leaves to nobody, such as &", text.separator)
     return text
 
@@ -164,7 +165,7 @@ def _notice(table: Table, carrier: Carrier) -> NoticeForm:
         currency_field=currency_field,
         paid_at=paid_at,
         paid_at_form=_moment(table, "paid_at_format", "paid_at_zone") if paid_at else None,
-        channel=table.choice("channel", _CHANNELS, default=""),
+        channel=table.choice("channel", _CHANNELS) if table.has("channel") else "",
         texts={name: path for name in TEXTS if (path := _path(table, name))},
         paid_when=_paid_when(table.table("paid_when")),
     )
@@ -207,14 +208,15 @@ def _answers(top: Table) -> Answers:
 
 
 def _answer(table: Table, common: Mapping[str, Any]) -> AnswerForm:
-    body = table.raw("body")
-    if not isinstance(body, Mapping):
-        table.refuse("body", "a table", body)
-    form = AnswerForm(
-        status=table.whole("status", 200, 599, default=200),
-        body=_merged(common, body),
-        content_type=table.text("content_type", default="application/json"),
-    )
+    status, body, content_type = table.whole("status", 200, 599, default=200), _body(table, common), "application/json"
+    if isinstance(body, str):
+        content_type = "text/plain; charset=utf-8"
+    content_type = table.text("content_type", default=content_type)
+    if not content_type.isascii():
+        table.refuse("content_type", "a content type", content_type)
+    if status in (204, 205) and body:
+        table.refuse("text", f"an empty text, because HTTP {status} has no content", body)
+    form = AnswerForm(status, body, content_type)
     table.finish()
     for path in form.echoes():
         if not is_field(path):
@@ -222,16 +224,33 @@ def _answer(table: Table, common: Mapping[str, Any]) -> AnswerForm:
     return form
 
 
+def _body(table: Table, common: Mapping[str, Any]) -> Mapping[str, Any] | str:
+    if table.has("text"):
+        return table.text("text", empty=True)
+    own = table.raw("body")
+    if not isinstance(own, Mapping):
+        table.refuse("body", "a table, or a text under the key text instead", own)
+    body = _merged(common, own)
+    try:
+        json.dumps(body, allow_nan=False)
+    except (TypeError, ValueError):
+        table.refuse("body", "values that JSON knows", own)
+    return body
+
+
 def _answer_signature(table: Table, forms: Mapping[Outcome, AnswerForm]) -> Signature:
     signature = _signature(table, "json")
     if signature.stands_in.kind != "field" or signature.text.whole_body():
         table.refuse("stands_in", "a field of the answer, over fields of the answer", signature.stands_in.place)
+    if signature.text.every_field:
+        table.refuse("every_field", "a list in covers, because an answer's fields are known", True)
     for part in signature.text.covers:
         if part.kind == "header":
             table.refuse("covers", "fields of the answer", part.place)
         for outcome, form in forms.items():
-            if part.kind == "field" and Fields(form.body).value(part.name) is None:
-                table.refuse("covers", f"a field that the answer {outcome.value} has", part.name)
+            told = None if isinstance(form.body, str) else Fields(form.body).value(part.name)
+            if part.kind == "field" and (told is None or isinstance(told, Mapping | list)):
+                table.refuse("covers", f"a field of one value that the answer {outcome.value} has", part.name)
     return signature
 
 

@@ -57,7 +57,8 @@ def _check_signed_echoes(declaration: Declaration) -> None:
     if answers.signature is None:
         return
     for outcome, form in answers.forms.items():
-        signed = [Fields(form.body).value(part.name) for part in answers.signature.text.covers if part.kind == "field"]
+        said = Fields({} if isinstance(form.body, str) else form.body)
+        signed = [said.value(part.name) for part in answers.signature.text.covers if part.kind == "field"]
         for path in echoes(signed):
             if not declaration.signature.text.holds(Part("field", path)):
                 raise Misconfigured(

@@ -102,14 +102,14 @@ class SignedText:
     skip_empty: bool = False
 
     def whole_body(self) -> bool:
-        """Tell whether the raw body is covered, and every field in it."""
+        """Tell whether the raw body is covered, and with it every field."""
         return any(part.kind == "raw" for part in self.covers)
 
     def holds(self, place: Part) -> bool:
         """Tell whether what stands at `place` is signed."""
-        if place.kind == "field" and (self.every_field or self.whole_body()):
-            return place.name.partition(".")[0] not in self.left_out
-        return place in self.covers
+        if place.kind == "field" and self.every_field:
+            return place.name not in self.left_out
+        return place in self.covers or (place.kind == "field" and self.whole_body())
 
     def splits_one_way(self) -> bool:
         """Tell whether the text can come from these values only: otherwise neighbours could trade characters."""
@@ -152,10 +152,9 @@ class SignedText:
         else:
             bounds = [self.separator] if self.separator else []
         for part in parts:
-            for written in (self._written(part, said), part.name) if self.every_field else (self._written(part, said),):
-                if any(bound in written for bound in bounds):
-                    place = part.place
-                    raise Unreadable(f"expected no {bounds[0]!a} inside, which could be read in two ways", place)
+            told = [self._written(part, said), *([part.name] if self.every_field else [])]
+            if any(bound in written for bound in bounds for written in told):
+                raise Unreadable(f"expected no {bounds[0]!a} inside, which could be read in two ways", part.place)
 
     def _text(self, said: Said, keys: Mapping[str, str]) -> bytes:
         written = []
@@ -220,7 +219,7 @@ class Signature:
     def make(self, said: Said, secrets: Secrets) -> str:
         """Return the signature of what is `said` by the newest keys; raise Unreadable, Misconfigured."""
         newest = {name: live_keys(secrets, name)[:1] for name in self.signing_secrets}
-        (text,) = self.text.texts(said, newest)
+        text = next(self.text.texts(said, newest))
         return self.prefix + self._scheme().sign(text, newest[self.signing_key][0])
 
     def try_keys(self, secrets: Secrets, *, ours: bool) -> None:

@@ -138,6 +138,27 @@ def test_fields_stand_in_objects_a_form_or_the_query():
     assert query.read(made).payment_code == SAID["code"]
 
 
+def test_a_name_with_a_full_stop_is_a_name():
+    profile = declared(
+        {
+            "fields": "form",
+            "event_id": ["pay.id"],
+            "signature/covers": ["pay.id", "pay.ref", "pay.sum"],
+            "signature/stands_in": "pay.sign",
+            "notice": {"source_reference": "pay.ref", "amount": "pay.sum"},
+        }
+    )
+    request = signed(profile, post(b"pay.id=E1&pay.ref=R1&pay.sum=844960"))
+    assert profile.prove(request, SECRETS, NOW).signed == b"E1|R1|844960"
+    assert profile.read(request).amount.minor == 844960
+
+    notice = {"source_reference": "pay.ref", "amount": "pay.sum"}
+    nested = declared({"event_id": ..., "signature/covers": ["pay.ref", "pay.sum"], "notice": notice})
+    true = json.loads(signed(nested, post({"pay": {"ref": "R1", "sum": 844960}})).body)
+    with pytest.raises(Unproven):
+        nested.prove(post({**true, "pay.sum": 1}), SECRETS, NOW)
+
+
 RAW = {
     "signature/covers": ["header:X-Time", "raw:body"],
     "signature/separator": ".",

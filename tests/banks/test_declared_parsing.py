@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from datetime import UTC, datetime
 
 import pytest
 
@@ -10,9 +11,10 @@ from banks.declared import Declared
 from banks.declared_parsing import declaration_from
 from banks.errors import Misconfigured
 from banks.profiles import vietcombank, vietinbank, viettel
-from banks.records import Outcome
+from banks.records import Answer, Outcome
 from tests.banks.declarations import declared, table
 
+TODAY = datetime(2026, 11, 18, tzinfo=UTC)
 STAMP = {"stands_in": "header:x-time", "format": "unix", "max_age": 300}
 IN_HEADER = {"signature/stands_in": "header:s"}
 COVERS = ["header:x-time", "id", "ref", "sum", "code"]
@@ -114,7 +116,7 @@ def test_a_small_declaration_is_a_whole_profile():
         ),
         ({"notice/paid_at": "id"}, "notice.paid_at_format: expected a text that is not empty, got nothing"),
         ({"notice/paid_at_format": "iso"}, "notice.paid_at_format: expected one of .*, got this key"),
-        ({"notice/channel": "atm"}, "notice.channel: expected one of , auto_debit, .*, got 'atm'"),
+        ({"notice/channel": "atm"}, "notice.channel: expected one of auto_debit, .*, got 'atm'"),
         ({"notice/paid_when": {"id": "1"}}, "notice.paid_when.id: expected a list of texts"),
         ({"notice/paid_when": {"id": []}}, "notice.paid_when.id: expected a list of at least one value"),
         ({"notice/paid_when": {"a:b": ["1"]}}, "notice.paid_when.a:b: expected the path of a field"),
@@ -123,7 +125,13 @@ def test_a_small_declaration_is_a_whole_profile():
         ({"answers/busy": ...}, "answers.busy: expected an answer, got nothing"),
         ({"answers/perhaps": {}}, "answers.perhaps: expected one of .*, got this key"),
         ({"answers/common": "x"}, "answers.common: expected a table, got 'x'"),
-        ({"answers/busy": {"body": "later"}}, "answers.busy.body: expected a table, got 'later'"),
+        ({"answers/busy": {"body": "later"}}, "answers.busy.body: expected a table, or a text .*, got 'later'"),
+        ({"answers/busy/body": {"at": TODAY}}, "answers.busy.body: expected values that JSON"),
+        ({"answers/busy/body": {"n": float("nan")}}, "answers.busy.body: expected values that JSON knows"),
+        ({"answers/busy": {"text": 3}}, "answers.busy.text: expected a text, got 3"),
+        ({"answers/busy": {"text": "a", "body": {}}}, "answers.busy.body: expected one of .*, got this key"),
+        ({"answers/busy": {"text": "a", "status": 204}}, "answers.busy.text: expected an empty text, because HTTP 204"),
+        ({"answers/busy/content_type": "đ"}, "answers.busy.content_type: expected a content type, got 'đ'"),
         ({"answers/busy/status": 100}, "answers.busy.status: expected a whole number from 200 to 599, got 100"),
         ({"answers/busy/retry": 1}, "answers.busy.retry: expected one of .*, got this key"),
         ({"answers/busy/body": {"a": "${x y}"}}, r"answers.busy.body: expected \$\{path\} of a field"),
@@ -169,7 +177,7 @@ def test_an_event_id_must_not_be_able_to_win_or_lose_characters():
 
 
 SIGNED_ANSWER = {
-    "answers/accepted/body": {"code": "00", "id": "${id}"},
+    "answers/accepted/body": {"code": "00", "id": "${id}", "whole": {"a": 1}},
     "answers/unproven/body": {"code": "97", "id": "${id}"},
     "answers/unreadable/body": {"code": "99", "id": "${id}"},
     "answers/busy/body": {"code": "98", "id": "${id}"},
@@ -184,9 +192,14 @@ OURS = {"algorithm": "hmac-sha256", "encoding": "hex", "stands_in": "s"}
     [
         (
             {"covers": ["id", "code", "time"]},
-            "covers: expected a field that the answer accepted",
+            "covers: expected a field of one value that the answer accepted",
         ),
         ({"covers": ["header:x"]}, "covers: expected fields of the answer, got 'header x'"),
+        ({"covers": ["whole"]}, "covers: expected a field of one value that the answer accepted has, got 'whole'"),
+        (
+            {"covers": [], "every_field": True, "named": True, "separator": "&"},
+            "every_field: expected a list in covers, because an answer's fields are known",
+        ),
         ({"stands_in": "header:x"}, "stands_in: expected a field of the answer"),
         (
             {"covers": ["raw:body"], "stands_in": "header:x"},
@@ -236,6 +249,15 @@ def test_an_outcome_without_an_answer_of_its_own_is_told_by_another():
         Outcome.UNPROVEN: "97", Outcome.BUSY: "98",
     }  # fmt: skip
     assert found.answer(Outcome.CONFLICT).status == 409
+
+
+def test_an_answer_may_be_a_text_or_nothing():
+    found = declared({"answers/accepted": {"text": "OK ${id}"}, "answers/busy": {"status": 503, "text": ""}})
+    assert found.answers_each
+    assert found.answer(Outcome.ACCEPTED) == Answer(200, "text/plain; charset=utf-8", b"OK ")
+    assert found.answer(Outcome.BUSY) == Answer(503, "text/plain; charset=utf-8", b"")
+    plain = declared({"answers/accepted": {"status": 204, "text": "", "content_type": "text/xml"}})
+    assert plain.answer(Outcome.ACCEPTED) == Answer(204, "text/xml", b"")
 
 
 def test_common_parts_of_answers_are_put_under_each_of_them():
