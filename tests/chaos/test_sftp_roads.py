@@ -42,12 +42,12 @@ def road(bank: Bank) -> Iterator[Relay]:
 
 
 def places(road: Relay, seed: int, start: int) -> Iterator[None]:
-    """Let the road break at BREAKS places between `start` and where the whole visit ended; every fifth time dumbly."""
+    """Let the road break at BREAKS places between `start` and where the whole visit ended; every third time dumbly."""
     whole, rng = road.travelled, random.Random(seed)
     assert whole > start
     for number in range(BREAKS):
         road.limit = rng.randrange(start, whole)
-        road.stalls = number % 5 == 4
+        road.stalls = number % 3 == 2
         yield
     road.limit = None
 
