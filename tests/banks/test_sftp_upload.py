@@ -1,5 +1,6 @@
 import hashlib
 import os
+import subprocess
 import threading
 import time
 import tracemalloc
@@ -341,6 +342,24 @@ def test_our_own_file_missing_is_told(bank: Bank, ours: Path) -> None:
     ours.unlink()
     assert "our own file can't be read: No such file" in str(refused(bank, ours))
     assert outbox(bank) == {}
+
+
+@pytest.mark.sshd
+def test_a_disk_that_is_really_full_keeps_no_part_and_takes_the_file_once_there_is_room(sshd: Bank, ours: Path) -> None:
+    place = sshd.inbox / "out"
+    command = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(place)]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("only root may mount a small disk; the sandbox's server plays a full one")
+    try:
+        (place / "other").write_bytes(CONTENT[:60_000])
+        error = refused(sshd, ours)
+        assert not error.permanent
+        assert os.listdir(place) == ["other"]
+        (place / "other").unlink()
+        assert not send(sshd, ours).already_there
+        assert outbox(sshd) == {"debits.xml": CONTENT}
+    finally:
+        subprocess.run(["umount", place], check=True)
 
 
 @pytest.mark.sshd
