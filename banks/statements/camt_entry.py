@@ -1,11 +1,11 @@
-"""One camt entry (Ntry) into statement lines: amounts with their sign, the batch, and who paid.
+"""What one camt entry (Ntry) and its transactions (TxDtls) say: references, dates, and amounts with their sign.
 
 ISO 20022 says of RvslInd: if it is true and CdtDbtInd is CRDT, the original entry was a debit. So CdtDbtInd is already
 the direction in which this entry moves the money, and the sign is never turned a second time.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 from banks import xml
 from banks.errors import Unreadable
-from banks.money import Money, check_currency, parse_minor
-from banks.records import StatementLine
+from banks.money import check_currency, parse_minor
 
 ENTRY_PATHS: Mapping[str, str] = {
     "NtryRef": "entry_reference",
@@ -106,15 +105,21 @@ class Detail(NamedTuple):
 
 @dataclass(slots=True)
 class Entry:
-    """A booked entry: its signed amount, and the fields its lines inherit."""
+    """A booked entry: its signed amount, and what its lines inherit."""
 
     ordinal: int
     minor: int
     currency: str
-    fields: xml.Fields
     booked_on: date | None
     value_on: date | None
     reversal: bool
+    direction: str
+    bank_reference: str
+    own_reference: str
+    """NtryRef: the statement's own, worth less than what other messages know as well."""
+    batch_reference: str
+    batch_counts: str
+    narrative: str
 
 
 def read_detail(element: xml.Element, wanted: xml.Shape) -> Detail:
@@ -167,28 +172,43 @@ def read_entry(ordinal: int, found: xml.Fields, currency: str) -> Entry:
     """Check what was gathered from a booked Ntry of an account in `currency`; the Unreadable's place is the field."""
     if not currency:
         raise Unreadable("expected the account's currency in Acct/Ccy or in a balance, got none", "Amt")
-    get = found.get
-    return Entry(
+    return entry_of(
         ordinal,
-        signed(get("amount", ""), get("currency", ""), get("direction", ""), currency),
-        currency,
         found,
-        day(get("booked_on", ""), "BookgDt"),
-        day(get("value_on", ""), "ValDt"),
-        flag(get("reversal", ""), "RvslInd"),
+        minor=signed(found.get("amount", ""), found.get("currency", ""), found.get("direction", ""), currency),
+        currency=currency,
+        booked_on=day(found.get("booked_on", ""), "BookgDt"),
+        value_on=day(found.get("value_on", ""), "ValDt"),
+        reversal=flag(found.get("reversal", ""), "RvslInd"),
     )
 
 
-def lines(entry: Entry, details: Sequence[Detail], account: str) -> Iterator[StatementLine]:
-    """Yield the lines of `entry`: one per transaction when their amounts add up to it, else one with its amount."""
-    if len(details) > 1:
-        shares = _shares(entry, details)
-        if shares is not None:
-            for transaction, (detail, minor) in enumerate(zip(details, shares, strict=True), 1):
-                yield line_of(entry, detail, transaction, minor, account)
-            return
-    # Several transactions that don't add up tell nothing about one line: its references are then the batch's.
-    yield line_of(entry, details[0] if len(details) == 1 else NO_DETAIL, 1, entry.minor, account)
+def entry_of(
+    ordinal: int,
+    found: xml.Fields,
+    *,
+    minor: int,
+    currency: str,
+    booked_on: date | None,
+    value_on: date | None,
+    reversal: bool,
+) -> Entry:
+    """Choose among the texts gathered from an Ntry, whose amount, dates and flag are read."""
+    get = found.get
+    return Entry(
+        ordinal,
+        minor,
+        currency,
+        booked_on,
+        value_on,
+        reversal,
+        get("direction", ""),
+        get("bank_reference", ""),
+        get("entry_reference", ""),
+        get("batch_reference") or get("batch_message", ""),
+        get("batch_counts", ""),
+        one_line(get("narrative", "")),
+    )
 
 
 def signed(amount: str, currency: str, direction: str, expected: str = "") -> int:
@@ -247,38 +267,6 @@ def one_line(text: str) -> str:
     return " ".join(text.split()) if "\n" in text or "\t" in text else text
 
 
-def _shares(entry: Entry, details: Sequence[Detail]) -> list[int] | None:
-    """Return the signed minor units of each transaction, bare or with its charges, if they add up to the entry."""
-    bare, charged = [], []
-    for number, detail in enumerate(details, 1):
-        try:
-            minor = _booked(entry, detail)
-            if minor is None:
-                return None
-            bare.append(minor)
-            charged.append(minor + sum(_charge(charge, entry.currency) for charge in detail.charges))
-        except Unreadable as error:
-            raise Unreadable(error.reason, f"TxDtls {number}, {error.place}") from None
-    for shares in (bare, charged):
-        if sum(shares) == entry.minor:
-            return shares
-    return None
-
-
-def _booked(entry: Entry, detail: Detail) -> int | None:
-    """Return the signed amount of a transaction in the entry's currency; None when the file gives none."""
-    for amount, currency in detail.amounts:
-        if currency == entry.currency:
-            return signed(amount, currency, detail.direction or entry.fields.get("direction", ""))
-    return None
-
-
-def _charge(charge: Charge, currency: str) -> int:
-    if charge.currency != currency:
-        return 0
-    return signed(charge.amount, charge.currency, charge.direction or "DBIT")
-
-
 def _charges(element: xml.Element) -> tuple[Charge, ...]:
     """List the charges of a TxDtls; version .02 repeats Chrgs, later ones repeat Chrgs/Rcrd."""
     namespace, _ = xml.split(str(element.tag))
@@ -293,46 +281,3 @@ def _charges(element: xml.Element) -> tuple[Charge, ...]:
 @lru_cache(maxsize=64)
 def _charge_shape(namespace: str) -> xml.Shape:
     return xml.shape({"Amt": "amount", "Amt/@Ccy": "currency", "CdtDbtInd": "direction"}, namespace)
-
-
-NO_DETAIL = Detail((), "", (), *[""] * 11)
-
-
-def line_of(entry: Entry, detail: Detail, transaction: int, minor: int, account: str) -> StatementLine:
-    """Make one line of `minor` units from what the entry and one of its transactions say."""
-    get = entry.fields.get
-    batch = get("batch_reference") or get("batch_message", "")
-    whole = batch if detail is NO_DETAIL else ""
-    name, number = _counterparty(entry, detail, minor, account)
-    references = (detail.bank_reference, get("bank_reference"), whole, get("entry_reference"), detail.transaction_id)
-    return StatementLine(
-        entry=entry.ordinal,
-        transaction=transaction,
-        amount=Money(minor, entry.currency),
-        booked_on=entry.booked_on,
-        value_on=entry.value_on,
-        reversal=entry.reversal,
-        bank_reference=next(filter(None, references), batch),
-        end_to_end_id=detail.end_to_end_id,
-        mandate_id=detail.mandate_id,
-        return_reason=detail.return_reason,
-        counterparty=name,
-        counterparty_account=number,
-        # A batch we sent comes back under the id we gave it, and often that is all the bank says about it.
-        structured_reference=detail.structured_reference or whole,
-        narrative=detail.narrative or one_line(get("narrative", "")),
-    )
-
-
-def _counterparty(entry: Entry, detail: Detail, minor: int, account: str) -> tuple[str, str]:
-    """Choose the other side's name and account: the debtor of a credit, the creditor of a debit.
-
-    Returns keep the roles of the original payment at some banks and swap them at others, so the side that is the
-    account's own, or is missing from a return, gives way to the other.
-    """
-    debtor, creditor = (detail.debtor, detail.debtor_account), (detail.creditor, detail.creditor_account)
-    first, second = (debtor, creditor) if minor > 0 else (creditor, debtor)
-    returned = entry.reversal or detail.return_reason
-    if any(second) and ((first[1] and first[1] == account) or (returned and not any(first))):
-        return second
-    return first

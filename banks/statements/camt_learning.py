@@ -12,7 +12,7 @@ from xml.sax.saxutils import quoteattr
 from banks import xml
 from banks.errors import Unreadable
 from banks.records import StatementLine
-from banks.statements import camt_entry
+from banks.statements import camt_entry, camt_lines
 from banks.statements.camt_entry import DATE, Detail
 from banks.statements.camt_outline import Outline, outline
 from banks.statements.camt_pattern import SPACE
@@ -124,7 +124,7 @@ class Shapes:
         parts = [camt_entry.detail_of({"end_to_end_id": one}, ()) for one in _PARTS]
         try:
             entry = camt_entry.read_entry(1, shape.read(head, tail), self._currency)
-            return list(camt_entry.lines(entry, parts, _OWN))
+            return list(camt_lines.lines(entry, parts, _OWN))
         except Unreadable:
             return None
 

@@ -1,6 +1,6 @@
 """The shapes of camt entries and transactions: tags as one bank writes them, and what each text between them means.
 
-What the texts mean is not decided here. The rules of `camt_entry` are applied once, to the numbers of the texts
+What the texts mean is not decided here. The rules of `camt_lines` are applied once, to the numbers of the texts
 instead of the texts, and so say where each of them goes; what depends on a text's value (a date, an amount,
 "NOTPROVIDED", whose account it is) is asked of the same rules every time, or left to the plain reader.
 """
@@ -12,8 +12,8 @@ from banks import xml
 from banks.errors import Unreadable
 from banks.money import Money, parse_minor, places
 from banks.records import StatementLine
-from banks.statements import camt_entry
-from banks.statements.camt_entry import DATE, DETAIL_PATHS, ENTRY_PATHS, Detail, Entry, day, end_to_end, one_line
+from banks.statements import camt_entry, camt_lines
+from banks.statements.camt_entry import DATE, DETAIL_PATHS, ENTRY_PATHS, Detail, day, end_to_end, one_line
 from banks.statements.camt_outline import Outline
 from banks.statements.camt_pattern import Match, Matcher, Texts, compiled
 
@@ -56,9 +56,11 @@ class EntryShape:
             reversal = camt_entry.flag(said.get("reversal", ""), "RvslInd")
         except Unreadable:
             return None  # an entry that is not booked may say what it likes
-        example = Entry(0, sign, currency, said | _numbered(entry), None, None, reversal)
-        one = camt_entry.detail_of(_numbered(detail), ()) if _DETAIL in outline.elements else camt_entry.NO_DETAIL
-        line = camt_entry.line_of(example, one, 1, sign, "")
+        example = camt_entry.entry_of(
+            0, said | _numbered(entry), minor=sign, currency=currency, booked_on=None, value_on=None, reversal=reversal
+        )
+        one = camt_entry.detail_of(_numbered(detail), ()) if _DETAIL in outline.elements else camt_lines.NO_DETAIL
+        line = camt_lines.line_of(example, one, 1, sign, "")
         wanted = [amount, booked_on, value_on, *(_numbers(getattr(line, name)) for name in _LINE_TEXTS)]
         forms = {amount[0]: _amount(currency)} | dict.fromkeys((*booked_on, *value_on), f"(?a:{DATE.pattern})")
         captured, texts = _captured(wanted)
@@ -144,9 +146,9 @@ class DetailShape:
             mandate, reason, structured, narrative, *amounts
         ) = self.texts(match.groups())  # fmt: skip
         return Detail(
-            tuple(zip(amounts, self.currencies, strict=True)), direction, (), debtor, debtor_account, creditor,
-            creditor_account, reference, transaction, end_to_end(end_to_end_id), mandate, reason, structured,
-            one_line(narrative),
+            tuple(zip(amounts, self.currencies)), direction, (), debtor, debtor_account, creditor,  # noqa: B905 - for speed
+            creditor_account, reference, transaction, end_to_end_id and end_to_end(end_to_end_id), mandate, reason,
+            structured, one_line(narrative),
         )  # fmt: skip
 
 

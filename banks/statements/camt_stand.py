@@ -9,7 +9,7 @@ from typing import Protocol
 
 from banks.errors import Unreadable
 from banks.records import StatementEvent, StatementLine
-from banks.statements import camt_entry
+from banks.statements import camt_entry, camt_lines
 from banks.statements.camt_entry import Detail, Entry
 from banks.statements.camt_head import Foot
 from banks.statements.camt_learning import Shapes
@@ -20,6 +20,11 @@ from banks.statements.camt_walk import Statement
 
 class Stand(Protocol):
     """A place between two elements that patterns may know."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether patterns need a whole entry; else its transactions can be taken while it goes on."""
+        ...
 
     def take(self, text: str, at: int) -> Generator[StatementEvent, None, int]:
         """Yield what the elements tell that match from `at` on; return where the last of them ends."""
@@ -33,6 +38,8 @@ class Stand(Protocol):
 
 class BetweenEntries:
     """In the content of a statement, its head read and told."""
+
+    whole = True
 
     def __init__(self, statement: Statement, foot: Foot, shapes: Shapes) -> None:
         self._statement, self._foot, self._shapes = statement, foot, shapes
@@ -104,13 +111,15 @@ class BetweenEntries:
         """Apply the rules to an entry; None when they refuse it, so that the plain reader says where."""
         try:
             entry = camt_entry.read_entry(self._statement.entries + 1, frame.read(head, tail), self._opened.currency)
-            return entry, list(camt_entry.lines(entry, details, self._opened.account))
+            return entry, list(camt_lines.lines(entry, details, self._opened.account))
         except Unreadable:
             return None
 
 
 class BetweenTransactions:
     """Inside an entry that has many."""
+
+    whole = False
 
     def __init__(self, statement: Statement, shapes: Shapes) -> None:
         self._statement, self._shapes = statement, shapes

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from banks import xml
 from banks.errors import Unreadable
 from banks.records import Readable, StatementEvent
-from banks.statements import camt_entry, camt_head
+from banks.statements import camt_entry, camt_head, camt_lines
 from banks.statements.camt_head import MESSAGES, Foot
 
 EXPECTED = "ISO 20022 camt.052, camt.053 or camt.054"
@@ -139,7 +139,7 @@ class Statement:
             entry = camt_entry.read_entry(self.entries, found, foot.opened.currency)
             groups = len(element.findall("{*}NtryDtls")) if len(details) > 1 else 0
             self.count(foot, entry, len(details), groups=groups)
-            for line in camt_entry.lines(entry, details, foot.opened.account):
+            for line in camt_lines.lines(entry, details, foot.opened.account):
                 foot.add(line.amount.minor)
                 yield line
         else:
@@ -156,7 +156,7 @@ class Statement:
         transaction, is a summary and contradicts nothing.
         """
         foot.count(entry.minor, booked=True)
-        counts = entry.fields.get("batch_counts", "").split()
+        counts = entry.batch_counts.split()
         if listed < 2 or len(counts) != groups:
             return
         if all(one.isascii() and one.isdigit() and len(one) < 16 for one in counts):
