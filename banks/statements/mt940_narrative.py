@@ -23,11 +23,7 @@ _CODE_WORDS = re.compile(
     r"/(EREF|PREF|KREF|IREF|RREF|MARF|MREF|CSID|REMI|BENM|ORDP|NAME|IBAN|ACCW?|BIC|CNTP|TRTP|RTRN|ISDT|ULTD|ULTC|ULTB"
     r"|ADDR|ID|CDTRREFTP|CDTRREF|PURP|OCMT|CHGS|EXCH|INST|SVCL|USTD|STRD|TRCD|BOOK|VALD)(?=/)"
 )
-# A mark without two digits after it is text.
-_PARTS = {
-    mark: re.compile(r"@([0-9]{2})([^@]*(?:@(?![0-9]{2})[^@]*)*)".replace("@", f"\\{mark}"), re.ASCII)
-    for mark in "?<>~^|"
-}
+_TEXT_MARKS = {mark: re.compile(rf"\{mark}(?![0-9]{{2}})", re.ASCII) for mark in "?<>~^|"}
 _TEXTS = frozenset(map(str, [*range(20, 30), *range(60, 64)]))
 _RETURNS = frozenset({"108", "109", "159", "181", "184"})
 """Business codes under which German banks give a returned debit or transfer, with the reason in subfield 34."""
@@ -94,17 +90,20 @@ def _joined(text: str, spaced: Container[int]) -> str:
 
 
 def _subfields(text: str, business_code: str, mark: str) -> Told:
-    parts = _PARTS[mark].findall(text)
-    found = dict(parts)
-    if len(found) < len(parts):
-        found = _merged(parts)
-    if "60" in found and "29" not in found:
-        found["60"] = f"\n{found['60']}"  # only after the last of the first ten does the text go on there
+    parts = text.split(mark)
+    if _TEXT_MARKS[mark].search(text) is not None:
+        parts = _mended(parts, mark)
+    found: dict[str, str] = {}
     # Text goes on from one part to the next where a part is full, so that a word or an id cut in two is whole again.
     texts = ""
-    for code, part in found.items():
+    for part in parts[1:]:
+        code, told = part[:2], part[2:]
         if code in _TEXTS:
-            texts += part if len(part) >= _SUBFIELD_WIDTH else f"{part}\n"
+            if code == "60" and f"{mark}29" not in text:
+                texts += "\n"  # only after the last of the first ten does the text go on there
+            texts += told if len(told) >= _SUBFIELD_WIDTH else f"{told}\n"
+        else:
+            found[code] = f"{found[code]} {told}" if code in found else told
     get = found.get
     name, more = get("32", ""), get("33", "")
     if more:
@@ -117,41 +116,49 @@ def _subfields(text: str, business_code: str, mark: str) -> Told:
     )  # fmt: skip
 
 
-def _merged(parts: list[tuple[str, str]]) -> dict[str, str]:
-    """Join parts of one code: digits repeated in the text, as in "?2024", must not make the first part disappear."""
-    found: dict[str, str] = {}
-    for code, part in parts:
-        found[code] = f"{found[code]} {part}" if code in found else part
-    return found
+def _mended(parts: list[str], mark: str) -> list[str]:
+    """Join parts again that were split at a mark without two digits after it, which is text."""
+    whole: list[str] = parts[:1]
+    for part in parts[1:]:
+        if len(part) > 1 and part[:2].isdigit():
+            whole.append(part)
+        else:
+            whole[-1] += mark + part
+    return whole
 
 
 def _sepa(text: str) -> tuple[str, str, str, str]:
     """Return narrative, end-to-end id, mandate id and customer reference of a text with words such as EREF+ in it.
 
-    The parts of subfields are joined where they are full, so that a word or an id cut in two is whole; a line feed
-    stands where a part ended early, and ends an id that stands in it.
+    A line feed ends an id that stands before it; what follows without a word is narrative.
     """
-    narrative, word, start = "", "SVWZ", 0
+    texts: list[str] = []
     found: dict[str, str] = {}
-    plus = text.find("+")
-    while plus >= 0:
-        following = text[plus - 4 : plus]
-        if following in _WORDS and plus - 4 >= start:
-            narrative += _take(word, text[start : plus - 4], found)
-            word, start = following, plus + 1
-        plus = text.find("+", plus + 1)
-    narrative += _take(word, text[start:], found)
-    get = found.get
-    return _clean(narrative), stated(get("EREF", "")), stated(get("MREF", "")), stated(get("KREF", ""))
+    for line in text.split("\n"):
+        plus = line.find("+")
+        word, start = "SVWZ", 0
+        while plus >= 0:
+            following = line[plus - 4 : plus]
+            if following in _WORDS and plus - 4 >= start:
+                if plus > 4:
+                    _keep(word, line[start : plus - 4], texts, found)
+                word, start = following, plus + 1
+            plus = line.find("+", plus + 1)
+        _keep(word, line[start:], texts, found)
+    end_to_end_id, mandate_id, reference = found.get("EREF"), found.get("MREF"), found.get("KREF")
+    return (
+        _clean(" ".join(texts)),
+        stated(end_to_end_id) if end_to_end_id else "",
+        stated(mandate_id) if mandate_id else "",
+        stated(reference) if reference else "",
+    )
 
 
-def _take(word: str, value: str, found: dict[str, str]) -> str:
-    """Keep an id and return the text that follows it, or return the whole value of a word for text."""
+def _keep(word: str, value: str, texts: list[str], found: dict[str, str]) -> None:
     if word == "SVWZ":
-        return f"{value} " if value else ""
-    own, _, after = value.strip().partition("\n")
-    found[word] = own
-    return f"{after} " if after else ""
+        texts.append(value)
+    else:
+        found[word] = value
 
 
 def _code_words(text: str) -> Told:
