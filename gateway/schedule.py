@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from gateway import bell
+from gateway import bell, checkpoints
 from gateway.database import transaction
 from gateway.wiring import Wiring
 from reconciliation import audit, business_days, deadlines, inbox, sending
@@ -76,9 +76,7 @@ def sign_audit(wiring: Wiring) -> None:
         made = audit.checkpoint(session, wiring.audit_key, wiring.clock())
         if made is None:
             return
-        line = f"{made.at.isoformat()} {made.last_id} {made.hash.hex()} {made.signature.hex()}\n"
-    with (wiring.settings.home / "audit-checkpoints.log").open("a") as kept:
-        kept.write(line)
+    checkpoints.note(wiring.settings.home, made)
 
 
 def duties(wiring: Wiring) -> list[Duty]:

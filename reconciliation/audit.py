@@ -3,8 +3,9 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from sqlalchemy import Index, select, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -43,6 +44,13 @@ class AuditCheckpoint(Base):
 
 
 GENESIS = bytes(32)
+
+
+class Kept(NamedTuple):
+    """A checkpoint as it was noted outside the database: the chain's length and its last hash."""
+
+    last_id: int
+    hash: bytes
 
 
 def append(
@@ -88,8 +96,11 @@ def sign(key: bytes, last_id: int, last_hash: bytes) -> bytes:
     return hmac.digest(key, f"{last_id}\0".encode() + last_hash, "sha256")
 
 
-def faults(session: Session, key: bytes | None) -> list[str]:
-    """Return what is wrong with the chain, in words; empty when it verifies against itself and its checkpoints."""
+def faults(session: Session, key: bytes | None, kept: Iterable[Kept] = ()) -> list[str]:
+    """Return what is wrong with the chain, in words; empty when it verifies against itself and its checkpoints.
+
+    `kept` are checkpoints noted outside: they show a tail that was cut off together with the database's own marks.
+    """
     found: list[str] = []
     previous, number = GENESIS, 0
     hashes: dict[int, bytes] = {}
@@ -105,4 +116,7 @@ def faults(session: Session, key: bytes | None) -> list[str]:
             found.append(f"the chain no longer holds entry {mark.last_id} as signed on {mark.at:%Y-%m-%d %H:%M} UTC")
         elif key is not None and not hmac.compare_digest(sign(key, mark.last_id, mark.hash), mark.signature):
             found.append(f"the signature of the checkpoint at entry {mark.last_id} is not ours")
+    for note in kept:
+        if hashes.get(note.last_id) != note.hash:
+            found.append(f"the chain no longer holds entry {note.last_id} as noted outside the database")
     return found

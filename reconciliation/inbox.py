@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryptography.exceptions import InvalidTag
 from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from reconciliation import mismatches
 from reconciliation.db import Base, Id, Label, Moves, one_of
 from reconciliation.lifecycle import DELIVERY, move
 from reconciliation.sealing import Sealer
@@ -101,6 +103,16 @@ class RemoteFile(Base):
 
 
 CHUNK = 1 << 20
+FOR_PEOPLE = ("set_aside", "conflicting", "unreadable")
+"""States in which the bank was told that we have it, and nothing is booked: a person must know."""
+FOR_PEOPLE_SQL = "('set_aside', 'conflicting', 'unreadable')"
+_FREE = "kind = :kind AND state = 'received' AND (lease_until IS NULL OR lease_until < :now)"
+_ASKED = "code, subject, source, delivery_id, facts"
+_ASK = """
+    SELECT CASE kind WHEN 'callback' THEN 'M16' ELSE 'M15' END, 'delivery:' || id, source, id,
+        jsonb_build_object('state', state, 'reasons', jsonb_build_array(reason))
+    FROM deliveries WHERE id = ANY(:ids)
+"""
 MAX_ATTEMPTS = 5
 """A delivery that ended its reader so often is set aside for a person instead of ending it again."""
 
@@ -161,31 +173,89 @@ class KeptFile(io.RawIOBase):
 
 
 def claim(session: Session, kind: str, *, limit: int, lease: timedelta, now: datetime) -> list[int]:
-    """Take up to `limit` waiting deliveries for `lease`; the caller commits, so that a crash costs one attempt each."""
+    """Take up to `limit` waiting deliveries for `lease`; the caller commits, so that a crash costs one attempt each.
+
+    One whose reader has ended before goes alone, so that it takes no other with it, and is set aside for a person after
+    MAX_ATTEMPTS.
+    """
+    values = {"kind": kind, "now": now, "until": now + lease, "limit": limit, "most": MAX_ATTEMPTS}
+    worn_out = session.scalars(
+        text(f"SELECT id FROM deliveries WHERE {_FREE} AND attempts >= :most ORDER BY id FOR UPDATE SKIP LOCKED"),  # noqa: S608 - our own text
+        values,
+    ).all()
+    finish(session, list(worn_out), "set_aside", reason=f"reading it ended its reader {MAX_ATTEMPTS} times", now=now)
     taken = session.scalars(
         text(
-            """
-            UPDATE deliveries SET lease_until = :until, attempts = attempts + 1
-            WHERE id IN (SELECT id FROM deliveries WHERE kind = :kind AND state = 'received'
-                         AND (lease_until IS NULL OR lease_until < :now)
-                         ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED)
-            RETURNING id
-            """
+            f"""
+            WITH free AS (
+                SELECT id, attempts, row_number() OVER (ORDER BY id) AS place FROM (
+                    SELECT id, attempts FROM deliveries WHERE {_FREE} ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+                ) locked
+            )
+            UPDATE deliveries d SET lease_until = :until, attempts = d.attempts + 1 FROM free
+            WHERE d.id = free.id AND CASE WHEN (SELECT attempts FROM free WHERE place = 1) > 1
+                THEN free.place = 1 ELSE free.attempts <= 1 END
+            RETURNING d.id
+            """  # noqa: S608 - put together from constants
         ),
-        {"kind": kind, "now": now, "until": now + lease, "limit": limit},
+        values,
     )
     return sorted(taken)
 
 
 def finish(session: Session, ids: list[int], state: str, *, reason: str, now: datetime) -> list[int]:
-    """Say what became of deliveries; only those still waiting move, so that reading twice changes nothing."""
+    """Say what became of deliveries; only those still waiting move, so that reading twice changes nothing.
+
+    What is left for a person becomes a question; one that was asked about and has been read after all is answered.
+    """
     moved = move(session, DELIVERY, ids, state, by="reader", why=reason, now=now)
     if moved:
         session.execute(
             text("UPDATE deliveries SET reason = :reason, read_at = :now, lease_until = NULL WHERE id = ANY(:ids)"),
             {"reason": reason, "now": now, "ids": moved},
         )
+        if state in FOR_PEOPLE:
+            mismatches.ask(session, _ASKED, _ASK, {"ids": moved, "now": now})
+        else:
+            answered = session.scalars(
+                text("SELECT id FROM mismatches WHERE subject = ANY(:subjects) AND state <> 'resolved'"),
+                {"subjects": [f"delivery:{one}" for one in moved]},
+            ).all()
+            mismatches.resolve(session, answered, by="reader", resolution="it was read after all", now=now)
     return moved
+
+
+def changed_bytes(session: Session, sealer: Sealer) -> int:
+    """Return how many deliveries don't open to what arrived: every sealed byte is opened, every file hashed anew."""
+    changed = 0
+    calls = select(Delivery.head, Delivery.body, Delivery.size).where(Delivery.kind == "callback")
+    for head, body, size in session.execute(calls.execution_options(yield_per=1000)):
+        if head is not None and body is not None:
+            opened = _opened(sealer, head, "deliveries.head") is not None and _opened(sealer, body, "deliveries.body")
+            changed += opened is False or opened is None or len(opened) != size
+    files = select(Delivery.id, Delivery.digest, Delivery.size).where(Delivery.kind == "statement", Delivery.size > 0)
+    for delivery_id, digest, size in session.execute(files).all():
+        changed += not _is_whole(session, sealer, delivery_id, digest, size)
+    return changed
+
+
+def _is_whole(session: Session, sealer: Sealer, delivery_id: int, digest: bytes, size: int) -> bool:
+    hashed, length = hashlib.sha256(), 0
+    try:
+        with KeptFile(session, delivery_id, sealer) as file:
+            while piece := file.read(CHUNK):
+                hashed.update(piece)
+                length += len(piece)
+    except (InvalidTag, KeyError, zlib.error):
+        return False
+    return (hashed.digest(), length) == (digest, size)
+
+
+def _opened(sealer: Sealer, sealed: bytes, purpose: str) -> bytes | None:
+    try:
+        return sealer.open(sealed, purpose)
+    except (InvalidTag, KeyError):
+        return None
 
 
 def waiting(session: Session, kind: str) -> int:

@@ -36,7 +36,9 @@ def _table(**moves: str) -> dict[str, frozenset[str]]:
     return {state: frozenset(after.split()) for state, after in moves.items()}
 
 
-DELIVERY = Lifecycle("delivery", "deliveries", "received", _table(received="read unreadable conflicting set_aside"))
+DELIVERY = Lifecycle(
+    "delivery", "deliveries", "received", _table(received="read unreadable conflicting set_aside", set_aside="received")
+)
 BILL = Lifecycle(
     "bill",
     "bills",
