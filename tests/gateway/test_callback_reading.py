@@ -100,9 +100,10 @@ def kept(wiring, one, change, event_id, *, body=b"", state="received", source="s
     head = json.dumps({"method": "POST", "query": "", "headers": {}}).encode()
     change(
         "INSERT INTO deliveries (source, kind, event_id, digest, size, head, body, answer_status, answer_body,"
-        " received_at, state) VALUES (:source, 'callback', :event, :digest, :size, :head, :body, 200, '', :now, :state)",
-        source=source, event=event_id, digest=event_id.encode(), size=len(body), head=sealer.seal(head, "deliveries.head"),
-        body=sealer.seal(body, "deliveries.body"), now=wiring.clock(), state=state,
+        " received_at, state)"
+        " VALUES (:source, 'callback', :event, :digest, :size, :head, :body, 200, '', :now, :state)",
+        source=source, event=event_id, digest=event_id.encode(), size=len(body), now=wiring.clock(), state=state,
+        head=sealer.seal(head, "deliveries.head"), body=sealer.seal(body, "deliveries.body"),
     )  # fmt: skip
     return one("SELECT id FROM deliveries WHERE event_id = :event", event=event_id)
 

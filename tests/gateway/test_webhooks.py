@@ -9,6 +9,8 @@ import logging
 from dataclasses import replace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from werkzeug.test import Client
 
 from banks.profile import find
@@ -317,6 +319,34 @@ def test_no_answer_and_no_log_repeats_a_call_or_a_secret(web, elsewhere, wiring,
     assert "is not proven" in caplog.text
     for secret in ("zq", SECRET, HASH_SECRET, signed.headers["webhook-signature"]):
         assert secret.lower() not in caplog.text.lower()
+
+
+_HEADER = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=60)
+
+
+@settings(deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    body=st.binary(max_size=300), query=st.text(st.characters(min_codepoint=33, max_codepoint=255), max_size=200),
+    headers=st.dictionaries(st.sampled_from(["webhook-id", "webhook-timestamp", "webhook-signature"]), _HEADER),
+)  # fmt: skip
+def test_whatever_comes_without_a_proof_is_refused_and_never_breaks_us(web, body, query, headers):
+    environ = {"QUERY_STRING": query, "REMOTE_ADDR": "203.0.113.9"}
+    assert web.post("/webhooks/standard", data=body, headers=headers, environ_overrides=environ).status_code == 401
+    answer = web.get("/webhooks/vnpay", headers=headers, environ_overrides=environ)
+    assert (answer.status_code, answer.json["RspCode"]) == (200, "97")
+
+
+@settings(deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    event=st.uuids(),
+    data=st.dictionaries(
+        st.sampled_from(["amount", "currency", "paid_at", "payment_code", "narrative", "transaction_id", "other"]),
+        st.one_of(st.none(), st.integers(), st.floats(), st.text(max_size=30), st.lists(st.integers(), max_size=2)),
+    ),
+)
+def test_whatever_a_proven_sender_says_is_kept_and_answered(web, wiring, event, data):
+    answer = post(web, an_event(wiring, "FT1", event=str(event), **data))
+    assert answer.status_code in (200, 409, 422)
 
 
 def test_every_answer_is_counted_by_bank_and_status(web, wiring):

@@ -4,6 +4,8 @@ import io
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from werkzeug.test import Client
 
 from gateway.api import bills as module
@@ -154,6 +156,30 @@ def test_without_a_database_the_sender_is_asked_to_come_again(cut_off, caplog):
     answer = Client(create_app(cut_off)).post("/api/v1/bills", json={"bills": [a_bill()]}, headers=TOKEN)
     assert_problem(answer, 503, "please send it again")
     assert "0912340001" not in caplog.text
+
+
+_WORDS = st.one_of(
+    st.none(), st.booleans(), st.integers(-(10**17), 10**17), st.text(max_size=40), st.just([]), st.just({}),
+    st.sampled_from(["1", "0", "-1", "1e3", "2026-12-31", "2099-12-31", "12/2026", "0912345678", "vi", "999", "a/b"]),
+)  # fmt: skip
+_BILLS = st.lists(
+    st.builds(
+        lambda number, changes: a_bill(number) | changes,
+        st.integers(1, 4),
+        st.dictionaries(st.sampled_from(sorted(a_bill())), _WORDS, max_size=3),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@settings(deadline=None, derandomize=True, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_BILLS)
+def test_whatever_is_handed_over_is_taken_or_refused_and_never_breaks_us(web, bills):
+    answer = web.post("/api/v1/bills", json={"bills": bills}, headers=TOKEN)
+    assert answer.status_code in (200, 400, 422), answer.data
+    if answer.status_code != 200:
+        assert all("bills[" in error for error in answer.json["errors"])
 
 
 def test_another_method_is_refused(web):
