@@ -35,7 +35,7 @@ def one_line(number: int) -> str:
 def wrapped(number: int) -> str:
     """Free text that a bank has cut into lines of 65 characters."""
     text = (
-        f"CT DEN {number:012} NGUYEN THI HOA chuyen tien dien PD{number:011} ky 07 nam 2026"
+        f"CT DEN {number:012} NGUYEN THI HOA chuyen tien dien PD{number:011} ky hoa don 07-2026"
         f" cho Cong ty Dien luc, MB {number:012} tu 0011000999888 Ngan hang Sao Mai"
     )
     return "\n".join(text[at : at + 65] for at in range(0, len(text), 65))

@@ -1,6 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import permutations
 
 import pytest
@@ -176,3 +176,18 @@ def test_several_statements_in_one_file_are_judged_one_by_one(books: Books) -> N
         )
     )
     assert (len(loaded.accepted), len(loaded.quarantined)) == (1, 1)
+
+
+def test_a_closing_balance_told_after_the_lines_is_kept(books: Books) -> None:
+    delivery = books.delivery(kind="statement")
+    closed = StatementClosed(
+        "S1", 0, Money(0), Money(0), True, Money(0), closing=Money(5), closing_on=date(2026, 7, 31)
+    )  # fmt: skip
+    loaded = books.run(
+        lambda session: statement_loading.load(
+            session, [head(opening=Money(5)), closed], bank="standard", delivery_id=delivery, sealer=books.sealer,
+            now=books.now,
+        )
+    )  # fmt: skip
+    assert len(loaded.accepted) == 1
+    assert books.rows("SELECT closing_minor, closing_on FROM statements") == [(5, date(2026, 7, 31))]

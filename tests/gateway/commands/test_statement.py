@@ -128,3 +128,34 @@ def test_a_reader_that_has_seen_enough_is_left_in_peace(tmp_path):
         said = process.stderr.read()
         process.wait(timeout=20)
     assert said == b""
+
+
+SWIFT = CORPUS.parent / "mt940"
+
+
+def test_an_mt940_tells_its_closing_balance_though_it_stands_after_the_lines():
+    result = run(SWIFT / "vnd-day-with-fin-blocks.mt940.txt")
+    assert result.exit_code == 0
+    head, first, *rest = records(result)
+    assert head == {
+        "type": "statement", "format": "MT940", "id": "212 2026-07-30 5000000", "account": "0011000999888",
+        "currency": "VND", "opening": "5000000", "closing": "6794960", "balanced": True, "lines": 5,
+        "credit_total": "2106460", "debit_total": "-311500",
+    }  # fmt: skip
+    assert (first["bank_reference"], first["amount"]) == ("FT26212000001", "844960")
+    assert [record["amount"] for record in rest] == ["1250000", "-11500", "-300000", "11500"]
+    assert result.stderr == ""
+
+
+def test_an_mt942_has_no_balances_and_what_is_expected_is_said_on_stderr():
+    result = run(SWIFT / "intraday.mt942.txt")
+    head, _ = records(result)
+    assert (head["format"], head["opening"], head["closing"], head["balanced"]) == ("MT942", None, None, None)
+    assert "entries left out as not booked (pending or for information): 1" in result.stderr
+
+
+def test_an_mt940_that_can_t_be_read_prints_nothing_and_names_the_place():
+    path = SWIFT / "unreadable-thousands-in-amount.mt940.txt"
+    result = run(path)
+    assert (result.exit_code, result.stdout_bytes) == (65, b"")
+    assert result.stderr.startswith(f"{path}: message 2, :61: 1, line 19: expected an amount in USD")
