@@ -91,7 +91,8 @@ def _one_payment(session: Session) -> Finding:
                 ON (seen.source, seen.bank_reference, seen.minor, seen.currency)
                     = (told.source, told.bank_reference, told.minor, told.currency)
                 WHERE told.state = 'reported' AND told.origin = 'callback' AND told.bank_reference <> ''
-                  AND seen.state = 'confirmed' AND seen.source_reference LIKE 'line:%'""",
+                  AND seen.state = 'confirmed' AND seen.source_reference LIKE 'line:%'
+                  AND NOT seen.reversal""",
             "confirmed payments without their line": """SELECT count(*) FROM payments p WHERE confirmed_minor <>
                 coalesce((SELECT sum(minor) FROM statement_lines l WHERE l.payment_id = p.id AND l.counts), 0)""",
         },

@@ -1,8 +1,9 @@
 """Pairing: each line of an accepted statement with the payment it proves, then booking what the bank booked.
 
 A line is paired by the bank's own reference, by an end-to-end id, or by a bill's code quoted in both, always over the
-same amount; a reference that agrees while the amount does not is paired and asked about. Equal rows are counted off
-against each other: two identical lines are two payments. What no callback has told yet becomes a payment of its own.
+same amount; where a reference agrees and the amount does not, the statement's counts, and people are asked. Equal rows
+are counted off against each other: two identical lines are two payments. What no callback has told yet becomes a
+payment of its own.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import business_days, ledger, matching, mismatches, references
+from reconciliation import business_days, corrections, ledger, matching, mismatches, references
 from reconciliation.lifecycle import PAYMENT, move
 from reconciliation.payments import STATEMENT_WITHIN, lock_sources, naming_one_bill
 from reconciliation.statements import Statement
@@ -21,19 +22,19 @@ CALLBACK_WITHIN = 1
 
 _BY_REFERENCE = """
     WITH lines AS (
-        SELECT id, {line_key} AS reference, minor, currency,
-            row_number() OVER (PARTITION BY {line_key}{amount} ORDER BY entry, transaction) AS turn,
-            count(*) OVER (PARTITION BY {line_key}) AS rows
+        SELECT id, {line_key} AS reference, reversal, minor, currency,
+            row_number() OVER (PARTITION BY {line_key}, reversal{amount} ORDER BY entry, transaction) AS turn,
+            count(*) OVER (PARTITION BY {line_key}, reversal) AS rows
         FROM statement_lines WHERE statement_id = :statement AND state = 'pending' AND minor > 0 AND {line_key} <> ''
     ), waiting AS (
-        SELECT id, {payment_key} AS reference, minor, currency,
-            row_number() OVER (PARTITION BY {payment_key}{amount} ORDER BY id) AS turn,
-            count(*) OVER (PARTITION BY {payment_key}) AS rows
+        SELECT id, {payment_key} AS reference, reversal, minor, currency,
+            row_number() OVER (PARTITION BY {payment_key}, reversal{amount} ORDER BY id) AS turn,
+            count(*) OVER (PARTITION BY {payment_key}, reversal) AS rows
         FROM payments
         WHERE source = :bank AND {waiting} AND {payment_key} IN (SELECT reference FROM lines)
     )
     UPDATE statement_lines l SET payment_id = w.id, state = 'matched'
-    FROM lines JOIN waiting w USING (reference, turn) WHERE l.id = lines.id {same}
+    FROM lines JOIN waiting w USING (reference, reversal, turn) WHERE l.id = lines.id {same}
 """
 _SAME_AMOUNT = {
     "amount": ", minor, currency",
@@ -45,23 +46,23 @@ _OTHER_AMOUNT = {"amount": ", currency", "same": "AND w.currency = lines.currenc
 # Both name the same bill over the same amount, and their references don't contradict each other.
 _BY_CODE = """
     WITH pending AS MATERIALIZED (
-        SELECT id, entry, transaction, minor, currency, quoted FROM statement_lines
+        SELECT id, entry, transaction, reversal, minor, currency, quoted FROM statement_lines
         WHERE statement_id = :statement AND state = 'pending' AND minor > 0 AND quoted <> '{{}}' AND {line}
     ), waiting AS MATERIALIZED (
-        SELECT id, minor, currency, quoted FROM payments
+        SELECT id, reversal, minor, currency, quoted FROM payments
         WHERE source = :bank AND {waiting} AND quoted <> '{{}}' AND {payment}
           AND minor IN (SELECT minor FROM pending)
     ), lines AS (
-        SELECT id, bill, minor, currency,
-            row_number() OVER (PARTITION BY bill, minor, currency ORDER BY entry, transaction) AS turn
+        SELECT id, bill, reversal, minor, currency,
+            row_number() OVER (PARTITION BY bill, reversal, minor, currency ORDER BY entry, transaction) AS turn
         FROM pending JOIN ({named_by_lines}) one USING (id)
     ), told AS (
-        SELECT id AS payment_id, bill, minor, currency,
-            row_number() OVER (PARTITION BY bill, minor, currency ORDER BY id) AS turn
+        SELECT id AS payment_id, bill, reversal, minor, currency,
+            row_number() OVER (PARTITION BY bill, reversal, minor, currency ORDER BY id) AS turn
         FROM waiting JOIN ({named_by_payments}) one USING (id)
     )
     UPDATE statement_lines l SET payment_id = told.payment_id, state = 'matched'
-    FROM lines JOIN told USING (bill, minor, currency, turn) WHERE l.id = lines.id
+    FROM lines JOIN told USING (bill, reversal, minor, currency, turn) WHERE l.id = lines.id
 """
 
 # A statement waits for payments it has not confirmed yet. A notice only recognises what is known already; the next
@@ -81,7 +82,7 @@ _BOOKABLE_NOTICE = f"""
             OR EXISTS (SELECT 1 FROM bills b WHERE b.payment_code = code OR b.number = code)))
     AND NOT EXISTS (
         SELECT 1 FROM payments p WHERE p.source = :bank AND l.bank_reference <> ''
-            AND p.bank_reference = l.bank_reference AND p.minor <> l.minor)
+            AND p.bank_reference = l.bank_reference AND p.reversal = l.reversal AND p.minor <> l.minor)
 """  # noqa: S608 - put together from constants
 
 # What the bank's line adds to what a callback told: references it did not give, codes it did not quote.
@@ -100,11 +101,11 @@ _ENRICH = """
 _NEW = """
     WITH made AS (
         INSERT INTO payments (source, source_reference, bank_reference, end_to_end_id, minor, currency, paid_at,
-            business_date, narrative, quoted, payer_tail, payer_hash, origin, delivery_id, reported_at, due_at,
-            created_at)
+            business_date, narrative, quoted, reversal, payer_tail, payer_hash, origin, delivery_id, reported_at,
+            due_at, created_at)
         SELECT :bank, 'line:' || l.id, l.bank_reference, l.end_to_end_id, l.minor, l.currency, NULL,
-            coalesce(l.booked_on, CAST(:day AS date)), l.narrative, l.quoted, l.counterparty_tail, l.counterparty_hash,
-            :origin, :delivery, CASE WHEN l.counts THEN NULL ELSE CAST(:now AS timestamptz) END,
+            coalesce(l.booked_on, CAST(:day AS date)), l.narrative, l.quoted, l.reversal, l.counterparty_tail,
+            l.counterparty_hash, :origin, :delivery, CASE WHEN l.counts THEN NULL ELSE CAST(:now AS timestamptz) END,
             CAST(:due AS timestamptz), :now
         FROM statement_lines l
         WHERE l.statement_id = :statement AND l.state = 'pending' AND l.minor > 0 {only}
@@ -152,10 +153,29 @@ _ASK_OUTGOING = """
 """
 
 _ASK_OTHER_AMOUNT = """
-    SELECT 'M03', 'line:' || l.id, CAST(:bank AS text), abs(p.minor - l.minor), l.currency, p.id, l.id, l.statement_id,
-        jsonb_build_object('verdict', 'statement_differs', 'expected', p.minor, 'arrived', l.minor)
+    SELECT 'M03', 'payment:' || p.id || '/amount', CAST(:bank AS text), abs(p.minor - l.minor), l.currency, p.id, l.id,
+        l.statement_id, jsonb_build_object('verdict', 'statement_differs', 'expected', p.minor, 'arrived', l.minor)
     FROM statement_lines l JOIN payments p ON p.id = l.payment_id
     WHERE l.statement_id = :statement AND l.counts AND l.minor <> p.minor
+"""
+_CORRECTED = """
+    SELECT p.id AS payment_id, l.minor, l.currency, 'line:' || l.id AS cause
+    FROM statement_lines l JOIN payments p ON p.id = l.payment_id
+    WHERE l.statement_id = :statement AND l.counts AND l.minor <> p.minor
+"""
+
+# As when the notice came first: the reference agrees, on one row each, and the amount does not.
+_ASK_OTHER_NOTICE = """
+    SELECT 'M03', 'payment:' || p.id || '/amount', CAST(:bank AS text), abs(p.minor - l.minor), l.currency, p.id, l.id,
+        l.statement_id, jsonb_build_object('verdict', 'notice_differs', 'expected', p.minor, 'arrived', l.minor)
+    FROM (
+        SELECT n.*, count(*) OVER (PARTITION BY bank_reference, reversal) AS rows FROM statement_lines n
+        WHERE statement_id = :statement AND minor > 0 AND bank_reference <> ''
+    ) l JOIN LATERAL (
+        SELECT min(id) AS id, min(minor) AS minor, min(currency) AS currency FROM payments
+        WHERE source = :bank AND bank_reference = l.bank_reference AND reversal = l.reversal HAVING count(*) = 1
+    ) p ON p.minor <> l.minor AND p.currency = l.currency
+    WHERE l.rows = 1 AND l.state = 'pending'
 """
 
 _CUT_OVER = """
@@ -179,18 +199,19 @@ def accept(session: Session, statement: Statement, *, callbacks: bool, now: date
         "statement": statement.id, "bank": statement.bank, "now": now, "delivery": statement.delivery_id,
         "day": day, "origin": statement.kind, "due": due if callbacks or not counts else None,
     }  # fmt: skip
+    columns = "code, subject, source, minor, currency, payment_id, line_id, statement_id, facts"
     _pair(session, values, counts)
+    mismatches.ask(session, columns, _ASK_OTHER_AMOUNT if counts else _ASK_OTHER_NOTICE, values)
+    corrected = corrections.correct(session, _CORRECTED, values, by="statement", now=now)
     grown = list(session.scalars(text(_ENRICH), values))
     made = list(session.scalars(text(_NEW.format(only="" if counts else _BOOKABLE_NOTICE)), values))
     _set_the_rest_aside(session, values)
     ledger.post(session, _CONFIRMED if counts else _NOTICED, values)
     ledger.post(session, _OUTGOING, values)
-    columns = "code, subject, source, minor, currency, line_id, statement_id, facts"
-    mismatches.ask(session, columns, _ASK_OUTGOING, values)
-    mismatches.ask(session, columns.replace("line_id", "payment_id, line_id"), _ASK_OTHER_AMOUNT, values)
+    mismatches.ask(session, columns.replace("payment_id, ", ""), _ASK_OUTGOING, values)
     if counts:
         _confirm(session, values, columns, now)
-    return matching.match(session, [*made, *grown], now=now)
+    return matching.match(session, [*made, *grown, *corrected], now=now)
 
 
 def _pair(session: Session, values: dict[str, object], counts: bool) -> None:
@@ -246,7 +267,7 @@ def _confirm(session: Session, values: dict[str, object], columns: str, now: dat
         )
     )
     move(session, PAYMENT, confirmed, "confirmed", by="statement", why=f"statement {values['statement']}", now=now)
-    cleared = mismatches.ask(session, columns.replace("line_id", "payment_id, line_id"), _CUT_OVER, values)
+    cleared = mismatches.ask(session, columns, _CUT_OVER, values)
     mismatches.resolve(
         session, cleared, by="pairing", resolution="booked by the bank on a later day; it cleared itself", now=now
     )

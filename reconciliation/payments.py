@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from banks.errors import Unreadable
 from banks.records import PaymentNotice
-from reconciliation import business_days, ledger, matching, mismatches, references
+from reconciliation import business_days, corrections, ledger, matching, mismatches, references
 from reconciliation.db import Base, Id, Label, Minor, Moves, one_of
 from reconciliation.lifecycle import PAYMENT
 from reconciliation.sealing import Sealer, mask_numbers, tail
@@ -116,12 +116,13 @@ _INCOMING = """
         minor bigint, currency text, paid_at timestamptz, business_date date, channel text, narrative text,
         quoted text[], payer_tail text, payer_hash text, due_at timestamptz)
 """
-# One row per transaction, however often the batch tells it, and none for those known already.
+# One row per transaction, however often the batch tells it, and none for those known already; of two amounts the one
+# that counts.
 _UNHEARD = f"""
     SELECT DISTINCT ON (source, source_reference) * FROM ({_INCOMING}) told
     WHERE NOT EXISTS (SELECT 1 FROM payments k WHERE k.source = told.source
                       AND k.source_reference = told.source_reference)
-    ORDER BY source, source_reference, n
+    ORDER BY source, source_reference, {corrections.RANK.format(one="told")} DESC, n
 """  # noqa: S608 - put together from constants, here and below; values travel as parameters
 
 _ADOPTED = """
@@ -145,7 +146,7 @@ _ADOPT = """
             row_number() OVER (PARTITION BY source, {seen}{amount} ORDER BY id) AS turn,
             count(*) OVER (PARTITION BY source, {seen}) AS rows
         FROM payments
-        WHERE source_reference LIKE 'line:%' AND (source, {seen}) IN (SELECT source, {told} FROM heard)
+        WHERE source_reference LIKE 'line:%' AND (source, {seen}) IN (SELECT source, {told} FROM heard) AND NOT reversal
     )
     UPDATE payments p SET {adopted}
     FROM heard h JOIN seen s ON s.at = h.source AND s.by = h.{told} AND s.turn = h.turn {same}
@@ -179,7 +180,7 @@ _ADOPT_QUOTED = """
         SELECT * FROM ({unheard}) u WHERE quoted <> '{{}}' AND {told}
     ), untold AS MATERIALIZED (
         SELECT id, source, minor, currency, quoted FROM payments
-        WHERE source_reference LIKE 'line:%' AND {seen} AND quoted <> '{{}}'
+        WHERE source_reference LIKE 'line:%' AND {seen} AND quoted <> '{{}}' AND NOT reversal
           AND (source, minor) IN (SELECT source, minor FROM unheard)
     ), heard AS (
         SELECT u.*, bill, row_number() OVER (PARTITION BY source, bill, minor, currency ORDER BY n) AS turn
@@ -215,7 +216,8 @@ def _adoptions() -> list[str]:
     ]  # fmt: skip
     # The bank's own reference agrees and the amount does not: one transaction all the same, and a question below.
     # A reference that stands on several rows is a batch's: it proves nothing once the amounts differ.
-    by_reference = {"told": "bank_reference", "seen": "bank_reference", "same": "AND s.rows = 1 AND h.rows = 1"}
+    alone = "AND s.unit = h.currency AND s.rows = 1 AND h.rows = 1"
+    by_reference = {"told": "bank_reference", "seen": "bank_reference", "same": alone}
     return [*rounds, _ADOPT.format(unheard=_UNHEARD, adopted=_ADOPTED, amount="", **by_reference)]
 
 
@@ -223,7 +225,8 @@ def report(session: Session, heard: Sequence[Heard], *, sealer: Sealer, now: dat
     """Book what callbacks tell, once per bank transaction; return the ids of payments that are new or now complete.
 
     A payment that the statement showed first is recognised and not booked again. A transaction heard before is left
-    as it is. Takes a lock per source, so that a statement of the same bank being read waits its turn.
+    as it is, unless it was told with an amount that gives way to this one; other amounts are asked about in any case.
+    Takes a lock per source, so that a statement of the same bank being read waits its turn.
     """
     lock_sources(session, {one.source for one in heard})
     rows = json.dumps([_row(number, one, sealer, now) for number, one in enumerate(heard)])
@@ -235,7 +238,8 @@ def report(session: Session, heard: Sequence[Heard], *, sealer: Sealer, now: dat
     ledger.post(session, _REPORTED, {"ids": made, "now": now})
     columns = "code, subject, source, minor, currency, payment_id, delivery_id, facts"
     mismatches.ask(session, columns, _OTHER_AMOUNT, values)
-    return [*touched, *made]
+    corrected = corrections.correct(session, _REPLACED, {**values, "adopted": touched}, by="callback", now=now)
+    return [*touched, *made, *corrected]
 
 
 _ADOPTIONS = _adoptions()
@@ -265,6 +269,18 @@ _OTHER_AMOUNT = f"""
             'reason', 'one transaction told with two amounts')
     FROM ({_INCOMING}) i JOIN payments p USING (source, source_reference)
     WHERE (p.minor, p.currency) <> (i.minor, i.currency) ORDER BY p.id, i.n
+"""  # noqa: S608
+
+# What was adopted and is not confirmed comes from a notice, over which any callback wins.
+_REPLACED = f"""
+    SELECT payment_id, minor, currency, cause FROM (
+        SELECT DISTINCT ON (p.id) p.id AS payment_id, i.minor, i.currency, 'delivery:' || i.delivery_id AS cause,
+            (p.minor, p.currency) <> (i.minor, i.currency) AS differs
+        FROM ({_INCOMING}) i JOIN payments p USING (source, source_reference)
+        WHERE p.state = 'reported' AND p.confirmed_minor = 0
+          AND (p.id = ANY(:adopted) OR {corrections.RANK.format(one="i")} > {corrections.RANK.format(one="p")})
+        ORDER BY p.id, {corrections.RANK.format(one="i")} DESC
+    ) told WHERE differs
 """  # noqa: S608
 
 

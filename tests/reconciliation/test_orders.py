@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from banks.records import StatementLine
 from reconciliation.issuing import BillsRefused
 from tests.reconciliation.books import (
     CODE,
@@ -150,6 +151,18 @@ def guesses(reference: str = "T1", minor: int = 100_000, **more: object) -> Act:
     return hears(reference, minor, customer_code=CUSTOMER, **more)
 
 
+def reads(*lines: StatementLine) -> Act:
+    return lambda books: books.read(*lines, opening=0)
+
+
+def notices(*lines: StatementLine) -> Act:
+    return lambda books: books.read(*lines, id="N1", kind="notice")
+
+
+def plain(name: str) -> str:
+    return "line" if name.startswith("line:") else name
+
+
 A, B = issues(), issues("HD0002", code=NEXT_CODE)
 OTHERS = issues("HD0009", 70_000, OTHER_CODE, customer_code=OTHER_CUSTOMER)
 PAID, OPEN = ("paid", 100_000), ("open", 0)
@@ -198,6 +211,46 @@ STORIES: dict[str, tuple[list[Act], dict[str, tuple[str, int]], dict[str, int], 
          lambda books: books.read(a_line(reference="B1", narrative=CODE), opening=0)],
         {"HD0001": PAID}, {"T1": 100_000, "T2": 0}, {("M06", "T2")},
     ),
+    "a callback and a line over two amounts": (
+        [A, hears(minor=90_000, code=CODE, bank_reference="B1"), reads(a_line(reference="B1", narrative=CODE))],
+        {"HD0001": PAID}, {"T1": 100_000}, {("M03", "T1")},
+    ),
+    "a callback that told too much": (
+        [A, hears(code=CODE, bank_reference="B1"), reads(a_line(90_000, "B1", CODE))],
+        {"HD0001": ("part_paid", 90_000)}, {"T1": 90_000}, {("M03", "T1")},
+    ),
+    "two callbacks of one transaction over two amounts": (
+        [A, hears(minor=90_000, code=CODE), hears(code=CODE)], {"HD0001": PAID}, {"T1": 100_000}, {("M03", "T1")},
+    ),
+    "two callbacks over two amounts, and the statement says a third": (
+        [A, hears(minor=90_000, bank_reference="B1"), hears(bank_reference="B1"), reads(a_line(95_000, "B1", CODE))],
+        {"HD0001": ("part_paid", 95_000)}, {"T1": 95_000}, {("M03", "T1")},
+    ),
+    "a notice and a statement over two amounts": (
+        [A, notices(a_line(90_000, "B1", CODE)), reads(a_line(100_000, "B1", CODE))],
+        {"HD0001": PAID}, {"line": 100_000}, {("M03", "line")},
+    ),
+    "a notice, a callback and a statement over three amounts": (
+        [A, notices(a_line(120_000, "B1", CODE)), hears(minor=90_000, bank_reference="B1"),
+         reads(a_line(100_000, "B1", CODE))],
+        {"HD0001": PAID}, {"T1": 100_000}, {("M03", "T1")},
+    ),
+    "a notice and a callback over two amounts": (
+        [A, notices(a_line(120_000, "B1", CODE)), hears(bank_reference="B1", code=CODE)],
+        {"HD0001": PAID}, {"T1": 100_000}, {("M03", "T1")},
+    ),
+    "two currencies under one reference": (
+        [A, hears(minor=90_000, code=CODE, currency="USD"), hears(code=CODE)],
+        {"HD0001": PAID}, {"T1": 100_000}, {("M03", "T1")},
+    ),
+    "a callback and a line in two currencies": (
+        [A, hears(minor=500, code=CODE, currency="USD", bank_reference="B1"), reads(a_line(100_000, "B1", CODE))],
+        {"HD0001": PAID}, {"T1": 0, "line": 100_000}, {("M12", "T1")},
+    ),
+    "a line of money that comes back, and a callback under its reference": (
+        [A, hears(code=CODE, bank_reference="B1"), reads(a_line(100_000, "B1", CODE, reversal=True))],
+        {"HD0001": PAID}, {"T1": 100_000, "line": 0}, {("M09", "line")},
+    ),
     "the code of a bill that never comes, and a bill over the same amount": (
         [issues("HD0002", code=NEXT_CODE), hears(code=CODE)], {"HD0002": OPEN}, {"T1": 0}, {("M12", "T1")},
     ),
@@ -207,11 +260,14 @@ STORIES: dict[str, tuple[list[Act], dict[str, tuple[str, int]], dict[str, int], 
 @pytest.mark.parametrize("story", STORIES)
 def test_each_order_of_a_few_facts_ends_in_the_same_books(books: Books, story: str) -> None:
     acts, bills, payments, questions = STORIES[story]
+    balances: dict[str, int] = {}
     for order in permutations(range(len(acts))):
         books.clear()
         for number in order:
             acts[number](books)
         assert {number: books.paid(number) for number in bills} == bills, order
-        assert books.matched() == payments, order
-        assert books.open_questions() == questions, order
+        assert {plain(name): minor for name, minor in books.matched().items()} == payments, order
+        assert {(code, plain(about)) for code, about in books.open_questions()} == questions, order
+        balances = balances or books.balances()
+        assert books.balances() == balances, order
         assert books.broken() == [], order
