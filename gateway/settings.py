@@ -263,7 +263,7 @@ def _bank(name: str, table: _Table) -> BankSettings:
     if values["callbacks"]:
         table.need(values, "profile")
     origin = table.take(_ORIGIN)
-    if "mtls_header" in origin or "mtls_identity" in origin:
+    if any(key.startswith("mtls_") for key in origin):
         table.need(origin, "mtls_header", "mtls_identity")
     reached = sftp.take(_SFTP)
     if has_sftp:
