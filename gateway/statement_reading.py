@@ -66,7 +66,7 @@ def _read(session: Session, file: inbox.KeptFile, wiring: Wiring, delivery_id: i
         return "set_aside"
     loaded = statement_loading.load(
         session, chain(() if first is None else (first,), events), bank=delivery.source,
-        delivery_id=delivery_id, sealer=wiring.sealer, now=now,
+        delivery_id=delivery_id, sealer=wiring.sealer, now=now, accounts=bank.accounts if bank is not None else (),
     )  # fmt: skip
     callbacks = bank is not None and bank.callbacks
     for accepted in loaded.accepted:

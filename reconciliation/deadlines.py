@@ -14,7 +14,7 @@ _OVERDUE = """
         p.minor, p.currency, p.id,
         jsonb_build_object('expected_by', p.due_at, 'paid', p.minor, 'reference', p.source_reference)
     FROM payments p
-    WHERE p.due_at <= :now AND (p.state = 'reported' OR (p.source_reference LIKE 'line:%' AND p.matched_minor > 0))
+    WHERE p.id = ANY(:ids) AND (p.state = 'reported' OR (p.source_reference LIKE 'line:%' AND p.matched_minor > 0))
 """
 
 
@@ -34,8 +34,12 @@ def pass_deadlines(session: Session, *, now: datetime) -> int:
     One without a bill is asked about as M12 already.
     """
     columns = "code, subject, source, minor, currency, payment_id, facts"
-    asked = mismatches.ask(session, columns, _OVERDUE, {"now": now})
-    session.execute(text("UPDATE payments SET due_at = NULL WHERE due_at <= :now"), {"now": now})
+    # The very ones that are asked about, and no other that has come since, have their deadline behind them.
+    overdue = session.scalars(
+        text("SELECT id FROM payments WHERE due_at <= :now ORDER BY id FOR UPDATE"), {"now": now}
+    ).all()
+    asked = mismatches.ask(session, columns, _OVERDUE, {"ids": overdue, "now": now})
+    session.execute(text("UPDATE payments SET due_at = NULL WHERE id = ANY(:ids)"), {"ids": overdue})
     settled = session.scalars(text("SELECT id FROM mismatches WHERE id = ANY(:ids) AND code = 'M02'"), {"ids": asked})
     mismatches.resolve(
         session, settled, by="deadlines", resolution="booked from the statement line; no callback came", now=now

@@ -1,6 +1,6 @@
 """Loading a statement: from a reader's records into lines by COPY, its balances and control totals checked."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from banks.errors import Unreadable
 from banks.records import FileEvent, StatementClosed, StatementLine, StatementOpened
-from reconciliation import mismatches, references
+from reconciliation import mismatches, payments, references
 from reconciliation.lifecycle import STATEMENT, move
 from reconciliation.sealing import Sealer, mask_name, mask_numbers, tail
 from reconciliation.statements import Statement
@@ -33,14 +33,18 @@ class Loaded:
 
 
 def load(
-    session: Session, events: Iterable[FileEvent], *, bank: str, delivery_id: int, sealer: Sealer, now: datetime
-) -> Loaded:
+    session: Session, events: Iterable[FileEvent], *, bank: str, delivery_id: int, sealer: Sealer, now: datetime,
+    accounts: Collection[str] = (),
+) -> Loaded:  # fmt: skip
     """Write the statements of one file with their lines and judge each; raises Unreadable as the reader does.
 
-    Nothing is booked here. A statement that does not balance, or that comes a second time with other lines, is
+    Nothing is booked here. `accounts` are ours at this bank; a statement of another one is quarantined, unless none
+    are declared. A statement that does not balance, or that comes a second time with other lines, is
     quarantined with the difference named; one that comes again with the same lines is set aside as re-sent.
     """
     loaded = Loaded()
+    read: list[tuple[Statement, tuple[str, ...]]] = []
+    ours = {_bare(account) for account in accounts}
     stream = iter(events)
     for event in stream:
         if not isinstance(event, StatementOpened):
@@ -49,10 +53,23 @@ def load(
         statement = _open(session, event, bank=bank, delivery_id=delivery_id, account=account, now=now)
         closed = _copy(session, statement.id, event, stream, sealer)
         _close(session, statement, closed)
-        judge(session, statement, closed.faults, loaded, now)
+        faults = closed.faults
+        if ours and _bare(event.account) not in ours:
+            faults = (*faults, _NOT_OURS.format(statement.account_tail))
+        read.append((statement, faults))
+    # Two readers at once would each judge by what the other has not committed yet.
+    payments.lock_sources(session, {bank})
+    for statement, faults in read:
+        judge(session, statement, faults, loaded, now)
     return loaded
 
 
+def _bare(account: str) -> str:
+    """Return an account number as it is compared: banks group the same one by spaces, dots or dashes."""
+    return "".join(filter(str.isalnum, account)).upper()
+
+
+_NOT_OURS = "expected a statement of one of our accounts, got one that ends in {!r}"
 _OTHER_CONTENT = "statement {} was accepted before with other lines or balances"
 
 
@@ -134,7 +151,8 @@ def accepted_twin(session: Session, statement: Statement) -> Statement | None:
         select(Statement).where(
             Statement.bank == statement.bank, Statement.account_hash == statement.account_hash,
             Statement.kind == statement.kind, Statement.statement_id == statement.statement_id,
-            Statement.page == statement.page, Statement.state == "accepted", Statement.id != statement.id,
+            Statement.page == statement.page, Statement.year == statement.year, Statement.state == "accepted",
+            Statement.id != statement.id,
         )
     )  # fmt: skip
     return twin

@@ -122,14 +122,15 @@ class Books:
     def read(
         self, *lines: StatementLine, id: str = "S1", bank: str = "standard", kind: str = "statement",
         opening: int | None = None, closing: int | None = None, on: date = DAY, callbacks: bool = True,
-        faults: tuple[str, ...] = (), currency: str = "VND", **head: Any,
+        faults: tuple[str, ...] = (), currency: str = "VND", account: str = ACCOUNT, accounts: tuple[str, ...] = (),
+        **head: Any,
     ) -> Loaded:  # fmt: skip
         """Read one statement (or notice), as the reader of files does; its balances agree unless `closing` is told."""
         total = sum(line.amount.minor for line in lines)
         if opening is not None and closing is None:
             closing = opening + total
         opened = StatementOpened(
-            format="test", kind=StatementKind(kind), id=id, account=ACCOUNT, currency=currency, closing_on=on,
+            format="test", kind=StatementKind(kind), id=id, account=account, currency=currency, closing_on=on,
             opening=None if opening is None else Money(opening, currency),
             closing=None if closing is None else Money(closing, currency), **head,
         )  # fmt: skip
@@ -146,8 +147,9 @@ class Books:
 
         def act(session: Session) -> Loaded:
             loaded = statement_loading.load(
-                session, [opened, *numbered, closed], bank=bank, delivery_id=delivery, sealer=self.sealer, now=self.now
-            )
+                session, [opened, *numbered, closed], bank=bank, delivery_id=delivery, sealer=self.sealer, now=self.now,
+                accounts=accounts,
+            )  # fmt: skip
             for accepted in loaded.accepted:
                 statement = session.get_one(Statement, accepted)
                 pairing.accept(session, statement, callbacks=callbacks, now=self.now)

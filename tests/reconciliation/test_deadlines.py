@@ -1,4 +1,5 @@
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 import pytest
 
@@ -105,3 +106,22 @@ def test_a_quarantined_file_is_not_missing(sound_books: Books) -> None:
     sound_books.read(opening=0, closing=1)
     assert look_at(sound_books, OWED) == 0
     assert sound_books.asked() == ["M15"]
+
+
+def test_a_payment_that_comes_while_deadlines_pass_keeps_its_own(
+    sound_books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = datetime(2026, 12, 1, tzinfo=UTC)
+
+    def ask_while_another_is_heard(*given: Any) -> list[int]:
+        monkeypatch.undo()
+        asked = mismatches.ask(*given)
+        sound_books.hear(a_notice("T2", code=""))
+        return asked
+
+    sound_books.hear(a_notice("T1", code=""))
+    monkeypatch.setattr(mismatches, "ask", ask_while_another_is_heard)
+    pass_at(sound_books, late)
+    assert {about for code, about in sound_books.open_questions() if code == "M01"} == {"T1"}
+    pass_at(sound_books, late)
+    assert {about for code, about in sound_books.open_questions() if code == "M01"} == {"T1", "T2"}

@@ -1,14 +1,19 @@
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
 from itertools import permutations
+from threading import Event
 
 import pytest
+from sqlalchemy.orm import Session
 
 from banks.errors import Unreadable
 from banks.money import Money
 from banks.records import StatementClosed, StatementKind, StatementOpened
 from reconciliation import statement_loading
+from reconciliation.statement_loading import Loaded
 from tests.reconciliation.books import ACCOUNT, CODE, DAY, Books, a_bill, a_line
 
 
@@ -191,3 +196,62 @@ def test_a_closing_balance_told_after_the_lines_is_kept(books: Books) -> None:
     )  # fmt: skip
     assert len(loaded.accepted) == 1
     assert books.rows("SELECT closing_minor, closing_on FROM statements") == [(5, date(2026, 7, 31))]
+
+
+@pytest.mark.parametrize("kind", ["statement", "notice"])
+def test_a_statement_of_an_account_that_is_not_ours_is_held_and_nothing_is_booked(
+    sound_books: Books, kind: str
+) -> None:
+    sound_books.issue(a_bill())
+    line = a_line(reference="B1", narrative=CODE)
+    loaded = sound_books.read(line, opening=0, kind=kind, account="999900001234", accounts=(ACCOUNT,))
+    assert loaded.reasons == ["expected a statement of one of our accounts, got one that ends in '1234'"]
+    assert sound_books.asked() == ["M15"]
+    assert sound_books.one("SELECT count(*) FROM payments") == 0
+
+
+@pytest.mark.parametrize("declared", [(), (ACCOUNT,), ("1", "1900 2611-2233")])
+def test_a_statement_of_an_account_of_ours_is_taken_and_any_where_none_is_declared(
+    sound_books: Books, declared: tuple[str, ...]
+) -> None:
+    assert sound_books.read(a_line(reference="B1"), opening=0, accounts=declared).reasons == []
+
+
+def test_an_id_that_a_bank_uses_again_the_next_year_is_another_statement(sound_books: Books) -> None:
+    sound_books.read(a_line(100, "B1"), id="1", opening=0, on=date(2025, 1, 2))
+    loaded = sound_books.read(a_line(100, "B2"), id="1", opening=100, on=date(2026, 1, 2))
+    assert (len(loaded.accepted), loaded.reasons) == (1, [])
+    again = sound_books.read(a_line(50, "B3"), id="1", opening=200, on=date(2026, 1, 3))
+    assert "was accepted before with other lines or balances" in again.reasons[0], "in one year it is the same"
+
+
+def test_two_readers_at_once_judge_one_after_the_other(sound_books: Books) -> None:
+    """The second day does not follow on from the first, which the second reader sees only once the first is done."""
+    delivery = sound_books.delivery(kind="statement")
+    written, go_on = Event(), Event()
+
+    def one_day(id: str, opening: int, on: date, before_commit: Callable[[], object]) -> Loaded:
+        money = Money(opening)
+        events = [
+            head(id=id, opening=money, closing=money, closing_on=on),
+            StatementClosed(id, 0, Money(0), Money(0), True, Money(0)),
+        ]
+
+        def act(session: Session) -> Loaded:
+            loaded = statement_loading.load(
+                session, events, bank="standard", delivery_id=delivery, sealer=sound_books.sealer, now=sound_books.now
+            )
+            before_commit()
+            return loaded
+
+        found: Loaded = sound_books.run(act)
+        return found
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(one_day, "S1", 0, DAY, lambda: (written.set(), go_on.wait(10)))
+        assert written.wait(10)
+        second = pool.submit(one_day, "S2", 50, DAY + timedelta(days=1), lambda: None)
+        time.sleep(0.3)
+        go_on.set()
+        assert first.result().reasons == []
+        assert second.result().reasons == ["expected the opening balance 0 at which statement S1 closed, got 50"]
