@@ -28,9 +28,10 @@ def issue() -> Response:
     wiring: Wiring = current_app.extensions["doisoat"]
     if not _is_allowed(wiring):
         return problem(401, "unauthorized", ["expected the header Authorization: Bearer <api token>"])
-    # A body without a length is known to be too large only once it is read.
-    body = b"" if (request.content_length or 0) > MAX_BYTES else request.stream.read(MAX_BYTES + 1)
-    if (request.content_length or len(body)) > MAX_BYTES:
+    told = request.content_length or 0
+    # A body that does not tell its length is known to be too large only once it is read.
+    body = request.stream.read(MAX_BYTES + 1) if told <= MAX_BYTES else b""
+    if max(told, len(body)) > MAX_BYTES:
         return problem(413, "too large", [f"expected at most {MAX_BYTES} bytes"])
     try:
         rows = _rows(strict_json.read_object(body, max_bytes=MAX_BYTES))
