@@ -24,7 +24,9 @@ MAX_FIELD = 64 * 1024
 
 # A plain :61:, the one :86: on it, and what shows that both are whole. A line within may not begin with what could
 # end a field or be no line at all; such entries, the last one of each block, and all others are taken line by line.
-_WHOLE = re.compile(rf":61:({PLAIN_ENTRY})\n:86:([^\n]*(?:\n(?! *[\n{{])[^\n:\-][^\n]*)*)\n(?=:61:|:62[FM]:)", re.ASCII)
+_WHOLE = re.compile(
+    rf":61:({PLAIN_ENTRY})\n:86:([^\n]*+(?:\n(?! *[\n{{])[^\n:\-][^\n]*+)*+)\n(?=:61:|:62[FM]:)", re.ASCII
+)
 _TAG = re.compile(r":([0-9]{2}[A-Z]?|NS):", re.ASCII)
 _BLOCKS = re.compile(r"\s*\{[1-5]:", re.ASCII)
 _HEAD_TAG = re.compile(r":2(?:1|5P?|8C?):", re.ASCII)
@@ -68,12 +70,8 @@ def fields(stream: Readable) -> Iterator[Field]:
 def _run(text: str, at: int) -> list[re.Match[str]]:
     """Return the matches of the whole entries that follow each other from `at` on."""
     run: list[re.Match[str]] = []
-    if not text.startswith(":61:", at):
-        return run
-    for found in _WHOLE.finditer(text, at):
-        start, end = found.span()
-        if start != at or end - at > MAX_FIELD:
-            break
+    # Not by finditer, which would look through the rest of the text for a match to begin with.
+    while (found := _WHOLE.match(text, at)) is not None and (end := found.end()) - at < MAX_FIELD:
         run.append(found)
         at = end
     return run

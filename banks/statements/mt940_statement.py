@@ -20,6 +20,7 @@ from banks.statements.mt940_entry import (
     read_total,
     stated,
 )
+from banks.statements.mt940_fields import MAX_FIELD
 
 MAX_FAULTS = 20
 _MAX_LABEL = 64
@@ -166,14 +167,13 @@ class Statement:
                 if line is not None:
                     yield line
                 continue
-            minor = int(whole + part)
+            minor = int(whole + part) if mark == "C" else -int(whole + part)
             self.lines += 1
-            if mark == "C":
+            if minor < 0:
+                self.debit += minor
+            else:
                 self.credit += minor
                 self.credits += 1
-            else:
-                minor = -minor
-                self.debit += minor
             if bank:
                 bank = stated(bank)
             if own:
@@ -193,8 +193,8 @@ class Statement:
         """Take a `:86:`: of the line before it, or of the statement, which has no place for it."""
         if self.pending is not None:
             self.narrative = f"{self.narrative}\n{text}" if self.narrative else text
-            if len(self.narrative) > 64 * 1024:
-                raise Unreadable("expected at most 65536 characters told of one :61:, got more")
+            if len(self.narrative) > MAX_FIELD:
+                raise Unreadable(f"expected at most {MAX_FIELD} characters told of one :61:, got more")
 
     def line(self) -> StatementLine | None:
         """Return the line whose `:61:` is pending, if there is one and it is money."""

@@ -1,6 +1,7 @@
 import io
 import re
 import resource
+import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -506,7 +507,8 @@ def test_what_a_writer_wrote_is_read_back(currency, opening, lines, ending):
         st.tuples(
             st.sampled_from(
                 [":61:260731C1,NTRFNONREF", ":61:2607310731D5,00NTRFA B//C", ":61:260731RC7,NTRF", ":61:260230C1,NTRF",
-                 ":61:260731C1.5NTRFX", ":61:260731EC9,NTRF", ":62F:C260731VND1,", ":60F:C260731VND1,", ":86:", ":20:A",
+                 ":61:260731C1.5NTRFX", ":61:260731EC9,NTRF", ":61:260731D0,NTRF",
+                 ":90D:1VND0,", ":62F:C260731VND1,", ":60F:C260731VND1,", ":86:", ":20:A",
                  ":25:1", ":28C:1", "-", "-}{1:F01X}{2:I940X}{4:", ":", "86:x", ":12:11", ":86:?20a?21b", "x" * 65]
             ),
             st.text("ab ?+/:-{\u00e9", max_size=12),
@@ -538,6 +540,13 @@ def test_the_line_is_that_of_the_entry_far_down_a_long_file():
     for wrong in ("C1,5NTRFNONREF", "X"):
         told = refusal(message(*pair * 5000, entry(wrong), *pair[1:], *pair))
         assert told.startswith("message 1, :61: 5001, line 15005: expected ")
+
+
+def test_lines_that_are_not_plain_take_time_in_proportion_to_their_number():
+    odd = message(*[entry("RC1,NTRFNONREF"), ":86:x"] * 20_000).encode()
+    started = time.process_time()
+    assert len(read(odd)) == 20_002
+    assert time.process_time() - started < 6  # a look through the rest of the text at each would take a minute
 
 
 def test_nearly_all_lines_of_a_plain_file_go_the_short_way():
