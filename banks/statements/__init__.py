@@ -1,14 +1,17 @@
 """The files banks leave for us, in any supported format: recognised by their content, never by their name."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from banks import xml
 from banks.collections import pain002
 from banks.errors import Unreadable
 from banks.openpgp import OpenPgpKeys
 from banks.records import FileEvent, Readable, StatementReader
-from banks.statements import camt, wrapping
+from banks.statements import camt, csv_rows, mt940, napas, wrapping, xlsx_rows
+from banks.statements.layout import Layout
+from banks.statements.layouts import LAYOUTS
 
 HEAD = 64 * 1024
 """Bytes from the beginning of a file by which its format is recognised."""
@@ -40,28 +43,39 @@ def register(one: Format) -> None:
     FORMATS[one.name] = one
 
 
-def recognise(head: bytes) -> str:
-    """Return the name of the format that begins with `head`; raise Unreadable saying what arrived instead."""
-    for one in FORMATS.values():
+def recognise(head: bytes, own: Sequence[Format] = ()) -> Format:
+    """Return the format that begins with `head`, a bank's `own` first; raise Unreadable saying what arrived instead."""
+    for one in (*own, *FORMATS.values()):
         if one.recognise(head):
-            return one.name
+            return one
     raise Unreadable(f"expected {' or '.join(one.title for one in FORMATS.values())}, got {_describe(head)}")
 
 
-def read(stream: Readable, keys: OpenPgpKeys | None = None) -> Iterator[FileEvent]:
+def read(stream: Readable, keys: OpenPgpKeys | None = None, own: Sequence[Format] = ()) -> Iterator[FileEvent]:
     """Read a statement file of any known format, wrapped or not, as a stream of events.
 
-    `keys` open what came as an OpenPGP message. Raise Unreadable naming the place.
+    `keys` open what came as an OpenPGP message; `own` are the formats declared for this bank alone. Raise Unreadable
+    naming the place.
     """
     for part in wrapping.parts(stream, keys):
         try:
             seen = wrapping.Rejoined(part.stream, HEAD)
-            yield from FORMATS[recognise(seen.head)].read(seen)
+            yield from recognise(seen.head, own).read(seen)
         except Unreadable as error:
             if not part.name:
                 raise
             inside = f"in {wrapping.shown(part.name)}"
             raise Unreadable(error.reason, f"{inside}, {error.place}" if error.place else inside) from None
+
+
+def tables(layouts: Sequence[Layout]) -> tuple[Format, Format]:
+    """Return the formats that read tables of these layouts, as CSV and as a workbook.
+
+    For a bank that declares its own: `read(stream, own=tables((declared, *LAYOUTS)))`.
+    """
+    as_csv = partial(csv_rows.recognise, layouts=layouts), partial(csv_rows.read, layouts=layouts)
+    as_workbook = xlsx_rows.recognise, partial(xlsx_rows.read, layouts=layouts)
+    return Format("csv", csv_rows.EXPECTED, *as_csv), Format("xlsx", xlsx_rows.EXPECTED, *as_workbook)
 
 
 def _describe(head: bytes) -> str:
@@ -80,3 +94,7 @@ def _describe(head: bytes) -> str:
 
 register(Format("camt", camt.EXPECTED, camt.recognise, camt.read))
 register(Format("pain002", pain002.EXPECTED, pain002.recognise, pain002.read))
+register(Format("mt940", mt940.EXPECTED, mt940.recognise, mt940.read))
+register(Format("napas", napas.EXPECTED, napas.recognise, napas.read))
+for _one in tables(LAYOUTS):
+    register(_one)

@@ -23,7 +23,7 @@ def lines_format(monkeypatch):
 
 def test_a_registered_format_is_found_by_content_and_given_the_whole_stream(lines_format):
     data = b"TOY" + bytes(range(256)) * 1000
-    assert statements.recognise(data[:10]) == "toy"
+    assert statements.recognise(data[:10]).name == "toy"
     assert b"".join(statements.read(io.BytesIO(data))) == data
 
 

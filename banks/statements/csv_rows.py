@@ -1,0 +1,203 @@
+"""Bank tables as delimited text: bytes into rows, whatever the encoding and the delimiter.
+
+The encoding is told by a byte order mark, else by the bytes: UTF-16 has zeros in every other place, UTF-8 proves
+itself, and what is neither is CP1258, Windows' Vietnamese with its tone marks as characters of their own. The delimiter
+is the one by which a known header row is found.
+"""
+
+import codecs
+import csv
+import io
+import unicodedata
+from collections.abc import Collection, Iterator
+from itertools import chain, islice
+
+from banks.errors import Unreadable
+from banks.records import Readable, StatementEvent
+from banks.statements.batch import Batch, FlatBatch
+from banks.statements.cells import Cell
+from banks.statements.layout import Layout, choose
+from banks.statements.table import HEAD_ROWS, Sheet, read_sheets
+
+EXPECTED = "a bank's table as CSV with header words that are known"
+HEAD = 64 * 1024
+CHUNK = 128 * 1024
+MAX_LINE = 1024 * 1024
+"""Characters between two line ends, and in one row: no statement has more."""
+BATCH = 1000
+_DELIMITERS = ",;\t|"
+_MARK, _SEPARATOR = b"\x1e", b"\x1f"
+
+
+def recognise(head: bytes, layouts: Collection[Layout]) -> bool:
+    """Tell whether a table with the header row of one of `layouts` begins within `head`."""
+    return _shape(head, layouts) is not None
+
+
+def read(stream: Readable, layouts: Collection[Layout]) -> Iterator[StatementEvent]:
+    """Read a delimited table; see `banks.records.StatementReader`. Raise Unreadable naming row and column."""
+    head = b""
+    while len(head) < HEAD and (piece := stream.read(HEAD - len(head))):
+        head += piece
+    shape = _shape(head, layouts)
+    if shape is None:
+        raise Unreadable(f"expected {EXPECTED}, got none within {HEAD_ROWS} rows")
+    encoding, delimiter = shape
+    batches = _batches(_chunks(head, stream, encoding), delimiter.encode())
+    yield from read_sheets(iter([Sheet(batches, _at)]), layouts, "csv")
+
+
+def _at(row: int, column: int | None, words: str) -> str:
+    if column is None:
+        return f"row {row}"
+    return f"row {row}, column {column_letters(column)}" + (f" ({words})" if words else "")
+
+
+def column_letters(column: int) -> str:
+    """Return a column's letters as a spreadsheet shows them: 0 is A, 26 is AA."""
+    letters = ""
+    column += 1
+    while column:
+        column, rest = divmod(column - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters
+
+
+def _shape(head: bytes, layouts: Collection[Layout]) -> tuple[str, str] | None:
+    """Return the encoding, and the delimiter by which a header row is found within `head`."""
+    encoding = _encoding(head)
+    text = _line_ends(unicodedata.normalize("NFC", codecs.getincrementaldecoder(encoding)("replace").decode(head)))
+    # Half a row at the end would be another row.
+    whole = text if len(head) < HEAD else text.rpartition("\n")[0]
+    for delimiter in sorted(_DELIMITERS, key=whole.count, reverse=True):
+        try:
+            rows = csv.reader(io.StringIO(whole, newline="\n"), delimiter=delimiter, strict=True)
+            if any(choose(layouts, list(map(str.strip, row))) for row in islice(rows, HEAD_ROWS)):
+                return encoding, delimiter
+        except csv.Error:
+            continue
+    return None
+
+
+def _encoding(head: bytes) -> str:
+    for mark, name in (
+        (codecs.BOM_UTF8, "utf-8-sig"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16"),
+    ):
+        if head.startswith(mark):
+            return name
+    sample = head[:2000]
+    zeros = (sample[0::2].count(0), sample[1::2].count(0))
+    if max(zeros) > len(sample) // 8:
+        return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return "cp1258"
+    return "utf-8"
+
+
+def _chunks(head: bytes, stream: Readable, encoding: str) -> Iterator[bytes]:
+    """Yield the text as pieces of whole lines in UTF-8 and normal form C, each line ended by a line feed."""
+    decoder = None if encoding.startswith("utf-8") else codecs.getincrementaldecoder(encoding)()
+    rest, lines = b"", 0
+    piece = head.removeprefix(codecs.BOM_UTF8) if decoder is None else head
+    ended = False
+    while not ended:
+        ended = not piece
+        try:
+            data = rest + (piece if decoder is None else decoder.decode(piece, final=ended).encode())
+            # A carriage return at the very end may be the first half of a line end.
+            cut = len(data) if ended else max(data.rfind(b"\n"), data.rfind(b"\r", 0, -1)) + 1
+            whole, rest = data[:cut], data[cut:]
+            if b"\0" in whole:
+                raise Unreadable("expected text, got a zero character", f"below line {lines + 1}")
+            if len(rest) > MAX_LINE:
+                raise Unreadable(f"expected lines of at most {MAX_LINE} bytes, got a longer one", f"line {lines + 1}")
+            if b"\r" in whole:
+                whole = whole.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            if whole and not whole.endswith(b"\n"):
+                whole += b"\n"
+            whole.decode()
+            # In UTF-8, every mark that stands apart from its letter begins with this byte.
+            if decoder is not None or b"\xcc" in whole:
+                whole = unicodedata.normalize("NFC", whole.decode()).encode()
+        except UnicodeError:
+            name = encoding.upper().replace("-SIG", "")
+            raise Unreadable(f"expected text in {name}, got bytes that are none", f"below line {lines + 1}") from None
+        if whole:
+            lines += whole.count(b"\n")
+            yield whole
+        piece = stream.read(CHUNK)
+
+
+def _line_ends(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _batches(chunks: Iterator[bytes], delimiter: bytes) -> Iterator[Batch]:
+    """Part the text into rows, and those into batches; a row's number counts rows, as a spreadsheet shows them."""
+    number = 1
+    for chunk in chunks:
+        plain = _unquoted(chunk, delimiter) if b'"' in chunk else (chunk, delimiter)
+        if plain is None:
+            # A line end or a quotation mark within a cell: from here on, the csv module reads.
+            yield from _quoted(chain([chunk], chunks), delimiter.decode(), number)
+            return
+        batch = _parted(*plain, number)
+        yield batch
+        number += len(batch)
+
+
+def _unquoted(chunk: bytes, delimiter: bytes) -> tuple[bytes, bytes] | None:
+    """Return whole lines without the quotation marks around cells, and the delimiter that stands between cells then.
+
+    None when a quotation mark does anything but enclose a cell from its first character to its last, on one line.
+    """
+    parts = (b"\n" + chunk).split(b'"')
+    beside = {delimiter, b"\n"}
+    if (
+        len(parts) % 2 == 0
+        or not {one[:1] for one in parts[2::2]} <= beside
+        or not {one[-1:] for one in parts[:-2:2]} <= beside
+        or _MARK in chunk
+        or _SEPARATOR in chunk
+    ):
+        return None
+    between = _MARK.join(parts[0::2])
+    if between.count(b"\n") != chunk.count(b"\n") + 1:
+        return None
+    parts[0::2] = between.replace(delimiter, _SEPARATOR).split(_MARK)
+    return b"".join(parts)[1:], _SEPARATOR
+
+
+def _parted(chunk: bytes, delimiter: bytes, number: int) -> Batch:
+    """Part lines without quotation marks; where all have as many cells, no row is made of them."""
+    lines = chunk.count(b"\n")
+    width = chunk.count(delimiter) // lines + 1
+    cells = chunk[:-1].replace(b"\n", delimiter + b"\n" + delimiter).split(delimiter)
+    # One cell more a line, the line end, tells whether all lines have that many cells.
+    ends = cells[width :: width + 1]
+    numbers = range(number, number + lines)
+    if len(cells) == lines * (width + 1) - 1 and ends.count(b"\n") == lines - 1:
+        del cells[width :: width + 1]
+        return FlatBatch(numbers, cells, width)
+    return Batch(numbers, [list(line.split(delimiter.decode())) for line in chunk[:-1].decode().split("\n")])
+
+
+def _quoted(chunks: Iterator[bytes], delimiter: str, number: int) -> Iterator[Batch]:
+    lines = chain.from_iterable(io.StringIO(chunk.decode(), newline="\n") for chunk in chunks)
+    rows = csv.reader(lines, delimiter=delimiter, strict=True)
+    while True:
+        batch: list[list[Cell]] = []
+        try:
+            # One by one into the list, so that the rows before a fault are counted.
+            batch.extend(islice(rows, BATCH))  # type: ignore[arg-type]  # texts are cells
+        except csv.Error as error:
+            place = f"row {number + len(batch)}"
+            raise Unreadable(f"expected quoted cells as CSV has them, got: {error}", place) from None
+        if not batch:
+            return
+        yield Batch(range(number, number + len(batch)), batch)
+        number += len(batch)
