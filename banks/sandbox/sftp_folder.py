@@ -156,7 +156,7 @@ class ServedFile(SFTPHandle):
     def read(self, offset: int, length: int) -> bytes | int:
         """Return bytes from `offset` on, or a status."""
         length = min(length, _MAX_READ)
-        struck = self._faults.strike(offset + length)
+        struck = self._struck(offset + length)
         if struck is not None and not self._suffer(*struck):
             return SFTP_FAILURE
         if self._end is not None:
@@ -165,6 +165,10 @@ class ServedFile(SFTPHandle):
             return os.pread(self._number, length, offset)
         except OSError as error:
             return status_of(error)
+
+    def _struck(self, end: int) -> tuple[Fault, int] | None:
+        # What a client asked before it hung up is still worked off: the next client's fault is not for that.
+        return self._faults.strike(end) if self._transport.is_active() else None
 
     def _suffer(self, fault: Fault, after: int) -> bool:
         """Let `fault` happen; False when there is no answer to give any more."""

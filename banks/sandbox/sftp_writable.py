@@ -62,7 +62,7 @@ class _WrittenFile(ServedFile):
     def write(self, offset: int, data: "Buffer") -> int:
         """Write at `offset`; return a status."""
         data = bytes(data)
-        struck = self._faults.strike(offset + len(data))
+        struck = self._struck(offset + len(data))
         if struck is not None:
             fault, after = struck
             if fault is Fault.FULL:

@@ -294,7 +294,7 @@ def test_a_link_that_stalled_or_dropped_is_not_asked_again(sandbox: Bank, folder
     sandbox.put("a.xml")
     for fault in (Fault.STALL, Fault.DROP):
         sandbox.server.faults.plan(fault)
-        with open_session(replace(sandbox.endpoint, channel_timeout=0.3)) as session:
+        with open_session(replace(sandbox.endpoint, channel_timeout=1)) as session:
             remote = only(session)
             assert session.alive
             with pytest.raises(TransferError):
@@ -303,7 +303,7 @@ def test_a_link_that_stalled_or_dropped_is_not_asked_again(sandbox: Bank, folder
             assert not session.alive
             with pytest.raises(TransferError):
                 download(session, remote, folder)
-            assert time.monotonic() - begun < 0.2
+            assert time.monotonic() - begun < 0.9
 
 
 def test_a_file_s_own_failure_leaves_the_link_alive(bank: Bank, folder: Path) -> None:

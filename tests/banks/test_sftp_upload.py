@@ -276,7 +276,7 @@ def test_a_stall_ends_in_time(sandbox: Bank, ours: Path) -> None:
     assert sandbox.server is not None
     sandbox.server.faults.plan(Fault.STALL, after=60_000)
     usual = sandbox.endpoint
-    sandbox.endpoint = replace(usual, channel_timeout=0.3)
+    sandbox.endpoint = replace(usual, channel_timeout=1)
     begun = time.monotonic()
     error = refused(sandbox, ours)
     assert "no answer in time" in str(error)

@@ -29,7 +29,7 @@ def bank(tmp_path: Path) -> Iterator[Bank]:
             (running.inbox / name).mkdir()
         running.endpoint = replace(
             running.endpoint, outbox=f"{running.inbox}/out", upload_marker=".ok", read_back=True, done_marker=".ok",
-            after=After.ARCHIVE, archive=f"{running.inbox}/archive", channel_timeout=0.5, connect_timeout=2,
+            after=After.ARCHIVE, archive=f"{running.inbox}/archive", channel_timeout=1, connect_timeout=3,
         )  # fmt: skip
         yield running
 
