@@ -209,7 +209,7 @@ def _match_batch(session: Session, ids: list[int], now: datetime) -> Matched:
     allocations = [row.id for row in (*proven, *guessed)]
     ledger.post(session, _ALLOCATED, {"ids": allocations, "now": now})
     paid = settle_bills(session, bills, why="matched", now=now)
-    outbox.promise_confirmations(session, allocations, now=now)
+    outbox.promise_confirmations(session, ids, allocations, now=now)
     outbox.withdraw_notices(session, paid, why="the bill is paid", now=now)
     questions = ask_about(session, ids, now=now)
     settle_answered(session, ids, paid, now=now)
@@ -235,7 +235,10 @@ def _weigh_guesses(session: Session, bills: set[int], now: datetime) -> guesses.
 
 
 def settle_bills(session: Session, bill_ids: set[int], *, why: str, now: datetime) -> list[int]:
-    """Move bills to the state their paid amount calls for; return those now paid."""
+    """Move bills to the state their paid amount calls for; return those now paid.
+
+    One that is owed again is announced again, if the word that was taken back can still come in time.
+    """
     if not bill_ids:
         return []
     rows = session.execute(
@@ -249,13 +252,8 @@ def settle_bills(session: Session, bill_ids: set[int], *, why: str, now: datetim
         {"ids": sorted(bill_ids)},
     ).all()
     for state in ("open", "part_paid", "paid"):
-        move(
-            session,
-            BILL,
-            [row.id for row in rows if row.due == state != row.state],
-            state,
-            by="matching",
-            why=why,
-            now=now,
-        )
+        due = [row.id for row in rows if row.due == state != row.state]
+        moved = move(session, BILL, due, state, by="matching", why=why, now=now)
+        if state == "open":
+            outbox.promise_notices(session, moved, now=now)
     return [row.id for row in rows if row.due == "paid"]

@@ -15,7 +15,11 @@ CONFIRM_WITHIN = timedelta(days=3)
 
 
 class Message(Base):
-    """One SMS: `facts` are frozen with the promise, `body` in the same transaction; `request_id` is our key."""
+    """One SMS: `facts` are frozen with the promise, `body` in the same transaction; `request_id` is our key.
+
+    A confirmation that has not left yet follows the match it tells of; what was taken back unsent may be promised again
+    under the next version.
+    """
 
     __tablename__ = "messages"
     __table_args__ = (
@@ -59,41 +63,84 @@ class Message(Base):
     delivered_at: Mapped[datetime | None]
 
 
-_CONFIRM = """
-    INSERT INTO messages (event_key, version, event, customer_id, bill_id, payment_id, facts, not_after, created_at)
-    SELECT 'payment:' || p.id || '/recorded', 1, 'payment_recorded', c.id, b.id, p.id,
-        jsonb_build_object('customer_code', c.code, 'period', b.period, 'amount', a.minor,
-            'paid_on', p.business_date, 'reference', coalesce(nullif(p.bank_reference, ''), p.source_reference)),
-        :not_after, :now
+# What a payment settles now, in the words of its confirmation; one settlement speaks for all of a payment.
+_SETTLED = """
+    SELECT DISTINCT ON (p.id) a.id AS allocation_id, p.id AS payment_id, b.id AS bill_id, c.id AS customer_id,
+        c.consent AND c.msisdn_sealed IS NOT NULL AS reachable,
+        jsonb_build_object('customer_code', c.code, 'period', b.period, 'amount', a.minor, 'paid_on', p.business_date,
+            'reference', coalesce(nullif(p.bank_reference, ''), p.source_reference)) AS facts
     FROM allocations a JOIN payments p ON p.id = a.payment_id JOIN bills b ON b.id = a.bill_id
     JOIN customers c ON c.id = b.customer_id
-    WHERE a.id = ANY(:ids) AND c.consent AND c.msisdn_sealed IS NOT NULL
-    ORDER BY a.id
-    ON CONFLICT (event_key, version) DO NOTHING
+    WHERE p.id = ANY(:payments) AND a.undone_at IS NULL ORDER BY p.id, a.id
 """
+
+_UNSETTLED = """
+    SELECT m.id FROM messages m
+    WHERE m.payment_id = ANY(:payments) AND m.event = 'payment_recorded' AND m.state = 'queued'
+      AND NOT EXISTS (SELECT 1 FROM allocations a WHERE a.payment_id = m.payment_id AND a.undone_at IS NULL)
+"""
+
+# Under a key of its own: no carrier may take the new text for one it refused before.
+_REWRITE = f"""
+    UPDATE messages m SET customer_id = s.customer_id, bill_id = s.bill_id, facts = s.facts, body = NULL,
+        request_id = gen_random_uuid()
+    FROM ({_SETTLED}) s
+    WHERE m.payment_id = s.payment_id AND m.event = 'payment_recorded' AND m.state = 'queued'
+      AND (m.customer_id, m.bill_id, m.facts) IS DISTINCT FROM (s.customer_id, s.bill_id, s.facts)
+"""  # noqa: S608 - put together from constants, here and below
+
+_CONFIRM = f"""
+    INSERT INTO messages (event_key, version, event, customer_id, bill_id, payment_id, facts, not_after, created_at)
+    SELECT told.key, 1 + coalesce((SELECT max(m.version) FROM messages m WHERE m.event_key = told.key), 0),
+        'payment_recorded', s.customer_id, s.bill_id, s.payment_id, s.facts, :not_after, :now
+    FROM ({_SETTLED}) s CROSS JOIN LATERAL (SELECT 'payment:' || s.payment_id || '/recorded' AS key) told
+    WHERE s.reachable AND EXISTS (
+            SELECT 1 FROM allocations a WHERE a.payment_id = s.payment_id AND a.id = ANY(:allocations))
+      AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.event_key = told.key AND m.state <> 'withdrawn')
+    ORDER BY s.allocation_id
+    ON CONFLICT (event_key, version) DO NOTHING
+"""  # noqa: S608
 
 _NOTICE = """
     INSERT INTO messages (event_key, version, event, customer_id, bill_id, facts, not_after, created_at)
-    SELECT 'bill:' || b.number || '/before', b.version, 'before_debit', c.id, b.id,
+    SELECT told.key, greatest(b.version, 1 + (SELECT max(m.version) FROM messages m WHERE m.event_key = told.key)),
+        'before_debit', c.id, b.id,
         jsonb_build_object('customer_code', c.code, 'period', b.period, 'kwh', b.kwh, 'amount', b.minor,
             'bank', b.bank, 'debit_on', b.charge_on),
         (b.charge_on::timestamp AT TIME ZONE 'Asia/Ho_Chi_Minh'), :now
     FROM bills b JOIN customers c ON c.id = b.customer_id
+    CROSS JOIN LATERAL (SELECT 'bill:' || b.number || '/before' AS key) told
     WHERE b.id = ANY(:ids) AND b.charge_on IS NOT NULL AND b.bank <> '' AND b.state = 'open' AND b.paid_minor = 0
       AND c.consent AND c.msisdn_sealed IS NOT NULL
+      AND NOT EXISTS (
+        SELECT 1 FROM messages m WHERE m.bill_id = b.id AND m.event = 'before_debit'
+            AND (m.state <> 'withdrawn' OR m.not_after <= :now))
     ORDER BY b.id
     ON CONFLICT (event_key, version) DO NOTHING
 """
 
 
-def promise_confirmations(session: Session, allocation_ids: list[int], *, now: datetime) -> None:
-    """Promise each payer one word that the payment is recorded: once per payment, however many bills it settles."""
+def promise_confirmations(
+    session: Session, payment_ids: list[int], allocation_ids: list[int], *, now: datetime
+) -> None:
+    """Promise to confirm the new settlements `allocation_ids`, once per payment that nobody has been told of yet.
+
+    What was promised for `payment_ids` and has not left says what they settle now, or is taken back when that is
+    nothing; so the word goes to the payer whose bill it is.
+    """
+    values = {"payments": payment_ids, "allocations": allocation_ids, "not_after": now + CONFIRM_WITHIN, "now": now}
+    unsettled = session.scalars(text(_UNSETTLED), values)
+    move(session, MESSAGE, unsettled, "withdrawn", by="outbox", why="the match was undone", now=now)
+    session.execute(text(_REWRITE), values)
     if allocation_ids:
-        session.execute(text(_CONFIRM), {"ids": allocation_ids, "now": now, "not_after": now + CONFIRM_WITHIN})
+        session.execute(text(_CONFIRM), values)
 
 
 def promise_notices(session: Session, bill_ids: list[int], *, now: datetime) -> None:
-    """Promise the notice before the debit, once per version of a bill; it expires when the day of the debit begins."""
+    """Promise the notice before the debit; it expires when the day of the debit begins.
+
+    Once per version of a bill, and once more when one that never left was taken back and the bill is owed again.
+    """
     if bill_ids:
         session.execute(text(_NOTICE), {"ids": bill_ids, "now": now})
 
