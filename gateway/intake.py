@@ -75,20 +75,47 @@ _KEEP = """
     ON CONFLICT DO NOTHING
     RETURNING source, event_id, digest
 """
+# What nobody will read is a question from its first moment on: the bank was told that we have it.
+_ASK = """
+    INSERT INTO mismatches (code, subject, source, delivery_id, facts, opened_at)
+    SELECT 'M16', 'delivery:' || id, source, id,
+        jsonb_build_object('state', state, 'reasons', jsonb_build_array(reason)), received_at
+    FROM kept WHERE state <> 'received'
+    ON CONFLICT (code, subject) WHERE state <> 'resolved' DO NOTHING
+"""
+_KEEP_AND_ASK = f"""
+    WITH kept AS ({_KEEP}, id, state, reason, received_at), asked AS ({_ASK})
+    SELECT source, event_id, digest FROM kept
+"""  # noqa: S608 - put together from constants
 _KNOWN = """
-    SELECT d.source, d.event_id, d.digest, d.answer_status, d.answer_type, d.answer_body
+    SELECT d.source, d.event_id, d.digest, d.answer_status, d.answer_type, d.answer_body, d.state
     FROM unnest(%s::text[], %s::text[]) AS k (source, event_id) JOIN deliveries d USING (source, event_id)
 """
-_CONFLICT = """
-    INSERT INTO deliveries (source, kind, digest, size, head, body, state, reason, received_at,
-        answer_status, answer_type, answer_body, conflicts_with)
-    SELECT %s, 'callback', %s, %s, %s, %s, 'conflicting', 'the event id is known with other content', %s, %s, %s, %s,
-        (SELECT id FROM deliveries WHERE source = %s AND event_id = %s)
-    ON CONFLICT DO NOTHING
+_CONFLICT = f"""
+    WITH kept AS (
+        INSERT INTO deliveries (source, kind, digest, size, head, body, state, reason, received_at,
+            answer_status, answer_type, answer_body, conflicts_with)
+        SELECT %s, 'callback', %s, %s, %s, %s, 'conflicting', 'the event id is known with other content', %s, %s, %s,
+            %s, (SELECT id FROM deliveries WHERE source = %s AND event_id = %s)
+        ON CONFLICT DO NOTHING
+        RETURNING id, source, state, reason, received_at
+    )
+    {_ASK}
+"""  # noqa: S608 - put together from constants
+# Nobody has tried to read it, so only its age spoke against it.
+_SENT_ANEW = """
+    WITH moved AS (
+        UPDATE deliveries SET state = 'received', reason = '', moves = moves + 1
+        WHERE source = %s AND event_id = %s AND state = 'set_aside' AND attempts = 0
+        RETURNING id, moves
+    )
+    INSERT INTO transitions (kind, subject_id, sort_key, from_state, to_state, by, why, at)
+    SELECT 'delivery', id, moves, 'set_aside', 'received', 'intake', 'sent again, freshly signed', %s FROM moved
 """
 
 _Cursor = psycopg.Cursor[tuple[Any, ...]]
-_Known = dict[tuple[str, str], tuple[bytes, Answer]]
+_Known = dict[tuple[str, str], tuple[bytes, Answer, str]]
+"""(source, event id) → digest, the answer its sender got, and the state it is in; "" for one that is new."""
 
 
 class Intake:
@@ -190,11 +217,14 @@ class Intake:
             self._ask_bills(cursor, batch)
             own = [one.answers(one.outcome) for one in batch]
             known, new = _insert(cursor, batch, own)
+            revived = [one for one in batch if _is_sent_anew(one, known)]
+            for one in revived:
+                cursor.execute(_SENT_ANEW, (one.source, one.event_id, one.received_at))
             answers = [self._settle(cursor, one, known) for one in batch]
         # Only here, after the last commit, does any request learn its answer.
         for arrival, answer in zip(batch, answers, strict=True):
             arrival.answer = answer
-        return new
+        return new or bool(revived)
 
     @staticmethod
     def _ask_bills(cursor: _Cursor, batch: Sequence[Arrival]) -> None:
@@ -214,8 +244,10 @@ class Intake:
 
     @staticmethod
     def _settle(cursor: _Cursor, one: Arrival, known: _Known) -> Answer:
-        digest, answer = known[one.source, one.event_id]
+        digest, answer, _state = known[one.source, one.event_id]
         if digest == one.digest:
+            if _is_sent_anew(one, known):
+                return one.answers(one.outcome)  # the first one said that a person would have to look
             return answer  # its own when it is new, the first one word for word when it is a repetition
         refused = one.answers(Outcome.CONFLICT)
         cursor.execute(
@@ -234,6 +266,12 @@ class Intake:
             self._connection = None
 
 
+def _is_sent_anew(one: Arrival, known: _Known) -> bool:
+    """Tell whether an event that was set aside for its age has come again in good time."""
+    digest, _answer, state = known[one.source, one.event_id]
+    return state == "set_aside" and one.state == "received" and digest == one.digest
+
+
 def _insert(cursor: _Cursor, batch: Sequence[Arrival], own: Sequence[Answer]) -> tuple[_Known, bool]:
     columns = zip(
         *(
@@ -243,16 +281,17 @@ def _insert(cursor: _Cursor, batch: Sequence[Arrival], own: Sequence[Answer]) ->
         ),
         strict=True,
     )  # fmt: skip
-    rows = cursor.execute(_KEEP, [list(column) for column in columns]).fetchall()
+    keep = _KEEP if all(one.state == "received" for one in batch) else _KEEP_AND_ASK
+    rows = cursor.execute(keep, [list(column) for column in columns]).fetchall()
     winners = {(row[0], row[1]): bytes(row[2]) for row in rows}
     known: _Known = {}
     for one, said in zip(batch, own, strict=True):
         key = (one.source, one.event_id)
         if winners.get(key) == one.digest:
-            known.setdefault(key, (one.digest, said))
+            known.setdefault(key, (one.digest, said, ""))
     missing = [one for one in batch if (one.source, one.event_id) not in known]
     if missing:
         keys = ([one.source for one in missing], [one.event_id for one in missing])
-        for source, event_id, digest, status, content_type, body in cursor.execute(_KNOWN, keys).fetchall():
-            known[source, event_id] = (bytes(digest), Answer(status, content_type, bytes(body)))
+        for source, event_id, digest, status, content_type, body, state in cursor.execute(_KNOWN, keys).fetchall():
+            known[source, event_id] = (bytes(digest), Answer(status, content_type, bytes(body)), state)
     return known, bool(rows)

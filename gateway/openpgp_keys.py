@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 
 from banks.openpgp import OpenPgpKeys
-from gateway.secrets import secret
+from gateway.secrets import optional_secret
 from gateway.settings import Settings
 
 NAMES = ("pgp_key", "pgp_passphrase", "pgp_signer")
@@ -13,12 +13,5 @@ NAMES = ("pgp_key", "pgp_passphrase", "pgp_signer")
 
 def openpgp_keys(settings: Settings, prefix: str = "", environ: Mapping[str, str] = os.environ) -> OpenPgpKeys:
     """Return the keys kept under NAMES, each behind `prefix`; any of them may be missing."""
-    own, passphrases, signers = (_optional(settings, prefix + name, environ) for name in NAMES)
+    own, passphrases, signers = (optional_secret(settings, prefix + name, environ) for name in NAMES)
     return OpenPgpKeys(own, passphrases[0] if passphrases else None, signers)
-
-
-def _optional(settings: Settings, name: str, environ: Mapping[str, str]) -> list[str]:
-    given = environ.get(f"DOISOAT_SECRET_{name.upper()}") or environ.get(f"DOISOAT_SECRET_{name.upper()}_FILE")
-    if not given and not (settings.home / "secrets" / name).exists():
-        return []
-    return secret(settings, name, environ)

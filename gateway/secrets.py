@@ -40,6 +40,14 @@ def secret(settings: Settings, name: str, environ: Mapping[str, str] = os.enviro
     raise SecretMissing(f"secret {name}: expected it in {variable}, in a file that {variable}_FILE names, or in {own}")
 
 
+def optional_secret(settings: Settings, name: str, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Return the keys alive under `name`, none where it is not given; raise SettingsError for an unreadable one."""
+    try:
+        return secret(settings, name, environ)
+    except SecretMissing:
+        return []
+
+
 def bank_secrets(
     settings: Settings,
     bank: BankSettings,

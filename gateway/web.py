@@ -6,9 +6,10 @@ all. They share nothing but the wiring.
 
 import logging
 from collections.abc import Iterable
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response, redirect
+from flask import Flask, Response, redirect, request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import RedisError
 from sqlalchemy import text
@@ -16,10 +17,11 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from banks.signatures import match_token
 from gateway import admin, bell, link_metrics, receipts, request_session, webhooks
 from gateway.api import bills
 from gateway.intake import Intake
-from gateway.secrets import secret
+from gateway.secrets import optional_secret, secret
 from gateway.wiring import Wiring
 
 if TYPE_CHECKING:
@@ -98,4 +100,14 @@ def _health(app: Flask, wiring: Wiring) -> None:
 
     @app.get("/metrics")
     def metrics() -> Response:
+        if not _may_measure(wiring):
+            return Response("from this machine, or with the metrics token\n", 403, mimetype="text/plain")
         return Response(generate_latest() + link_metrics.written(wiring), content_type=CONTENT_TYPE_LATEST)
+
+
+def _may_measure(wiring: Wiring) -> bool:
+    """Tell whether this request may see the metrics: with the secret `metrics_token`, else from this machine alone."""
+    keys = optional_secret(wiring.settings, "metrics_token")
+    if keys:
+        return match_token(request.headers.get("Authorization", "").removeprefix("Bearer "), keys) is not None
+    return ip_address(request.remote_addr or "::").is_loopback

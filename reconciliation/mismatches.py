@@ -21,7 +21,9 @@ class Mismatch(Base):
     __table_args__ = (
         Index("uq_mismatches_open", "code", "subject", unique=True, postgresql_where=text("state <> 'resolved'")),
         Index(None, "state", "code", "id"),
+        Index(None, "subject"),
         Index(None, "payment_id"),
+        Index(None, "delivery_id"),
         Index(None, "line_id"),
         Index(None, "bill_id"),
         one_of("state", MISMATCH.states),

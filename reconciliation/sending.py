@@ -1,5 +1,6 @@
 """Sending: a message is claimed, and the claim committed, before a byte leaves; what is unsure stays unsure."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from reconciliation.lifecycle import MESSAGE, move
 
+_KEY = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 Claimed = Row[tuple[int, str, str, bytes, str]]
 """id, request_id, body, msisdn_sealed, state it was claimed from."""
 
@@ -36,7 +38,8 @@ def is_due(session: Session, *, dedupes: bool, now: datetime) -> bool:
 def claim(session: Session, *, limit: int, lease: timedelta, now: datetime) -> Sequence[Claimed]:
     """Take up to `limit` messages that are due; the caller commits before it sends the first.
 
-    What came too late expires; a notice for a bill that is no longer owed is withdrawn, so that no payer is dunned.
+    What came too late expires. A notice for a bill that is no longer owed is withdrawn, so that no payer is dunned, and
+    so is what is meant for a customer who said no, or who has no number any more.
     """
     late = session.scalars(
         text(f"SELECT m.id FROM messages m WHERE {_LATE} FOR UPDATE SKIP LOCKED"),  # noqa: S608 - our own text
@@ -52,17 +55,35 @@ def claim(session: Session, *, limit: int, lease: timedelta, now: datetime) -> S
         )
     )
     move(session, MESSAGE, paid, "withdrawn", by="sending", why="the bill is no longer owed as announced", now=now)
-    due = list(
-        session.scalars(
-            text(
-                f"SELECT m.id FROM messages m WHERE {_CLAIMABLE}"  # noqa: S608 - our own text
-                " ORDER BY m.id LIMIT :limit FOR UPDATE SKIP LOCKED"
-            ),
-            {"now": now, "limit": limit},
+    closed = session.scalars(
+        text(
+            """
+            SELECT m.id FROM messages m JOIN customers c ON c.id = m.customer_id
+            WHERE m.state = 'queued' AND (NOT c.consent OR c.msisdn_sealed IS NULL) FOR UPDATE OF m SKIP LOCKED
+            """
         )
     )
-    taken = move(session, MESSAGE, due, "sending", by="sending", why="", now=now)
+    move(session, MESSAGE, closed, "withdrawn", by="sending", why="the customer is not to be told by SMS", now=now)
+    due = session.execute(
+        text(
+            f"SELECT m.id, m.bill_id, m.event FROM messages m WHERE {_CLAIMABLE}"  # noqa: S608 - our own text
+            " ORDER BY m.id LIMIT :limit FOR UPDATE SKIP LOCKED"
+        ),
+        {"now": now, "limit": limit},
+    ).all()
+    still_owed = _hold(session, [row.bill_id for row in due if row.event == "before_debit"])
+    free = [row.id for row in due if row.event != "before_debit" or row.bill_id in still_owed]
+    taken = move(session, MESSAGE, free, "sending", by="sending", why="", now=now)
     return _lease(session, taken, now + lease)
+
+
+def _hold(session: Session, bill_ids: Sequence[int]) -> set[int]:
+    """Keep these bills from being paid until the claim is committed; return those that are open.
+
+    One that is being settled at this moment is passed over, and its notice waits for the outcome.
+    """
+    query = "SELECT id FROM bills WHERE id = ANY(:ids) AND state = 'open' ORDER BY id FOR SHARE SKIP LOCKED"
+    return set(session.scalars(text(query), {"ids": list(bill_ids)})) if bill_ids else set()
 
 
 def lapse(session: Session, *, now: datetime) -> int:
@@ -151,15 +172,7 @@ def receipt(
     session: Session, *, provider: str, provider_ref: str, request_id: str, delivered: bool, code: str, now: datetime
 ) -> bool:
     """Record a carrier's receipt; return False when no message of ours is meant. The first final word stands."""
-    found = session.execute(
-        text(
-            """
-            SELECT id, state FROM messages
-            WHERE (provider = :provider AND provider_ref = :ref) OR CAST(request_id AS text) = :request FOR UPDATE
-            """
-        ),
-        {"provider": provider, "ref": provider_ref, "request": request_id},
-    ).first()
+    found = _meant(session, provider, provider_ref, request_id)
     if found is None:
         return False
     if found.state == "sending":
@@ -177,3 +190,20 @@ def receipt(
             {"id": found.id, "now": now, "delivered": delivered, "provider": provider, "ref": provider_ref},
         )
     return True
+
+
+def _meant(session: Session, provider: str, provider_ref: str, request_id: str) -> Row[tuple[int, str]] | None:
+    """Return the message that the carrier's reference and our own key lead to; None when they lead to two."""
+    by_reference = session.execute(
+        text("SELECT id, state FROM messages WHERE provider = :provider AND provider_ref = :ref FOR UPDATE"),
+        {"provider": provider, "ref": provider_ref},
+    ).first()
+    by_key = None
+    if _KEY.fullmatch(request_id):
+        by_key = session.execute(
+            text("SELECT id, state FROM messages WHERE request_id = CAST(:request AS uuid) FOR UPDATE"),
+            {"request": request_id},
+        ).first()
+    if by_reference is not None and by_key is not None and by_reference.id != by_key.id:
+        return None
+    return by_reference or by_key

@@ -69,6 +69,7 @@ class Line(Base):
         Index("uq_statement_lines_payment", "payment_id", "direction", unique=True,
               postgresql_where=text("payment_id IS NOT NULL AND counts")),
         Index("ix_statement_lines_pending", "statement_id", postgresql_where=text("state = 'pending'")),
+        Index(None, "payment_id"),
         Index(None, "bank_reference", postgresql_where=text("bank_reference <> ''")),
         one_of("state", ["pending", "matched", "mismatch", "rejected"]),
         one_of("direction", ["in", "out"]),

@@ -149,8 +149,14 @@ def three(issue):
 def test_a_customer_whose_number_was_taken_back_is_told_nothing(wiring, carrier, three, change, states, one):
     change("UPDATE customers SET msisdn_sealed = NULL, msisdn_hash = NULL WHERE code = 'PA00000000002'")
     assert messaging.send_due(wiring) == 2
-    assert states() == ["sent", "failed", "sent"]
-    assert "no number any more" in one("SELECT reason FROM messages WHERE state = 'failed'")
+    assert states() == ["sent", "withdrawn", "sent"]
+    assert one("SELECT why FROM transitions WHERE to_state = 'withdrawn'") == "the customer is not to be told by SMS"
+
+
+def test_a_customer_who_said_no_after_the_promise_is_told_nothing(wiring, carrier, three, change, states):
+    change("UPDATE customers SET consent = false WHERE code = 'PA00000000002'")
+    assert messaging.send_due(wiring) == 2
+    assert states() == ["sent", "withdrawn", "sent"]
 
 
 def test_an_unsure_one_whose_number_was_taken_back_stays_unsure(wiring, carrier, issue, change, states, pass_by):

@@ -92,8 +92,21 @@ def test_it_is_ready_while_the_database_answers(web, wiring, cut_off):
     assert gone.get("/healthz").status_code == 200, "alive, though not ready"
 
 
+HERE, ELSEWHERE = ({"REMOTE_ADDR": address} for address in ("127.0.0.1", "203.0.113.7"))
+
+
+def test_figures_are_told_to_this_machine_or_to_whoever_has_the_token(web, monkeypatch):
+    assert web.get("/metrics", environ_base=HERE).status_code == 200
+    assert web.get("/metrics", environ_base=ELSEWHERE).status_code == 403
+    monkeypatch.setenv("DOISOAT_SECRET_METRICS_TOKEN", "sandbox-metrics-token")
+    for place in (HERE, ELSEWHERE):
+        assert web.get("/metrics", environ_base=place).status_code == 403
+        with_token = {"Authorization": "Bearer sandbox-metrics-token"}
+        assert web.get("/metrics", environ_base=place, headers=with_token).status_code == 200
+
+
 def test_figures_are_told_in_the_form_of_prometheus(web):
-    answer = web.get("/metrics")
+    answer = web.get("/metrics", environ_base=HERE)
     assert answer.status_code == 200
     assert answer.content_type.startswith("text/plain")
     assert b"# HELP doisoat_callbacks_total" in answer.data

@@ -195,6 +195,29 @@ def test_a_repetition_hears_the_same_word_for_word_from_any_process(wiring, embe
     assert one("SELECT count(*) FROM deliveries") == 1
 
 
+def test_an_event_set_aside_for_its_age_is_taken_when_it_comes_again_in_good_time(web, wiring, one, rows):
+    late, fresh = an_event(wiring, ago=3600), an_event(wiring)
+    assert post(web, late).status_code == 202
+    assert rows("SELECT code, state FROM mismatches") == [("M16", "open")]
+    assert said(post(web, fresh)) == (200, "application/json", b'{"status": "accepted"}')
+    assert one("SELECT state FROM deliveries") == "received"
+    assert one("SELECT why FROM transitions WHERE kind = 'delivery'") == "sent again, freshly signed"
+    assert post(web, late).status_code == 202, "what it was told first stands in the inbox, and is repeated"
+    assert one("SELECT state FROM deliveries") == "received"
+
+
+@pytest.mark.parametrize("change", [{"ago": 3600}, {"amount": 12.5}], ids=["stale", "unreadable"])
+def test_what_nobody_will_read_is_a_question_at_once(web, wiring, rows, change):
+    for _ in range(2):
+        post(web, an_event(wiring, **change))
+    [(code, subject, state, facts)] = rows("SELECT code, subject, state, facts FROM mismatches")
+    assert (code, state) == ("M16", "open")
+    assert subject.startswith("delivery:")
+    assert facts["reasons"]
+    post(web, an_event(wiring, amount=1, event="evt_FT1"))
+    assert rows("SELECT count(*) FROM mismatches") == [2]
+
+
 def test_a_retry_that_is_signed_anew_is_the_same_event(web, wiring, one):
     first, again = an_event(wiring, ago=250), an_event(wiring)
     assert first.headers["webhook-timestamp"] != again.headers["webhook-timestamp"]
@@ -357,4 +380,7 @@ def test_every_answer_is_counted_by_bank_and_status(web, wiring):
     post(web, an_event(wiring))
     post(web, forged(an_event(wiring)))
     assert {status: counted(status) - before[status] for status in before} == {200: 1, 401: 1}
-    assert b'doisoat_callbacks_total{bank="standard",status="200"}' in web.get("/metrics").data
+    assert (
+        b'doisoat_callbacks_total{bank="standard",status="200"}'
+        in web.get("/metrics", environ_base={"REMOTE_ADDR": "127.0.0.1"}).data
+    )
