@@ -152,7 +152,7 @@ class _Walk:
             return
         run = 0
         for index, row in enumerate(batch.rows()):
-            if self._is_dated(row):
+            if self._is_dated(row, follows=run < index or self._section.rows > 0):
                 continue
             if run < index:
                 yield from self._dated(batch.part(run, index))
@@ -172,9 +172,10 @@ class _Walk:
                 said = f"expected at most {self._wide} cells as in the header row, got {len(row)}"
                 raise Unreadable(said, self._sheet.at(number, None, ""))
 
-    def _is_dated(self, row: list[Cell]) -> bool:
+    def _is_dated(self, row: list[Cell], *, follows: bool = False) -> bool:
+        """Tell whether a row begins with a day, its own or, where it `follows` such a row, the one merged down to it."""
         day = row[self._columns["booked_on"]]
-        if is_blank(day) and self._reader.is_carried("booked_on"):
+        if is_blank(day) and follows and "booked_on" in self._layout.carried:
             return self._reader.has_money(row) and self._reader.has_words(row) and not self._starts(row, self._ends)
         return self._days.is_day(day)
 

@@ -48,10 +48,6 @@ class RowReader:
         marks = [(word, 1) for word in layout.marks_in] + [(word, -1) for word in layout.marks_out]
         self._marks = {folded(word): sign for word, sign in marks}
 
-    def is_carried(self, name: str) -> bool:
-        """Tell whether an empty cell of this field takes the value of a row above, and there is one."""
-        return name in self._above
-
     def has_money(self, row: Sequence[Cell]) -> bool:
         """Tell whether anything stands where amounts stand."""
         return any(row[self._at[name]] != "" for name in MONEY if name in self._at)
