@@ -12,10 +12,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 _NONCE = 12
 _KEY_ID = 4
 _DIGITS = re.compile(
-    r"(?<![0-9A-Za-z])(S?TK|SDT|[DĐ]T|TEL|ACC?)?\+?([0-9](?:[ .\-]?[0-9]){7,})(?![0-9A-Za-z])", re.IGNORECASE
+    r"(?<![0-9A-Za-z])(S?TK|SDT|[DĐ]T|TEL|ACC?|SO|VI|LH|MOMO|ZALO(?:PAY)?|HOTLINE)?"
+    r"\+?(\d(?:[ .\-\u00a0\u2007\u202f]{0,2}\d){7,}"
+    # With signs that also part amounts and dates, only what begins and is grouped like a phone number.
+    r"|\(0\d{1,3}\)[ ]?\d{3,4}[ .\-]?\d{3,4}|(?:84|0)\d{2,3}[,/_]\d{3}[,/_]\d{3,4})(?![0-9A-Za-z])",
+    re.IGNORECASE,
 )
-"""Eight or more digits, in one run or grouped: a phone or account number, not a code with letters; those before it
-are what people write when they name such a number (STK190026112233, SDT0912345678)."""
+"""Eight or more digits (of any script), in one run or grouped: a phone or account number, not a code with letters; the
+letters before it are those people write when they name such a number (STK190026112233, SDT0912345678)."""
 
 
 def is_number(token: str) -> bool:
