@@ -218,6 +218,20 @@ def test_what_nobody_will_read_is_a_question_at_once(web, wiring, rows, change):
     assert rows("SELECT count(*) FROM mismatches") == [2]
 
 
+@pytest.mark.parametrize(
+    ("paid_at", "status"),
+    [
+        ("2026-11-19T08:00:00+07:00", 200),
+        ("2026-11-20T08:00:00+07:00", 422),
+        ("2024-11-19T08:00:00+07:00", 200),
+        ("2023-01-01T08:00:00+07:00", 422),
+        ("9999-12-31T23:59:59+07:00", 422),
+    ],
+)
+def test_a_payment_out_of_its_time_is_not_read(web, wiring, paid_at, status):
+    assert post(web, an_event(wiring, paid_at=paid_at)).status_code == status
+
+
 def test_a_retry_that_is_signed_anew_is_the_same_event(web, wiring, one):
     first, again = an_event(wiring, ago=250), an_event(wiring)
     assert first.headers["webhook-timestamp"] != again.headers["webhook-timestamp"]
