@@ -224,7 +224,7 @@ def test_metrics_tell_how_each_link_goes(web, wiring, visit, server):
     visit()
     with transaction(wiring.engine) as session:
         links.stop(session, "other", error="the host key is another", now=clock.real())
-    text = web.get("/metrics").get_data(as_text=True)
+    text = web.get("/metrics", environ_overrides={"REMOTE_ADDR": "127.0.0.1"}).get_data(as_text=True)
     assert 'doisoat_bank_link_stopped{bank="other"} 1.0' in text
     assert 'doisoat_bank_link_stopped{bank="standard"} 0.0' in text
     assert 'doisoat_bank_link_failures{bank="standard"} 0.0' in text
