@@ -95,7 +95,7 @@ MISMATCHES: Mapping[str, Question] = {
     ),
     "M16": Question(
         _("Outcome unknown"),
-        _("A request to the bank timed out."),
+        _("A request to the bank timed out, or what the bank sent could not be taken as it stands."),
         _("Ask the bank for its status. A debit is never tried again blindly."),
     ),
     "M17": Question(
