@@ -59,10 +59,11 @@ def values_of(kind: str, values: Sequence[str], shared: SharedTexts) -> list[Cel
     joined = "".join(values)
     if joined.isascii() and joined.isdigit() and all(values):
         longest = max(map(len, values))
-        if kind == "s" and longest < 10:
-            return shared.several(list(map(int, values)))
-        if kind in _NUMBERS and longest < 16:
-            return list(map(int, values))
+        numbers = list(map(int, values)) if longest < 16 else []
+        if numbers and kind in _NUMBERS:
+            return [*numbers]
+        if numbers and kind == "s" and max(numbers) < len(shared):
+            return shared.several(numbers)
     if kind == "inlineStr":
         return list(map(clear, values)) if "&" in joined or "_x" in joined else list(values)
     found: list[Cell] = []

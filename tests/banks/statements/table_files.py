@@ -46,7 +46,8 @@ def package(sheet, shared=None, workbook="", parts=None, state=""):
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
         made.writestr(
             "xl/workbook.xml",
-            workbook or f'<workbook {MAIN} xmlns:r="{RELATION}"><sheets><sheet name="S" sheetId="1"{state} r:id="r1"/>'
+            workbook
+            or f'<workbook {MAIN} xmlns:r="{RELATION}"><sheets><sheet name="S" sheetId="1"{state} r:id="r1"/>'
             "</sheets></workbook>",
         )
         made.writestr(
@@ -71,7 +72,9 @@ def excel(rows, prefix="", gap="", quote='"'):
         for index, cell in enumerate(row):
             if cell == "":
                 continue
-            kind, value = ("", cell) if isinstance(cell, int | float) else (' t="s"', texts.setdefault(cell, len(texts)))
+            kind, value = (
+                ("", cell) if isinstance(cell, int | float) else (' t="s"', texts.setdefault(cell, len(texts)))
+            )
             cells += f'{gap}<{p}c r="{column_letters(index)}{number}" s="1"{kind}><{p}v>{value}</{p}v></{p}c>'
         lines.append(f'{gap}<{p}row r="{number}" spans="1:9">{cells}</{p}row>')
     main = MAIN.replace("xmlns", f"xmlns:{prefix}") if prefix else MAIN

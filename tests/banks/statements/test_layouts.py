@@ -86,8 +86,10 @@ def test_header_words_are_told_whatever_their_form(cell):
 
 
 def test_two_layouts_that_fit_equally_well_are_not_guessed_between():
-    one, other = (Layout(name, name, {"booked_on": ("D",), "amount": ("A",), "narrative": ("N",)}, ("dd/mm/yyyy",), mark)
-                  for name, mark in (("commas", ","), ("points", ".")))  # fmt: skip
+    columns = {"booked_on": ("D",), "amount": ("A",), "narrative": ("N",)}
+    one, other = (
+        Layout(name, name, columns, ("dd/mm/yyyy",), mark) for name, mark in (("commas", ","), ("points", "."))
+    )
     with pytest.raises(Unreadable, match="fit commas and points"):
         choose([one, other], ["D", "A", "N"])
 

@@ -159,3 +159,28 @@ def test_an_mt940_that_can_t_be_read_prints_nothing_and_names_the_place():
     result = run(path)
     assert (result.exit_code, result.stdout_bytes) == (65, b"")
     assert result.stderr.startswith(f"{path}: message 2, :61: 1, line 19: expected an amount in USD")
+
+
+BANKS = CORPUS.parent
+
+
+def test_a_bank_table_reads_like_any_statement():
+    head, first, *_ = records(run(BANKS / "mb" / "day.table.csv"))
+    assert head == {
+        "type": "statement", "format": "csv.mb", "id": "mb-20261105-20261105-VND", "account": "0680112233445",
+        "currency": "VND", "opening": "12500000", "closing": "15722960", "balanced": True, "lines": 4,
+        "credit_total": "3244960", "debit_total": "-22000",
+    }  # fmt: skip
+    assert (first["booked_on"], first["amount"], first["bank_reference"]) == ("2026-11-05", "844960", "FT26309000001")
+
+
+def test_a_break_of_the_running_balance_is_said_with_its_row():
+    result = run(BANKS / "mb" / "unbalanced-running-balance.table.csv")
+    assert result.exit_code == 0
+    assert "row 10: the running balance does not follow from the row before" in result.stderr
+
+
+def test_an_unreadable_cell_of_a_table_is_named_by_row_and_column():
+    result = run(BANKS / "mb" / "unreadable-foreign-separator.table.csv")
+    assert (result.exit_code, result.stdout_bytes) == (65, b"")
+    assert "row 10, column F (Phát sinh có): expected an amount such as 1,250,000.00, got '1.200.000'" in result.stderr
