@@ -12,19 +12,20 @@ from banks.money import parse_minor
 from gateway.wiring import Wiring
 from reconciliation import issuing
 from reconciliation.issuing import BillIn, Issued
-from reconciliation.sealing import Sealer
+from reconciliation.sealing import Sealer, mask_name
 from sms import numbers
 
 COLUMNS = (
     "number", "version", "customer_code", "office", "language", "phone", "consent", "period", "kwh", "charge", "tax",
     "arrears", "amount", "issued_on", "due_on", "charge_on", "bank", "payment_code",
+    "customer_name",
 )  # fmt: skip
 _REQUIRED = ("number", "customer_code", "period", "kwh", "charge", "amount", "issued_on", "due_on", "payment_code")
 _BATCH = 5_000
 _MOST_PROBLEMS = 20
 _MOST_VERSIONS = 999
 _LONGEST = 60
-"""Characters of an office or a bank: no name of one is longer."""
+"""Characters of the name of an office, a bank or a customer: none is longer."""
 _WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
 _CODE = re.compile(r"[A-Z0-9][A-Z0-9/_.\-]{2,31}", re.ASCII)
 _DAY = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -97,7 +98,7 @@ def read_bill(place: str, row: Mapping[str, object], sealer: Sealer) -> BillIn:
         _expect(_CODE.fullmatch(texts[name]), name, "3 to 32 capital letters, digits, - / _ .", texts[name])
     _expect(_PERIOD.fullmatch(texts["period"]), "period", "M/YYYY or M-N/YYYY", texts["period"])
     _expect(texts["language"] in ("", "vi", "en"), "language", "vi or en", texts["language"])
-    for name in ("office", "bank"):
+    for name in ("office", "bank", "customer_name"):
         fits = len(texts[name]) <= _LONGEST and not _CONTROL.search(texts[name])
         _expect(fits, name, f"at most {_LONGEST} characters without control characters", texts[name])
     _expect(texts["consent"] in ("", "0", "1"), "consent", "1 or 0", texts["consent"])
@@ -117,6 +118,7 @@ def read_bill(place: str, row: Mapping[str, object], sealer: Sealer) -> BillIn:
         due_on=_day("due_on", texts["due_on"]),
         charge_on=_day("charge_on", texts["charge_on"]) if texts["charge_on"] else None, bank=texts["bank"],
         payment_code=texts["payment_code"], phone_sealed=sealed, phone_hash=hashed, phone_tail=tail,
+        name_masked=mask_name(texts["customer_name"]),
     )  # fmt: skip
 
 

@@ -60,8 +60,8 @@ class SftpSettings:
 class BankSettings:
     """One bank or wallet; `statement_by` is the local time of the next business day its statement is due.
 
-    `callback` is what the file itself declares of its calls, `origin` where they must come from; `napas_checksum` tells
-    how the lines of its NAPAS files are keyed.
+    `collects` lets it ask what is owed and pay it at `/collect/v1`; `callback` is what the file itself declares of its
+    calls, `origin` where they must come from; `napas_checksum` tells how the lines of its NAPAS files are keyed.
     """
 
     name: str
@@ -69,6 +69,7 @@ class BankSettings:
     profile: str = ""
     accounts: tuple[str, ...] = field(default=(), repr=False)
     callbacks: bool = False
+    collects: bool = False
     statement_by: time = time(8, 0)
     napas_checksum: str = ""
     sftp: SftpSettings | None = None
@@ -169,6 +170,7 @@ _BANK = {
     "profile": kinds.PROFILE,
     "accounts": kinds.ACCOUNTS,
     "callbacks": kinds.TRUTH,
+    "collects": kinds.TRUTH,
     "statement_by": kinds.CLOCK,
     "napas_checksum": kinds.NAPAS_CHECKSUM,
 }

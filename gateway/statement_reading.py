@@ -68,7 +68,7 @@ def _read(session: Session, file: inbox.KeptFile, wiring: Wiring, delivery_id: i
         session, chain(() if first is None else (first,), events), bank=delivery.source,
         delivery_id=delivery_id, sealer=wiring.sealer, now=now, accounts=bank.accounts if bank is not None else (),
     )  # fmt: skip
-    callbacks = bank is not None and bank.callbacks
+    callbacks = bank is not None and (bank.callbacks or bank.collects)
     for accepted in loaded.accepted:
         statement = session.get_one(Statement, accepted)
         pairing.accept(session, statement, callbacks=callbacks, now=now)

@@ -20,6 +20,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from banks.signatures import match_token
 from gateway import admin, bell, link_metrics, receipts, request_session, webhooks
 from gateway.api import bills
+from gateway.collect import routes as collect
 from gateway.intake import Intake
 from gateway.secrets import optional_secret, secret
 from gateway.wiring import Wiring
@@ -50,6 +51,7 @@ def create_machines(wiring: Wiring) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = bills.MAX_BYTES + 1  # so much more shows the view that it is too much
     request_session.install(app)
     webhooks.install(app, wiring, Intake(wiring.database_url, lambda: bell.ring(wiring.valkey, "callbacks")))
+    collect.install(app, wiring)
     app.register_blueprint(receipts.blueprint)
     app.register_blueprint(bills.blueprint)
     app.register_error_handler(OperationalError, _without_database)

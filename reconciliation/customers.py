@@ -17,6 +17,8 @@ class Customer(Base):
     id: Mapped[Id]
     code: Mapped[str]
     office: Mapped[Label]
+    name_masked: Mapped[Label]
+    """What of the name a cashier may read out; the rest is never kept. Empty where billing tells none."""
     language: Mapped[str] = mapped_column(server_default="vi")
     msisdn_sealed: Mapped[bytes | None]
     msisdn_hash: Mapped[bytes | None]

@@ -134,9 +134,9 @@ _BALANCES = r"""
         SELECT 'receivable' AS account, currency, sum(minor - paid_minor) AS minor FROM bills
             WHERE state IN ('open', 'part_paid', 'paid') GROUP BY 2
         UNION ALL SELECT 'suspense', currency, -sum(minor - matched_minor)
-            FROM payments GROUP BY 2
+            FROM payments WHERE state <> 'denied' GROUP BY 2
         UNION ALL SELECT 'bank:' || source || '\:reported', currency, sum(minor - confirmed_minor) FROM payments
-            WHERE origin <> 'statement' GROUP BY 1, 2
+            WHERE origin <> 'statement' AND state <> 'denied' GROUP BY 1, 2
         UNION ALL SELECT 'revenue', currency, -sum(minor) FROM bills WHERE state IN ('open', 'part_paid', 'paid')
             GROUP BY 2
         UNION ALL SELECT 'bank:' || s.bank || '\:outgoing', l.currency, -sum(l.minor)
@@ -210,6 +210,7 @@ _LINES = """
     FROM (
         SELECT l.minor, l.currency, CASE
             WHEN l.state = 'rejected' AND (l.minor = 0 OR NOT l.counts) THEN 'rejected'
+            WHEN NOT l.counts AND p.state = 'denied' THEN 'rejected'
             WHEN p.matched_minor = p.minor AND l.minor = p.minor THEN 'matched'
             WHEN EXISTS (SELECT 1 FROM mismatches m WHERE m.line_id = l.id
                          AND (m.state <> 'resolved' OR m.resolved_by <> '')) THEN 'mismatch'
@@ -222,7 +223,7 @@ _LINES = """
 """
 _PAYMENTS = """
     SELECT coalesce(sum(p.minor - p.matched_minor), 0) FROM payments p
-    WHERE p.matched_minor < p.minor AND p.currency = 'VND'
+    WHERE p.matched_minor < p.minor AND p.currency = 'VND' AND p.state <> 'denied'
       AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.payment_id = p.id AND m.state <> 'resolved')
 """
 
@@ -291,6 +292,8 @@ def _states(session: Session) -> Finding:
                 OR (state IN ('cancelled', 'replaced') AND paid_minor <> 0)""",
             "payments in another state than their line": """SELECT count(*) FROM payments WHERE
                 (state = 'confirmed') <> (confirmed_minor <> 0)""",
+            "payments taken back that still settle something": """SELECT count(*) FROM payments WHERE
+                state = 'denied' AND (matched_minor <> 0 OR confirmed_minor <> 0 OR denied_at IS NULL)""",
             **{f"moves of {one.table} without history": _moved(one) for one in lifecycle.ALL},
         },
     )  # fmt: skip

@@ -40,6 +40,7 @@ class BillIn:
     phone_sealed: bytes | None = None
     phone_hash: bytes | None = None
     phone_tail: str = ""
+    name_masked: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +74,19 @@ _STAGE = """
         place text, number text, version smallint, customer_code text, office text, language text, consent boolean,
         period text, kwh bigint, charge_minor bigint, tax_minor bigint, arrears_minor bigint, minor bigint,
         issued_on date, due_on date, charge_on date, bank text, payment_code text,
-        phone_sealed bytea, phone_hash bytea, phone_tail text
+        phone_sealed bytea, phone_hash bytea, phone_tail text, name_masked text
     ) ON COMMIT DELETE ROWS
 """
 _FILL = """
     INSERT INTO staged_bills
     SELECT place, number, version, customer_code, office, language, consent, period, kwh, charge_minor, tax_minor,
         arrears_minor, minor, issued_on, due_on, charge_on, bank, payment_code,
-        decode(phone_sealed, 'hex'), decode(phone_hash, 'hex'), phone_tail
+        decode(phone_sealed, 'hex'), decode(phone_hash, 'hex'), phone_tail, name_masked
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (
         place text, number text, version smallint, customer_code text, office text, language text, consent boolean,
         period text, kwh bigint, charge_minor bigint, tax_minor bigint, arrears_minor bigint, minor bigint,
         issued_on date, due_on date, charge_on date, bank text, payment_code text,
-        phone_sealed text, phone_hash text, phone_tail text)
+        phone_sealed text, phone_hash text, phone_tail text, name_masked text)
 """
 
 # Every way a bill can contradict what is known, with the place it stands and what was expected.
@@ -136,18 +137,20 @@ _UNKNOWN = """
 """
 
 _CUSTOMERS = """
-    INSERT INTO customers (code, office, language, consent, msisdn_sealed, msisdn_hash, msisdn_tail, created_at,
-        updated_at)
+    INSERT INTO customers (code, office, language, consent, msisdn_sealed, msisdn_hash, msisdn_tail, name_masked,
+        created_at, updated_at)
     SELECT DISTINCT ON (customer_code) customer_code, office, language, consent, phone_sealed, phone_hash,
-        phone_tail, :now, :now
+        phone_tail, name_masked, :now, :now
     FROM staged_bills s
     WHERE NOT EXISTS (SELECT 1 FROM bills b WHERE b.number = s.number AND b.version = s.version)
     ORDER BY customer_code, issued_on DESC, number DESC, version DESC
     ON CONFLICT (code) DO UPDATE SET office = excluded.office, language = excluded.language,
         consent = excluded.consent, msisdn_sealed = excluded.msisdn_sealed, msisdn_hash = excluded.msisdn_hash,
-        msisdn_tail = excluded.msisdn_tail, updated_at = :now
+        msisdn_tail = excluded.msisdn_tail, name_masked = coalesce(nullif(excluded.name_masked, ''),
+        customers.name_masked), updated_at = :now
     WHERE (customers.office, customers.language, customers.consent, customers.msisdn_hash)
         IS DISTINCT FROM (excluded.office, excluded.language, excluded.consent, excluded.msisdn_hash)
+        OR excluded.name_masked NOT IN ('', customers.name_masked)
 """
 
 _SUPERSEDED = """

@@ -57,7 +57,7 @@ _LOCK_BILLS = """
 # that is not known yet names another bill than those that are.
 _DECIDE = f"""
     WITH todo AS MATERIALIZED (
-        SELECT id, end_to_end_id, quoted, reversal FROM payments
+        SELECT id, end_to_end_id, quoted, reversal, denied_at FROM payments
         WHERE id = ANY(:ids) AND currency = 'VND' AND state IN ('reported', 'confirmed')
     ), codes AS MATERIALIZED (
         SELECT id AS payment_id, unnest(quoted) AS code FROM todo
@@ -86,6 +86,7 @@ _DECIDE = f"""
     INSERT INTO decisions (payment_id, bill_id, customer_id, rule, quoted, verdict, candidates)
     SELECT t.id, w.id, p.customer_id, n.rule, coalesce(n.quoted, p.customer_codes),
         CASE
+            WHEN t.denied_at IS NOT NULL THEN 'denied'
             WHEN t.reversal THEN 'reversal'
             WHEN n.bills > 1 THEN 'several_bills'
             WHEN n.bills = 1 AND (p.customers > 1 OR p.customer_id <> w.customer_id) THEN 'contradiction'

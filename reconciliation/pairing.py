@@ -71,6 +71,10 @@ _UNCONFIRMED = """
     state = 'reported' AND confirmed_minor = 0
     AND NOT EXISTS (SELECT 1 FROM statement_lines n WHERE n.payment_id = payments.id AND n.counts)
 """
+_TAKEN_BACK = """
+    state = 'denied' AND confirmed_minor = 0
+    AND NOT EXISTS (SELECT 1 FROM statement_lines n WHERE n.payment_id = payments.id AND n.counts)
+"""
 _UNNOTICED = """
     NOT EXISTS (SELECT 1 FROM statement_lines n WHERE n.payment_id = payments.id AND n.statement_id = :statement)
 """
@@ -121,7 +125,7 @@ _CONFIRMED = r"""
     SELECT 'line:' || l.id AS key, coalesce(l.booked_on, CAST(:day AS date)) AS business_date,
         'statement ' || s.statement_id || ' line ' || l.entry || '.' || l.transaction AS memo,
         'bank:' || s.bank || '\:confirmed' AS debit,
-        CASE WHEN p.source_reference = 'line:' || l.id THEN 'suspense'
+        CASE WHEN p.source_reference = 'line:' || l.id OR p.state = 'denied' THEN 'suspense'
              ELSE 'bank:' || s.bank || '\:reported' END AS credit,
         l.minor, l.currency, CAST(:now AS timestamptz) AS at
     FROM statement_lines l JOIN statements s ON s.id = l.statement_id JOIN payments p ON p.id = l.payment_id
@@ -134,6 +138,12 @@ _NOTICED = r"""
         CAST(:now AS timestamptz) AS at
     FROM statement_lines l JOIN payments p ON p.id = l.payment_id
     WHERE l.statement_id = :statement AND NOT l.counts AND p.source_reference = 'line:' || l.id
+"""
+
+# Its bank took it back, and its statement shows it all the same.
+_SHOWN_AFTER_ALL = """
+    SELECT p.id FROM statement_lines l JOIN payments p ON p.id = l.payment_id
+    WHERE l.statement_id = :statement AND l.counts AND p.denied_at IS NOT NULL
 """
 
 _OUTGOING = r"""
@@ -211,7 +221,8 @@ def accept(session: Session, statement: Statement, *, callbacks: bool, now: date
     mismatches.ask(session, columns.replace("payment_id, ", ""), _ASK_OUTGOING, values)
     if counts:
         _confirm(session, values, columns, now)
-    return matching.match(session, [*made, *grown, *corrected], now=now)
+    contradicted = list(session.scalars(text(_SHOWN_AFTER_ALL), values))
+    return matching.match(session, [*made, *grown, *corrected, *contradicted], now=now)
 
 
 def _pair(session: Session, values: dict[str, object], counts: bool) -> None:
@@ -224,6 +235,10 @@ def _pair(session: Session, values: dict[str, object], counts: bool) -> None:
     for line_key, payment_key in rounds:
         query = _BY_REFERENCE.format(line_key=line_key, payment_key=payment_key, waiting=waiting, **_SAME_AMOUNT)
         session.execute(text(query), values)
+    # Before the codes: a bill that was paid again must not lend its new payment to the line of the old one.
+    for payment_key in ("bank_reference", "source_reference") if counts else ():
+        keys = {"line_key": "bank_reference", "payment_key": payment_key}
+        session.execute(text(_BY_REFERENCE.format(waiting=_TAKEN_BACK, **keys, **_SAME_AMOUNT)), values)
     for line, payment in (("true", "bank_reference = ''"), ("bank_reference = ''", "true")):
         query = _BY_CODE.format(
             line=line, payment=payment, waiting=waiting,

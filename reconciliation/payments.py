@@ -41,6 +41,7 @@ class Payment(Base):
         # Without the list of pending entries, which every look-up would read through.
         Index("ix_payments_quoted", "quoted", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
         Index(None, "business_date", "source"),
+        Index(None, "delivery_id"),
         CheckConstraint("minor > 0", name="positive"),
         CheckConstraint("matched_minor >= 0 AND matched_minor <= minor", name="matched_within_amount"),
         one_of("state", PAYMENT.states),
@@ -71,6 +72,8 @@ class Payment(Base):
     delivery_id: Mapped[int | None] = mapped_column(ForeignKey("deliveries.id"))
     reported_at: Mapped[datetime | None]
     due_at: Mapped[datetime | None]
+    denied_at: Mapped[datetime | None]
+    """When its bank took it back: from then on it settles no bill by itself, even if a statement shows it after all."""
     state: Mapped[str] = mapped_column(server_default=PAYMENT.start)
     moves: Mapped[Moves]
     created_at: Mapped[datetime]

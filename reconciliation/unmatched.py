@@ -38,7 +38,7 @@ _ASK = """
         GROUP BY c.id LIMIT 1
     ) settled ON true
     CROSS JOIN LATERAL (SELECT CASE
-        WHEN p.reversal THEN 'M09'
+        WHEN p.reversal OR p.denied_at IS NOT NULL THEN 'M09'
         WHEN d.verdict = 'match' AND mine.own AND p.matched_minor < p.minor THEN 'M03'
         WHEN d.verdict = 'match' AND mine.own AND b.paid_minor < b.minor THEN 'M03'
         WHEN d.verdict = 'match' AND mine.own THEN NULL
@@ -50,7 +50,7 @@ _ASK = """
         WHEN d.verdict = 'other_amount' AND settled.any THEN CASE WHEN settled.other_channel THEN 'M04' ELSE 'M06' END
         WHEN d.verdict = 'other_amount' THEN 'M03'
         ELSE 'M12' END AS code) verdict
-    WHERE p.id = ANY(:ids) AND verdict.code IS NOT NULL
+    WHERE p.id = ANY(:ids) AND verdict.code IS NOT NULL AND p.state <> 'denied'
       AND (p.matched_minor < p.minor OR (mine.own AND b.paid_minor < b.minor))
 """
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from gateway import migrate, processes, sandbox, sandbox_day, settings, staff_desk, supervisor
+from gateway.collect.collectors import collectors_of
 from gateway.commands.wired import say
 from gateway.embedded import Running, services
 from gateway.settings import Settings
@@ -23,6 +24,7 @@ from gateway.wiring import callers_of, ensure_own_secrets
 def up() -> None:
     """Run every process of the gateway on this machine, until Ctrl-C."""
     read = settings.load(os.environ)
+    collectors_of(read)
     callers_of(read)  # a bank's missing or unusable key is told now, and not to the first call
     processes.check_port(read.host, read.port)
     with _alone(read), services(read, say) as started:
