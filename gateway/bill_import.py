@@ -65,7 +65,7 @@ def take_in(session: Session, wiring: Wiring, rows: Iterable[tuple[str, Mapping[
 
     The caller commits after the last one, or rolls back: an import is taken whole or not at all.
     """
-    total, problems, stream = Issued(), list[str](), iter(rows)
+    total, problems, stream, whole = Issued(), list[str](), iter(rows), issuing.Import(session)
     while batch := list(islice(stream, _BATCH)):
         bills = []
         for place, row in batch:
@@ -77,13 +77,20 @@ def take_in(session: Session, wiring: Wiring, rows: Iterable[tuple[str, Mapping[
             break
         if not problems:
             try:
-                total += issuing.issue(session, bills, now=wiring.clock())
+                total += whole.add(bills, now=wiring.clock())
             except issuing.BillsRefused as error:
                 problems += error.problems
                 break
             yield total
+    if not problems:
+        try:
+            total += whole.finish(now=wiring.clock())
+        except issuing.BillsRefused as error:
+            problems += error.problems
     if problems:
         raise ImportRefused(problems[:_MOST_PROBLEMS])
+    if total != Issued():
+        yield total
 
 
 def read_bill(place: str, row: Mapping[str, object], sealer: Sealer) -> BillIn:

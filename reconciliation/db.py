@@ -36,6 +36,7 @@ class AdvisoryLock(IntEnum):
     AUDIT = 0x646F69736F617402
     SCHEDULE = 0x646F69736F617403
     ISSUING = 0x646F69736F617404
+    IMPORTS = 0x646F69736F617405
 
 
 Id = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_key=True)]

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from reconciliation import business_days, guesses, ledger, matching, outbox, rivals
+from reconciliation.db import AdvisoryLock
 from reconciliation.lifecycle import BILL, move
 
 
@@ -169,6 +170,12 @@ _INSERT = """
     RETURNING id
 """
 
+# By every code that any version of these bills has borne.
+_CODES = """
+    SELECT DISTINCT unnest(ARRAY[payment_code, number, end_to_end_id]) FROM bills
+    WHERE number IN (SELECT number FROM bills WHERE id = ANY(:ids))
+"""
+
 _BOOK = """
     SELECT 'bill:' || number || '/' || version AS key, issued_on AS business_date,
         'bill ' || number || ' version ' || version AS memo, 'receivable' AS debit, 'revenue' AS credit,
@@ -183,38 +190,112 @@ _UNBOOK = """
 """
 
 
+# Bills that take the place of one that a payment may be about to settle.
+_REPLACING = """
+    SELECT DISTINCT s.number, s.version FROM staged_bills s JOIN bills b USING (number)
+    WHERE b.version < s.version AND b.state IN ('open', 'part_paid', 'paid')
+      AND NOT EXISTS (SELECT 1 FROM bills k WHERE k.number = s.number AND k.version = s.version)
+"""
+
+_MARKS = """
+    SELECT (SELECT coalesce(max(id), 0) FROM payments) AS payments, (SELECT coalesce(max(id), 0) FROM bills) AS bills,
+        (SELECT coalesce(max(id), 0) FROM transitions) AS transitions
+"""
+
+# Payments whose evidence is newer than the marks (new, told again, or shown by a statement) and names a newer bill.
+_LATE = """
+    WITH changed AS (
+        SELECT id FROM payments WHERE id > :payments
+        UNION SELECT p.id FROM transitions t JOIN payments p ON p.delivery_id = t.subject_id
+            WHERE t.id > :transitions AND t.kind = 'delivery'
+        UNION SELECT l.payment_id FROM transitions t JOIN statement_lines l ON l.statement_id = t.subject_id
+            WHERE t.id > :transitions AND t.kind = 'statement'
+    )
+    SELECT p.id FROM changed JOIN payments p USING (id)
+    WHERE EXISTS (SELECT 1 FROM bills b WHERE b.payment_code = ANY(p.quoted) AND b.id > :bills)
+       OR EXISTS (SELECT 1 FROM bills b WHERE b.number = ANY(p.quoted) AND b.id > :bills)
+       OR EXISTS (SELECT 1 FROM bills b WHERE b.end_to_end_id = p.end_to_end_id AND b.id > :bills)
+       OR EXISTS (SELECT 1 FROM customers c JOIN bills b ON b.customer_id = c.id
+                  WHERE c.code = ANY(p.quoted) AND b.id > :bills)
+"""
+
+_AT_ONCE = 5_000
+"""Bills staged in one piece when those that replace others are taken in."""
+
+
 def issue(session: Session, bills: Sequence[BillIn], *, now: datetime) -> Issued:
     """Take in one batch of bills; raises BillsRefused, having changed nothing, when one contradicts what is known.
 
     Payments that came before their bill find it here. The caller commits; until then no payment is matched.
     """
-    matching.wait_for_bills(session, alone=True)
-    session.execute(text(_STAGE))
-    session.execute(text("DELETE FROM staged_bills"))
-    session.execute(text(_FILL), {"rows": json.dumps([_plain(bill) for bill in bills])})
-    problems = session.scalars(text(_PROBLEMS)).all()
-    if problems:
-        raise BillsRefused(problems)
-    unknown = list(session.scalars(text(_UNKNOWN)))
-    session.execute(text(_CUSTOMERS), {"now": now})
-    superseded = list(session.scalars(text(_SUPERSEDED)))
-    freed = withdraw(session, superseded, to="replaced", by="billing", why="a newer version was issued", now=now)
-    made = list(session.scalars(text(_INSERT), {"now": now}))
-    ledger.post(session, _BOOK, {"ids": made, "now": now})
-    outbox.promise_notices(session, made, now=now)
-    codes = session.scalars(
-        text(
-            """
-            SELECT DISTINCT unnest(ARRAY[payment_code, number, end_to_end_id]) FROM bills
-            WHERE number IN (SELECT number FROM bills WHERE id = ANY(:ids))
-            """
-        ),
-        {"ids": made},
-    ).all()
-    early = matching.waiting(session, [*codes, *unknown])
-    matched = matching.match(session, [*freed, *early, *guesses.at_bills(session, made)], now=now)
-    new = len(made) - len(superseded)
-    return Issued(new, len(superseded), len(bills) - len(made), matched.allocations)
+    whole = Import(session)
+    return whole.add(bills, now=now) + whole.finish(now=now)
+
+
+class Import:
+    """An import of any number of bills in one transaction, which stops the matching of payments at its end only.
+
+    Until then it takes no lock that a payment waits for: bills that replace others, and payments that came before
+    their bill, wait for `finish`. The caller commits after it, or rolls back, and has taken in all bills or none.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._replacing: list[BillIn] = []
+        self._early: set[int] = set()
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": AdvisoryLock.IMPORTS})
+        with session.begin_nested() as moment:
+            # Whoever matches at this moment ends first; whatever is not seen yet from then on is behind the marks.
+            matching.wait_for_bills(session, alone=True)
+            self._marks = dict(session.execute(text(_MARKS)).mappings().one())
+            moment.rollback()  # and the lock is free again
+
+    def add(self, bills: Sequence[BillIn], *, now: datetime) -> Issued:
+        """Take in one batch; raises BillsRefused when one of its bills contradicts what is known."""
+        self._stage(bills)
+        replacing = {(row.number, row.version) for row in self._session.execute(text(_REPLACING))}
+        waiting = [bill for bill in bills if (bill.number, bill.version) in replacing]
+        if waiting:
+            self._replacing += waiting
+            self._stage([bill for bill in bills if (bill.number, bill.version) not in replacing])
+        made = self._book(now)
+        return Issued(new=len(made), unchanged=len(bills) - len(waiting) - len(made))
+
+    def finish(self, *, now: datetime) -> Issued:
+        """Take in the bills that replace others, and match the payments that came before their bill.
+
+        Raises BillsRefused as `add` does.
+        """
+        matching.wait_for_bills(self._session, alone=True)
+        made, freed = 0, list[int]()
+        for start in range(0, len(self._replacing), _AT_ONCE):
+            self._stage(self._replacing[start : start + _AT_ONCE])
+            superseded = list(self._session.scalars(text(_SUPERSEDED)))
+            why = "a newer version was issued"
+            freed += withdraw(self._session, superseded, to="replaced", by="billing", why=why, now=now)
+            made += len(self._book(now))
+        late = self._session.scalars(text(_LATE), self._marks).all()
+        matched = matching.match(self._session, [*freed, *self._early, *late], now=now)
+        return Issued(replaced=made, matched=matched.allocations)
+
+    def _stage(self, bills: Sequence[BillIn]) -> None:
+        self._session.execute(text(_STAGE))
+        self._session.execute(text("DELETE FROM staged_bills"))
+        self._session.execute(text(_FILL), {"rows": json.dumps([_plain(bill) for bill in bills])})
+        problems = self._session.scalars(text(_PROBLEMS)).all()
+        if problems:
+            raise BillsRefused(problems)
+
+    def _book(self, now: datetime) -> list[int]:
+        session = self._session
+        unknown = list(session.scalars(text(_UNKNOWN)))
+        session.execute(text(_CUSTOMERS), {"now": now})
+        made = list(session.scalars(text(_INSERT), {"now": now}))
+        ledger.post(session, _BOOK, {"ids": made, "now": now})
+        outbox.promise_notices(session, made, now=now)
+        codes = session.scalars(text(_CODES), {"ids": made}).all()
+        self._early.update(matching.waiting(session, [*codes, *unknown]), guesses.at_bills(session, made))
+        return made
 
 
 def withdraw(session: Session, bill_ids: Sequence[int], *, to: str, by: str, why: str, now: datetime) -> list[int]:

@@ -1,12 +1,24 @@
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import issuing
+from reconciliation import inbox, issuing
 from reconciliation.issuing import BillsRefused, Issued
-from tests.reconciliation.books import CODE, CUSTOMER, OTHER_CODE, OTHER_CUSTOMER, Books, a_bill, a_notice
+from tests.reconciliation.books import (
+    CODE,
+    CUSTOMER,
+    OTHER_CODE,
+    OTHER_CUSTOMER,
+    Books,
+    a_bill,
+    a_line,
+    a_notice,
+    at,
+)
 
 SECOND = {"code": OTHER_CODE, "customer_code": OTHER_CUSTOMER}
 
@@ -139,3 +151,62 @@ def test_the_same_import_twice_at_once_issues_once(sound_books: Books) -> None:
     with ThreadPoolExecutor(4) as pool:
         done = list(pool.map(lambda _: sound_books.issue(*bills), range(4)))
     assert sorted(one.new for one in done) == [0, 0, 0, 20]
+
+
+def told_anew(books: Books) -> None:
+    books.hear(a_notice(bank_reference="B1"))
+    books.run(lambda session: inbox.finish(session, [books.delivery()], "read", reason="", now=books.now))
+
+
+MEANWHILE: dict[str, tuple[Callable[[Books], object], Callable[[Books], object]]] = {
+    "a payment is heard": (lambda books: None, lambda books: books.hear(a_notice())),
+    "a payment that only quotes the customer is heard": (
+        lambda books: None, lambda books: books.hear(a_notice(code="", customer_code=CUSTOMER)),
+    ),
+    "a statement's line tells the code of a payment heard before": (
+        lambda books: books.hear(a_notice(code="", bank_reference="B1")),
+        lambda books: books.read(a_line(reference="B1", narrative=CODE)),
+    ),
+    "a callback tells the code of a line read before": (lambda books: books.read(a_line(reference="B1")), told_anew),
+    "nothing, it was heard before": (lambda books: books.hear(a_notice()), lambda books: None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", MEANWHILE)
+def test_payments_go_on_while_an_import_is_under_way_and_find_their_bill_in_the_end(
+    sound_books: Books, what: str
+) -> None:
+    before, meanwhile = MEANWHILE[what]
+    before(sound_books)
+    with Session(sound_books.engine) as session, session.begin():
+        session.execute(text("SET LOCAL lock_timeout = '5s'"))
+        whole = issuing.Import(session)
+        whole.add([a_bill()], now=sound_books.now)
+        meanwhile(sound_books)
+        whole.add([a_bill("HD0002", **SECOND)], now=sound_books.now)
+        assert whole.finish(now=sound_books.now) == Issued(matched=1)
+    assert sound_books.paid() == ("paid", 100_000)
+    assert sound_books.asked() == []
+
+
+def test_a_bill_may_be_paid_until_the_import_that_replaces_it_ends(sound_books: Books) -> None:
+    sound_books.issue(a_bill())
+    sound_books.hear(a_notice(minor=60_000))
+    with Session(sound_books.engine) as session, session.begin():
+        whole = issuing.Import(session)
+        assert whole.add([a_bill(version=2, minor=80_000)], now=sound_books.now) == Issued()
+        sound_books.hear(a_notice("T2", 40_000, paid_at=at(2)))
+        assert whole.finish(now=sound_books.now) == Issued(replaced=1, matched=2)
+    assert sound_books.matched() == {"T1": 60_000, "T2": 20_000}
+    assert sound_books.paid() == ("paid", 80_000)
+
+
+def test_one_import_waits_for_another(sound_books: Books) -> None:
+    with Session(sound_books.engine) as session, session.begin():
+        issuing.Import(session).add([a_bill()], now=sound_books.now)
+        with ThreadPoolExecutor(1) as pool:
+            other = pool.submit(sound_books.issue, a_bill())
+            with pytest.raises(TimeoutError):
+                other.result(0.3)
+            session.commit()
+            assert other.result(10) == Issued(unchanged=1)

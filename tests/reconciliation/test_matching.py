@@ -4,6 +4,7 @@ from itertools import permutations
 from threading import Barrier, Thread
 
 import pytest
+import sqlalchemy
 from sqlalchemy.orm import Session
 
 from reconciliation import issuing, matching, payments
@@ -307,3 +308,22 @@ def test_each_payer_is_promised_one_word_however_often_the_match_moves(sound_boo
     sound_books.issue(a_bill(version=2, minor=50_000))
     said = sound_books.rows("SELECT event, state, count(*) FROM messages GROUP BY 1, 2 ORDER BY 1")
     assert said == [("before_debit", "withdrawn", 1), ("payment_recorded", "queued", 1)]
+
+
+def test_a_bill_is_shared_out_among_many_payments_in_one_pass(sound_books: Books) -> None:
+    sound_books.issue(a_bill(), a_bill("HD0002", code=CUSTOMER + "21126"))
+    sound_books.delivery()
+    statements, counts = 0, []
+
+    def count(*_: object) -> None:
+        nonlocal statements
+        statements += 1
+
+    sqlalchemy.event.listen(sound_books.engine, "before_cursor_execute", count)
+    for name, code, many in (("A", CODE, 2), ("B", CUSTOMER + "21126", 60)):
+        statements = 0
+        sound_books.hear(*[a_notice(f"{name}{n:02}", 1, code, paid_at=at(1, n)) for n in range(many)])
+        counts.append(statements)
+    sqlalchemy.event.remove(sound_books.engine, "before_cursor_execute", count)
+    assert counts[0] == counts[1]
+    assert sound_books.paid("HD0002") == ("part_paid", 60)

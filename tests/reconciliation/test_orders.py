@@ -109,6 +109,7 @@ def outcome(books: Books, run: int) -> dict[str, list[tuple[object, ...]]]:
         "statements": rows("SELECT statement_id, kind, state FROM statements WHERE bank = :bank"),
         "told twice, or matched and not told": rows(
             "SELECT count(*)::text FROM payments p LEFT JOIN messages m ON p.id = m.payment_id"
+            " AND m.state <> 'withdrawn'"
             " WHERE p.source IN (:bank, :wallet) AND p.matched_minor > 0 GROUP BY p.id HAVING count(m.id) <> 1"
         ),
     }  # fmt: skip
