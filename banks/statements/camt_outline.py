@@ -17,7 +17,8 @@ class Outline:
     """What `literals` hold never changes; `texts` stand between them, at `paths` ("BookgDt/Dt") below the element.
 
     `kept` are (path, value) pairs of what is part of the literals and yet means something: attributes ("Amt/@Ccy") and
-    the texts at the paths that `outline` was told to keep. `elements` are the paths of all elements inside.
+    the texts at the paths that `outline` was told to keep. `elements` are the paths of all elements, with "" for the
+    outermost.
     """
 
     literals: tuple[str, ...]

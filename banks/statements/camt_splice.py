@@ -21,7 +21,7 @@ MAX_KINDS = 64
 """So many kinds of statements (by namespaces, message and currency) are remembered in one file."""
 _PROLOG = re.compile(
     rb"""(?:\xef\xbb\xbf)?(?:<\?xml\s+version\s*=\s*["']1\.0["'](?:\s+encoding\s*=\s*["'][Uu][Tt][Ff]-8["'])?"""
-    rb"""(?:\s+standalone\s*=\s*["'](?:yes|no)["'])?\s*\?>)?\s*<[A-Za-z!?]"""
+    rb"""(?:\s+standalone\s*=\s*["'](?:yes|no)["'])?\s*\?>)?\s*<(?!\?xml\s)[A-Za-z!?]"""
 )
 """How a file begins that is UTF-8 and XML 1.0 beyond doubt."""
 _NO_CHARACTER = re.compile(rb"\xef\xbf[\xbe\xbf]")

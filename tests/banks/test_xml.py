@@ -1,4 +1,5 @@
 import io
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -102,6 +103,34 @@ def test_forgetting_keeps_the_tree_small():
     assert seen == 20_000
 
 
+def test_what_ended_before_the_damage_is_given_first_however_the_bytes_come():
+    data = b"<a>" + b"<b>1</b>" * 300 + b"</c><b>2</b></a>"
+    for chunk in (xml.CHUNK, 7):
+        found = []
+        with mock.patch.object(xml, "CHUNK", chunk), pytest.raises(Unreadable, match="mismatch"):
+            found.extend(xml.ended(io.BytesIO(data), ["b"]))
+        assert len(found) == 300
+
+
+def test_lines_read_elsewhere_are_counted_and_leave_nothing_in_the_tree():
+    forward = xml.Forward(["b"])
+    (first,) = forward.feed(b"<a>\n<b>1</b>")
+    forward.skip(200_000)
+    (second,) = forward.feed(b"<b>2</b>")
+    assert (xml.line(first), xml.line(second)) == (2, 200_002)
+    assert first.tail is None
+    assert [one.tag for one in second.itersiblings(preceding=True)] == ["b"]
+    with pytest.raises(Unreadable, match="line 200003"):
+        list(forward.feed(b"\n</c>"))
+
+
+def test_skipping_nothing_feeds_nothing():
+    forward = xml.Forward(["b"])
+    forward.skip(0)
+    assert [one.text for one in forward.feed(b"<?xml version='1.0'?><a><b>1</b></a>")] == ["1"]
+    forward.close()
+
+
 def test_hollowing_spares_the_elements_of_other_names():
     data = b"<a><keep>1</keep>" + b"<b>x</b>" * 3 + b"</a>"
     for element in xml.ended(io.BytesIO(data), ["b", "a"]):
@@ -121,6 +150,13 @@ def test_gather_follows_paths_and_nothing_else():
     )
     found = xml.gather(element, shape, {})
     assert found == {"amount": "5", "currency": "VND", "status": "BOOK", "name": "An Binh"}
+
+
+def test_gather_stops_before_a_child():
+    element = etree.fromstring("<E><N>An</N><Stop/><N>Binh</N></E>")
+    wanted = xml.shape({"N": "name"}, "")
+    assert xml.gather(element, wanted, {}, until=element[1]) == {"name": "An"}
+    assert xml.gather(element, wanted, {}) == {"name": "An Binh"}
 
 
 def test_gather_refuses_elements_inside_an_amount_and_endless_text():

@@ -165,7 +165,11 @@ def file(seed, entries=40):
     rng = random.Random(seed)
     style = Style(
         indent=rng.choice(("", "", "  ", "\t")), quote=rng.choice("\"\"'"),
-        declaration=rng.choice(('<?xml version="1.0" encoding="UTF-8"?>\n', '<?xml version="1.0"?>', "", "\ufeff")),
+        declaration=rng.choice(
+            ('<?xml version="1.0" encoding="UTF-8"?>\n', '<?xml version="1.0"?>', "", "\ufeff")
+            if rng.random() < 0.9
+            else ("<?xml version='1.1'?>", "<?xml version='1.0' encoding='iso-8859-1'?>", "<?xml encoding='x'?>", " ")
+        ),
         namespace=rng.choice((NAMESPACE, NAMESPACE, NAMESPACE, "")),
     )  # fmt: skip
     if style.indent or rng.random() < 0.3:
@@ -223,14 +227,19 @@ MILD = (
     b"<CdtrAcct><Id><IBAN>0011</IBAN></Id></CdtrAcct>", b"<NtryDtls><TxDtls></TxDtls></NtryDtls>", b"text",
     b"<Nm></Nm>", b"<Nm/>", b"<FrToDt/>", b"<ElctrncSeqNb>7</ElctrncSeqNb>",
 )  # fmt: skip
-LEAF = re.compile(rb"<(\w+)[^<>]*>[^<>]*</\1>\s*")
+IN_TEXTS = (
+    b"&amp;", b"&", b"&#65;", b"&x;", b">", b"]]>", b"]]", b"\x0b", b"\x00", b"\x7f", b"\r", b"\r\n", b"\n", b"\t",
+    b" ", b"\xc2\xa0", b"\xef\xbf\xbe", b"\xef\xbf\xbf", b"\xef\xbf\xbd", b"\xf0\x9f\x92\xa1", b"\xff", b"<!---->",
+    b"<![CDATA[x]]>", b"<?x?>", b"<x/>", b"'", b'"', b"\xe1\xba\xbd", b"\xcc\x83",
+)  # fmt: skip
+LEAF = re.compile(rb"<(\w+)[^<>]*>([^<>]*)</\1>\s*")
 WHOLE = re.compile(rb"<(Ntry|TxDtls|NtryDtls|RmtInf|Refs|RltdPties|BookgDt|Stmt)>.*?</\1>\s*", re.DOTALL)
 
 
 def damage(data, seed):
     """Return `data` with one to three things done to it that banks, transfers and enemies do."""
     rng = random.Random(seed)
-    mild = (_insert_mildly, _insert_mildly, _double_element, _drop_element, _swap_elements)
+    mild = (_insert_mildly, _insert_into_a_text, _insert_into_a_text, _double_element, _drop_element, _swap_elements)
     hard = (_insert, _insert_at_a_seam, _remove_tag, _cut, _overwrite, _double, _swap)
     ways = rng.choice((mild, mild, hard))
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
@@ -241,6 +250,15 @@ def damage(data, seed):
 def _insert_mildly(data, rng):
     n = rng.choice([n for n, byte in enumerate(data, 1) if byte == 62] or [0])
     return data[:n] + rng.choice(MILD) + data[n:]
+
+
+def _insert_into_a_text(data, rng):
+    found = [match for match in LEAF.finditer(data) if match[2]]
+    if not found:
+        return data
+    start, end = rng.choice(found).span(2)
+    n = rng.randrange(start, end + 1)
+    return data[:n] + rng.choice(IN_TEXTS) + data[n:]
 
 
 def _element(data, rng):

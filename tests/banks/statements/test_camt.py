@@ -179,6 +179,24 @@ def test_charges_taken_from_the_parts_count_towards_the_entry(record):
     assert [line.amount.minor for line in parts(informative)[1]] == [1000, 500]
 
 
+def test_what_a_head_says_after_the_first_entry_is_not_heard():
+    late = "<ElctrncSeqNb>7</ElctrncSeqNb><CpyDplctInd>DUPL</CpyDplctInd>"
+    head, lines, _ = parts(document(entry(), late + entry()))
+    assert (head.sequence, head.copy, len(lines)) == (None, "", 2)
+
+
+def test_every_statement_of_a_message_knows_its_group():
+    data = document(entry())
+    stmt = data[data.index(b"<Stmt>") : data.index(b"</Stmt>") + len(b"</Stmt>")]
+    opened = [event for event in read(data.replace(stmt, stmt * 3)) if isinstance(event, StatementOpened)]
+    assert [one.message_id for one in opened] == ["M"] * 3
+
+
+def test_an_entry_inside_an_entry_is_refused():
+    refused = refusal(document(entry(), entry(more=f"<x>{entry()}</x>")))
+    assert refused.reason == "expected Ntry directly within Stmt, got one deeper"
+
+
 def test_pending_entries_are_counted_not_booked_and_keep_their_ordinal():
     data = document(entry("1", status="PDNG"), entry("2", status="INFO"), entry("3", status="FUTR"), entry("4"))
     _, lines, foot = parts(data)
