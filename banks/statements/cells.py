@@ -17,6 +17,7 @@ Cell = str | int | Decimal
 """What stands in one cell; an empty one is ""."""
 _UNTIDY = ("  ", "\n ", " \n", "\t", "\r", "\v", "\f")
 _UNTIDY_BEYOND_ASCII = ("\u00a0", "\u200b", "\u202f", "\ufeff")
+_WORD = re.compile(r"[^\W\d_]{3}")
 _NOTHING = frozenset({"", "-", "–"})
 _DAYS = {
     "dd": "(?P<day>[0-9]{2})", "d": "(?P<day>[0-9]{1,2})", "mm": "(?P<month>[0-9]{2})", "m": "(?P<month>[0-9]{1,2})",
@@ -87,7 +88,7 @@ class Amounts:
                 return 0
             match = self._one.fullmatch(text)
             if match is None:
-                raise Unreadable(f"expected an amount such as {self._example()}, got {text[:40]!r}")
+                raise Unreadable(f"expected an amount such as {self._example()}, got {shown(text)}")
             sign, whole, part = (
                 match[1],
                 match[2].replace(self._thousands, "") if self._thousands else match[2],
@@ -185,7 +186,7 @@ class Days:
             text = tidy(cell)
             match = self._one.match(text)
             if match is None or not self._time.fullmatch(text, match.end()):
-                raise Unreadable(f"expected a day written {self._expected}, got {text[:30]!r}")
+                raise Unreadable(f"expected a day written {self._expected}, got {shown(text)}")
             key = match[0]
         else:
             key = int(cell)
@@ -214,6 +215,11 @@ class Days:
                 except ValueError:
                     break
         raise Unreadable(f"expected a day of the calendar written {self._expected}, got {key!r}")
+
+
+def shown(text: str) -> str:
+    """Return a cell's text for a message; where it holds words it may be a name, and is not shown."""
+    return "words" if _WORD.search(text) else repr(text[:40])
 
 
 def tidy(text: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from banks.statements.cells import Cell, tidy
-from banks.statements.layout import Layout, folded
+from banks.statements.layout import MAX_COLUMNS, Layout, folded
 
 _ACCOUNT = re.compile(r"[0-9A-Z][0-9A-Z.-]{2,32}[0-9A-Z]", re.ASCII)
 _CURRENCY = re.compile(r"\b[A-Z]{3}\b", re.ASCII)
@@ -19,7 +19,7 @@ def labelled(layout: Layout, cells: Sequence[Cell]) -> Iterator[tuple[str, int, 
 
     A period's value is all the rest of the row, as both its days may stand in cells of their own.
     """
-    for at, cell in enumerate(cells):
+    for at, cell in enumerate(cells[:MAX_COLUMNS]):
         if not isinstance(cell, str) or not cell or len(cell) > 300:
             continue
         text = folded(cell)
@@ -39,9 +39,9 @@ def is_label(layout: Layout, cell: Cell) -> bool:
 
 
 def account_in(value: Cell) -> str:
-    """Return the account number that `value` begins with, "" when it holds none."""
-    match = _ACCOUNT.search(tidy(str(value)))
-    return match[0] if match and any(map(str.isdigit, match[0])) else ""
+    """Return the first account number in `value`, "" when it holds none."""
+    found = _ACCOUNT.findall(tidy(str(value)))
+    return next((one for one in found if any(map(str.isdigit, one))), "")
 
 
 def currency_in(value: Cell) -> str:

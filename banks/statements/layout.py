@@ -31,6 +31,8 @@ ENDS = ("tổng", "cộng", "total")
 DATES = ("dd/mm/yyyy", "d/m/yyyy", "dd-mm-yyyy", "dd.mm.yyyy", "yyyy-mm-dd", "yyyy/mm/dd", "dd/mm/yy", "yyyymmdd")
 """The ways of writing a day that a layout may declare; a time of day may follow each and decides nothing."""
 SEPARATORS = {"": "none", ",": "comma", ".": "point", " ": "space", "'": "apostrophe"}
+MAX_COLUMNS = 256
+"""Header words and labels stand in the first so many columns."""
 _SPACE = re.compile(r"[\s\u00a0\u2000-\u200d\u202f\u2060\ufeff]+")
 _AROUND_SLASH = re.compile(r" ?/ ?")
 
@@ -97,7 +99,10 @@ def columns_of(layout: Layout, cells: Sequence[object]) -> dict[str, int] | None
     document number.
     """
     found: dict[str, int] = {}
-    keys = [spellings(cell) if isinstance(cell, str) and len(cell) <= 200 else frozenset[str]() for cell in cells]
+    keys = [
+        spellings(cell) if isinstance(cell, str) and len(cell) <= 200 else frozenset[str]()
+        for cell in cells[:MAX_COLUMNS]
+    ]
     for name, texts in layout.columns.items():
         # In the order of the declaration: a bank that has both "Ngày giao dịch" and "Ngày" means the first.
         for wanted in map(_key, texts):

@@ -173,7 +173,7 @@ class _Walk:
                 raise Unreadable(said, self._sheet.at(number, None, ""))
 
     def _is_dated(self, row: list[Cell], *, follows: bool = False) -> bool:
-        """Tell whether a row begins with a day, its own or, where it `follows` such a row, the one merged down to it."""
+        """Tell whether a row begins with a day: its own or, where it `follows` such a row, one merged down to it."""
         day = row[self._columns["booked_on"]]
         if is_blank(day) and follows and "booked_on" in self._layout.carried:
             return self._reader.has_money(row) and self._reader.has_words(row) and not self._starts(row, self._ends)

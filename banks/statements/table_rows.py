@@ -6,7 +6,7 @@ from itertools import compress
 from operator import mul, sub
 
 from banks.statements.batch import Batch
-from banks.statements.cells import Amounts, Cell, Days, PlacedError, is_blank, is_tidy, texts, tidy
+from banks.statements.cells import Amounts, Cell, Days, PlacedError, is_blank, is_tidy, shown, texts, tidy
 from banks.statements.layout import TEXTS, Layout, folded
 from banks.statements.line_spool import Columns, kept
 
@@ -132,7 +132,7 @@ class RowReader:
         sign = self._marks.get(folded(str(cell)))
         if sign is None:
             expected = ", ".join((*self._layout.marks_in, *self._layout.marks_out))
-            raise FieldError("mark", index, f"expected one of {expected}, got {tidy(str(cell))[:20]!r}")
+            raise FieldError("mark", index, f"expected one of {expected}, got {shown(tidy(str(cell)))}")
         return sign
 
     def _balances(self, batch: Batch) -> list[int | None]:

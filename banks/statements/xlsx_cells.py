@@ -10,11 +10,11 @@ from decimal import Context, Decimal, InvalidOperation
 
 from banks import xml
 from banks.errors import Unreadable
-from banks.statements.cells import Cell
+from banks.statements.cells import Cell, shown
 from banks.statements.csv_rows import column_letters
+from banks.statements.layout import MAX_COLUMNS
 from banks.statements.xlsx_texts import SharedTexts, clear, rich_text
 
-MAX_COLUMNS = 256
 COLUMNS = {column_letters(index): index for index in range(MAX_COLUMNS)}
 _NUMBERS = ("", "n")
 _REFERENCE = re.compile(r"([A-Z]{1,3})[0-9]{1,7}")
@@ -108,5 +108,5 @@ def _number(value: str) -> int | Decimal:
         if number.adjusted() > 20:
             raise InvalidOperation
     except InvalidOperation:
-        raise Unreadable(f"expected a number, got {text[:40]!r}") from None
+        raise Unreadable(f"expected a number, got {shown(text)}") from None
     return int(number) if number == number.to_integral_value() else number

@@ -19,6 +19,8 @@ CHUNK = 256 * 1024
 _HEAD = 64 * 1024
 _LONGEST = 4 * 1024 * 1024
 """Characters that one element may take."""
+_MAX_ODD = 200
+"""Elements parsed by themselves; where there are more, one parser for all the rest is faster."""
 _PLAIN_HEAD = re.compile(r'\ufeff?(?:<\?xml version="1\.0"(?: encoding="(?i:utf-8)")?[^<>?]*\?>)?\s*(?!<\?)[^!?&]*')
 
 
@@ -43,9 +45,9 @@ def _pieces(stream: Readable, container: str, name: str, regular: re.Pattern[str
         yield from xml.ended(_Joined(start, stream), (name, container))
         return
     head, text, decoder = start
-    at, root = 0, re.search(r"<([\w.:-]+)", head.rpartition("?>")[2])
+    at, odd, root = 0, 0, re.search(r"<([\w.:-]+)", head.rpartition("?>")[2])
     undecoded = decoder.getstate()[0]
-    closing, tag = f"</{name}>", re.compile(rf"<{name}[\s/>]")
+    closing, tag = f"</{name}>", re.compile(rf"\s*<{name}[\s/>]")
     while True:
         end = regular.match(text, at).end()  # type: ignore[union-attr]  # it matches nothing as well
         if end > at:
@@ -54,7 +56,8 @@ def _pieces(stream: Readable, container: str, name: str, regular: re.Pattern[str
         stop = text.find(closing, at)
         if stop >= 0 and root is not None and tag.match(text, at):
             element = _parsed(head, text[at : stop + len(closing)], container, root[1], name)
-            if element is None:
+            odd += 1
+            if element is None or odd > _MAX_ODD:
                 break
             yield element
             at = stop + len(closing)

@@ -1,5 +1,6 @@
 """Samples of each bank's export, fictitious, made after the layouts that are known: read to figures, or refused."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,16 @@ def test_a_declared_table_goes_before_a_built_in_one():
     columns = {"booked_on": "Ngày hạch toán", "credit": "Phát sinh có", "debit": "Phát sinh nợ"}
     own = layout_from({"columns": columns, "dates": ["dd/mm/yyyy"], "thousands": ","}, "mine")
     assert parts(as_csv(MB), own=statements.tables((own, *LAYOUTS)))[0].format == "csv.mine"
+
+
+def test_the_declaration_in_the_docs_reads_a_table():
+    page = (CORPUS.parents[1] / "docs" / "formats" / "tables.md").read_text("utf-8")
+    declared = tomllib.loads(page.partition("```toml\n")[2].partition("```")[0])["banks"]["agribank"]["table"]
+    own = statements.tables((layout_from(declared, "agribank"), *LAYOUTS))
+    header = ["Ngày giao dịch", "Số bút toán", "Phát sinh nợ", "Phát sinh có", "Diễn giải"]
+    rows = [["Số tài khoản", "1500201234567"], header, ["05/11/2026", "A1", "", "1.250.000,00", "x"]]
+    head, lines, _ = parts(as_csv(rows, ";"), own=own)
+    assert (head.account, lines[0].amount.minor, lines[0].bank_reference) == ("1500201234567", 1_250_000, "A1")
 
 
 def test_labels_can_be_declared_one_by_one():
