@@ -41,12 +41,8 @@ _OVER_SETTLED = """
     WHERE a.undone_at IS NULL AND (p.matched_minor > w.minor OR p.currency <> w.currency)
 """
 
-_CORRECT = """
-    UPDATE payments p SET minor = w.minor, currency = w.currency
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:minors AS bigint[]), CAST(:currencies AS text[]))
-        AS w (id, minor, currency)
-    WHERE p.id = w.id
-"""
+# The database changes no amount but by this function, and only that of a payment no statement has confirmed.
+_CORRECT = "SELECT correct_payments(:ids, :minors, :currencies)"
 
 # A notice that told another amount proves nothing any more.
 _UNLINK_NOTICES = """

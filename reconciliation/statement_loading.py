@@ -296,7 +296,16 @@ def _close(session: Session, statement: Statement, closed: StatementClosed) -> N
     statement.credit_minor = closed.credit_total.minor
     statement.debit_minor = closed.debit_total.minor
     statement.difference_minor = closed.difference.minor if closed.difference is not None else None
-    if closed.closing is not None:
-        statement.closing_minor = closed.closing.minor
-    statement.closing_on = closed.closing_on or statement.closing_on
     session.flush()
+    if closed.closing is None and closed.closing_on is None:
+        return
+    # Some formats tell the closing balance last; the database takes it only while the statement is being loaded.
+    session.execute(
+        text("SELECT close_statement(:id, :closing, :on)"),
+        {
+            "id": statement.id,
+            "closing": closed.closing.minor if closed.closing is not None else statement.closing_minor,
+            "on": closed.closing_on or statement.closing_on,
+        },
+    )
+    session.refresh(statement)

@@ -6,7 +6,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from reconciliation import ledger
-from tests.reconciliation.books import Books
+from tests.reconciliation.books import Books, a_line, a_notice
 
 WANTED = """SELECT CAST(:key AS text) AS key, DATE '2026-11-18' AS business_date, '' AS memo, 'a' AS debit,
     'b' AS credit, 5::bigint AS minor, 'VND' AS currency, now() AS at"""
@@ -114,3 +114,17 @@ def test_what_a_bank_sent_stays_as_it_came_for_the_owner_too(books: Books) -> No
 def test_the_application_may_not_change_what_was_said_or_counted(books: Books, change: str) -> None:
     with pytest.raises(DBAPIError, match="permission denied"):
         acts(books, f"UPDATE {change}")
+
+
+def test_only_a_payment_no_statement_has_confirmed_gets_another_amount(books: Books) -> None:
+    ids = books.hear(a_notice(bank_reference="B1", code=""))
+    books.read(a_line(reference="B1"))
+    with pytest.raises(DBAPIError, match="no statement has confirmed"):
+        acts(books, f"SELECT correct_payments(ARRAY[{ids[0]}], ARRAY[1], ARRAY['VND'])")
+    assert books.one("SELECT minor FROM payments") == 100_000
+
+
+def test_a_statement_that_was_judged_keeps_the_balance_it_told(books: Books) -> None:
+    books.read(a_line(reference="B1"), opening=0)
+    acts(books, f"SELECT close_statement({books.one('SELECT id FROM statements')}, 7, '2026-11-19')")
+    assert books.one("SELECT closing_minor FROM statements") == 100_000
