@@ -86,7 +86,7 @@ class Splice:
                 at = yield from self._stand.take(text, at)
                 self.matched += self._stand.matched - before
                 self._newlines += text.count("\n", start, at)
-                if self._stand.whole and "</Ntry>" not in text[at:]:
+                if self._stand.whole and text.find("</Ntry>", at) < 0:
                     break  # patterns may know the entry, once the rest of it is here
             end = _END.search(text, at + self._skip)
             if end is None:
