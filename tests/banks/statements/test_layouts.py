@@ -131,7 +131,7 @@ def test_labels_can_be_declared_one_by_one():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"colums": {}}, "got colums"),
+        ({"header": {}}, "got header"),
         ({"columns": None}, "columns: expected a table"),
         ({"columns": {"booked_on": 5, "amount": "A"}}, "columns.booked_on: expected a text"),
         ({"columns": {"booked_on": "D"}}, "expected either credit and debit or amount"),
