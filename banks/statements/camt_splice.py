@@ -7,6 +7,7 @@ is, so everything else, and every refusal, stays with the plain reader. The tran
 """
 
 import re
+from collections import deque
 from collections.abc import Hashable, Iterator
 
 from banks import xml
@@ -69,9 +70,8 @@ class Splice:
         self._raw += chunk
         cut = self._raw.rfind(b">") + 1  # so that no character is cut
         try:
-            if b"\xef" in self._raw and _NO_CHARACTER.search(
-                self._raw
-            ):  # the first alone is rare, and found much faster
+            # The first byte alone is rare, and found much faster than the three.
+            if b"\xef" in self._raw and _NO_CHARACTER.search(self._raw):
                 raise ValueError("not XML")
             self._text += self._raw[:cut].decode()
         except ValueError:
@@ -106,7 +106,7 @@ class Splice:
         """Yield what the plain walk reads from `piece`, and note whether patterns may take over at its end."""
         self._forward.skip(self._newlines)
         self._newlines, self._stand = 0, None
-        last, told = None, list[StatementEvent]()
+        last, told = None, deque[StatementEvent](maxlen=2)  # what an entry worth learning tells at most
         for last in self._forward.feed(piece.encode() if isinstance(piece, str) else piece):
             told.clear()
             for event in self._walk.take(last):
