@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import rivals
+from reconciliation import references, rivals
 
 _HELD = "a.undone_at IS NULL AND a.by = 'matching' AND a.rule = 'customer_amount'"
 """A live allocation `a` that is a guess: it gives way to whatever is proven."""
@@ -20,6 +20,8 @@ _HELD = "a.undone_at IS NULL AND a.by = 'matching' AND a.rule = 'customer_amount
 _OPEN_TO_GUESSING = f"""
     p.currency = 'VND' AND p.state IN ('reported', 'confirmed') AND (
         p.matched_minor < p.minor OR EXISTS (SELECT 1 FROM allocations a WHERE a.payment_id = p.id AND {_HELD}))
+    AND NOT EXISTS (SELECT 1 FROM unnest(p.quoted) AS code WHERE code ~ '{references.PAYMENT_CODE}')
+    AND NOT EXISTS (SELECT 1 FROM bills o WHERE o.number = ANY(p.quoted) OR o.payment_code = ANY(p.quoted))
 """  # noqa: S608 - put together from constants, here and below
 
 _CUSTOMERS = """

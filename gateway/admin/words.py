@@ -230,6 +230,10 @@ REASONS = {
     "booked from the statement line; no callback came": _("booked from the statement line; no callback came"),
     "booked by the bank on a later day; it cleared itself": _("booked by the bank on a later day; it cleared itself"),
     "a notice: the statement will decide": _("a notice: the statement will decide"),
+    "a notice over another amount": _("a notice over another amount"),
+    "the transaction was told with another amount": _("the transaction was told with another amount"),
+    "the customer's bills now say otherwise": _("the customer's bills now say otherwise"),
+    "the match was undone": _("the match was undone"),
     "money going out": _("money going out"),
     "no money moved": _("no money moved"),
 }
@@ -263,6 +267,8 @@ VERDICTS = {
     "foreign_currency": _("the currency is not đồng"),
     "outgoing": _("money left the account"),
     "statement_differs": _("the statement shows another amount than the callback"),
+    "notice_differs": _("the bank's notice tells another amount"),
+    "reversal": _("money that came back settles no bill by itself"),
 }
 
 FACTS: Mapping[str, tuple[str, str, Any]] = {
