@@ -5,7 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from reconciliation import lifecycle
-from reconciliation.lifecycle import BILL, DELIVERY, MESSAGE, move
+from reconciliation.lifecycle import BILL, MESSAGE, STATEMENT, move
 from tests.reconciliation.books import Books, a_bill
 
 
@@ -32,8 +32,8 @@ def test_only_those_that_may_move_do_and_each_leaves_who_and_why(books: Books) -
 def test_a_state_nobody_reaches_is_an_error(books: Books) -> None:
     with pytest.raises(ValueError, match="a bill never becomes 'reopened'; known states: open, cancelled"):
         moved(books, "reopened", [1])
-    with pytest.raises(ValueError, match="never becomes 'received'"):
-        DELIVERY.before("received")
+    with pytest.raises(ValueError, match="a statement never becomes 'loading'"):
+        STATEMENT.before("loading")
 
 
 def test_many_moving_one_row_make_one_step(books: Books) -> None:
