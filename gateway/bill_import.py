@@ -25,7 +25,8 @@ _BATCH = 5_000
 _MOST_PROBLEMS = 20
 _MOST_VERSIONS = 999
 _LONGEST = 60
-"""Characters of the name of an office, a bank or a customer: none is longer."""
+"""Characters of an office or a bank: no name of one is longer."""
+_LONGEST_CUSTOMER = 200
 _WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
 _CODE = re.compile(r"[A-Z0-9][A-Z0-9/_.\-]{2,31}", re.ASCII)
 _DAY = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -105,9 +106,14 @@ def read_bill(place: str, row: Mapping[str, object], sealer: Sealer) -> BillIn:
         _expect(_CODE.fullmatch(texts[name]), name, "3 to 32 capital letters, digits, - / _ .", texts[name])
     _expect(_PERIOD.fullmatch(texts["period"]), "period", "M/YYYY or M-N/YYYY", texts["period"])
     _expect(texts["language"] in ("", "vi", "en"), "language", "vi or en", texts["language"])
-    for name in ("office", "bank", "customer_name"):
+    for name in ("office", "bank"):
         fits = len(texts[name]) <= _LONGEST and not _CONTROL.search(texts[name])
         _expect(fits, name, f"at most {_LONGEST} characters without control characters", texts[name])
+    called = texts["customer_name"]
+    if len(called) > _LONGEST_CUSTOMER or _CONTROL.search(called):
+        # The name itself is not repeated: it is a person's.
+        expected = f"at most {_LONGEST_CUSTOMER} characters without control characters"
+        raise ValueError(f"customer_name: expected {expected}, got {len(called)}")
     _expect(texts["consent"] in ("", "0", "1"), "consent", "1 or 0", texts["consent"])
     amounts = {name: _dong(name, texts[name] or "0") for name in ("charge", "tax", "arrears", "amount")}
     parts = amounts["charge"] + amounts["tax"] + amounts["arrears"]
@@ -125,7 +131,7 @@ def read_bill(place: str, row: Mapping[str, object], sealer: Sealer) -> BillIn:
         due_on=_day("due_on", texts["due_on"]),
         charge_on=_day("charge_on", texts["charge_on"]) if texts["charge_on"] else None, bank=texts["bank"],
         payment_code=texts["payment_code"], phone_sealed=sealed, phone_hash=hashed, phone_tail=tail,
-        name_masked=mask_name(texts["customer_name"]),
+        name_masked=mask_name(called),
     )  # fmt: skip
 
 

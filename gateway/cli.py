@@ -22,6 +22,7 @@ COMMANDS = {
     "bills": "bills",
     "statement": "statement",
     "callback": "callback",
+    "collect": "collect",
     "banks": "banks",
 }
 """Command → module of `gateway.commands`, in the order of the help; the module binds the command under its name."""

@@ -48,7 +48,7 @@ def _receive(verb: str, bank: str) -> Response:
     collector: Collector | None = current_app.extensions["collectors"].get(bank)
     if collector is None:
         return Response("no bank collects here\n", 404, mimetype="text/plain")
-    now, language = wiring.clock(), request.accept_languages.best_match(["vi", "en"], "vi")
+    now, language = wiring.clock(), _language()
     raw = raw_request(request.environ, asked.MAX_BYTES, now)
     if raw is None:
         answer = answers.refusal("too_large", language, expected=f"at most {asked.MAX_BYTES} bytes", got="more")
@@ -70,6 +70,12 @@ def _receive(verb: str, bank: str) -> Response:
     response = Response(answer.body, answer.status, headers, content_type=answer.content_type)
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _language() -> str:
+    """Return "vi" or "en": the caller's first choice among them, of whichever country."""
+    asked_for = (tag.partition("-")[0].lower() for tag, _ in request.accept_languages)
+    return next((one for one in asked_for if one in ("vi", "en")), "vi")
 
 
 def _doubt(wiring: Wiring, collector: Collector, raw: RawRequest, verb: str) -> str | None:

@@ -152,6 +152,18 @@ def test_a_refused_phone_number_is_not_repeated(sealer):
 # ── the import ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_of_a_customer_s_name_only_the_first_letters_are_taken(sealer):
+    assert read_bill("line 2", a_bill(customer_name=" Nguyễn  Văn Ánh "), sealer).name_masked == "N··· V·· Á··"
+    assert read_bill("line 2", a_bill(), sealer).name_masked == ""
+
+
+@pytest.mark.parametrize("name", ["Nguyen " * 40, "Nguyen\x07Van"])
+def test_a_refused_name_is_not_repeated(sealer, name):
+    with pytest.raises(ValueError, match="customer_name: expected at most 200 characters") as refusal:
+        read_bill("line 2", a_bill(customer_name=name), sealer)
+    assert "Nguyen" not in str(refusal.value)
+
+
 def test_bills_are_booked_and_a_second_time_changes_no_row(issue, rows, sound):
     bills = [a_debit_bill(1), a_bill(2), a_bill(3, phone="")]
     assert issue(*bills).new == 3

@@ -246,3 +246,11 @@ def test_passwords_and_account_numbers_reach_neither_messages_nor_repr(config):
 
 def test_secret_variables_are_nobodys_business_here():
     load({"DOISOAT_SECRET_MOMO_SECRET_KEY": "k", "DOISOAT_TEST_ANYTHING": "1"})
+
+
+def test_a_bank_may_collect_without_calling_back(config):
+    bank = load(config("[banks.saomai]\ncollects = true")).banks["saomai"]
+    assert (bank.collects, bank.callbacks) == (True, False)
+    assert not load(config("[banks.saomai]")).banks["saomai"].collects
+    with pytest.raises(SettingsError, match="collects: expected true or false, got 'maybe'"):
+        load(config("[banks.saomai]\ncollects = 'maybe'"))
