@@ -1,16 +1,20 @@
-"""The file formats that need a bank's own declaration: NAPAS lines keyed with a secret."""
+"""The file formats that need a bank's own declaration: its own table, NAPAS lines keyed with a secret."""
 
 import os
 from collections.abc import Mapping
 
-from banks.statements import Format, napas
+from banks.statements import Format, napas, tables
+from banks.statements.layouts import LAYOUTS
 from gateway.secrets import secret
 from gateway.settings import BankSettings, Settings
 
 
 def own_formats(settings: Settings, bank: BankSettings | None, environ: Mapping[str, str] = os.environ) -> list[Format]:
     """Return the formats that `bank` alone declares; they are asked before those that everybody's files have."""
-    if bank is None or not bank.napas_checksum:
+    if bank is None:
         return []
-    proven_by = napas.checksum(bank.napas_checksum, secret(settings, f"{bank.name}_napas_key", environ)[0])
-    return [Format("napas", napas.EXPECTED, napas.recognise, lambda stream: napas.read(stream, proven_by))]
+    found = list(tables((bank.table, *LAYOUTS))) if bank.table else []
+    if bank.napas_checksum:
+        proven_by = napas.checksum(bank.napas_checksum, secret(settings, f"{bank.name}_napas_key", environ)[0])
+        found.append(Format("napas", napas.EXPECTED, napas.recognise, lambda stream: napas.read(stream, proven_by)))
+    return found

@@ -7,20 +7,24 @@ name in both places: `port` in the file is `DOISOAT_PORT` in the environment, an
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from banks import profile as bank_profiles
 from banks.declared import Declared
 from banks.declared_parsing import declaration_from
 from banks.errors import Misconfigured
 from banks.profile import CallbackProfile
+from banks.statements.layout import Layout
+from banks.statements.layout_declared import layout_from
 from gateway import setting_kinds as kinds
 from gateway.origin import Origin
 from gateway.setting_kinds import DECLARED, Kind, Private
+
+Declaration = TypeVar("Declaration")
 
 _ELSEWHERE = frozenset({"DOISOAT_CONFIG"})
 _ELSEWHERE_PREFIXES = ("DOISOAT_SECRET_", "DOISOAT_TEST_")
@@ -72,6 +76,8 @@ class BankSettings:
     collects: bool = False
     statement_by: time = time(8, 0)
     napas_checksum: str = ""
+    table: Layout | None = None
+    """Its own CSV or XLSX table, where it is none of the known ones."""
     sftp: SftpSettings | None = None
     callback: Declared | None = None
     origin: Origin = field(default_factory=Origin)
@@ -253,7 +259,8 @@ def _bank(name: str, table: _Table) -> BankSettings:
     has_sftp = "sftp" in table.values
     sftp = table.table("sftp")
     values = {"title": name, **table.take(_BANK)}
-    declared = _callback(name, table)
+    declared = _declared("callback", declaration_from, name, table)
+    columns = _declared("table", lambda bank, values: layout_from(values, bank), name, table)
     if declared:
         values.setdefault("profile", DECLARED)
     if (declared is not None) != (values.get("profile") == DECLARED):
@@ -275,17 +282,23 @@ def _bank(name: str, table: _Table) -> BankSettings:
     sftp.finish()
     table.finish()
     server = SftpSettings(**reached) if has_sftp else None
-    return BankSettings(name=name, sftp=server, callback=declared, origin=Origin(**origin), **values)
+    return BankSettings(name=name, sftp=server, table=columns, callback=declared, origin=Origin(**origin), **values)
 
 
-def _callback(name: str, table: _Table) -> Declared | None:
-    if "callback" not in table.values:
+def _declared(
+    key: str, read: Callable[[str, Mapping[str, object]], Declaration], bank: str, table: _Table
+) -> Declaration | None:
+    """Return what the sub-table `key` declares as `read` takes it, None where there is none."""
+    if key not in table.values:
         return None
-    inner = table.table("callback")
+    inner = table.table(key)
     try:
-        return declaration_from(name, inner.values)
+        return read(bank, inner.values)
     except Misconfigured as wrong:
-        raise SettingsError(f"{table.where}: {table.path}.{wrong}") from None
+        said = str(wrong).removeprefix(f"{bank}: ").removeprefix(f"{key}.")
+        raise SettingsError(
+            f"{table.where}: {inner.path}{': ' if said.startswith('expected') else '.'}{said}"
+        ) from None
 
 
 def _check_origin(bank: BankSettings, proxies: int, where: str) -> None:

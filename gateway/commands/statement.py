@@ -15,9 +15,11 @@ import click
 from banks import statements
 from banks.errors import Unreadable
 from banks.money import Money
+from banks.openpgp import OpenPgpKeys
 from banks.records import DebitOutcome, FileEvent, ReportOpened, StatementClosed, StatementLine, StatementOpened
 from gateway import settings
 from gateway.openpgp_keys import openpgp_keys
+from gateway.own_formats import own_formats
 
 EXIT_UNREADABLE = 65
 EXIT_NO_INPUT = 66
@@ -31,7 +33,8 @@ def statement() -> None:
 
 @statement.command()
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
-def read(file: Path) -> None:
+@click.option("--bank", metavar="NAME", help="Read it as this bank's: with its own table, keys and checksums.")
+def read(file: Path, bank: str | None) -> None:
     """Print each statement of FILE and its lines as JSON Lines; of a status report on debits, its outcomes.
 
     The format is recognised from the content, also inside gzip, zip or OpenPGP (opened with the secrets pgp_key,
@@ -39,12 +42,12 @@ def read(file: Path) -> None:
     stderr and nothing on stdout; 66 if it can't be opened.
     """
     try:
-        keys = openpgp_keys(settings.load(os.environ))
+        keys, own = _of_bank(bank)
         with file.open("rb") as opened, _seekable(opened) as stream:
-            summaries = _summaries(statements.read(stream, keys))
+            summaries = _summaries(statements.read(stream, keys, own))
             stream.seek(0)
             out = sys.stdout.buffer
-            for record in _records(statements.read(stream, keys), summaries):
+            for record in _records(statements.read(stream, keys, own), summaries):
                 out.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
             out.flush()
     except Unreadable as error:
@@ -55,6 +58,16 @@ def read(file: Path) -> None:
         _stop(file, error.strerror or type(error).__name__, EXIT_NO_INPUT)
     for opened_, closed in summaries:
         _note(file, opened_, closed)
+
+
+def _of_bank(name: str | None) -> tuple[OpenPgpKeys, list[statements.Format]]:
+    """Return the keys and formats to read with: those of a bank in the settings, or nobody's."""
+    known = settings.load(os.environ)
+    if name is None:
+        return openpgp_keys(known), []
+    if name not in known.banks:
+        raise click.UsageError(f"no bank is called {name!r}; known: {', '.join(known.banks) or 'none'}")
+    return openpgp_keys(known, f"{name}_"), own_formats(known, known.banks[name])
 
 
 def _seekable(opened: BinaryIO) -> BinaryIO:
