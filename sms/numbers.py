@@ -56,7 +56,7 @@ def carrier_hint(number: str) -> str:
 
     Only a hint: a number may have been ported, and its new carrier can't be told from the digits.
     """
-    from phonenumbers import carrier  # noqa: PLC0415 - its tables of the whole world take a quarter second to load
+    from phonenumbers import carrier
 
     return carrier.name_for_number(phonenumbers.parse(number, None), "en")
 

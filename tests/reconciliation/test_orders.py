@@ -96,7 +96,8 @@ def outcome(books: Books, run: int) -> dict[str, list[tuple[object, ...]]]:
         ),
         "payments": rows(
             f"SELECT {name}, p.minor, matched_minor, confirmed_minor, state, business_date::text,"
-            " ARRAY(SELECT unnest(quoted) ORDER BY 1)::text, bank_reference FROM payments p WHERE source IN (:bank, :wallet)"
+            " ARRAY(SELECT unnest(quoted) ORDER BY 1)::text, bank_reference"
+            " FROM payments p WHERE source IN (:bank, :wallet)"
         ),
         "questions": rows(
             f"SELECT m.code, {name} FROM mismatches m JOIN payments p ON p.id = m.payment_id"

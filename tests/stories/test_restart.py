@@ -127,7 +127,9 @@ def test_stop_start_and_a_killed_database(
         deadline = time.monotonic() + 60
         while True:  # beat and the workers find their way back without being started anew
             with psycopg.connect(postgres.url) as connection:
-                row = connection.execute("SELECT count(*) FROM payments WHERE source_reference LIKE 'RESTART%'").fetchone()
+                row = connection.execute(
+                    "SELECT count(*) FROM payments WHERE source_reference LIKE 'RESTART%'"
+                ).fetchone()
             if row == (2,):
                 break
             assert time.monotonic() < deadline, second.said()[-3000:]
