@@ -280,7 +280,8 @@ def _check_owed(bill: Row[tuple[int, str, str, str, int]], minor: int) -> None:
 
 def _refuse_unsettled(bill: Row[tuple[int, str, str, str, int]], paying: Paying, is_new: bool) -> NoReturn:
     if is_new:
-        raise Refused("not_settled", f"that this payment settles bill {bill.number}", "a claim that comes before it")
+        got = "another claim that comes first, or a code that names no bill or several"
+        raise Refused("not_settled", f"bill {bill.number} settled by its payment code", got)
     raise Refused(
         "conflict", f"the payment that {paying.reference} is known to be", f"{paying.minor} for bill {bill.number}"
     )

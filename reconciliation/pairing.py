@@ -146,6 +146,23 @@ _SHOWN_AFTER_ALL = """
     WHERE l.statement_id = :statement AND l.counts AND p.denied_at IS NOT NULL
 """
 
+# Nor does such a line always carry the reference: the bill it settles is the one that a payment taken back had settled.
+_ASK_TAKEN_BACK_BEFORE = """
+    WITH back AS MATERIALIZED (
+        SELECT id, source_reference, minor, currency FROM payments
+        WHERE source = :bank AND state = 'denied' AND source_reference NOT LIKE 'line:%'
+    ), had AS MATERIALIZED (
+        SELECT DISTINCT back.source_reference, back.minor, back.currency, b.number
+        FROM back JOIN allocations a ON a.payment_id = back.id JOIN bills b ON b.id = a.bill_id
+    )
+    SELECT DISTINCT ON (p.id) 'M09', 'payment:' || p.id || '/taken-back', p.source, p.minor, p.currency, p.id, l.id,
+        l.statement_id, jsonb_build_object('verdict', 'taken_back_before', 'reference', had.source_reference)
+    FROM had JOIN bills b USING (number) JOIN allocations a ON a.bill_id = b.id AND a.undone_at IS NULL
+    JOIN payments p ON p.id = a.payment_id AND p.minor = had.minor AND p.currency = had.currency
+    JOIN statement_lines l ON l.payment_id = p.id AND l.statement_id = :statement AND l.counts
+    WHERE p.id = ANY(:made) ORDER BY p.id, had.source_reference
+"""
+
 _OUTGOING = r"""
     SELECT 'line:' || l.id AS key, coalesce(l.booked_on, CAST(:day AS date)) AS business_date,
         'statement ' || s.statement_id || ' line ' || l.entry || '.' || l.transaction AS memo,
@@ -222,7 +239,9 @@ def accept(session: Session, statement: Statement, *, callbacks: bool, now: date
     if counts:
         _confirm(session, values, columns, now)
     contradicted = list(session.scalars(text(_SHOWN_AFTER_ALL), values))
-    return matching.match(session, [*made, *grown, *corrected, *contradicted], now=now)
+    matched = matching.match(session, [*made, *grown, *corrected, *contradicted], now=now)
+    mismatches.ask(session, columns, _ASK_TAKEN_BACK_BEFORE, {**values, "made": made})
+    return matched
 
 
 def _pair(session: Session, values: dict[str, object], counts: bool) -> None:

@@ -37,6 +37,7 @@ class Payment(Base):
         Index("ix_payments_waiting", "due_at", postgresql_where=text("due_at IS NOT NULL")),
         Index("ix_payments_unmatched", "id", postgresql_where=text("matched_minor < minor")),
         Index("ix_payments_unconfirmed", "source", "minor", postgresql_where=text("state = 'reported'")),
+        Index("ix_payments_denied", "source", postgresql_where=text("state = 'denied'")),
         Index("ix_payments_untold", "source", "minor", postgresql_where=text("source_reference LIKE 'line:%'")),
         # Without the list of pending entries, which every look-up would read through.
         Index("ix_payments_quoted", "quoted", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),

@@ -430,6 +430,31 @@ def test_a_statement_that_shows_what_was_taken_back_is_asked_about_and_settles_n
     assert books.open_questions() == {("M09", "R1")}, "looking again settles nothing either"
 
 
+def test_a_line_that_names_only_the_bill_of_what_was_taken_back_settles_it_and_is_asked_about(sound_books):
+    books = sound_books
+    books.issue(a_bill(), a_bill("HD0002", code=OTHER_CODE, customer_code=OTHER_CUSTOMER))
+    pay(books)
+    reverse(books)
+    books.read(a_line(reference="NH7", narrative=f"TT {CODE}"), a_line(reference="NH8", narrative=f"TT {OTHER_CODE}"))
+    assert books.paid("HD0001") == books.paid("HD0002") == ("paid", 100_000)
+    assert [code for code, _ in books.open_questions()] == ["M09"]
+    assert books.facts_of("M09") == {"verdict": "taken_back_before", "reference": "R1"}
+
+
+def test_a_line_over_another_amount_or_of_another_bank_is_no_question(sound_books):
+    books = sound_books
+    books.issue(a_bill(minor=50_000), a_bill("HD0002", code=OTHER_CODE, customer_code=OTHER_CUSTOMER))
+    pay(books, a_payment(minor=50_000))
+    reverse(books)
+    pay(books, a_payment("R2", bill=OTHER_CODE), source="vnpay")
+    reverse(books, "R2", source="vnpay")
+    books.read(
+        a_line(narrative=f"TT {OTHER_CODE}"), a_line(30_000, narrative=f"TT {CODE}"), a_line(20_000, narrative=CODE)
+    )
+    assert books.paid("HD0001") == ("paid", 50_000)
+    assert "M09" not in books.asked()
+
+
 def test_a_bill_paid_anew_keeps_its_new_payment_when_the_old_line_comes(sound_books):
     books = sound_books
     books.issue(a_bill())

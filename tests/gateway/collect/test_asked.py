@@ -65,7 +65,7 @@ def test_a_payment_is_read():
         ({"paid_at": "2026-11-15T08:59:59+07:00"}, "paid_at", "a moment of the last 3 days"),
         ({"paid_at": "0001-01-01T00:00:00+07:00"}, "paid_at", "a moment"),
         ({"channel": "pigeon"}, "channel", "one of counter"),
-        ({"chanel": "qr"}, "'chanel'", "only reference"),
+        ({"way": "qr"}, "'way'", "only reference"),
     ],
 )
 def test_a_payment_that_is_not_as_described_is_named_by_its_field(change, where, expected):
