@@ -140,10 +140,12 @@ _NOTICED = r"""
     WHERE l.statement_id = :statement AND NOT l.counts AND p.source_reference = 'line:' || l.id
 """
 
+_IS_ANY_TAKEN_BACK = "SELECT EXISTS (SELECT 1 FROM payments WHERE source = :bank AND state = 'denied')"
+
 # Its bank took it back, and its statement shows it all the same.
 _SHOWN_AFTER_ALL = """
-    SELECT p.id FROM statement_lines l JOIN payments p ON p.id = l.payment_id
-    WHERE l.statement_id = :statement AND l.counts AND p.denied_at IS NOT NULL
+    SELECT p.id FROM payments p JOIN statement_lines l ON l.payment_id = p.id
+    WHERE p.source = :bank AND p.state = 'denied' AND l.statement_id = :statement AND l.counts
 """
 
 # Nor does such a line always carry the reference: the bill it settles is the one that a payment taken back had settled.
@@ -160,7 +162,7 @@ _ASK_TAKEN_BACK_BEFORE = """
     FROM had JOIN bills b USING (number) JOIN allocations a ON a.bill_id = b.id AND a.undone_at IS NULL
     JOIN payments p ON p.id = a.payment_id AND p.minor = had.minor AND p.currency = had.currency
     JOIN statement_lines l ON l.payment_id = p.id AND l.statement_id = :statement AND l.counts
-    WHERE p.id = ANY(:made) ORDER BY p.id, had.source_reference
+    WHERE p.source_reference = 'line:' || l.id ORDER BY p.id, had.source_reference
 """
 
 _OUTGOING = r"""
@@ -227,7 +229,9 @@ def accept(session: Session, statement: Statement, *, callbacks: bool, now: date
         "day": day, "origin": statement.kind, "due": due if callbacks or not counts else None,
     }  # fmt: skip
     columns = "code, subject, source, minor, currency, payment_id, line_id, statement_id, facts"
-    _pair(session, values, counts)
+    taken_back = counts and bool(session.scalar(text(_IS_ANY_TAKEN_BACK), values))
+    _pair(session, values, counts, taken_back)
+    shown = list(session.scalars(text(_SHOWN_AFTER_ALL), values)) if taken_back else []
     mismatches.ask(session, columns, _ASK_OTHER_AMOUNT if counts else _ASK_OTHER_NOTICE, values)
     corrected = corrections.correct(session, _CORRECTED, values, by="statement", now=now)
     grown = list(session.scalars(text(_ENRICH), values))
@@ -238,13 +242,13 @@ def accept(session: Session, statement: Statement, *, callbacks: bool, now: date
     mismatches.ask(session, columns.replace("payment_id, ", ""), _ASK_OUTGOING, values)
     if counts:
         _confirm(session, values, columns, now)
-    contradicted = list(session.scalars(text(_SHOWN_AFTER_ALL), values))
-    matched = matching.match(session, [*made, *grown, *corrected, *contradicted], now=now)
-    mismatches.ask(session, columns, _ASK_TAKEN_BACK_BEFORE, {**values, "made": made})
+    matched = matching.match(session, [*made, *grown, *corrected, *shown], now=now)
+    if taken_back:
+        mismatches.ask(session, columns, _ASK_TAKEN_BACK_BEFORE, values)
     return matched
 
 
-def _pair(session: Session, values: dict[str, object], counts: bool) -> None:
+def _pair(session: Session, values: dict[str, object], counts: bool, taken_back: bool) -> None:
     waiting = _UNCONFIRMED if counts else _UNNOTICED
     rounds = [
         ("bank_reference", "bank_reference"),
@@ -255,7 +259,7 @@ def _pair(session: Session, values: dict[str, object], counts: bool) -> None:
         query = _BY_REFERENCE.format(line_key=line_key, payment_key=payment_key, waiting=waiting, **_SAME_AMOUNT)
         session.execute(text(query), values)
     # Before the codes: a bill that was paid again must not lend its new payment to the line of the old one.
-    for payment_key in ("bank_reference", "source_reference") if counts else ():
+    for payment_key in ("bank_reference", "source_reference") if taken_back else ():
         keys = {"line_key": "bank_reference", "payment_key": payment_key}
         session.execute(text(_BY_REFERENCE.format(waiting=_TAKEN_BACK, **keys, **_SAME_AMOUNT)), values)
     for line, payment in (("true", "bank_reference = ''"), ("bank_reference = ''", "true")):

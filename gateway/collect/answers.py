@@ -69,9 +69,7 @@ CODES: Mapping[str, Said] = {
 
 def refusal(code: str, language: str, *, expected: str = "", got: str = "", where: str = "") -> Answer:
     """Return a refusal; `where` names the field it is about."""
-    said = CODES[code]
-    message = said.en if language == "en" else said.vi
-    return _answer(said.status, {"code": code, "message": message, "where": where, "expected": expected, "got": got})
+    return _said(code, language, {"where": where, "expected": expected, "got": got})
 
 
 def refused(error: Refused, language: str) -> Answer:
@@ -103,9 +101,7 @@ def owing(found: Owing, language: str) -> Answer:
     ]
     if bills:
         return _answer(200, {"code": OK, "customer": customer, "bills": bills})
-    said = CODES["nothing_due"]
-    message = said.en if language == "en" else said.vi
-    return _answer(said.status, {"code": "nothing_due", "message": message, "customer": customer, "bills": []})
+    return _said("nothing_due", language, {"customer": customer, "bills": []})
 
 
 def paid(done: Paid) -> Answer:
@@ -132,6 +128,12 @@ def reversed_(done: Reversing) -> Answer:
 def unknown(reference: str) -> Answer:
     """Return the word that a reference was never paid under."""
     return _answer(200, {"code": OK, "state": "unknown", "reference": reference})
+
+
+def _said(code: str, language: str, content: Mapping[str, object]) -> Answer:
+    said = CODES[code]
+    message = said.en if language == "en" else said.vi
+    return _answer(said.status, {"code": code, "message": message, **content})
 
 
 def _answer(status: int, content: Mapping[str, object]) -> Answer:

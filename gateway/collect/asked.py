@@ -41,7 +41,7 @@ def paying(body: bytes, now: datetime) -> Paying:
     if not now - _BEHIND <= paid_at <= now + _AHEAD:
         raise Unreadable(f"expected a moment of the last 3 days, got {paid_at:%Y-%m-%dT%H:%M:%SZ}", "paid_at")
     return Paying(
-        reference=reference_in(fields),
+        reference=_reference(fields),
         named_by=named_by,
         bill=_code(fields, named_by),
         minor=strict_json.whole(fields, "amount"),
@@ -56,16 +56,15 @@ def reversing(body: bytes) -> Reversing:
     reason = strict_json.text(fields, "reason", required=True)
     if reason not in REASONS:
         raise Unreadable(f"expected one of {', '.join(REASONS)}, got {reason[:40]!a}", "reason")
-    return Reversing(reference_in(fields), reason)
+    return Reversing(_reference(fields), reason)
 
 
 def reference(body: bytes) -> str:
     """Return the reference a bank asks about."""
-    return reference_in(_fields(body, "reference"))
+    return _reference(_fields(body, "reference"))
 
 
-def reference_in(fields: Mapping[str, Any]) -> str:
-    """Return the bank's own reference of a payment."""
+def _reference(fields: Mapping[str, Any]) -> str:
     found = strict_json.text(fields, "reference", required=True)
     if not _REFERENCE.fullmatch(found) or found.startswith(LINE):
         raise Unreadable(f"expected 1 to 64 visible characters that don't begin with {LINE}, got others", "reference")

@@ -213,6 +213,15 @@ def test_a_statement_that_shows_what_was_taken_back_is_a_question_for_people(tel
     assert teller.ask("status", {"reference": "SK1-1"})[1]["state"] == "reversed"
 
 
+def test_a_bank_that_only_collects_owes_a_call_for_each_line(wiring, settings, issue, tmp_path, one):
+    banks = settings.banks | {"standard": replace(settings.banks["standard"], callbacks=False)}
+    collecting = replace(wiring, settings=replace(settings, banks=banks))
+    issue(a_bill())
+    _read_statement(collecting, tmp_path, a_statement((1, 100_000)))
+    collecting.engine.dispose()
+    assert one("SELECT matched_minor, due_at IS NOT NULL FROM payments") == (100_000, True)
+
+
 # ── who may call ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
