@@ -134,6 +134,8 @@ def _zipped(archive: IO[bytes], keys: OpenPgpKeys | None, level: int) -> Iterato
     with _whole_zip():
         opened = zipfile.ZipFile(archive)
     listed = opened.infolist()
+    if not all(one.filename for one in listed):
+        raise Unreadable("expected a whole zip file, got: a file without a name")
     if any(one.filename == "xl/workbook.xml" for one in listed):
         archive.seek(0)
         yield Part("", archive)
