@@ -234,6 +234,13 @@ REASONS = {
     "the transaction was told with another amount": _("the transaction was told with another amount"),
     "the customer's bills now say otherwise": _("the customer's bills now say otherwise"),
     "the match was undone": _("the match was undone"),
+    "the bank took it back: customer_request": _("the bank took it back: the customer asked for it"),
+    "the bank took it back: teller_error": _("the bank took it back: a mistake at the till"),
+    "the bank took it back: duplicate": _("the bank took it back: collected twice"),
+    "the bank took it back: wrong_bill": _("the bank took it back: the wrong bill"),
+    "the bank took it back: timeout": _("the bank took it back: no answer came in time"),
+    "the bank took it back: other": _("the bank took it back: another reason"),
+    "the reference is known with other content": _("the reference is known with other content"),
     "money going out": _("money going out"),
     "no money moved": _("no money moved"),
 }
@@ -269,6 +276,8 @@ VERDICTS = {
     "statement_differs": _("the statement shows another amount than the callback"),
     "notice_differs": _("the bank's notice tells another amount"),
     "reversal": _("money that came back settles no bill by itself"),
+    "denied": _("the bank took this payment back, and its statement shows it all the same"),
+    "taken_back_before": _("settled from the statement; the bank took back a payment like it before"),
 }
 
 FACTS: Mapping[str, tuple[str, str, Any]] = {

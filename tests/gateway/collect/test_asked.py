@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from banks.errors import Unreadable
+from gateway.admin import words
 from gateway.collect import answers, asked
 from tests.gateway.collect.conftest import a_payment
 from tests.gateway.samples import a_bill
@@ -111,6 +112,10 @@ def test_the_other_calls_are_read_as_strictly(read, content, where):
 def test_what_is_no_plain_json_object_is_told_so(body):
     _, expected, _got = told(asked.reference, body)
     assert expected
+
+
+def test_every_reason_a_bank_may_give_has_its_words_on_the_pages():
+    assert {f"the bank took it back: {reason}" for reason in asked.REASONS} <= set(words.REASONS)
 
 
 WHOLE = json.dumps(a_payment()).encode()
