@@ -16,9 +16,8 @@ from gateway.database import insist, transaction
 from gateway.openpgp_keys import openpgp_keys
 from gateway.own_formats import own_formats
 from gateway.wiring import Wiring
-from reconciliation import inbox, pairing, statement_loading
+from reconciliation import inbox, statement_booking, statement_loading
 from reconciliation.inbox import Delivery
-from reconciliation.statements import Statement
 
 log = logging.getLogger(__name__)
 
@@ -69,15 +68,7 @@ def _read(session: Session, file: inbox.KeptFile, wiring: Wiring, delivery_id: i
         delivery_id=delivery_id, sealer=wiring.sealer, now=now, accounts=bank.accounts if bank is not None else (),
     )  # fmt: skip
     callbacks = bank is not None and (bank.callbacks or bank.collects)
-    for accepted in loaded.accepted:
-        statement = session.get_one(Statement, accepted)
-        pairing.accept(session, statement, callbacks=callbacks, now=now)
-        # A statement that came too early may follow on from this one, and another on from that.
-        while following := statement_loading.released(
-            session, bank=statement.bank, account=statement.account_hash, now=now
-        ):
-            for one in following:
-                pairing.accept(session, one, callbacks=callbacks, now=now)
+    statement_booking.book(session, loaded, callbacks=callbacks, now=now)
     composing.compose_promises(session, wiring.settings)
     inbox.finish(session, [delivery_id], "read", reason="; ".join(loaded.reasons), now=now)
     return "read"

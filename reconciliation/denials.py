@@ -4,6 +4,7 @@ What it settled is undone by new entries, and so is the word that it was reporte
 waited for it is matched anew. Should a statement show the money after all, it settles no bill by itself: people decide.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import text
@@ -16,11 +17,11 @@ _DENIED = r"""
     SELECT 'payment:' || id || '\:denied' AS key, CAST(:day AS date) AS business_date,
         source || ' ' || source_reference || ' was taken back' AS memo, 'suspense' AS debit,
         'bank:' || source || '\:reported' AS credit, minor, currency, CAST(:now AS timestamptz) AS at
-    FROM payments WHERE id = :id
+    FROM payments WHERE id = ANY(:ids)
 """
 _LOCK_BILLS = """
     SELECT id FROM bills WHERE id IN (
-        SELECT bill_id FROM allocations WHERE payment_id = :id AND undone_at IS NULL)
+        SELECT bill_id FROM allocations WHERE payment_id = ANY(:ids) AND undone_at IS NULL)
     ORDER BY id FOR UPDATE
 """
 _WAITING_FOR = """
@@ -36,20 +37,41 @@ def deny(session: Session, payment_id: int, *, by: str, why: str, now: datetime)
     """
     if not move(session, PAYMENT, [payment_id], "denied", by=by, why=why, now=now):
         return False
-    this = {"id": payment_id, "now": now, "day": business_days.local_day(now)}
-    session.execute(text("UPDATE payments SET denied_at = :now, due_at = NULL WHERE id = :id"), this)
-    bills = list(session.scalars(text(_LOCK_BILLS), this))
+    unreport(session, [payment_id], now=now)
+    bills, _matches = let_go(session, [payment_id], by=by, why=why, now=now)
+    offer(session, bills, why=why, now=now)
+    return True
+
+
+def unreport(session: Session, payment_ids: Sequence[int], *, now: datetime) -> None:
+    """Book that what was reported of these payments is no longer owed by their bank."""
+    ledger.post(session, _DENIED, {"ids": list(payment_ids), "now": now, "day": business_days.local_day(now)})
+
+
+def let_go(session: Session, payment_ids: Sequence[int], *, by: str, why: str, now: datetime) -> tuple[list[int], int]:
+    """Undo all that denied payments settle, with their unsent words and open questions.
+
+    Return the bills that are owed again, and how many matches were undone; `offer` the bills afterwards.
+    """
+    these = {"ids": list(payment_ids), "now": now}
+    session.execute(
+        text("UPDATE payments SET denied_at = coalesce(denied_at, :now), due_at = NULL WHERE id = ANY(:ids)"), these
+    )
+    bills = list(session.scalars(text(_LOCK_BILLS), these))
     allocations = session.scalars(
-        text("SELECT id FROM allocations WHERE payment_id = :id AND undone_at IS NULL"), this
+        text("SELECT id FROM allocations WHERE payment_id = ANY(:ids) AND undone_at IS NULL"), these
     ).all()
     rivals.undo(session, allocations, by=by, why=why, now=now)
-    ledger.post(session, _DENIED, this)
-    outbox.promise_confirmations(session, [payment_id], [], now=now)
+    outbox.promise_confirmations(session, list(payment_ids), [], now=now)
     asked = session.scalars(
-        text("SELECT id FROM mismatches WHERE payment_id = :id AND state <> 'resolved'"), this
+        text("SELECT id FROM mismatches WHERE payment_id = ANY(:ids) AND state <> 'resolved'"), these
     ).all()
     mismatches.resolve(session, asked, by=by, resolution=why, now=now)
+    return bills, len(allocations)
+
+
+def offer(session: Session, bills: Sequence[int], payment_ids: Sequence[int] = (), *, why: str, now: datetime) -> None:
+    """Reopen bills that lost a payment, and match anew whoever waited for them, with `payment_ids`."""
     matching.settle_bills(session, set(bills), why=why, now=now)
-    waiting = session.scalars(text(_WAITING_FOR), {"bills": bills}).all()
-    matching.match(session, [*waiting, *guesses.at_bills(session, bills)], now=now)
-    return True
+    waiting = session.scalars(text(_WAITING_FOR), {"bills": list(bills)}).all()
+    matching.match(session, [*waiting, *guesses.at_bills(session, bills), *payment_ids], now=now)

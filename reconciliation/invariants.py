@@ -136,7 +136,7 @@ _BALANCES = r"""
         UNION ALL SELECT 'suspense', currency, -sum(minor - matched_minor)
             FROM payments WHERE state <> 'denied' GROUP BY 2
         UNION ALL SELECT 'bank:' || source || '\:reported', currency, sum(minor - confirmed_minor) FROM payments
-            WHERE origin <> 'statement' AND state <> 'denied' GROUP BY 1, 2
+            WHERE state <> 'denied' GROUP BY 1, 2
         UNION ALL SELECT 'revenue', currency, -sum(minor) FROM bills WHERE state IN ('open', 'part_paid', 'paid')
             GROUP BY 2
         UNION ALL SELECT 'bank:' || s.bank || '\:outgoing', l.currency, -sum(l.minor)

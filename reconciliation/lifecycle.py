@@ -37,7 +37,15 @@ def _table(**moves: str) -> dict[str, frozenset[str]]:
 
 
 DELIVERY = Lifecycle(
-    "delivery", "deliveries", "received", _table(received="read unreadable conflicting set_aside", set_aside="received")
+    "delivery",
+    "deliveries",
+    "received",
+    _table(
+        received="read unreadable conflicting set_aside",
+        set_aside="received",
+        read="received",
+        unreadable="received",
+    ),
 )
 BILL = Lifecycle(
     "bill",
@@ -52,8 +60,17 @@ BILL = Lifecycle(
 PAYMENT = Lifecycle(
     "payment", "payments", "reported", _table(reported="confirmed denied", confirmed="returned", denied="confirmed")
 )
+PAYMENT_UNDONE = Lifecycle("payment", "payments", PAYMENT.start, _table(confirmed="reported denied", reported="denied"))
+"""What becomes of a payment when the import of its statement is undone, and only then."""
 STATEMENT = Lifecycle(
-    "statement", "statements", "loading", _table(loading="accepted quarantined resent", quarantined="accepted resent")
+    "statement",
+    "statements",
+    "loading",
+    _table(
+        loading="accepted quarantined resent",
+        accepted="withdrawn",
+        quarantined="accepted resent withdrawn",
+    ),
 )
 MESSAGE = Lifecycle(
     "message",

@@ -23,6 +23,7 @@ class Mismatch(Base):
         Index(None, "state", "code", "id"),
         Index(None, "subject"),
         Index(None, "payment_id"),
+        Index(None, "statement_id"),
         Index(None, "delivery_id"),
         Index(None, "line_id"),
         Index(None, "bill_id"),

@@ -90,6 +90,7 @@ _REWRITE = f"""
       AND (m.customer_id, m.bill_id, m.facts) IS DISTINCT FROM (s.customer_id, s.bill_id, s.facts)
 """  # noqa: S608 - put together from constants, here and below
 
+# Who was told of a line whose import was then undone is not told again when the line is read anew.
 _CONFIRM = f"""
     INSERT INTO messages (event_key, version, event, customer_id, bill_id, payment_id, facts, not_after, created_at)
     SELECT told.key, 1 + coalesce((SELECT max(m.version) FROM messages m WHERE m.event_key = told.key), 0),
@@ -98,6 +99,11 @@ _CONFIRM = f"""
     WHERE s.reachable AND EXISTS (
             SELECT 1 FROM allocations a WHERE a.payment_id = s.payment_id AND a.id = ANY(:allocations))
       AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.event_key = told.key AND m.state <> 'withdrawn')
+      AND NOT EXISTS (
+        SELECT 1 FROM messages m JOIN payments q ON q.id = m.payment_id
+        WHERE m.bill_id = s.bill_id AND m.event = 'payment_recorded' AND q.state = 'denied'
+          AND q.source_reference LIKE 'line:%' AND m.facts - 'reference' = s.facts - 'reference'
+          AND m.state IN ('sending', 'sent', 'unsure', 'delivered', 'undelivered'))
     ORDER BY s.allocation_id
     ON CONFLICT (event_key, version) DO NOTHING
 """  # noqa: S608

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from reconciliation import business_days, corrections, ledger, matching, mismatches, references
 from reconciliation.lifecycle import PAYMENT, move
-from reconciliation.payments import STATEMENT_WITHIN, lock_sources, naming_one_bill
+from reconciliation.payments import STATEMENT_WITHIN, UNDONE, lock_sources, naming_one_bill
 from reconciliation.statements import Statement
 
 CALLBACK_WITHIN = 1
@@ -71,13 +71,14 @@ _UNCONFIRMED = """
     state = 'reported' AND confirmed_minor = 0
     AND NOT EXISTS (SELECT 1 FROM statement_lines n WHERE n.payment_id = payments.id AND n.counts)
 """
-_TAKEN_BACK = """
-    state = 'denied' AND confirmed_minor = 0
+_TAKEN_BACK = f"""
+    state = 'denied' AND confirmed_minor = 0 AND NOT ({UNDONE})
     AND NOT EXISTS (SELECT 1 FROM statement_lines n WHERE n.payment_id = payments.id AND n.counts)
-"""
-_UNNOTICED = """
-    NOT EXISTS (SELECT 1 FROM statement_lines n WHERE n.payment_id = payments.id AND n.statement_id = :statement)
-"""
+"""  # noqa: S608 - put together from constants, here and below
+_UNNOTICED = f"""
+    NOT ({UNDONE})
+    AND NOT EXISTS (SELECT 1 FROM statement_lines n WHERE n.payment_id = payments.id AND n.statement_id = :statement)
+"""  # noqa: S608 - put together from constants
 
 # What the statement's own line could not be told to be is noted, not booked; the statement decides over amounts.
 _BOOKABLE_NOTICE = f"""
@@ -86,7 +87,8 @@ _BOOKABLE_NOTICE = f"""
             OR EXISTS (SELECT 1 FROM bills b WHERE b.payment_code = code OR b.number = code)))
     AND NOT EXISTS (
         SELECT 1 FROM payments p WHERE p.source = :bank AND l.bank_reference <> ''
-            AND p.bank_reference = l.bank_reference AND p.reversal = l.reversal AND p.minor <> l.minor)
+            AND p.bank_reference = l.bank_reference AND p.reversal = l.reversal AND p.minor <> l.minor
+            AND NOT ({UNDONE}))
 """  # noqa: S608 - put together from constants
 
 # What the bank's line adds to what a callback told: references it did not give, codes it did not quote.
@@ -194,7 +196,7 @@ _CORRECTED = """
 """
 
 # As when the notice came first: the reference agrees, on one row each, and the amount does not.
-_ASK_OTHER_NOTICE = """
+_ASK_OTHER_NOTICE = f"""
     SELECT 'M03', 'payment:' || p.id || '/amount', CAST(:bank AS text), abs(p.minor - l.minor), l.currency, p.id, l.id,
         l.statement_id, jsonb_build_object('verdict', 'notice_differs', 'expected', p.minor, 'arrived', l.minor)
     FROM (
@@ -202,10 +204,11 @@ _ASK_OTHER_NOTICE = """
         WHERE statement_id = :statement AND minor > 0 AND bank_reference <> ''
     ) l JOIN LATERAL (
         SELECT min(id) AS id, min(minor) AS minor, min(currency) AS currency FROM payments
-        WHERE source = :bank AND bank_reference = l.bank_reference AND reversal = l.reversal HAVING count(*) = 1
+        WHERE source = :bank AND bank_reference = l.bank_reference AND reversal = l.reversal AND NOT ({UNDONE})
+        HAVING count(*) = 1
     ) p ON p.minor <> l.minor AND p.currency = l.currency
     WHERE l.rows = 1 AND l.state = 'pending'
-"""
+"""  # noqa: S608 - put together from constants
 
 _CUT_OVER = """
     SELECT 'M08', 'payment:' || p.id || '/cut-over', p.source, p.minor, p.currency, p.id, l.id, l.statement_id,

@@ -20,6 +20,8 @@ STATEMENT_WITHIN = 2
 """Business days a reported payment may wait for its statement line: T+2."""
 LINE = "line:"
 """How the source reference of a payment begins that no callback has told yet: its statement line stands for it."""
+UNDONE = "state = 'denied' AND source_reference LIKE 'line:%'"
+"""A payment that stood for a line whose import was undone: whatever comes later is another one."""
 
 
 class Payment(Base):
@@ -151,6 +153,7 @@ _ADOPT = """
             count(*) OVER (PARTITION BY source, {seen}) AS rows
         FROM payments
         WHERE source_reference LIKE 'line:%' AND (source, {seen}) IN (SELECT source, {told} FROM heard) AND NOT reversal
+          AND state <> 'denied'
     )
     UPDATE payments p SET {adopted}
     FROM heard h JOIN seen s ON s.at = h.source AND s.by = h.{told} AND s.turn = h.turn {same}
@@ -184,7 +187,7 @@ _ADOPT_QUOTED = """
         SELECT * FROM ({unheard}) u WHERE quoted <> '{{}}' AND {told}
     ), untold AS MATERIALIZED (
         SELECT id, source, minor, currency, quoted FROM payments
-        WHERE source_reference LIKE 'line:%' AND {seen} AND quoted <> '{{}}' AND NOT reversal
+        WHERE source_reference LIKE 'line:%' AND {seen} AND quoted <> '{{}}' AND NOT reversal AND state <> 'denied'
           AND (source, minor) IN (SELECT source, minor FROM unheard)
     ), heard AS (
         SELECT u.*, bill, row_number() OVER (PARTITION BY source, bill, minor, currency ORDER BY n) AS turn

@@ -1,6 +1,6 @@
 """Loading a statement: from a reader's records into lines by COPY, its balances and control totals checked."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from banks.errors import Unreadable
 from banks.records import FileEvent, StatementClosed, StatementLine, StatementOpened
-from reconciliation import mismatches, payments, references
+from reconciliation import continuity, mismatches, payments, references
 from reconciliation.lifecycle import STATEMENT, move
 from reconciliation.sealing import Sealer, mask_name, mask_numbers, tail
 from reconciliation.statements import Statement
@@ -83,13 +83,15 @@ def judge(session: Session, statement: Statement, faults: tuple[str, ...], loade
     reasons = [*faults]
     if twin is not None:
         reasons.append(_OTHER_CONTENT.format(statement.statement_id))
+    elif overlap := continuity.overlap(session, statement):
+        reasons.append(overlap)
     if statement.difference_minor:
         reasons.append(
             f"the balances differ from the lines by {statement.difference_minor} (minor units of {statement.currency}):"
             f" opening {statement.opening_minor}, lines {statement.credit_minor + statement.debit_minor},"
             f" closing {statement.closing_minor}"
         )
-    gap = continuity_gap(session, statement)
+    gap = continuity.gap(session, statement)
     if gap:
         reasons.append(gap)
     if not reasons:
@@ -129,7 +131,10 @@ def released(session: Session, *, bank: str, account: bytes, now: datetime) -> l
         elif twin is not None:
             statement.reason, statement.only_gap = _OTHER_CONTENT.format(statement.statement_id), False
             session.flush()
-        elif not continuity_gap(session, statement):
+        elif overlap := continuity.overlap(session, statement):
+            statement.reason, statement.only_gap = overlap, False
+            session.flush()
+        elif not continuity.gap(session, statement):
             why = "the statement it follows on from, or leads up to, came"
             move(session, STATEMENT, [statement.id], "accepted", by="reader", why=why, now=now)
             _answer(session, statement, why, now)
@@ -156,57 +161,6 @@ def accepted_twin(session: Session, statement: Statement) -> Statement | None:
         )
     )  # fmt: skip
     return twin
-
-
-def continuity_gap(session: Session, statement: Statement) -> str:
-    """Return in words how the balances break the account's chain of accepted statements; "" when they agree.
-
-    Statements of one day are ordered by sequence and page; where a bank gives neither, any of that day may be next.
-    """
-    if statement.kind != "statement" or statement.closing_on is None:
-        return ""
-    chain = {"bank": statement.bank, "account": statement.account_hash, "currency": statement.currency,
-             "id": statement.id, "on": statement.closing_on, "sequence": statement.sequence or 0,
-             "page": statement.page}  # fmt: skip
-    before = session.execute(text(_NEIGHBOURS.format(side="<", last="DESC")), chain).all()
-    opening, closing = statement.opening_minor, statement.closing_minor
-    if opening is not None and _apart(opening, [(row.strict, row.closing_minor) for row in before]):
-        said = (
-            f"expected the opening balance {before[0].closing_minor} at which statement {before[0].statement_id} closed"
-        )
-        return f"{said}, got {opening}"
-    after = session.execute(text(_NEIGHBOURS.format(side=">", last="ASC")), chain).all()
-    if closing is not None and _apart(closing, [(row.strict, row.opening_minor) for row in after]):
-        said = (
-            f"expected the closing balance {after[0].opening_minor} at which statement {after[0].statement_id} opened"
-        )
-        return f"{said}, got {closing}"
-    return ""
-
-
-def _apart(balance: int, neighbours: Sequence[tuple[bool, int]]) -> bool:
-    """Tell whether there is a neighbour in the chain and none that `balance` joins."""
-    return any(strict for strict, _ in neighbours) and balance not in {other for _, other in neighbours}
-
-
-# The accepted statements next to one, and those that stand in the same place of the chain because nothing orders them.
-_NEIGHBOURS = """
-    WITH others AS (
-        SELECT statement_id, opening_minor, closing_minor, (closing_on, coalesce(sequence, 0), page) AS place
-        FROM statements
-        WHERE bank = :bank AND account_hash = :account AND kind = 'statement' AND state = 'accepted'
-          AND currency = :currency AND id <> :id AND opening_minor IS NOT NULL AND closing_minor IS NOT NULL
-    ), next AS (
-        SELECT place FROM others
-        WHERE place {side} (CAST(:on AS date), CAST(:sequence AS bigint), CAST(:page AS bigint))
-        ORDER BY place {last} LIMIT 1
-    )
-    SELECT statement_id, opening_minor, closing_minor,
-        coalesce(place = (SELECT place FROM next), false) AS strict FROM others
-    WHERE place = (SELECT place FROM next)
-       OR (place = (CAST(:on AS date), CAST(:sequence AS bigint), CAST(:page AS bigint)))
-    ORDER BY strict DESC
-"""
 
 
 def same_content(session: Session, one: Statement, other: Statement) -> bool:

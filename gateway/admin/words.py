@@ -131,6 +131,7 @@ STATEMENT_STATES = {
     "accepted": _("accepted"),
     "quarantined": _("in quarantine"),
     "resent": _("sent again"),
+    "withdrawn": _("withdrawn"),
 }
 LINE_STATES = {
     "pending": _("waiting"),

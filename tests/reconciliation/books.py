@@ -18,11 +18,10 @@ from banks.records import (
     StatementLine,
     StatementOpened,
 )
-from reconciliation import invariants, issuing, matching, pairing, payments, statement_loading
+from reconciliation import invariants, issuing, matching, payments, statement_booking, statement_loading
 from reconciliation.issuing import BillIn, Issued
 from reconciliation.sealing import Sealer
 from reconciliation.statement_loading import Loaded
-from reconciliation.statements import Statement
 from reconciliation.tables import metadata
 
 DAY = date(2026, 11, 18)
@@ -150,14 +149,7 @@ class Books:
                 session, [opened, *numbered, closed], bank=bank, delivery_id=delivery, sealer=self.sealer, now=self.now,
                 accounts=accounts,
             )  # fmt: skip
-            for accepted in loaded.accepted:
-                statement = session.get_one(Statement, accepted)
-                pairing.accept(session, statement, callbacks=callbacks, now=self.now)
-                while following := statement_loading.released(
-                    session, bank=statement.bank, account=statement.account_hash, now=self.now
-                ):
-                    for one in following:
-                        pairing.accept(session, one, callbacks=callbacks, now=self.now)
+            statement_booking.book(session, loaded, callbacks=callbacks, now=self.now)
             return loaded
 
         found: Loaded = self.run(act)

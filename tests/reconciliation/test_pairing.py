@@ -66,7 +66,7 @@ def test_money_that_comes_back_is_asked_about_and_settles_nothing(sound_books: B
     assert sound_books.paid() == ("open", 0)
     assert sound_books.asked() == ["M09"]
     assert sound_books.one("SELECT count(*) FROM messages") == 0
-    sound_books.read(back, id="S2")
+    sound_books.read(back if kind == "notice" else back._replace(bank_reference="R2"), id="S2")
     assert sound_books.one("SELECT count(*) FROM payments") == (1 if kind == "notice" else 2)
 
 
@@ -181,6 +181,6 @@ def test_lines_of_a_second_statement_confirm_what_the_first_left(sound_books: Bo
     for number in (1, 2):
         sound_books.hear(a_notice(f"T{number}", bank_reference="B1", code="", paid_at=at(number)))
     sound_books.read(a_line(reference="B1"), opening=0)
-    sound_books.read(a_line(reference="B1"), id="S2", opening=100_000, on=NEXT)
+    sound_books.read(a_line(reference="B1", booked_on=NEXT), id="S2", opening=100_000, on=NEXT)
     assert sound_books.rows("SELECT state FROM payments") == [("confirmed",), ("confirmed",)]
     assert sound_books.balances() == {"bank:standard:confirmed": 200_000, "suspense": -200_000}

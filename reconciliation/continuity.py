@@ -1,0 +1,129 @@
+"""Continuity: an account's accepted statements in their order, each opening where the one before it closed."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, select, text, tuple_
+from sqlalchemy.orm import Session
+
+from reconciliation.statements import Statement
+
+
+def gap(session: Session, statement: Statement) -> str:
+    """Return in words how the balances break the account's chain of accepted statements; "" when they agree.
+
+    Statements of one day are ordered by sequence and page; where a bank gives neither, any of that day may be next.
+    """
+    if statement.kind != "statement" or statement.closing_on is None:
+        return ""
+    chain = {"bank": statement.bank, "account": statement.account_hash, "currency": statement.currency,
+             "id": statement.id, "on": statement.closing_on, "sequence": statement.sequence or 0,
+             "page": statement.page}  # fmt: skip
+    before = session.execute(text(_NEIGHBOURS.format(side="<", last="DESC")), chain).all()
+    opening, closing = statement.opening_minor, statement.closing_minor
+    if opening is not None and _apart(opening, [(row.strict, row.closing_minor) for row in before]):
+        said = (
+            f"expected the opening balance {before[0].closing_minor} at which statement {before[0].statement_id} closed"
+        )
+        return f"{said}, got {opening}"
+    after = session.execute(text(_NEIGHBOURS.format(side=">", last="ASC")), chain).all()
+    if closing is not None and _apart(closing, [(row.strict, row.opening_minor) for row in after]):
+        said = (
+            f"expected the closing balance {after[0].opening_minor} at which statement {after[0].statement_id} opened"
+        )
+        return f"{said}, got {closing}"
+    return ""
+
+
+def _apart(balance: int, neighbours: Sequence[tuple[bool, int]]) -> bool:
+    """Tell whether there is a neighbour in the chain and none that `balance` joins."""
+    return any(strict for strict, _ in neighbours) and balance not in {other for _, other in neighbours}
+
+
+# The accepted statements next to one, and those that stand in the same place of the chain because nothing orders them.
+_NEIGHBOURS = """
+    WITH others AS (
+        SELECT statement_id, opening_minor, closing_minor, (closing_on, coalesce(sequence, 0), page) AS place
+        FROM statements
+        WHERE bank = :bank AND account_hash = :account AND kind = 'statement' AND state = 'accepted'
+          AND currency = :currency AND id <> :id AND opening_minor IS NOT NULL AND closing_minor IS NOT NULL
+    ), next AS (
+        SELECT place FROM others
+        WHERE place {side} (CAST(:on AS date), CAST(:sequence AS bigint), CAST(:page AS bigint))
+        ORDER BY place {last} LIMIT 1
+    )
+    SELECT statement_id, opening_minor, closing_minor,
+        coalesce(place = (SELECT place FROM next), false) AS strict FROM others
+    WHERE place = (SELECT place FROM next)
+       OR (place = (CAST(:on AS date), CAST(:sequence AS bigint), CAST(:page AS bigint)))
+    ORDER BY strict DESC
+"""
+
+
+# How often each line of a statement stands in one that was accepted before, the lines of its own other pages left out:
+# equal rows are counted off against each other, so that two real ones on a day don't make an overlap of three.
+_OVERLAP = """
+    WITH lines AS (
+        SELECT bank_reference, booked_on, minor, currency, count(*) AS often FROM statement_lines
+        WHERE statement_id = :id AND counts AND bank_reference <> ''
+        GROUP BY 1, 2, 3, 4
+    ), known AS (
+        SELECT s.id, s.statement_id, l.bank_reference, l.booked_on, l.minor, l.currency, count(*) AS often
+        FROM statement_lines l JOIN statements s ON s.id = l.statement_id
+        WHERE l.bank_reference IN (SELECT bank_reference FROM lines) AND l.counts AND s.state = 'accepted'
+          AND s.bank = :bank AND s.account_hash = :account AND s.id <> :id
+          AND (s.statement_id, s.year) <> (:statement_id, :year)
+        GROUP BY 1, 2, 3, 4, 5, 6
+    )
+    SELECT k.statement_id, sum(least(k.often, l.often))::bigint AS lines
+    FROM lines l JOIN known k ON (k.bank_reference, k.minor, k.currency) = (l.bank_reference, l.minor, l.currency)
+        AND k.booked_on IS NOT DISTINCT FROM l.booked_on
+    GROUP BY k.id, k.statement_id ORDER BY 2 DESC, 1
+"""
+
+
+def overlap(session: Session, statement: Statement) -> str:
+    """Return in words how many lines stand in accepted statements of the account already; "" when none does.
+
+    A line is known by the bank's own reference with its day and amount. Without a reference nothing tells a line sent
+    again from a second real one: there the balances decide.
+    """
+    if statement.kind != "statement":
+        return ""
+    this = {"id": statement.id, "bank": statement.bank, "account": statement.account_hash, "year": statement.year,
+            "statement_id": statement.statement_id}  # fmt: skip
+    rows = session.execute(text(_OVERLAP), this).all()
+    if not rows:
+        return ""
+    named = ", ".join(f"{row.lines} of statement {row.statement_id}" for row in rows[:3])
+    more = f" and lines of {len(rows) - 3} more" if len(rows) > 3 else ""
+    return f"expected lines that no statement has shown yet, got {named}{more}"
+
+
+def following(session: Session, statements: Sequence[Statement]) -> list[Statement]:
+    """Return the accepted statements that come after any of `statements` in their account's chain, the nearest first.
+
+    Where nothing orders the statements of a day, one follows on from another if it opens where that one closed.
+    """
+    known = {one.id for one in statements}
+    found: list[Statement] = []
+    todo = list(statements)
+    while todo:
+        one = todo.pop()
+        if one.kind != "statement" or None in (one.closing_on, one.opening_minor, one.closing_minor):
+            continue
+        place = tuple_(Statement.closing_on, func.coalesce(Statement.sequence, 0), Statement.page)
+        own = tuple_(one.closing_on, one.sequence or 0, one.page)
+        after = session.scalars(
+            select(Statement)
+            .where(
+                Statement.bank == one.bank, Statement.account_hash == one.account_hash,
+                Statement.currency == one.currency, Statement.kind == "statement", Statement.state == "accepted",
+                Statement.id.not_in(known), Statement.opening_minor.is_not(None), Statement.closing_minor.is_not(None),
+                (place > own) | ((place == own) & (Statement.opening_minor == one.closing_minor)),
+            )
+            .order_by(place, Statement.id)
+        ).all()  # fmt: skip
+        known |= {each.id for each in after}
+        found += after
+        todo += after
+    return found

@@ -1,0 +1,226 @@
+"""Undoing an import: a person takes a statement's lines, payments and matches back, by new entries.
+
+What the statement alone told counts for nothing afterwards; what a callback or a notice told as well is reported again
+and waits for its line. Nothing is deleted, and the file stays in the inbox: it can be read anew.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from reconciliation import audit, business_days, corrections, denials, ledger, mismatches, sequence_gaps
+from reconciliation.continuity import following
+from reconciliation.inbox import Delivery
+from reconciliation.lifecycle import DELIVERY, PAYMENT_UNDONE, STATEMENT, move
+from reconciliation.payments import STATEMENT_WITHIN, lock_sources
+from reconciliation.statements import Statement
+
+
+class NotUndone(ValueError):
+    """An import can't be undone, or a file not read anew; says what was expected and what stands in the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What went back: ids of statements and of the deliveries they came in, and how many of what.
+
+    `denied` payments stood on these statements alone, `reported` ones wait for their line again; `told` messages had
+    left already, and stay with whoever got them.
+    """
+
+    statements: list[int]
+    deliveries: list[int]
+    lines: int
+    denied: int
+    reported: int
+    matches: int
+    told: int
+
+
+RESOLUTION = "the import was undone"
+
+_LOCK_PAYMENTS = """
+    SELECT id FROM payments WHERE id IN (SELECT payment_id FROM statement_lines WHERE statement_id = ANY(:statements))
+    ORDER BY id FOR UPDATE
+"""
+
+_TAKEN_OUT = """
+    SELECT e.key || '/undone' AS key, CAST(:day AS date) AS business_date, 'undone: ' || e.memo AS memo,
+        credited.account AS debit, debited.account AS credit, debited.minor, debited.currency,
+        CAST(:now AS timestamptz) AS at
+    FROM statement_lines l JOIN entries e ON e.key = 'line:' || l.id
+    JOIN postings debited ON debited.entry_id = e.id AND debited.minor > 0
+    JOIN postings credited ON credited.entry_id = e.id AND credited.minor < 0
+    WHERE l.statement_id = ANY(:statements)
+"""
+
+# `told` by someone else as well: a callback, or a notice that stands. `booked` says what the line's entry credited.
+_TOUCHED = """
+    SELECT p.id, p.state, p.denied_at IS NOT NULL AS taken_back, bool_or(l.counts) AS confirmed,
+        p.source_reference NOT LIKE 'line:%' OR EXISTS (
+            SELECT 1 FROM statement_lines n JOIN statements s ON s.id = n.statement_id
+            WHERE (n.payment_id = p.id OR 'line:' || n.id = p.source_reference) AND NOT n.counts
+              AND s.state = 'accepted' AND n.statement_id <> ALL(:statements)) AS told,
+        bool_or(l.counts AND EXISTS (
+            SELECT 1 FROM entries e JOIN postings c ON c.entry_id = e.id
+            WHERE e.key = 'line:' || l.id AND c.account = 'suspense')) AS from_suspense
+    FROM payments p JOIN statement_lines l ON l.payment_id = p.id
+    WHERE l.statement_id = ANY(:statements) GROUP BY p.id ORDER BY p.id
+"""
+
+_UNLINK = """
+    UPDATE statement_lines SET payment_id = NULL, state = 'rejected', reason = :resolution
+    WHERE statement_id = ANY(:statements)
+"""
+
+_UNCONFIRM = """
+    UPDATE payments SET confirmed_minor = 0, due_at = CAST(:due AS timestamptz),
+        reported_at = CASE WHEN id = ANY(:reported) THEN coalesce(reported_at, :now) ELSE reported_at END
+    WHERE id = ANY(:confirmed)
+"""
+
+_REPORTED_AFTER_ALL = r"""
+    SELECT 'payment:' || id || '\:reported' AS key, business_date, source || ' ' || source_reference AS memo,
+        'bank:' || source || '\:reported' AS debit, 'suspense' AS credit, minor, currency,
+        CAST(:now AS timestamptz) AS at
+    FROM payments WHERE id = ANY(:ids)
+"""
+
+# The amount that stood before the statement's own took its place.
+_AMOUNT_BEFORE = """
+    SELECT p.id AS payment_id, CAST(m.facts->>'expected' AS bigint) AS minor, p.currency,
+        'the undoing of line:' || m.line_id AS cause
+    FROM mismatches m JOIN payments p ON p.id = m.payment_id
+    WHERE m.statement_id = ANY(:statements) AND p.id = ANY(:reported) AND m.code = 'M03'
+      AND m.facts->>'verdict' = 'statement_differs' AND CAST(m.facts->>'expected' AS bigint) <> p.minor
+"""
+
+_QUESTIONS = """
+    SELECT id FROM mismatches WHERE state <> 'resolved' AND (statement_id = ANY(:statements)
+        OR line_id IN (SELECT id FROM statement_lines WHERE statement_id = ANY(:statements)))
+"""
+
+_TOLD = """
+    SELECT count(*) FROM messages WHERE payment_id = ANY(:denied) AND event = 'payment_recorded'
+      AND state IN ('sending', 'sent', 'unsure', 'delivered', 'undelivered')
+"""
+
+
+def chosen(session: Session, name: str) -> list[Statement]:
+    """Return the statements that a person names: "7" is one statement, "delivery:3" all those of one delivery.
+
+    Raises NotUndone when there is none.
+    """
+    kind, _, number = name.rpartition(":")
+    if kind not in ("", "statement", "delivery") or not (number.isascii() and number.isdigit() and len(number) < 19):
+        raise NotUndone(f"expected the number of a statement, or delivery:NUMBER, got {name[:40]!r}")
+    column = Statement.delivery_id if kind == "delivery" else Statement.id
+    found = session.scalars(select(Statement).where(column == int(number)).order_by(Statement.id)).all()
+    if not found:
+        raise NotUndone(f"expected a statement that was read, got {name!r}, which has none")
+    return list(found)
+
+
+def plan(session: Session, statements: Sequence[Statement], *, with_following: bool) -> list[Statement]:
+    """Return the statements that go back with `statements`; those withdrawn or set aside before are not among them.
+
+    Raises NotUndone when accepted statements follow on from them by their balances, unless they are to go as well.
+    """
+    wanted = [one for one in statements if one.state in ("accepted", "quarantined")]
+    after = following(session, [one for one in wanted if one.state == "accepted"])
+    if after and not with_following:
+        names = ", ".join(f"{one.id} ({one.statement_id})" for one in after[:5]) + (", …" if len(after) > 5 else "")
+        raise NotUndone(f"expected nothing to follow on from what is undone, got {len(after)} statements: {names}")
+    return [*wanted, *after]
+
+
+def undo(
+    session: Session, statements: Sequence[Statement], *, by: str, why: str, now: datetime, with_following: bool = False
+) -> Undone:
+    """Undo the import of `statements` in this transaction; what was undone before is left as it is.
+
+    Raises NotUndone as `plan` does, and without a person and a reason.
+    """
+    if not by.strip() or not why.strip():
+        raise NotUndone("expected who undoes the import and why, got neither or one of them")
+    lock_sources(session, {one.bank for one in statements})
+    for one in statements:
+        session.refresh(one, with_for_update=True)
+    gone = plan(session, statements, with_following=with_following)
+    done = _take_back(session, gone, by, why, now) if gone else Undone([], [], 0, 0, 0, 0, 0)
+    for one in gone:
+        facts = {"why": why, "statement": one.statement_id, "bank": one.bank, "lines": one.lines}
+        audit.append(session, actor=by, action="import_undone", subject=f"statement:{one.id}", facts=facts, now=now)
+    return done
+
+
+def _take_back(session: Session, gone: list[Statement], by: str, why: str, now: datetime) -> Undone:
+    ids = [one.id for one in gone]
+    said = f"{RESOLUTION}: {why}"
+    these: dict[str, object] = {
+        "statements": ids, "now": now, "day": business_days.local_day(now), "resolution": RESOLUTION,
+        "due": business_days.end_of(business_days.after(business_days.local_day(now), STATEMENT_WITHIN)),
+    }  # fmt: skip
+    session.execute(text(_LOCK_PAYMENTS), these)
+    touched = session.execute(text(_TOUCHED), these).all()
+    ledger.post(session, _TAKEN_OUT, these)
+    session.execute(text(_UNLINK), these)
+    confirmed = [row for row in touched if row.confirmed]
+    again = [row for row in confirmed if row.told and not row.taken_back]
+    # A notice that goes takes no payment with it that a statement has confirmed.
+    unheard = [
+        row for row in touched if row not in again and (row.confirmed or (row.state == "reported" and not row.told))
+    ]
+    reported, denied = [row.id for row in again], [row.id for row in unheard]
+    these |= {"reported": reported, "denied": denied, "confirmed": [row.id for row in confirmed]}
+    move(session, PAYMENT_UNDONE, reported, "reported", by=by, why=said, now=now)
+    move(session, PAYMENT_UNDONE, denied, "denied", by=by, why=said, now=now)
+    session.execute(text(_UNCONFIRM), these)
+    ledger.post(session, _REPORTED_AFTER_ALL, {"ids": [row.id for row in again if row.from_suspense], "now": now})
+    denials.unreport(session, [row.id for row in unheard if not row.from_suspense], now=now)
+    told = session.scalar(text(_TOLD), these)
+    bills, matches = denials.let_go(session, denied, by=by, why=said, now=now)
+    corrected = corrections.correct(session, _AMOUNT_BEFORE, these, by=by, now=now)
+    mismatches.resolve(session, session.scalars(text(_QUESTIONS), these).all(), by=by, resolution=said, now=now)
+    move(session, STATEMENT, ids, "withdrawn", by=by, why=why, now=now)
+    for one in gone:
+        session.refresh(one)
+        one.reason = said
+    session.flush()
+    denials.offer(session, bills, corrected, why=said, now=now)
+    for bank, account in {(one.bank, one.account_hash) for one in gone}:
+        sequence_gaps.look(session, bank=bank, account=account, now=now)
+    lines = sum(one.lines for one in gone)
+    deliveries = sorted({one.delivery_id for one in gone})
+    return Undone(ids, deliveries, lines, len(denied), len(reported), matches, int(told or 0))
+
+
+def read_anew(session: Session, delivery_id: int, *, by: str, why: str, now: datetime) -> None:
+    """Let a kept file be read once more, as if it had just come; the caller rings the bell.
+
+    Its quarantined statements are withdrawn. Raises NotUndone when one of its statements is accepted, or when there is
+    no such file that has been read.
+    """
+    delivery = session.get(Delivery, delivery_id, with_for_update=True)
+    if delivery is None or delivery.kind != "statement":
+        raise NotUndone(f"expected the number of a file's delivery, got {delivery_id}")
+    if delivery.state not in ("read", "unreadable", "set_aside"):
+        raise NotUndone(f"expected a file that has been read, got one that is {delivery.state}")
+    read = session.scalars(select(Statement).where(Statement.delivery_id == delivery_id)).all()
+    standing = [str(one.id) for one in read if one.state == "accepted"]
+    if standing:
+        raise NotUndone(
+            f"expected the file's imports to be undone first, got accepted statements: {', '.join(standing)}"
+        )
+    undo(session, read, by=by, why=why, now=now)
+    move(session, DELIVERY, [delivery_id], "received", by=by, why=why, now=now)
+    session.execute(
+        text("UPDATE deliveries SET attempts = 0, lease_until = NULL, read_at = NULL, reason = '' WHERE id = :id"),
+        {"id": delivery_id},
+    )
+    audit.append(
+        session, actor=by, action="file_read_anew", subject=f"delivery:{delivery_id}", facts={"why": why}, now=now
+    )
