@@ -53,7 +53,7 @@ def watch_deadlines(wiring: Wiring) -> int:
 
 
 def expected_files(session: Session, wiring: Wiring) -> list[ExpectedFile]:
-    """Return which bank owes a statement since when: from its first one on, each business day."""
+    """Return which bank owes a statement since when: from the day its settings name, else from its first one on."""
     rows = session.execute(
         text(
             "SELECT bank, min(coalesce(closing_on, to_on)) AS first FROM statements"
@@ -61,13 +61,13 @@ def expected_files(session: Session, wiring: Wiring) -> list[ExpectedFile]:
         )
     ).all()
     earliest = business_days.local_day(wiring.clock()) - _LOOK_BACK
-    firsts = {row.bank: max(row.first, earliest) for row in rows if row.first is not None}
-    banks = wiring.settings.banks.values()
-    return [
-        ExpectedFile(bank.name, firsts[bank.name], bank.statement_by)
-        for bank in banks
-        if bank.sftp is not None and bank.name in firsts
-    ]
+    came = {row.bank: row.first for row in rows if row.first is not None}
+    expected = []
+    for bank in wiring.settings.banks.values():
+        first = bank.statement_since or (came.get(bank.name) if bank.sftp is not None else None)
+        if first is not None:
+            expected.append(ExpectedFile(bank.name, max(first, earliest), bank.statement_by, bank.statement_days))
+    return expected
 
 
 def sign_audit(wiring: Wiring) -> None:

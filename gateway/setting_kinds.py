@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import time
+from datetime import date, time
 from ipaddress import ip_network
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from gateway.origin import Network
 
 DECLARED = "declared"
 """The profile of a bank whose callback stands in the file itself."""
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _ACCOUNT = re.compile(r"[0-9A-Z]{4,34}", re.ASCII)
 
 
@@ -71,6 +72,20 @@ def _read_clock(value: Any) -> time:
     if isinstance(value, str) and re.fullmatch("([01][0-9]|2[0-3]):[0-5][0-9]", value, re.ASCII):
         return time.fromisoformat(value)
     raise ValueError('a local time such as "08:00"')
+
+
+def _read_days(value: Any) -> str | frozenset[int]:
+    if value in ("business", "daily"):
+        return str(value)
+    if not isinstance(value, list) or not value or not all(each in WEEKDAYS for each in value):
+        raise ValueError('"business", "daily" or a list of weekdays such as ["mon", "fri"]')
+    return frozenset(map(WEEKDAYS.index, value))
+
+
+def _read_day(value: Any) -> date:
+    if type(value) is not date:
+        raise ValueError("a day without quotes such as 2026-11-18")
+    return value
 
 
 def _read_accounts(value: Any) -> tuple[str, ...]:
@@ -135,6 +150,8 @@ def _read_header(value: Any) -> str:
 LINE = Kind(_read_line)
 TRUTH = Kind(_read_truth, _truth_from_text)
 CLOCK = Kind(_read_clock)
+DAY = Kind(_read_day)
+DAYS = Kind(_read_days)
 ACCOUNTS = Kind(_read_accounts)
 PROFILE = Kind(_read_profile)
 SENDER = Kind(_read_sender)

@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import time
+from datetime import date, time
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -64,6 +64,9 @@ class SftpSettings:
 class BankSettings:
     """One bank or wallet; `statement_by` is the local time of the next business day its statement is due.
 
+    `statement_days` are the days it sends one for ("business", "daily" or names of weekdays), `statement_since` the
+    first of them: without it, a bank owes statements from the first one on that came.
+
     `collects` lets it ask what is owed and pay it at `/collect/v1`; `callback` is what the file itself declares of its
     calls, `origin` where they must come from; `napas_checksum` tells how the lines of its NAPAS files are keyed.
     """
@@ -75,6 +78,8 @@ class BankSettings:
     callbacks: bool = False
     collects: bool = False
     statement_by: time = time(8, 0)
+    statement_days: str | frozenset[int] = "business"
+    statement_since: date | None = None
     napas_checksum: str = ""
     table: Layout | None = None
     """Its own CSV or XLSX table, where it is none of the known ones."""
@@ -178,6 +183,8 @@ _BANK = {
     "callbacks": kinds.TRUTH,
     "collects": kinds.TRUTH,
     "statement_by": kinds.CLOCK,
+    "statement_days": kinds.DAYS,
+    "statement_since": kinds.DAY,
     "napas_checksum": kinds.NAPAS_CHECKSUM,
 }
 _ORIGIN = {

@@ -16,7 +16,12 @@ def _calendar() -> holidays.HolidayBase:
 
 def is_business_day(day: date) -> bool:
     """Tell whether banks book on `day`."""
-    return day.weekday() < 5 and day not in _calendar()
+    return day.weekday() < 5 and not is_holiday(day)
+
+
+def is_holiday(day: date) -> bool:
+    """Tell whether `day` is a public holiday."""
+    return day in _calendar()
 
 
 @lru_cache(maxsize=4096)

@@ -20,11 +20,21 @@ _OVERDUE = """
 
 @dataclass(frozen=True, slots=True)
 class ExpectedFile:
-    """A bank that owes a statement for each business day since `since`, by `by` (local time) on the next one."""
+    """A bank that owes a statement for certain days since `since`, by `by` (local time) on the next business day.
+
+    `days` is "business", "daily", or weekdays as `date.weekday` counts them, public holidays left out.
+    """
 
     bank: str
     since: date
     by: time
+    days: str | frozenset[int] = "business"
+
+    def owes(self, day: date) -> bool:
+        """Tell whether the bank owes a statement for `day`."""
+        if isinstance(self.days, str):
+            return self.days == "daily" or business_days.is_business_day(day)
+        return day.weekday() in self.days and not business_days.is_holiday(day)
 
 
 def pass_deadlines(session: Session, *, now: datetime) -> int:
@@ -47,14 +57,31 @@ def pass_deadlines(session: Session, *, now: datetime) -> int:
     return len(asked)
 
 
+# A file of no lines is a file; one that was withdrawn is none any more.
+_CAME = """
+    EXISTS (SELECT 1 FROM statements s WHERE s.bank = {bank} AND s.kind = 'statement'
+            AND s.state IN ('accepted', 'quarantined', 'resent') AND coalesce(s.closing_on, s.to_on) = {day})
+"""
+_LATE = f"""
+    SELECT m.id FROM mismatches m WHERE m.code = 'M13' AND m.state <> 'resolved' AND m.subject LIKE 'file:%'
+      AND {_CAME.format(bank="m.source", day="CAST(m.facts->>'day' AS date)")}
+"""  # noqa: S608 - put together from constants
+# What was asked before is not asked again: a person's answer stands.
+_KNOWN = f"""
+    SELECT {_CAME.format(bank=":bank", day=":day")} OR EXISTS (SELECT 1 FROM mismatches WHERE subject = :subject)
+"""  # noqa: S608 - put together from constants
+
+
 def missing_files(session: Session, expected: Sequence[ExpectedFile], *, now: datetime) -> int:
     """Ask about statements that a bank owes and that are late (M13); close the question when the file has come."""
+    came = session.scalars(text(_LATE)).all()
+    mismatches.resolve(session, came, by="deadlines", resolution="the file came", now=now)
     asked = 0
     for one in expected:
         day = one.since
         while day < business_days.local_day(now):
             owed_at = datetime.combine(business_days.after(day, 1), one.by, business_days.LOCAL)
-            if business_days.is_business_day(day) and now >= owed_at:
+            if one.owes(day) and now >= owed_at:
                 asked += _look_for(session, one.bank, day, owed_at, now)
             day += timedelta(days=1)
     return asked
@@ -62,24 +89,8 @@ def missing_files(session: Session, expected: Sequence[ExpectedFile], *, now: da
 
 def _look_for(session: Session, bank: str, day: date, owed_at: datetime, now: datetime) -> int:
     subject = f"file:{bank}:{day.isoformat()}"
-    came = session.scalar(
-        text(
-            """
-            SELECT EXISTS (SELECT 1 FROM statements WHERE bank = :bank AND kind = 'statement' AND state <> 'loading'
-                           AND coalesce(closing_on, to_on) = :day)
-            """
-        ),
-        {"bank": bank, "day": day},
-    )
-    if came:
-        late = session.scalars(
-            text("SELECT id FROM mismatches WHERE code = 'M13' AND subject = :subject AND state <> 'resolved'"),
-            {"subject": subject},
-        )
-        mismatches.resolve(session, late, by="deadlines", resolution="the file came", now=now)
+    if session.scalar(text(_KNOWN), {"bank": bank, "day": day, "subject": subject}):
         return 0
-    if session.scalar(text("SELECT EXISTS (SELECT 1 FROM mismatches WHERE subject = :subject)"), {"subject": subject}):
-        return 0  # asked before; a person's answer stands
     asked = mismatches.ask_one(
         session, code="M13", subject=subject, source=bank, now=now, due_at=owed_at,
         facts={"day": day.isoformat(), "expected_by": owed_at.isoformat()},

@@ -371,3 +371,17 @@ def test_the_lock_is_let_go_when_the_beat_ends(beats, engine):
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": AdvisoryLock.SCHEDULE})
         connection.scalar(text("SELECT pg_advisory_unlock(:key)"), {"key": AdvisoryLock.SCHEDULE})
+
+
+def test_the_very_first_file_can_be_missing(house, rows, later):
+    banks = {
+        "paper": replace(house.settings.banks["standard"], name="paper", sftp=None, statement_since=date(2026, 11, 17))
+    }
+    told = Wiring(replace(house.settings, banks=banks), house.database_url, house.valkey_url)
+    later(datetime(2026, 11, 19, 1, 0, tzinfo=UTC))
+    assert schedule.watch_deadlines(told) == 2
+    assert rows("SELECT subject FROM mismatches ORDER BY 1") == [
+        "file:paper:2026-11-17",
+        "file:paper:2026-11-18",
+    ]
+    told.valkey.close()

@@ -1,7 +1,7 @@
 """Settings: the environment wins, a mistake is one line that names the key, and nothing private is repeated."""
 
 import re
-from datetime import time
+from datetime import date, time
 from pathlib import Path
 
 import pytest
@@ -72,6 +72,8 @@ def test_a_file_describes_banks_and_the_environment_wins_over_it(config, tmp_pat
         title = "VietinBank"
         accounts = ["112000012345", "112000067890"]
         statement_by = "07:30"
+        statement_days = ["mon", "wed"]
+        statement_since = 2026-11-02
         [banks.vietinbank.sftp]
         host = "sftp.example"
         username = "evn"
@@ -92,6 +94,8 @@ def test_a_file_describes_banks_and_the_environment_wins_over_it(config, tmp_pat
     momo, vietinbank = settings.banks["momo"], settings.banks["vietinbank"]
     assert momo.callbacks, "a profile means callbacks unless the file says otherwise"
     assert (vietinbank.callbacks, vietinbank.statement_by) == (False, time(7, 30))
+    assert (vietinbank.statement_days, vietinbank.statement_since) == ({0, 2}, date(2026, 11, 2))
+    assert (momo.statement_days, momo.statement_since) == ("business", None)
     assert vietinbank.accounts == ("112000012345", "112000067890")
     assert vietinbank.sftp is not None
     assert (vietinbank.sftp.port, vietinbank.sftp.inbox, vietinbank.sftp.pattern) == (22, "/", "*.xml")
@@ -112,6 +116,11 @@ def test_a_file_describes_banks_and_the_environment_wins_over_it(config, tmp_pat
         ("[banks.momo]\nprofile = 'mono'", r"banks.momo.profile: expected one of momo, standard, declared, got 'mono'"),
         ("[banks.momo]\ncallbacks = true", r"banks.momo.profile: expected a value, got none"),
         ("[banks.momo]\nstatement_by = '8h'", r'banks.momo.statement_by: expected a local time such as "08:00", got'),
+        ("[banks.momo]\nstatement_days = 'weekly'", r'statement_days: expected "business", "daily" or a list of w'),
+        ("[banks.momo]\nstatement_days = []", r'statement_days: expected "business", "daily" or a list of weekdays'),
+        ("[banks.momo]\nstatement_days = ['Mon']", r'statement_days: expected "business", "daily" or a list of'),
+        ("[banks.momo]\nstatement_since = '2026-11-02'", r"statement_since: expected a day without quotes such as"),
+        ("[banks.momo]\nstatement_since = 2026-11-02T08:00:00", r"statement_since: expected a day without quotes"),
         ("[banks.momo.sftp]\nhost = 'h'\nusername = 'u'", r"banks.momo.sftp.host_key: expected a value, got none"),
         ("[banks.momo.sftp]\nport = 0", r"banks.momo.sftp.port: expected a whole number from 1 to 65535, got 0"),
         ("[banks.momo.sftp]\nafter = 'move'", r'sftp.after: expected "leave", "archive" or "delete", got \'move\''),

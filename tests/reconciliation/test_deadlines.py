@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from reconciliation import deadlines, mismatches
+from reconciliation import deadlines, import_undo, mismatches
 from reconciliation.deadlines import ExpectedFile
+from reconciliation.statements import Statement
 from tests.reconciliation.books import CODE, DAY, Books, a_bill, a_line, a_notice
 
 DAILY = [ExpectedFile("standard", DAY, time(9, 0))]
@@ -94,6 +95,41 @@ def test_no_file_is_owed_for_a_weekend_and_fridays_is_owed_on_monday(sound_books
     assert look_at(sound_books, datetime(2026, 11, 23, 1, 59, tzinfo=UTC), friday) == 0
     assert look_at(sound_books, datetime(2026, 11, 23, 2, 0, tzinfo=UTC), friday) == 1
     assert sound_books.open_questions() == {("M13", "file:standard:2026-11-20")}
+
+
+@pytest.mark.parametrize(
+    ("days", "owed"),
+    [
+        ("business", ["2026-08-28"]),
+        ("daily", ["2026-08-28", "2026-08-29", "2026-08-30", "2026-08-31", "2026-09-01", "2026-09-02"]),
+        (frozenset({4, 5, 2}), ["2026-08-28", "2026-08-29"]),
+    ],
+    ids=["business days", "every day", "weekdays, a holiday left out"],
+)
+def test_a_bank_owes_a_file_for_the_days_it_sends_one(
+    sound_books: Books, days: str | frozenset[int], owed: list[str]
+) -> None:
+    expected = [ExpectedFile("standard", date(2026, 8, 28), time(9, 0), days)]
+    look_at(sound_books, datetime(2026, 9, 3, 2, tzinfo=UTC), expected)
+    assert sound_books.open_questions() == {("M13", f"file:standard:{day}") for day in owed}
+
+
+def test_a_file_that_comes_weeks_late_closes_its_question(sound_books: Books) -> None:
+    look_at(sound_books, OWED)
+    sound_books.read(opening=0)
+    weeks_later = OWED + timedelta(days=40)
+    assert look_at(sound_books, weeks_later, [ExpectedFile("standard", weeks_later.date(), time(9, 0))]) == 0
+    assert sound_books.asked() == []
+
+
+def test_a_file_whose_import_was_undone_is_missing(sound_books: Books) -> None:
+    sound_books.read(opening=0)
+    sound_books.run(
+        lambda session: import_undo.undo(
+            session, session.query(Statement).all(), by="ketoan", why="wrong", now=sound_books.now
+        )
+    )
+    assert look_at(sound_books, OWED) == 1
 
 
 def test_a_file_of_another_bank_or_a_notice_is_not_the_file(sound_books: Books) -> None:
