@@ -82,12 +82,13 @@ def missing_files(session: Session, expected: Sequence[ExpectedFile], *, now: da
         while day < business_days.local_day(now):
             owed_at = datetime.combine(business_days.after(day, 1), one.by, business_days.LOCAL)
             if one.owes(day) and now >= owed_at:
-                asked += _look_for(session, one.bank, day, owed_at, now)
+                asked += look_for(session, one.bank, day, owed_at, now)
             day += timedelta(days=1)
     return asked
 
 
-def _look_for(session: Session, bank: str, day: date, owed_at: datetime, now: datetime) -> int:
+def look_for(session: Session, bank: str, day: date, owed_at: datetime, now: datetime) -> int:
+    """Ask about a bank's statement of `day` unless it came or was asked about before; return 1 if asked, else 0."""
     subject = f"file:{bank}:{day.isoformat()}"
     if session.scalar(text(_KNOWN), {"bank": bank, "day": day, "subject": subject}):
         return 0

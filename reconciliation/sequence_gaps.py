@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from reconciliation import business_days, mismatches
+from reconciliation import business_days, deadlines, mismatches
 
 MOST = 31
 """Numbers that jump further are another way of numbering (a date, a new series), not that many missing files."""
@@ -31,45 +32,54 @@ _ASKED = "SELECT id, subject, state, resolved_by FROM mismatches WHERE code = 'M
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """One number that did not come, between two statements that did; `year` is that of the one before it."""
+    """One number that did not come, between two statements that did; `year` is that of the one before it.
+
+    `day` is the one it stands for where the numbers go with the days, as those of the day of the year do.
+    """
 
     number: int
     year: int
     after: date
     before: date
+    day: date | None
 
 
 def missing(session: Session, *, bank: str, account: bytes) -> list[Missing]:
     """Return the numbers that lack between an account's accepted statements; a numbering begun anew lacks none."""
     rows = session.execute(text(_JUMPS), {"bank": bank, "account": account, "most": MOST}).all()
     return [
-        Missing(number, row.before_on.year, row.before_on, row.after_on)
+        Missing(number, row.before_on.year, row.before_on, row.after_on, _day_of(number, row))
         for row in rows
-        if not _counts_days(row.after - row.before, row.before_on, row.after_on)
         for number in range(row.before + 1, row.after)
     ]
 
 
-def _counts_days(jump: int, before: date, after: date) -> bool:
-    """Tell whether the numbers are days of the year or month, and only days without banking lie between."""
-    between = [before + timedelta(days=days) for days in range(1, (after - before).days)]
-    return jump == (after - before).days and not any(business_days.is_business_day(day) for day in between)
+def _day_of(number: int, row: Row[Any]) -> date | None:
+    if row.after - row.before != (row.after_on - row.before_on).days:
+        return None
+    day: date = row.before_on + timedelta(days=number - row.before)
+    return day
 
 
 def look(session: Session, *, bank: str, account: bytes, now: datetime) -> int:
     """Ask about each missing number of an account (M13), and close those that came; return how many were asked.
 
+    A number that stands for a day is that day's file, if it is a business day: one question, whoever asks it first.
     What a person has answered is not asked again.
     """
     stem = f"sequence:{bank}:{account.hex()[:12]}:"
-    lacking = {f"{stem}{one.year}:{one.number}": one for one in missing(session, bank=bank, account=account)}
+    lacking = missing(session, bank=bank, account=account)
+    numbered = {f"{stem}{one.year}:{one.number}": one for one in lacking if one.day is None}
     known = session.execute(text(_ASKED), {"of_account": stem.replace("_", r"\_") + "%"}).all()
-    came = [row.id for row in known if row.state != "resolved" and row.subject not in lacking]
+    came = [row.id for row in known if row.state != "resolved" and row.subject not in numbered]
     mismatches.resolve(session, came, by="reader", resolution=_CAME, now=now)
     settled = {row.subject for row in known if row.state != "resolved" or row.resolved_by != "reader"}
     asked = 0
-    for subject, one in lacking.items():
+    for subject, one in numbered.items():
         if subject not in settled:
             facts = {"number": one.number, "after": one.after.isoformat(), "before": one.before.isoformat()}
             asked += bool(mismatches.ask_one(session, code="M13", subject=subject, source=bank, now=now, facts=facts))
+    for one in lacking:
+        if one.day is not None and business_days.is_business_day(one.day):
+            asked += deadlines.look_for(session, bank, one.day, now, now)
     return asked

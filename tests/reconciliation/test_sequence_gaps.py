@@ -1,9 +1,10 @@
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from itertools import permutations
 
 import pytest
 
-from reconciliation import import_undo, mismatches
+from reconciliation import deadlines, import_undo, mismatches
+from reconciliation.deadlines import ExpectedFile
 from reconciliation.sequence_gaps import MOST
 from reconciliation.statements import Statement
 from tests.reconciliation.books import Books
@@ -43,7 +44,7 @@ def test_a_number_that_never_came_is_asked_about_and_closes_when_it_comes(sound_
 def test_in_every_order_the_same_number_is_missing(sound_books: Books, order: tuple[int, ...]) -> None:
     numbers = (1, 2, 4, 5)
     for at in order:
-        read(sound_books, numbers[at], weekday(numbers[at] - 1))
+        read(sound_books, numbers[at], weekday(numbers[at] // 2))
     assert [row for row in asked(sound_books) if row[1] == "open"] == [(3, "open")]
 
 
@@ -71,8 +72,8 @@ def test_numbering_without_a_gap_asks_nothing(sound_books: Books, told: list[tup
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [((364, date(2026, 12, 30)), (366, date(2027, 1, 4))), ((10, date(2026, 11, 10)), (12, date(2026, 11, 12)))],
-    ids=["over new year", "a working day between"],
+    [((364, date(2026, 12, 30)), (366, date(2027, 1, 4))), ((10, date(2026, 11, 10)), (12, date(2026, 11, 16)))],
+    ids=["over new year", "over a weekend"],
 )
 def test_a_gap_is_seen_where_numbers_go_on(
     sound_books: Books, before: tuple[int, date], after: tuple[int, date]
@@ -80,6 +81,18 @@ def test_a_gap_is_seen_where_numbers_go_on(
     read(sound_books, *before)
     read(sound_books, *after)
     assert asked(sound_books) == [(before[0] + 1, "open")]
+
+
+def test_a_number_that_stands_for_a_day_is_the_file_of_that_day(sound_books: Books) -> None:
+    read(sound_books, 316, date(2026, 11, 12))
+    read(sound_books, 320, date(2026, 11, 16))
+    assert sound_books.open_questions() == {("M13", "file:standard:2026-11-13")}, "banks rest at the weekend"
+    owed = [ExpectedFile("standard", date(2026, 11, 12), time(8))]
+    later = sound_books.now
+    assert sound_books.run(lambda session: deadlines.missing_files(session, owed, now=later)) == 1, "that of the 17th"
+    read(sound_books, 317, date(2026, 11, 13))
+    sound_books.run(lambda session: deadlines.missing_files(session, owed, now=later))
+    assert sound_books.open_questions() == {("M13", "file:standard:2026-11-17")}
 
 
 def test_a_long_jump_is_another_numbering(sound_books: Books) -> None:
@@ -111,7 +124,7 @@ def test_what_a_person_answered_is_not_asked_again(sound_books: Books) -> None:
 
 def test_a_statement_that_was_undone_is_missing_again(sound_books: Books) -> None:
     for number in (1, 3, 2):
-        read(sound_books, number, weekday(number))
+        read(sound_books, number, weekday(number // 2))
     undone = sound_books.one("SELECT id FROM statements WHERE sequence = 2")
     sound_books.run(
         lambda session: import_undo.undo(
@@ -121,5 +134,5 @@ def test_a_statement_that_was_undone_is_missing_again(sound_books: Books) -> Non
     )  # fmt: skip
     # What follows on went too, so nothing shows yet that a number is missing.
     assert [state for _, state in asked(sound_books)] == ["resolved"]
-    read(sound_books, 3, weekday(3))
+    read(sound_books, 3, weekday(1))
     assert asked(sound_books) == [(2, "resolved"), (2, "open")]
