@@ -13,6 +13,7 @@ from reconciliation.staff import ROLES, Staff
 
 ANYONE: frozenset[str] = frozenset(ROLES)
 FINANCE = ANYONE - {"care", "office_manager"}
+BOOKKEEPERS: frozenset[str] = frozenset({"accountant", "chief_accountant"})
 
 OPEN_TO_VISITORS = frozenset({"admin.sign_in.form", "admin.sign_in.enter", "admin.sign_in.language"})
 
@@ -26,6 +27,9 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.bills.page": ANYONE,
     "admin.deliveries.listing": FINANCE,
     "admin.deliveries.page": FINANCE,
+    "admin.deliveries.ask_undo": BOOKKEEPERS,
+    "admin.deliveries.undo": BOOKKEEPERS,
+    "admin.deliveries.read_anew": BOOKKEEPERS,
     "admin.mismatches.listing": FINANCE,
     "admin.mismatches.page": FINANCE,
 }

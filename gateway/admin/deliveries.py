@@ -2,17 +2,23 @@
 
 from datetime import datetime, time, timedelta
 
-from flask import Blueprint, abort, render_template
+from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
+from flask_login import current_user
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import load_only
+from werkzeug.wrappers import Response
 
+from gateway import composing
 from gateway.admin import words
 from gateway.admin.banks import bank_choices
 from gateway.admin.listing import Asked, Filter, page_of
 from gateway.clock import LOCAL
+from gateway.database import insist
+from gateway.languages import gettext
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
-from reconciliation import story
+from reconciliation import import_undo, story
+from reconciliation.import_undo import NotUndone
 from reconciliation.inbox import Delivery, DeliveryChunk
 from reconciliation.mismatches import Mismatch
 from reconciliation.payments import Payment
@@ -25,6 +31,9 @@ _SHOWN = load_only(
     Delivery.attempts, Delivery.received_at, Delivery.read_at, raiseload=True,
 )  # fmt: skip
 """All but the sealed bytes, which are not even fetched."""
+MOST_WORDS = 500
+READ = ("read", "unreadable", "set_aside")
+"""States in which a file may be read anew, once nothing of it stands in the books."""
 
 
 @blueprint.get("/")
@@ -70,12 +79,84 @@ def page(delivery_id: int) -> str:
         abort(404)
     payments = select(Payment).where(Payment.delivery_id == delivery_id).order_by(Payment.id).limit(20)
     chunks = select(func.count()).where(DeliveryChunk.delivery_id == delivery_id)
+    statements = db().scalars(select(Statement).where(Statement.delivery_id == delivery_id)).all()
+    states = {one.state for one in statements}
     return render_template(
         "admin/delivery.html",
         delivery=delivery,
         chunks=db().scalar(chunks),
         payments=db().scalars(payments).all(),
-        statements=db().scalars(select(Statement).where(Statement.delivery_id == delivery_id)).all(),
+        statements=statements,
+        undoable="accepted" in states,
+        readable=delivery.kind == "statement" and delivery.state in READ and "accepted" not in states,
         questions=db().scalars(select(Mismatch).where(Mismatch.delivery_id == delivery_id)).all(),
         moves=story.moves_of(db(), "delivery", [delivery_id]),
     )
+
+
+@blueprint.get("/<row:delivery_id>/undo")
+def ask_undo(delivery_id: int) -> str:
+    """Show what would go back: it is done in this request's transaction, which is never committed."""
+    return _undo_page(delivery_id)
+
+
+@blueprint.post("/<row:delivery_id>/undo")
+def undo(delivery_id: int) -> Response | tuple[str, int]:
+    """Undo the import of this file, with the reason that was given."""
+    wiring = current_app.extensions["doisoat"]
+    why = " ".join(request.form.get("why", "").split())[:MOST_WORDS]
+    if not why:
+        return _undo_page(delivery_id, problem=gettext("Say why: it is kept with your name.")), 400
+
+    def work() -> None:
+        db().rollback()
+        chosen = _chosen(delivery_id)
+        following = "following" in request.form
+        import_undo.undo(db(), chosen, by=current_user.username, why=why, now=wiring.clock(), with_following=following)
+        composing.compose_promises(db(), wiring.settings)
+        db().commit()
+
+    try:
+        insist(work)
+    except NotUndone:
+        db().rollback()
+        said = gettext("Other statements follow on from this one: say that they are undone as well.")
+        return _undo_page(delivery_id, problem=said), 409
+    return redirect(url_for(".page", delivery_id=delivery_id), 303)
+
+
+@blueprint.post("/<row:delivery_id>/read-anew")
+def read_anew(delivery_id: int) -> Response:
+    """Let the kept file be read once more; the schedule rings for it within a second."""
+    why = " ".join(request.form.get("why", "").split())[:MOST_WORDS]
+    if not why:
+        abort(400)
+    try:
+        import_undo.read_anew(
+            db(), delivery_id, by=current_user.username, why=why, now=current_app.extensions["doisoat"].clock()
+        )
+    except NotUndone:
+        abort(409)
+    db().commit()
+    return redirect(url_for(".page", delivery_id=delivery_id), 303)
+
+
+def _chosen(delivery_id: int) -> list[Statement]:
+    try:
+        return import_undo.chosen(db(), f"delivery:{delivery_id}")
+    except NotUndone:
+        abort(404)
+
+
+def _undo_page(delivery_id: int, *, problem: str = "") -> str:
+    now = current_app.extensions["doisoat"].clock()
+    chosen = _chosen(delivery_id)
+    done = import_undo.undo(db(), chosen, by=current_user.username, why="?", now=now, with_following=True)
+    gone = db().scalars(select(Statement).where(Statement.id.in_(done.statements)).order_by(Statement.id)).all()
+    page = render_template(
+        "admin/undo_import.html", delivery_id=delivery_id, done=done, problem=problem,
+        own=[one for one in gone if one.delivery_id == delivery_id],
+        following=[one for one in gone if one.delivery_id != delivery_id],
+    )  # fmt: skip
+    db().rollback()
+    return page

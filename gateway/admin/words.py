@@ -226,6 +226,8 @@ REASONS = {
     "asked anew under another code": _("asked anew under another code"),
     "the file came": _("the file came"),
     "the link works again": _("the link works again"),
+    "the statement of this number came": _("the statement of this number came"),
+    "the import was undone": _("the import was undone"),
     "the same bytes as a file kept before; not read again": _("the same bytes as a file kept before; not read again"),
     "the statement line came": _("the statement line came"),
     "booked from the statement line; no callback came": _("booked from the statement line; no callback came"),
@@ -253,6 +255,9 @@ def why(text: str) -> str:
     head, _space, number = text.partition(" ")
     if head == "statement" and number.isdigit():
         return gettext("statement no. %(number)s", number=number)
+    cause, _colon, said = text.partition(": ")
+    if cause == "the import was undone" and said:
+        return f"{REASONS[cause]}: {said}"
     return str(REASONS.get(text, text))
 
 
@@ -288,6 +293,9 @@ FACTS: Mapping[str, tuple[str, str, Any]] = {
     "candidates": ("expected", "text", _("Bills or customers that fit")),
     "expected_by": ("expected", "moment", _("Expected by")),
     "day": ("expected", "day", _("Business day")),
+    "number": ("expected", "text", _("Number that is missing")),
+    "after": ("arrived", "day", _("Statement before it, of")),
+    "before": ("arrived", "day", _("Statement after it, of")),
     "reported_on": ("expected", "day", _("Told for the day")),
     "first": ("expected", "text", _("First sent as statement")),
     "first_sha256": ("expected", "text", _("SHA-256 at first")),

@@ -18,6 +18,7 @@ from banks.money import Money
 from banks.openpgp import OpenPgpKeys
 from banks.records import DebitOutcome, FileEvent, ReportOpened, StatementClosed, StatementLine, StatementOpened
 from gateway import settings
+from gateway.commands import imports
 from gateway.openpgp_keys import openpgp_keys
 from gateway.own_formats import own_formats
 
@@ -28,7 +29,11 @@ EXIT_NO_INPUT = 66
 
 @click.group()
 def statement() -> None:
-    """Read a bank's statement file."""
+    """Statement files: read one, list what was imported, undo an import."""
+
+
+for _command in (imports.list_imports, imports.undo, imports.reread):
+    statement.add_command(_command)
 
 
 @statement.command()

@@ -1,0 +1,114 @@
+"""`doisoat statement list | undo | reread`: what was imported, and a person's word that takes an import back."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+_BY = click.option("--by", required=True, metavar="USER", help="Who says so: the name a person signs in with.")
+_WHY = click.option("--why", required=True, metavar="TEXT", help="The reason; it is kept in the audit trail.")
+
+
+@click.command("list")
+@click.option("--bank", metavar="NAME", help="Of this bank alone.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="How many at most.")
+def list_imports(bank: str | None, limit: int) -> None:
+    """Print a line per statement, the newest first: number, delivery, bank, account, id, days, lines, state, reason."""
+    from sqlalchemy import select
+
+    from gateway.commands.wired import wired
+    from gateway.database import transaction
+    from reconciliation.statements import Statement
+
+    wanted = select(Statement).order_by(Statement.id.desc()).limit(limit)
+    if bank is not None:
+        wanted = wanted.where(Statement.bank == bank)
+    with wired() as wiring, transaction(wiring.engine) as session:
+        for one in session.scalars(wanted):
+            days = f"{one.from_on or '?'} to {one.closing_on or one.to_on or '?'}"
+            told = (
+                f"{one.id}", f"delivery:{one.delivery_id}", one.bank, f"···{one.account_tail}", one.statement_id, days,
+                f"{one.lines} lines", one.state, " ".join(one.reason.split()),
+            )  # fmt: skip
+            click.echo("\t".join(told).rstrip())
+
+
+@click.command()
+@click.argument("name", metavar="STATEMENT_OR_DELIVERY")
+@_BY
+@_WHY
+@click.option(
+    "--with-following", is_flag=True, help="Also undo the statements that follow on from it by their balances."
+)
+def undo(name: str, by: str, why: str, with_following: bool) -> None:
+    """Undo an import: its lines, the payments it made and their matches go back by new entries.
+
+    STATEMENT_OR_DELIVERY is the number of a statement, or delivery:NUMBER for all statements of one file, as
+    `doisoat statement list` prints them.
+    """
+    from gateway import bell, composing
+    from gateway.commands.wired import wired
+    from gateway.database import insist, transaction
+    from gateway.wiring import Wiring
+    from reconciliation import import_undo
+    from reconciliation.import_undo import NotUndone, Undone
+
+    def work(wiring: Wiring) -> Undone:
+        with transaction(wiring.engine) as session:
+            _known(session, by)
+            chosen = import_undo.chosen(session, name)
+            done = import_undo.undo(session, chosen, by=by, why=why, now=wiring.clock(), with_following=with_following)
+            composing.compose_promises(session, wiring.settings)
+            return done
+
+    with wired() as wiring:
+        try:
+            done = insist(lambda: work(wiring))
+        except NotUndone as error:
+            raise click.ClickException(str(error)) from error
+        bell.ring(wiring.valkey, "messages")
+    if not done.statements:
+        click.echo("nothing to undo: it was undone before")
+        return
+    click.echo(
+        f"undone: statements {', '.join(map(str, done.statements))}; lines {done.lines},"
+        f" payments that stood on them alone {done.denied}, payments reported again {done.reported},"
+        f" matches {done.matches}, messages that had left {done.told}"
+    )
+    for delivery in done.deliveries:
+        click.echo(f"to read its file anew: doisoat statement reread {delivery} --by USER --why TEXT")
+
+
+@click.command()
+@click.argument("delivery", type=click.IntRange(1))
+@_BY
+@_WHY
+def reread(delivery: int, by: str, why: str) -> None:
+    """Read a kept file anew, as if it had just come: after its import was undone, or when it could not be read."""
+    from gateway import bell
+    from gateway.commands.wired import wired
+    from gateway.database import transaction
+    from reconciliation import import_undo
+    from reconciliation.import_undo import NotUndone
+
+    with wired() as wiring:
+        try:
+            with transaction(wiring.engine) as session:
+                _known(session, by)
+                import_undo.read_anew(session, delivery, by=by, why=why, now=wiring.clock())
+        except NotUndone as error:
+            raise click.ClickException(str(error)) from error
+        bell.ring(wiring.valkey, "statements")
+    click.echo(f"delivery {delivery} waits to be read")
+
+
+def _known(session: "Session", username: str) -> None:
+    """Refuse a name that nobody signs in with: the audit trail names people."""
+    from sqlalchemy import select
+
+    from reconciliation.staff import Staff
+
+    if session.scalar(select(Staff.id).where(Staff.username == username, Staff.active)) is None:
+        raise click.ClickException(f"expected the name of a person who may sign in, got {username[:40]!r}")
