@@ -33,10 +33,10 @@ _VIETNAM = timezone(timedelta(hours=7))
 
 
 PLAIN_ENTRY = (
-    r"([0-9]{6})([0-9]{4}|)([CD])[A-Z]?([0-9]{1,11}),([0-9]*)[A-Z][A-Z0-9]{3}"
+    r"([0-9]{6}(?:[0-9]{4})?)([CD])[A-Z]?([0-9]{1,11}),([0-9]*)[A-Z][A-Z0-9]{3}"
     r"(?:NONREF|([^\n/]{1,16}|))(?://([^\n]*)|)(?:\n([^\n:\-{ ][^\n]*)|)"
 )
-"""What nearly every `:61:` looks like: value date, entry date, mark, amount in two parts, references, remark."""
+"""What nearly every `:61:` looks like: value date and entry date, mark, amount in two parts, references, remark."""
 
 
 class Entry(NamedTuple):

@@ -6,27 +6,31 @@ their own. The tags "{" (block headers) and "-" (end of message) stand beside th
 
 import re
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 
 from banks.errors import Unreadable
 from banks.records import Readable
 from banks.statements import mt940_text
 from banks.statements.mt940_entry import PLAIN_ENTRY
 
-Field = tuple[str, int, str, list[re.Match[str]] | None]
+PlainEntry = tuple[str, ...]
+"""Texts of a `:61:` with one `:86:`: the `:61:`, the groups of PLAIN_ENTRY ("" where there is none), the `:86:`, ""."""
+
+Field = tuple[str, int, str, list[PlainEntry] | None]
 """Tag without its colons, the line it starts on, its text with lines joined by a line feed, and None.
 
-Instead of text, a run of `:61:` with one `:86:` each that were read in one go are their matches: the groups of
-PLAIN_ENTRY, then the text of the `:86:`; the line is that of the first.
+Instead of text, a run of plain entries that were read in one go has their texts; the line is that of the first.
 """
 
 MAX_FIELD = 64 * 1024
 """Characters of one field: SWIFT allows 390, real banks a few thousand."""
 
 # A plain :61:, the one :86: on it, and what shows that both are whole. A line within may not begin with what could
-# end a field or be no line at all; such entries, the last one of each block, and all others are taken line by line.
-_WHOLE = re.compile(
-    rf":61:({PLAIN_ENTRY})\n:86:([^\n]*+(?:\n(?! *[\n{{])[^\n:\-][^\n]*+)*+)\n(?=:61:|:62[FM]:)", re.ASCII
-)
+# end a field or be no line at all; such entries, and all others are taken line by line.
+_WHOLE = rf":61:({PLAIN_ENTRY})\n:86:(.*+(?:\n[^\n:\-{{ ].*+|\n ++[^\n{{].*+)*+)\n(?=:61:|:62[FM]:|\Z)"
+_PIECE = re.compile(rf"{_WHOLE}|(.*+\n)", re.ASCII)
+_ENTRY, _TOLD, _LINE = itemgetter(0), itemgetter(-2), itemgetter(-1)
 _TAG = re.compile(r":([0-9]{2}[A-Z]?|NS):", re.ASCII)
 _BLOCKS = re.compile(r"\s*\{[1-5]:", re.ASCII)
 _HEAD_TAG = re.compile(r":2(?:1|5P?|8C?):", re.ASCII)
@@ -50,31 +54,47 @@ def fields(stream: Readable) -> Iterator[Field]:
     """
     scanner = _Scanner()
     number = 1
-    for text in mt940_text.blocks(stream):
-        at, size = 0, len(text)
-        while at < size:
-            run = _run(text, at)
-            if run:
+    for text in _between_entries(mt940_text.blocks(stream)):
+        for line, pieces in groupby(_pieces(text), _LINE):
+            if line:
+                for _ in pieces:
+                    yield from scanner.take(line[:-1], number)
+                    number += 1
+            else:
+                run = list(pieces)
                 if scanner.is_waiting:
                     yield from scanner.before_entry(number)
                 yield "61", number, "", run
-                number += text.count("\n", at, at := run[-1].end())
-            else:
-                end = text.index("\n", at)
-                yield from scanner.take(text[at:end], number)
-                number += 1
-                at = end + 1
+                number += line_count(run)
     yield from scanner.end()
 
 
-def _run(text: str, at: int) -> list[re.Match[str]]:
-    """Return the matches of the whole entries that follow each other from `at` on."""
-    run: list[re.Match[str]] = []
-    # Not by finditer, which would look through the rest of the text for a match to begin with.
-    while (found := _WHOLE.match(text, at)) is not None and (end := found.end()) - at < MAX_FIELD:
-        run.append(found)
-        at = end
-    return run
+def _between_entries(blocks: Iterator[str]) -> Iterator[str]:
+    """Cut the text anew, so that an entry of usual length begins and ends in the same block."""
+    text = ""
+    for block in blocks:
+        text += block
+        cut = text.rfind("\n:61:") + 1
+        if cut:
+            yield text[:cut]
+            text = text[cut:]
+        if len(text) >= MAX_FIELD:
+            yield text
+            text = ""
+    if text:
+        yield text
+
+
+def _pieces(text: str) -> list[PlainEntry]:
+    """Return plain entries and, as the last of so many texts, the lines that are of none; they are all of `text`."""
+    if len(text) < MAX_FIELD:
+        return _PIECE.findall(text)
+    return [(f"{line}\n",) for line in text[:-1].split("\n")]  # so long could one field be
+
+
+def line_count(run: list[PlainEntry]) -> int:
+    """Return the number of lines that `run` takes in the file."""
+    return 2 * len(run) + "".join(map(_ENTRY, run)).count("\n") + "".join(map(_TOLD, run)).count("\n")
 
 
 class _Scanner:

@@ -17,21 +17,26 @@ from typing import NamedTuple
 
 from banks.statements.mt940_entry import stated
 
+_IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", re.ASCII)
 _SUBFIELDS = re.compile(r"\s*([0-9]{0,3})\s*([?<>~^|])(?=[0-9]{2})", re.ASCII)
 _WORDS = frozenset("EREF KREF MREF CRED DEBT SVWZ ABWA ABWE COAM OAMT RREF BREF PURP".split())
 _CODE_WORDS = re.compile(
     r"/(EREF|PREF|KREF|IREF|RREF|MARF|MREF|CSID|REMI|BENM|ORDP|NAME|IBAN|ACCW?|BIC|CNTP|TRTP|RTRN|ISDT|ULTD|ULTC|ULTB"
     r"|ADDR|ID|CDTRREFTP|CDTRREF|PURP|OCMT|CHGS|EXCH|INST|SVCL|USTD|STRD|TRCD|BOOK|VALD)(?=/)"
 )
-_TEXT_MARKS = {mark: re.compile(rf"\{mark}(?![0-9]{{2}})", re.ASCII) for mark in "?<>~^|"}
+MARKS = "?<>~^|"
+_TEXT_MARKS = {mark: re.compile(rf"\{mark}(?![0-9]{{2}})", re.ASCII) for mark in MARKS}
 _TEXTS = frozenset(map(str, [*range(20, 30), *range(60, 64)]))
-_RETURNS = frozenset({"108", "109", "159", "181", "184"})
+RETURNS = frozenset({"108", "109", "159", "181", "184"})
 """Business codes under which German banks give a returned debit or transfer, with the reason in subfield 34."""
-_SUBFIELD_WIDTH = 27
+SUBFIELD_WIDTH = 27
 _LINE_WIDTH = 65
-_FULL = (_LINE_WIDTH - 4, _LINE_WIDTH)
+# Most banks count ":86:" into the first line, so that it is full with 61.
+are_full_lines = re.compile(r"(?:.{65}|.{61})(?:\n.{65})*\n.{0,65}").fullmatch
 _SHORT_LINES = frozenset(range(_LINE_WIDTH))
-_CUT_LINES = frozenset({_LINE_WIDTH - 1})
+CUT_LINES = frozenset({_LINE_WIDTH - 1})
+Telling = tuple[str, str, str, str, str, str, str]
+"""The fields of `Told`, in their order."""
 
 
 class Told(NamedTuple):
@@ -51,42 +56,51 @@ def read(text: str) -> Told:
     if not text[:1].isalpha():
         marked = _SUBFIELDS.match(text)
         if marked is not None:
-            return _subfields(_joined(text, _CUT_LINES) if "\n" in text else text, marked[1], marked[2])
+            return _subfields(joined(text, CUT_LINES) if "\n" in text else text, marked[1], marked[2])
     if "\n" in text:
         text = unwrapped(text)
     if text.startswith("/"):
         return _code_words(text)
     if "+" in text:
-        narrative, end_to_end_id, mandate_id, reference = _sepa(text)
+        narrative, end_to_end_id, mandate_id, reference = sepa(text)
         return Told(narrative, end_to_end_id, mandate_id, reference=reference)
     return Told(text.strip())
 
 
+def with_remark(told: Telling, remark: str) -> Telling:
+    """Add the remark that stood below a `:61:`: the other side's account, where it is one and none is told, or text."""
+    remark = remark.strip()
+    if not remark:
+        return told
+    narrative, end_to_end_id, mandate_id, reason, name, account, reference = told
+    if not account and _IBAN.fullmatch(remark):
+        account = remark
+    else:
+        narrative = " ".join(f"{narrative} {remark}".split())
+    return narrative, end_to_end_id, mandate_id, reason, name, account, reference
+
+
 def unwrapped(text: str) -> str:
     """Return free text on one line."""
-    return _clean(_joined(text, _SHORT_LINES))
+    text = joined(text, _SHORT_LINES)
+    return " ".join(text.split()) if "  " in text else text.strip()
 
 
-def _joined(text: str, spaced: Container[int]) -> str:
+def joined(text: str, spaced: Container[int]) -> str:
     """Join lines, with a space after those whose length is in `spaced`.
 
     A full line may have been cut within a word. One character less is a full line whose last space was dropped. What
     is shorter still, the bank ended itself, which parts words in free text and only lines in subfields.
     """
-    # Most banks count ":86:" into the first line, so that it is full with 61.
-    for first in _FULL:
-        breaks = text[first :: _LINE_WIDTH + 1]
-        if breaks and not breaks.strip("\n") and len(breaks) == text.count("\n"):
-            return text.replace("\n", "")
-    first_line, *rest = text.split("\n")
-    length = len(first_line)
-    if length + 4 in (_LINE_WIDTH, _LINE_WIDTH - 1):
-        length += 4
-    joined = f"{first_line} " if length in spaced else first_line
-    last = rest.pop()
-    for line in rest:
-        joined += f"{line} " if len(line) in spaced else line
-    return joined + last
+    if are_full_lines(text) is not None:
+        return text.replace("\n", "")
+    first, *lines = text.split("\n")
+    length = len(first) + 4
+    if length not in (_LINE_WIDTH, _LINE_WIDTH - 1):
+        length -= 4
+    last = lines.pop()
+    head = f"{first} " if length in spaced else first
+    return f"{head}{''.join([f'{line} ' if len(line) in spaced else line for line in lines])}{last}"
 
 
 def _subfields(text: str, business_code: str, mark: str) -> Told:
@@ -101,17 +115,17 @@ def _subfields(text: str, business_code: str, mark: str) -> Told:
         if code in _TEXTS:
             if code == "60" and f"{mark}29" not in text:
                 texts += "\n"  # only after the last of the first ten does the text go on there
-            texts += told if len(told) >= _SUBFIELD_WIDTH else f"{told}\n"
+            texts += told if len(told) >= SUBFIELD_WIDTH else f"{told}\n"
         else:
             found[code] = f"{found[code]} {told}" if code in found else told
     get = found.get
     name, more = get("32", ""), get("33", "")
     if more:
-        name += more if len(name) >= _SUBFIELD_WIDTH else f" {more}"
-    reason = get("34", "").strip() if business_code in _RETURNS else ""
-    narrative, end_to_end_id, mandate_id, reference = _sepa(texts) if "+" in texts else (_clean(texts), "", "", "")
+        name += more if len(name) >= SUBFIELD_WIDTH else f" {more}"
+    reason = get("34", "").strip() if business_code in RETURNS else ""
+    narrative, end_to_end_id, mandate_id, reference = sepa(texts) if "+" in texts else (clean(texts), "", "", "")
     return Told(
-        narrative or get("00", "").strip(), end_to_end_id, mandate_id, reason, _clean(name),
+        narrative or get("00", "").strip(), end_to_end_id, mandate_id, reason, clean(name),
         (get("31") or get("38", "")).strip(), reference,
     )  # fmt: skip
 
@@ -127,7 +141,7 @@ def _mended(parts: list[str], mark: str) -> list[str]:
     return whole
 
 
-def _sepa(text: str) -> tuple[str, str, str, str]:
+def sepa(text: str) -> tuple[str, str, str, str]:
     """Return narrative, end-to-end id, mandate id and customer reference of a text with words such as EREF+ in it.
 
     A line feed ends an id that stands before it; what follows without a word is narrative.
@@ -147,7 +161,7 @@ def _sepa(text: str) -> tuple[str, str, str, str]:
         _keep(word, line[start:], texts, found)
     end_to_end_id, mandate_id, reference = found.get("EREF"), found.get("MREF"), found.get("KREF")
     return (
-        _clean(" ".join(texts)),
+        clean(" ".join(texts)),
         stated(end_to_end_id) if end_to_end_id else "",
         stated(mandate_id) if mandate_id else "",
         stated(reference) if reference else "",
@@ -180,15 +194,16 @@ def _code_words(text: str) -> Told:
     account, _, name = [*found.get("CNTP", "").split("/"), "", "", ""][:3]
     reason = found.get("RTRN", "").partition("/")[0]
     return Told(
-        _clean(" ".join(texts)),
+        clean(" ".join(texts)),
         stated(found.get("EREF", "")),
         stated(found.get("MARF") or found.get("MREF", "")),
         reason,
-        _clean(found.get("NAME") or name),
+        clean(found.get("NAME") or name),
         found.get("IBAN") or found.get("ACC") or account,
         stated(found.get("CDTRREF") or found.get("KREF") or found.get("PREF", "")),
     )
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """Return a text without what only sets it apart: outer white space, more than one space, line feeds."""
     return " ".join(text.split()) if "  " in text or "\n" in text else text.strip()

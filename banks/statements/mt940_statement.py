@@ -3,30 +3,27 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 
 from banks.errors import Unreadable
 from banks.money import Money, places
 from banks.records import StatementClosed, StatementKind, StatementLine, StatementOpened
-from banks.statements import mt940_narrative
+from banks.statements import mt940_narrative, mt940_run
 from banks.statements.mt940_entry import (
     Balance,
     Entry,
     Total,
-    days,
     read_balance,
     read_entry,
     read_moment,
     read_total,
-    stated,
 )
-from banks.statements.mt940_fields import MAX_FIELD
+from banks.statements.mt940_fields import MAX_FIELD, PlainEntry, line_count
 
 MAX_FAULTS = 20
 _MAX_LABEL = 64
 _NUMBER = re.compile(r"([0-9]{1,15})\s*(?:/\s*([0-9]{1,15}))?", re.ASCII)
 _FLOOR = re.compile(r"\s*([A-Z]{3})\s*[CD]?\s*[0-9.,]+\s*", re.ASCII)
-_IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", re.ASCII)
 _ACCOUNT_CURRENCY = re.compile(r".*[0-9]([A-Z]{3})", re.ASCII)
 
 
@@ -132,62 +129,34 @@ class Statement:
     def take_entry(self, text: str) -> None:
         """Take a `:61:`; its line is told by `line` when everything that belongs to it has passed."""
         self.entries += 1
-        self._take_entry(text)
-
-    def _take_entry(self, text: str) -> None:
         if self.closed:
             raise Unreadable("expected no :61: after the closing balance, got one")
         entry = self.pending = read_entry(text, self.currency)
         if entry.odd_date:
             self.fault(f":61: {self.entries}: {entry.odd_date} is not in the calendar, so the date is left out")
 
-    def take_run(self, run: list[re.Match[str]], at: int) -> Iterator[StatementLine]:
-        """Take `:61:` and `:86:` in pairs, matched as PLAIN_ENTRY, and yield their lines; `run` starts on line `at`.
-
-        Nearly all entries of nearly all files go this short way, which ends in the same lines as the long one.
-        """
+    def take_run(self, run: list[PlainEntry], at: int) -> Iterator[StatementLine]:
+        """Take plain entries with what is told of them, and yield their lines; `run` starts on line `at`."""
         before = self.entries
-        try:
-            yield from self._lines(run)
-        except Unreadable:
-            text, wrong = run[0].string, run[self.entries - before - 1]
-            self.wrong_line = at + text.count("\n", run[0].start(), wrong.start())
-            raise
-
-    def _lines(self, run: list[re.Match[str]]) -> Iterator[StatementLine]:
-        currency, digits, closed = self.currency, self.places, self.closed
-        for found in run:
-            self.entries += 1
-            text, on, entry_on, mark, whole, part, own, bank, remark, told = found.groups("")
-            value_on, booked_on, odd_date = days(on, entry_on)
-            if odd_date or len(part) != digits or closed:
-                self._take_entry(text)
-                self.narrative = told
-                line = self.line()
-                if line is not None:
-                    yield line
-                continue
-            minor = int(whole + part) if mark == "C" else -int(whole + part)
-            self.lines += 1
-            if minor < 0:
-                self.debit += minor
-            else:
-                self.credit += minor
-                self.credits += 1
-            if bank:
-                bank = stated(bank)
-            if own:
-                own = stated(own)
-            money = Money(minor, currency)
-            if not remark and told[:1].isalpha() and told[-1] != " " and "+" not in told:
-                if "\n" in told:
-                    told = mt940_narrative.unwrapped(told)
-                reference, own = bank or own, own if bank else ""
-                yield StatementLine._make(
-                    (self.entries, 1, money, booked_on, value_on, False, reference, "", "", "", "", "", own, told)
-                )
-            else:
-                yield self._line(money, booked_on, value_on, False, bank, own, remark, told)
+        read = None if self.closed else mt940_run.read(run, self.currency, self.places, before)
+        if read is not None:
+            self.entries += len(run)
+            self.lines += len(run)
+            self.credits += read.credits
+            self.credit += read.credit
+            self.debit += read.debit
+            yield from read.lines
+            return
+        for text, *_, told, _ in run:
+            try:
+                self.take_entry(text)
+            except Unreadable:
+                self.wrong_line = at + line_count(run[: self.entries - before - 1])
+                raise
+            self.narrative = told
+            line = self.line()
+            if line is not None:
+                yield line
 
     def take_narrative(self, text: str) -> None:
         """Take a `:86:`: of the line before it, or of the statement, which has no place for it."""
@@ -215,24 +184,13 @@ class Statement:
         else:
             self.credit += minor
             self.credits += 1
-        return self._line(
-            Money(minor, self.currency), booked_on, value_on, reversal, bank_reference, own_reference, remark, text
-        )
-
-    def _line(  # noqa: PLR0917 - the columns of a line, in their order
-        self, money: Money, booked_on: date | None, value_on: date | None, reversal: bool, bank: str, own: str,
-        remark: str, told: str,
-    ) -> StatementLine:  # fmt: skip
-        narrative, end_to_end_id, mandate_id, reason, name, account, theirs = mt940_narrative.read(told)
-        remark = remark.strip()
-        if remark and not account and _IBAN.fullmatch(remark):
-            account = remark
-        elif remark:
-            narrative = " ".join(f"{narrative} {remark}".split())
+        told = mt940_narrative.with_remark(mt940_narrative.read(text), remark)
+        narrative, end_to_end_id, mandate_id, reason, name, account, theirs = told
         # With no reference of the bank's own, ours is the only one there is, and it may well be the bank's.
         return StatementLine._make(
-            (self.entries, 1, money, booked_on, value_on, reversal, bank or own, end_to_end_id, mandate_id, reason,
-             name, account, theirs or (own if bank else ""), narrative)
+            (self.entries, 1, Money(minor, self.currency), booked_on, value_on, reversal,
+             bank_reference or own_reference, end_to_end_id, mandate_id, reason, name, account,
+             theirs or (own_reference if bank_reference else ""), narrative)
         )  # fmt: skip
 
     def take_closing(self, tag: str, text: str) -> None:

@@ -1,9 +1,10 @@
 import io
-import re
 import resource
 import time
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import example, given, settings
@@ -13,7 +14,7 @@ from banks import statements
 from banks.errors import Unreadable
 from banks.money import Money, dong
 from banks.records import StatementClosed, StatementKind, StatementLine, StatementOpened
-from banks.statements import mt940, mt940_fields
+from banks.statements import mt940, mt940_fields, mt940_narrative, mt940_run, mt940_text, mt940_usual
 
 CORPUS = Path(__file__).parents[2] / "corpus" / "mt940"
 SAMPLES = {path.name: path.read_bytes() for path in sorted(CORPUS.iterdir())}
@@ -518,11 +519,101 @@ def test_what_a_writer_wrote_is_read_back(currency, opening, lines, ending):
 )  # fmt: skip
 def test_the_short_way_of_plain_lines_ends_where_the_long_way_does(pieces):
     data = (message(entry()) + "\n".join(one + more for one, more in pieces) + "\n").encode()
-    never = re.compile("(?!)")
-    short = outcome(data)
+    assert outcome(data) == plain_outcome(data)
+
+
+def plain_outcome(data):
+    """What is read when every line is taken by itself, so that no run and no usual narrative is seen as one."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(mt940_fields, "_WHOLE", never)
-        assert outcome(data) == short
+        patched.setattr(mt940_fields, "_pieces", lambda text: [(f"{line}\n",) for line in text[:-1].split("\n")])
+        patched.setattr(mt940_run, "read", None)
+        patched.setattr(mt940_usual, "read", None)
+        return outcome(data)
+
+
+def told_in_all_ways(random, number):
+    words = "tien dien PD12000012345 ky 07/2026 Nguy\u1ec5n Th\u1ecb \u00c1nh NONREF x".split()
+    words += ["nha  rieng", "", *(["+84", "1+1", "so ?2", "/REMI/"] * (random.random() < 0.3))]
+    text = " ".join(random.choices(words, k=random.randint(1, 28)))
+    if random.random() < 0.5:
+        mark, code = random.choice("???<~|"), random.choice(["166", "166", "109", "020", "20"])
+        parts = [
+            f"00CHUYEN KHOAN{mark}109310",
+            f"20EREF+E2E{number}",
+            f"21KREF+K{number}",
+            f"22MREF+M{number}",
+            "23CRED+C",
+        ]
+        parts += [f"{24 + at}{'SVWZ+' if not at else ''}{text[27 * at : 27 * at + 27]}" for at in range(4)]
+        parts += ["30SAOMVNVX", f"31{number:013}", "32NGUYEN THI HOA VA CHONG LA B", "33INH", "34907"]
+        kept = [one for one in parts if random.random() < 0.8]
+        if random.random() < 0.2:
+            kept.insert(random.randrange(len(kept) + 1), random.choice(["60 va nua", "38DE1", "20EREF+E", "32H", "x"]))
+        text = "".join([code, *(f"{mark}{one}" for one in kept)])
+    first, width = random.choice([(65, 65), (65, 65), (61, 65), (60, 60), (64, 64), (27, 27), (1000, 1), (1000, 1)])
+    lines = [text[:first], *(text[at : at + width] for at in range(first, len(text), width))]
+    if random.random() < 0.3:
+        at, line = random.randrange(len(lines)), random.choice(lines)
+        cut = random.randrange(len(line) + 1)
+        lines[at] = (
+            line[:cut] + random.choice(["", " ", "\u00a0", "+", "?", "?2", "\n", "EREF+", "SVWZ+"]) + line[cut + 1 :]
+        )
+    return "\n".join(lines)
+
+
+def test_a_usual_narrative_is_read_as_any_other_and_most_of_many_kinds_are_usual():
+    random, taken = Random(940), Counter()
+    plainly = mt940_narrative.read
+    for number in range(20_000):
+        text = told_in_all_ways(random, number)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(mt940_narrative, "read", lambda _: None)
+            told = mt940_usual.read(text)
+        assert told in (None, tuple(plainly(text))), text
+        kind = "text" if text[:1].isalpha() else "subfields"
+        taken[kind, "wrapped" if "\n" in text else "one line", told is not None] += 1
+    for kind in ("text", "subfields"):
+        for width in ("wrapped", "one line"):
+            assert taken[kind, width, True] > 500
+            assert taken[kind, width, False] > 50  # so that the plain way is compared within a file too
+
+
+def test_a_file_of_many_kinds_of_entries_is_read_in_runs_as_line_by_line_wherever_its_blocks_end():
+    random, in_runs = Random(942), 0
+    for _ in range(60):
+        lines = []
+        for number in range(random.randint(1, 60)):
+            rest = random.choice(
+                ["C100,NTRFNONREF//FT", "D7,NTRFHD", "C0,NMSCHD//NONREF", "C5,NTRF//X\nNL70ABNA0987654321"]
+            )
+            if random.random() < 0.02:
+                rest = random.choice(["RC1,NTRF", "C1,00NTRF", "EC9,NTRF", "C1,5NTRF"])
+            on = random.choice(["260731", "2607310731", "2512310102"] + ["260230", "260631"] * (random.random() < 0.01))
+            lines += [
+                entry(rest if rest[-1] == "1" else f"{rest}{number}", on),
+                f":86:{told_in_all_ways(random, number)}",
+            ]
+        data = message(*lines, closing="C260731VND1,").replace("\n", random.choice(["\n", "\r\n", "\r"])).encode()
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(mt940_text, "CHUNK", random.choice([17, 100, 1000, 50_000]))
+            patched.setattr(mt940_fields, "MAX_FIELD", random.choice([600, 3000, 65_536]))
+            assert outcome(data) == plain_outcome(data)
+            try:
+                in_runs += sum(len(run) for *_, run in mt940_fields.fields(io.BytesIO(data)) if run)
+            except Unreadable:
+                continue
+    assert in_runs > 600
+
+
+@given(st.lists(st.sampled_from([0, 1, 27, 60, 61, 62, 64, 65, 66]), min_size=2, max_size=6))
+def test_lines_are_joined_one_by_one_with_a_space_after_short_ones(lengths):
+    lines = ["x" * length for length in lengths]
+    text = lines[0]
+    before = len(text) + 4 if len(text) in (60, 61) else len(text)
+    for line in lines[1:]:
+        text += line if before >= 65 else f" {line}"
+        before = len(line)
+    assert mt940_narrative.unwrapped("\n".join(lines)) == " ".join(text.split())
 
 
 def outcome(data):
@@ -547,6 +638,14 @@ def test_lines_that_are_not_plain_take_time_in_proportion_to_their_number():
     started = time.process_time()
     assert len(read(odd)) == 20_002
     assert time.process_time() - started < 6  # a look through the rest of the text at each would take a minute
+
+
+def test_a_narrative_of_many_lines_is_refused_when_it_is_longer_than_a_field_may_be():
+    long = [entry(), ":86:x", *["y" * 60] * 1100]
+    told = refusal(message(*[entry(), ":86:x"] * 100, *long, entry()))
+    assert told == "line 206: expected at most 65536 characters in :86:, got more"
+    *_, line, _ = read(message(*[entry(), ":86:x"] * 100, *long[:1070]))
+    assert len(line.narrative) > 65_000
 
 
 def test_nearly_all_lines_of_a_plain_file_go_the_short_way():
