@@ -12,12 +12,12 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import guesses, ledger, outbox, references, rivals
+from reconciliation import guesses, ledger, outbox, references, rivals, statistics
 from reconciliation.db import AdvisoryLock
 from reconciliation.lifecycle import BILL, move
 from reconciliation.unmatched import ask_about, settle_answered
 
-_BATCH = 5_000
+_BATCH = 500
 """Payments decided at once: large enough for set-based speed, small enough that locks are held briefly."""
 
 
@@ -157,7 +157,11 @@ def match(session: Session, payment_ids: Sequence[int], *, now: datetime) -> Mat
     wait_for_bills(session)
     done = Matched()
     wanted = sorted(set(payment_ids))
+    known = 0
     for start in range(0, len(wanted), _BATCH):
+        if start > 2 * known:  # what this run has written changes the plans of the rest: counted at each doubling
+            statistics.refresh(session, start)
+            known = start
         done += _match_batch(session, wanted[start : start + _BATCH], now)
     return done
 

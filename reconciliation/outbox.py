@@ -85,8 +85,11 @@ _UNSETTLED = """
 _REWRITE = f"""
     UPDATE messages m SET customer_id = s.customer_id, bill_id = s.bill_id, facts = s.facts, body = NULL,
         request_id = gen_random_uuid()
-    FROM ({_SETTLED}) s
-    WHERE m.payment_id = s.payment_id AND m.event = 'payment_recorded' AND m.state = 'queued'
+    FROM ({_SETTLED}) s CROSS JOIN LATERAL (
+        -- By the index, payment after payment: what a large load has just promised is in no statistics yet.
+        SELECT id FROM messages q WHERE q.payment_id = s.payment_id OFFSET 0
+    ) theirs
+    WHERE m.id = theirs.id AND m.event = 'payment_recorded' AND m.state = 'queued'
       AND (m.customer_id, m.bill_id, m.facts) IS DISTINCT FROM (s.customer_id, s.bill_id, s.facts)
 """  # noqa: S608 - put together from constants, here and below
 

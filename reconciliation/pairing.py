@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import business_days, corrections, ledger, matching, mismatches, references
+from reconciliation import business_days, corrections, ledger, matching, mismatches, references, statistics
 from reconciliation.lifecycle import PAYMENT, move
 from reconciliation.payments import STATEMENT_WITHIN, UNDONE, lock_sources, naming_one_bill
 from reconciliation.statements import Statement
@@ -224,6 +224,7 @@ def accept(session: Session, statement: Statement, *, callbacks: bool, now: date
     `callbacks` tells whether this bank calls back at all: if it does not, a line without a callback is no surprise.
     """
     lock_sources(session, {statement.bank})
+    statistics.refresh(session, statement.lines)
     counts = statement.kind == "statement"
     day = statement.closing_on or statement.to_on or business_days.local_day(now)
     due = business_days.end_of(business_days.after(day, CALLBACK_WITHIN if counts else STATEMENT_WITHIN))
@@ -239,6 +240,7 @@ def accept(session: Session, statement: Statement, *, callbacks: bool, now: date
     corrected = corrections.correct(session, _CORRECTED, values, by="statement", now=now)
     grown = list(session.scalars(text(_ENRICH), values))
     made = list(session.scalars(text(_NEW.format(only="" if counts else _BOOKABLE_NOTICE)), values))
+    statistics.refresh(session, len(made))
     _set_the_rest_aside(session, values)
     ledger.post(session, _CONFIRMED if counts else _NOTICED, values)
     ledger.post(session, _OUTGOING, values)
