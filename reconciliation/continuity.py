@@ -59,6 +59,9 @@ _NEIGHBOURS = """
 """
 
 
+OVERLAPS = "expected lines that no statement has shown yet"
+"""How the reason of a statement begins that is held for nothing else but its lines and its place in the chain."""
+
 # How often each line of a statement stands in one that was accepted before, the lines of its own other pages left out:
 # equal rows are counted off against each other, so that two real ones on a day don't make an overlap of three.
 _OVERLAP = """
@@ -96,7 +99,7 @@ def overlap(session: Session, statement: Statement) -> str:
         return ""
     named = ", ".join(f"{row.lines} of statement {row.statement_id}" for row in rows[:3])
     more = f" and lines of {len(rows) - 3} more" if len(rows) > 3 else ""
-    return f"expected lines that no statement has shown yet, got {named}{more}"
+    return f"{OVERLAPS}, got {named}{more}"
 
 
 def following(session: Session, statements: Sequence[Statement]) -> list[Statement]:

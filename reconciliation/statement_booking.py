@@ -1,12 +1,19 @@
-"""Booking what one file brought: its accepted statements, and those that were held only until it came."""
+"""Booking statements: those that a file brought, those that were held until it came, and one that a person accepts."""
 
 from datetime import datetime
 
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import pairing, sequence_gaps
-from reconciliation.statement_loading import Loaded, released
+from reconciliation import audit, continuity, mismatches, pairing, sequence_gaps
+from reconciliation.lifecycle import STATEMENT, move
+from reconciliation.payments import lock_sources
+from reconciliation.statement_loading import Loaded, accepted_twin, released
 from reconciliation.statements import Statement
+
+
+class NotAccepted(ValueError):
+    """A held statement can't be accepted by a person; says what was expected and what stands in the way."""
 
 
 def book(session: Session, loaded: Loaded, *, callbacks: bool, now: datetime) -> None:
@@ -25,3 +32,36 @@ def book(session: Session, loaded: Loaded, *, callbacks: bool, now: datetime) ->
                 pairing.accept(session, one, callbacks=callbacks, now=now)
     for bank, account in sorted(accounts):
         sequence_gaps.look(session, bank=bank, account=account, now=now)
+
+
+def accept_overlap(
+    session: Session, statement: Statement, *, by: str, why: str, callbacks: bool, now: datetime
+) -> None:
+    """Book a statement that is held only because its lines seem to have been shown before: a person says they are new.
+
+    Its balances must agree and follow on; raises NotAccepted when anything else speaks against it.
+    """
+    if not by.strip() or not why.strip():
+        raise NotAccepted("expected who accepts the statement and why, got neither or one of them")
+    lock_sources(session, {statement.bank})
+    session.refresh(statement, with_for_update=True)
+    if statement.state != "quarantined":
+        raise NotAccepted(f"expected a statement that is held, got one that is {statement.state}")
+    if not statement.reason.startswith(continuity.OVERLAPS) or statement.difference_minor:
+        raise NotAccepted(f"expected one held for lines shown before and nothing else, got: {statement.reason}")
+    if accepted_twin(session, statement) is not None:
+        raise NotAccepted("expected an id that no other statement bears, got one that was accepted with other lines")
+    broken = continuity.gap(session, statement)
+    if broken:
+        raise NotAccepted(broken)
+    move(session, STATEMENT, [statement.id], "accepted", by=by, why=why, now=now)
+    asked = session.scalars(
+        text("SELECT id FROM mismatches WHERE statement_id = :id AND code = 'M15' AND state <> 'resolved'"),
+        {"id": statement.id},
+    ).all()
+    mismatches.resolve(session, asked, by=by, resolution=why, now=now)
+    facts = {"why": why, "statement": statement.statement_id, "held": statement.reason}
+    audit.append(
+        session, actor=by, action="overlap_accepted", subject=f"statement:{statement.id}", facts=facts, now=now
+    )
+    book(session, Loaded(accepted=[statement.id]), callbacks=callbacks, now=now)

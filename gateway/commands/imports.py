@@ -1,4 +1,4 @@
-"""`doisoat statement list | undo | reread`: what was imported, and a person's word that takes an import back."""
+"""`doisoat statement list | undo | reread | accept`: what was imported, and a person's word on an import."""
 
 from typing import TYPE_CHECKING
 
@@ -102,6 +102,42 @@ def reread(delivery: int, by: str, why: str) -> None:
             raise click.ClickException(str(error)) from error
         bell.ring(wiring.valkey, "statements")
     click.echo(f"delivery {delivery} waits to be read")
+
+
+@click.command()
+@click.argument("number", type=click.IntRange(1))
+@_BY
+@_WHY
+def accept(number: int, by: str, why: str) -> None:
+    """Book a held statement whose lines only seem to have been shown before: a person knows that they are new."""
+    from gateway import bell, composing
+    from gateway.commands.wired import wired
+    from gateway.database import insist, transaction
+    from gateway.wiring import Wiring
+    from reconciliation import statement_booking
+    from reconciliation.statement_booking import NotAccepted
+    from reconciliation.statements import Statement
+
+    def work(wiring: Wiring) -> None:
+        with transaction(wiring.engine) as session:
+            _known(session, by)
+            statement = session.get(Statement, number)
+            if statement is None:
+                raise NotAccepted(f"expected the number of a statement that was read, got {number}")
+            bank = wiring.settings.banks.get(statement.bank)
+            callbacks = bank is not None and (bank.callbacks or bank.collects)
+            statement_booking.accept_overlap(
+                session, statement, by=by, why=why, callbacks=callbacks, now=wiring.clock()
+            )
+            composing.compose_promises(session, wiring.settings)
+
+    with wired() as wiring:
+        try:
+            insist(lambda: work(wiring))
+        except NotAccepted as error:
+            raise click.ClickException(str(error)) from error
+        bell.ring(wiring.valkey, "messages")
+    click.echo(f"statement {number} is booked")
 
 
 def _known(session: "Session", username: str) -> None:

@@ -81,6 +81,12 @@ def test_an_import_is_listed_undone_and_read_anew(run, read, rows, at_home):
         (("reread", "1", "--by", "nobody", "--why", "x"), 1, "expected the name of a person who may sign in"),
         (("undo", "999", "--by", "ketoan", "--why", "x"), 1, "expected a statement that was read, got '999'"),
         (("reread", "999", "--by", "ketoan", "--why", "x"), 1, "expected the number of a file's delivery, got 999"),
+        (
+            ("accept", "999", "--by", "ketoan", "--why", "x"),
+            1,
+            "expected the number of a statement that was read, got 999",
+        ),
+        (("accept", "1", "--by", "nobody", "--why", "x"), 1, "expected the name of a person who may sign in"),
         (("undo", "1", "--by", "ketoan"), 2, "Missing option '--why'"),
         (("undo", "1", "--why", "x"), 2, "Missing option '--by'"),
     ],
