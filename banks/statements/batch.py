@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from operator import itemgetter
 
-from banks.statements.cells import Cell
+from banks.statements.cells import Cell, packed, unpacked
 
 
 class Batch:
@@ -24,13 +24,13 @@ class Batch:
         """Return the cells of the column `at`, counted from 0."""
         return list(map(itemgetter(at), self._rows))
 
-    def text(self, at: int) -> str | None:
-        """Return the column `at` as one text, a line a cell; None where a cell is a number or holds a line end."""
+    def joined(self, at: int) -> bytes | None:
+        """Return the column `at` as one text in UTF-8, a line a cell; None where a cell is a number or has lines."""
         cells = self.column(at)
         if set(map(type, cells)) != {str}:
             return None
         joined = "\n".join(cells)  # type: ignore[arg-type]  # all are texts, as was just seen
-        return joined if joined.count("\n") == len(cells) - 1 else None
+        return packed(joined) if joined.count("\n") == len(cells) - 1 else None
 
     def part(self, start: int, end: int) -> "Batch":
         """Return the rows from `start` to before `end`."""
@@ -61,11 +61,11 @@ class FlatBatch(Batch):
 
     def column(self, at: int) -> list[Cell]:
         """Return the cells of the column `at`, counted from 0."""
-        return super().column(at) if self._rows else self.text(at).split("\n")  # type: ignore[return-value]  # as above
+        return super().column(at) if self._rows else unpacked(self.joined(at))  # type: ignore[return-value]  # as above
 
-    def text(self, at: int) -> str:
-        """Return the column `at` as one text, a line a cell."""
-        return b"\n".join(self._cells[at :: self._width]).decode()
+    def joined(self, at: int) -> bytes:
+        """Return the column `at` as one text in UTF-8, a line a cell."""
+        return b"\n".join(self._cells[at :: self._width])
 
     def squared(self, width: int) -> bool:
         """Fill short rows up to `width`; tell whether no row is longer."""

@@ -15,8 +15,12 @@ from banks.statements.layout import Layout
 
 Cell = str | int | Decimal
 """What stands in one cell; an empty one is ""."""
-_UNTIDY = ("  ", "\n ", " \n", "\t", "\r", "\v", "\f")
-_UNTIDY_BEYOND_ASCII = ("\u00a0", "\u200b", "\u202f", "\ufeff")
+_UNTIDY = tuple(bytes([mark]) for mark in b"\t\r\v\f\x1c\x1d\x1e\x1f")
+_UNTIDY_SPACES = (b"  ", b"\n ", b" \n")
+_BEYOND_ASCII = (b"\xc2", b"\xe1\x9a", b"\xe2", b"\xe3", b"\xef")
+"""How white space beyond ASCII, and the marks that `tidy` takes for it, begin in UTF-8: no Vietnamese letter does."""
+_UNTIDY_BEYOND_ASCII = re.compile(r"[^\S\x00-\x7f]|[\u200b\ufeff]")
+_SHAPE = bytes.maketrans(b"123456789", b"000000000")
 _WORD = re.compile(r"[^\W\d_]{3}")
 _NOTHING = frozenset({"", "-", "–"})
 _DAYS = {
@@ -46,19 +50,28 @@ class Amounts:
         self._places = places(currency)
         self._thousands, self._decimal = layout.thousands, layout.decimal
         thousands, decimal = re.escape(layout.thousands), re.escape(layout.decimal)
-        whole = rf"[0-9]{{1,3}}(?:{thousands}[0-9]{{3}})++|[0-9]{{1,16}}" if thousands else r"[0-9]{1,16}"
+        # Not more digits than `int` reads.
+        whole = rf"[0-9]{{1,3}}(?:{thousands}[0-9]{{3}}){{1,1000}}+|[0-9]{{1,16}}" if thousands else r"[0-9]{1,16}"
         # At most two places, or the currency's own: "1.250" must not pass for one and a quarter where "." is the mark.
         part = rf"(?:{decimal}([0-9]{{1,{max(2, self._places)}}}))?" if decimal else "()"
         self._one = re.compile(rf"([+-]?) ?({whole}){part}")
-        self._many = re.compile(rf"(?:(?:{whole})?+\n)*+")
+        self._plain = re.compile(rf"(?:{whole})?+".encode())
+        self._shapes: set[bytes] = set()
 
-    def plain(self, joined: str) -> list[int] | None:
+    def plain(self, joined: bytes) -> list[int] | None:
         """Read a column, one text with a line a cell, of amounts without sign and decimals; None when one is not."""
-        if self._places or self._many.fullmatch(joined + "\n") is None:
-            return None
-        digits = joined.encode().translate(None, self._thousands.encode()).decode().split("\n")
-        amounts = [int(text) if text else 0 for text in digits] if "" in digits else list(map(int, digits))
-        return amounts if max(amounts) < MAX_MINOR else None
+        # One digit is as good as another, so that each shape of an amount is looked at but once.
+        shapes = set(joined.translate(_SHAPE).split(b"\n"))
+        if not shapes <= self._shapes:
+            if self._places or not all(map(self._is_plain, shapes)):
+                return None
+            self._shapes |= shapes
+        digits = joined.translate(None, self._thousands.encode()).decode().split("\n")
+        return [int(text) if text else 0 for text in digits] if b"" in shapes else list(map(int, digits))
+
+    def _is_plain(self, shape: bytes) -> bool:
+        """Tell whether it is the shape of an amount that is below the largest, of which there are not many."""
+        return shape.count(b"0") < len(str(MAX_MINOR)) and self._plain.fullmatch(shape) is not None
 
     def column(self, cells: Sequence[Cell], *, signed: bool = False, minus: bool = False) -> list[int]:
         """Read a column; a sign is accepted when `signed`, or a minus that says nothing new when `minus`.
@@ -125,7 +138,7 @@ class Days:
         self._one = re.compile(f"(?:{plain})(?![0-9])")
         self._time = re.compile(_TIME)
         self._whole = re.compile(f"({self._one.pattern}{_TIME})[ \t\r\n;,|-]*")
-        self._many = re.compile(f"(?:{self._one.pattern}{_TIME}\n)++")
+        self._many = re.compile(f"(?:{self._one.pattern}{_TIME}\n)++".encode())
         lengths = {len(one) for one in layout.dates}
         # Days of one length are cut off the time behind them without looking at each.
         self._length = lengths.pop() if len(lengths) == 1 and "d/m/yyyy" not in layout.dates else 0
@@ -137,10 +150,14 @@ class Days:
         """Tell whether a cell begins with a day, whatever follows it."""
         return self._one.match(cell.lstrip()) is not None if isinstance(cell, str) else cell > 0
 
-    def regular(self, joined: str | None, cells: Sequence[Cell] = ()) -> bool:
+    def regular(self, joined: bytes | None, cells: Sequence[Cell] = ()) -> bool:
         """Tell whether a column, one text with a line a cell or else `cells`, holds a day in each cell and no more."""
         if joined is not None:
-            return self._many.fullmatch(joined + "\n") is not None
+            written = joined.split(b"\n")
+            distinct = set(written)
+            # Without a time of day there are but a few, each looked at once.
+            looked_at = b"\n".join(distinct) if len(distinct) < len(written) // 4 else joined
+            return self._many.fullmatch(looked_at + b"\n") is not None
         return str not in set(map(type, cells))
 
     def column(self, cells: Sequence[Cell], *, regular: bool = False) -> list[int]:
@@ -161,6 +178,18 @@ class Days:
             except Unreadable as error:
                 raise PlacedError(index, error.reason) from None
         return numbers
+
+    def few(self, joined: bytes) -> list[int] | None:
+        """Read a column, one text with a line a cell, of a few distinct days; None when many, or when one is none."""
+        cells = joined.split(b"\n")
+        distinct = set(cells)
+        if len(distinct) > len(cells) // 4:
+            return None
+        try:
+            numbers = {cell: self.number(cell.decode()) for cell in distinct}
+        except (Unreadable, UnicodeDecodeError):
+            return None
+        return list(map(numbers.__getitem__, cells))
 
     def within(self, text: str) -> list[date]:
         """List the days that stand anywhere in a text."""
@@ -232,15 +261,32 @@ def is_blank(cell: Cell) -> bool:
     return isinstance(cell, str) and not cell.strip()
 
 
-def texts(cells: Sequence[Cell]) -> str:
+def texts(cells: Sequence[Cell]) -> bytes:
     """Return a column of texts as one, a line a cell: no line ends within a text, no white space around it."""
-    return "\n".join(tidy(str(cell)) for cell in cells)
+    return packed("\n".join(tidy(str(cell)) for cell in cells))
 
 
-def is_tidy(joined: str) -> bool:
+def is_tidy(joined: bytes) -> bool:
     """Tell whether a column of texts, one text with a line a cell, has no white space that `tidy` would change."""
-    marks = _UNTIDY if joined.isascii() else _UNTIDY + _UNTIDY_BEYOND_ASCII
-    return not any(mark in joined for mark in marks) and joined[:1] != " " and joined[-1:] != " "
+    if any(mark in joined for mark in _UNTIDY) or joined[:1] == b" " or joined[-1:] == b" ":
+        return False
+    # Two spaces side by side first, as one search is quicker than three; empty cells make such ones too.
+    if b" " in joined and b"  " in joined.replace(b"\n", b" ") and any(marks in joined for marks in _UNTIDY_SPACES):
+        return False
+    # A search for one byte is quicker by far than one for two.
+    if joined.isascii() or not any(mark[-1:] in joined and mark in joined for mark in _BEYOND_ASCII):
+        return True
+    return _UNTIDY_BEYOND_ASCII.search(joined.decode("utf-8", "surrogatepass")) is None
+
+
+def packed(joined: str) -> bytes:
+    """Return texts, a line a text, as UTF-8; half a character, as a workbook may hold, is kept."""
+    return joined.encode("utf-8", "surrogatepass")
+
+
+def unpacked(joined: bytes) -> list[str]:
+    """Return the texts that `packed` has packed."""
+    return joined.decode("utf-8", "surrogatepass").split("\n")
 
 
 def _pieces(day: str) -> list[str]:

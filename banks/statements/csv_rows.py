@@ -21,12 +21,12 @@ from banks.statements.table import HEAD_ROWS, Sheet, read_sheets
 
 EXPECTED = "a bank's table as CSV with header words that are known"
 HEAD = 64 * 1024
-CHUNK = 128 * 1024
+CHUNK = 64 * 1024
+"""Bytes at a time: their cells still fit into a processor's nearer memory."""
 MAX_LINE = 1024 * 1024
 """Characters between two line ends, and in one row: no statement has more."""
 BATCH = 1000
 _DELIMITERS = ",;\t|"
-_MARK, _SEPARATOR = b"\x1e", b"\x1f"
 
 
 def recognise(head: bytes, layouts: Collection[Layout]) -> bool:
@@ -115,10 +115,10 @@ def _chunks(head: bytes, stream: Readable, encoding: str) -> Iterator[bytes]:
                 raise Unreadable("expected text, got a zero character", f"below line {lines + 1}")
             if len(rest) > MAX_LINE:
                 raise Unreadable(f"expected lines of at most {MAX_LINE} bytes, got a longer one", f"line {lines + 1}")
-            if b"\r" in whole:
-                whole = whole.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-            if whole and not whole.endswith(b"\n"):
-                whole += b"\n"
+            # Of bytes, and unlike text, nothing but these two ends a line.
+            parted = whole.splitlines()
+            if b"\r" in whole or (whole and not whole.endswith(b"\n")):
+                whole = b"\n".join([*parted, b""])
             whole.decode()
             # In UTF-8, every mark that stands apart from its letter begins with this byte.
             if decoder is not None or b"\xcc" in whole:
@@ -127,7 +127,7 @@ def _chunks(head: bytes, stream: Readable, encoding: str) -> Iterator[bytes]:
             name = encoding.upper().replace("-SIG", "")
             raise Unreadable(f"expected text in {name}, got bytes that are none", f"below line {lines + 1}") from None
         if whole:
-            lines += whole.count(b"\n")
+            lines += len(parted)
             yield whole
         piece = stream.read(CHUNK)
 
@@ -140,50 +140,63 @@ def _batches(chunks: Iterator[bytes], delimiter: bytes) -> Iterator[Batch]:
     """Part the text into rows, and those into batches; a row's number counts rows, as a spreadsheet shows them."""
     number = 1
     for chunk in chunks:
-        plain = _unquoted(chunk, delimiter) if b'"' in chunk else (chunk, delimiter)
-        if plain is None:
+        batch = _parted(chunk, delimiter, number)
+        if batch is None:
             # A line end or a quotation mark within a cell: from here on, the csv module reads.
             yield from _quoted(chain([chunk], chunks), delimiter.decode(), number)
             return
-        batch = _parted(*plain, number)
         yield batch
         number += len(batch)
 
 
-def _unquoted(chunk: bytes, delimiter: bytes) -> tuple[bytes, bytes] | None:
-    """Return whole lines without the quotation marks around cells, and the delimiter that stands between cells then.
+def _parted(chunk: bytes, delimiter: bytes, number: int) -> Batch | None:
+    """Part whole lines into cells; where all lines have as many, no row is made of them.
 
     None when a quotation mark does anything but enclose a cell from its first character to its last, on one line.
     """
-    parts = (b"\n" + chunk).split(b'"')
-    beside = {delimiter, b"\n"}
-    if (
-        len(parts) % 2 == 0
-        or not {one[:1] for one in parts[2::2]} <= beside
-        or not {one[-1:] for one in parts[:-2:2]} <= beside
-        or _MARK in chunk
-        or _SEPARATOR in chunk
-    ):
+    parts = chunk.split(b'"')
+    outside, quoted = b'"'.join(parts[0::2]), parts[1::2]
+    if len(parts) % 2 == 0 or b"\n" in b"".join(quoted):
         return None
-    between = _MARK.join(parts[0::2])
-    if between.count(b"\n") != chunk.count(b"\n") + 1:
-        return None
-    parts[0::2] = between.replace(delimiter, _SEPARATOR).split(_MARK)
-    return b"".join(parts)[1:], _SEPARATOR
-
-
-def _parted(chunk: bytes, delimiter: bytes, number: int) -> Batch:
-    """Part lines without quotation marks; where all have as many cells, no row is made of them."""
-    lines = chunk.count(b"\n")
-    width = chunk.count(delimiter) // lines + 1
-    cells = chunk[:-1].replace(b"\n", delimiter + b"\n" + delimiter).split(delimiter)
-    # One cell more a line, the line end, tells whether all lines have that many cells.
-    ends = cells[width :: width + 1]
+    # Each line end is a cell of its own, which tells whether all lines have as many cells.
+    ended = outside[:-1].replace(b"\n", delimiter + b"\n" + delimiter)
+    lines = (len(ended) - len(outside) + 1) // 2 + 1
+    cells = ended.split(delimiter)
+    width = outside.count(delimiter, 0, outside.index(b"\n")) + 1
     numbers = range(number, number + lines)
-    if len(cells) == lines * (width + 1) - 1 and ends.count(b"\n") == lines - 1:
+    if len(cells) == lines * (width + 1) - 1 and cells[width :: width + 1].count(b"\n") == lines - 1:
         del cells[width :: width + 1]
-        return FlatBatch(numbers, cells, width)
-    return Batch(numbers, [list(line.split(delimiter.decode())) for line in chunk[:-1].decode().split("\n")])
+        return FlatBatch(numbers, cells, width) if _filled(cells, width, quoted) else None
+    if not _filled(cells, 1, quoted):
+        return None
+    rows: list[list[Cell]] = [[]]
+    for cell in cells:
+        if cell == b"\n":
+            rows.append([])
+        else:
+            rows[-1].append(cell.decode())
+    return Batch(numbers, rows)
+
+
+def _filled(cells: list[bytes], width: int, quoted: list[bytes]) -> bool:
+    """Put what is `quoted`, row by row, in place of the cells that are nothing but a quotation mark.
+
+    False when they are not as many: then a quotation mark stands beside something else in its cell.
+    """
+    if not quoted:
+        return True
+    columns = [at for at in range(width) if b'"' in cells[at::width]]
+    across = len(columns)
+    some = [b""] * (len(cells) // width * across)
+    for index, at in enumerate(columns):
+        some[index::across] = cells[at::width]
+    if some.count(b'"') != len(quoted):
+        return False
+    following = iter(quoted)
+    some = [next(following) if cell == b'"' else cell for cell in some]
+    for index, at in enumerate(columns):
+        cells[at::width] = some[index::across]
+    return True
 
 
 def _quoted(chunks: Iterator[bytes], delimiter: str, number: int) -> Iterator[Batch]:

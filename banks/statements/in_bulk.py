@@ -11,6 +11,7 @@ from banks.records import StatementLine
 # A frozen dataclass sets its fields through a call each; these are the slots that those calls end in.
 _SET_MINOR: Callable[[Money, int], None] = Money.__dict__["minor"].__set__
 _SET_CURRENCY: Callable[[Money, str], None] = Money.__dict__["currency"].__set__
+_NEW_MONEY: Callable[[type[Money]], Money] = object.__new__
 _NEW: Callable[[type[StatementLine], Iterable[Any]], StatementLine] = tuple.__new__
 
 
@@ -19,7 +20,7 @@ def money(minors: Sequence[int], currency: str) -> list[Money]:
     check_currency(currency)
     if set(map(type, minors)) - {int}:
         raise TypeError("money is a whole number of minor units")
-    made: list[Money] = [object.__new__(Money) for _ in minors]
+    made = list(map(_NEW_MONEY, repeat(Money, len(minors))))
     deque(map(_SET_MINOR, made, minors), maxlen=0)
     deque(map(_SET_CURRENCY, made, repeat(currency)), maxlen=0)
     return made

@@ -13,11 +13,12 @@ from typing import IO, Any
 
 from banks.records import StatementLine
 from banks.statements import in_bulk
+from banks.statements.cells import unpacked
 
 HELD = 20_000
 """Lines kept in memory; more go to a nameless temporary file."""
-Columns = dict[str, list[int] | str]
-"""Field → one value a line: `entry`, `minor` and days (by their number) as lists, texts as one with a line a text."""
+Columns = dict[str, Sequence[int] | bytes]
+"""Field → one value a line: `entry`, `minor` and days (by their number), and texts as `cells.packed` has them."""
 
 
 class LineSpool:
@@ -35,22 +36,22 @@ class LineSpool:
         if self._held > HELD:
             self._file = self._file or tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
             for batch in self._batches:
-                packed = marshal.dumps(batch)
+                packed = marshal.dumps({**batch, "entry": _ends(batch["entry"])})
                 self._file.write(len(packed).to_bytes(8, "big") + packed)
             self._batches, self._held = [], 0
 
-    def lines(self, currency: str, days: Sequence[date]) -> Iterator[StatementLine]:
-        """Yield the lines in the order in which they came."""
+    def lines(self, currency: str, days: Sequence[date]) -> Iterator[Iterator[StatementLine]]:
+        """Yield the lines, batch by batch, in the order in which they came."""
         told: Sequence[date | None] = [*days, None]  # a day that is not given has the number -1
         for batch in self._columns():
             columns: dict[str, Any] = {
-                name: one.split("\n") if isinstance(one, str) else one for name, one in batch.items()
+                name: unpacked(one) if isinstance(one, bytes) else one for name, one in batch.items()
             }
             amounts = in_bulk.money(columns.pop("minor"), currency)
             for name in ("booked_on", "value_on"):
                 if name in columns:
                     columns[name] = list(map(told.__getitem__, columns[name]))
-            yield from in_bulk.lines(amounts, **columns)
+            yield in_bulk.lines(amounts, **columns)
 
     def close(self) -> None:
         """Let go of the lines and their room on disk."""
@@ -64,12 +65,19 @@ class LineSpool:
             self._file.seek(0)
             while length := self._file.read(8):
                 # Our own bytes, from a file that no one else can name: marshal is safe here and nowhere else.
-                yield marshal.loads(self._file.read(int.from_bytes(length, "big")))  # noqa: S302 - see above
+                batch = marshal.loads(self._file.read(int.from_bytes(length, "big")))  # noqa: S302 - see above
+                entries = batch["entry"]
+                yield batch | {"entry": range(*entries) if isinstance(entries, tuple) else entries}
         yield from self._batches
 
 
-def kept(values: list[int] | str, wanted: Sequence[int]) -> list[int] | str:
+def kept(values: Sequence[int] | bytes, wanted: Sequence[int]) -> list[int] | bytes:
     """Return the values of a column whose place in `wanted` is not 0."""
-    if isinstance(values, str):
-        return "\n".join(compress(values.split("\n"), wanted))
+    if isinstance(values, bytes):
+        return b"\n".join(compress(values.split(b"\n"), wanted))
     return list(compress(values, wanted))
+
+
+def _ends(entries: Sequence[int] | bytes) -> Sequence[int] | bytes:
+    """Return where a range begins and ends, as it is the one shape that marshal does not know."""
+    return (entries.start, entries.stop) if isinstance(entries, range) else entries

@@ -1,6 +1,6 @@
 """The running balance of a table, checked row by row in whichever order the rows stand: oldest or newest first."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import add, sub
 
 MAX_BREAKS = 20
@@ -13,8 +13,8 @@ class _Order:
         self.breaks: list[int] = []
         self.more = False
 
-    def compare(self, rows: Sequence[int], expected: list[int], balances: list[int]) -> None:
-        if expected == balances or self.more:
+    def compare(self, rows: Sequence[int], expected: Iterable[int], balances: list[int]) -> None:
+        if self.more or (expected := list(expected)) == balances:
             return
         broken = [row for row, one, other in zip(rows, expected, balances, strict=True) if one != other]
         room = MAX_BREAKS - len(self.breaks)
@@ -87,6 +87,6 @@ class RunningBalance:
                 return
         _, amount, balance = self._last
         before = [balance, *balances[:-1]]
-        self._oldest_first.compare(rows, list(map(add, before, minors)), balances)
-        self._newest_first.compare(rows, list(map(sub, before, [amount, *minors[:-1]])), balances)
+        self._oldest_first.compare(rows, map(add, before, minors), balances)
+        self._newest_first.compare(rows, map(sub, before, [amount, *minors[:-1]]), balances)
         self._last = (rows[-1], minors[-1], balances[-1])

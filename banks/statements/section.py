@@ -5,7 +5,7 @@ and the period, beside the account, which is part of every statement's identity.
 recognised as sent again, and a corrected one as other content under the same identity.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
 from banks.errors import Unreadable
@@ -68,13 +68,13 @@ class Section:
                 text = f"{place}: the totals say {self._money(said)} came {word}, the rows {self._money(whole)}"
                 self.fault(text.replace("came out", "went out"))
 
-    def events(self) -> Iterator[StatementEvent]:
-        """Yield the statement: head, lines, foot."""
+    def runs(self) -> Iterator[Iterable[StatementEvent]]:
+        """Yield the statement, some events at a time: head, lines, foot."""
         try:
             opened = self._opened()
-            yield opened
+            yield (opened,)
             yield from self._spool.lines(self.currency, self._days)
-            yield self._closed(opened)
+            yield (self._closed(opened),)
         finally:
             self._spool.close()
 

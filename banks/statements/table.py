@@ -6,10 +6,10 @@ reading and is named.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import groupby
+from itertools import chain, groupby
 
 from banks.errors import Unreadable
 from banks.records import StatementEvent
@@ -22,6 +22,8 @@ from banks.statements.table_rows import FieldError, RowReader
 
 HEAD_ROWS = 200
 """The header row stands within so many rows, or the sheet holds no table."""
+Run = Iterable[StatementEvent]
+"""Some events of one statement."""
 EPOCH = date(1899, 12, 30)
 """The day that Excel counts from, for every day that a payment can be of."""
 
@@ -38,11 +40,16 @@ class Sheet:
 
 def read_sheets(sheets: Iterator[Sheet], layouts: Collection[Layout], format_: str) -> Iterator[StatementEvent]:
     """Read every sheet that holds a table of one of `layouts`; raise Unreadable when none does, or naming the cell."""
+    # Events pass through here in runs, as each generator on the way of each event would take its time.
+    return chain.from_iterable(_runs(sheets, layouts, format_))
+
+
+def _runs(sheets: Iterator[Sheet], layouts: Collection[Layout], format_: str) -> Iterator[Run]:
     found = False
     for sheet in sheets:
         walk = _Walk(sheet, [one for one in layouts if re.search(one.sheet, sheet.name, re.IGNORECASE)], format_)
         try:
-            yield from walk.events()
+            yield from walk.runs()
         finally:
             walk.close()
         found = found or walk.found
@@ -59,7 +66,7 @@ class _Walk:
         self._head: list[tuple[int, list[Cell]]] = []
         self.found = False
 
-    def events(self) -> Iterator[StatementEvent]:
+    def runs(self) -> Iterator[Run]:
         """Yield the sheet's statements."""
         for batch in self._sheet.batches:
             start = 0 if self.found else self._seek(batch)
@@ -68,7 +75,7 @@ class _Walk:
             elif not self.found and len(self._head) > HEAD_ROWS:
                 return
         if self.found:
-            yield from self._section.events()
+            yield from self._section.runs()
 
     def close(self) -> None:
         """Let go of what was put by."""
@@ -143,7 +150,7 @@ class _Walk:
 
     # ── the table ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _table(self, batch: Batch) -> Iterator[StatementEvent]:
+    def _table(self, batch: Batch) -> Iterator[Run]:
         if not batch.squared(self._wide):
             self._refuse_longer(batch)
         day = self._columns["booked_on"]
@@ -162,7 +169,7 @@ class _Walk:
             yield from self._dated(batch.part(run, len(batch)))
 
     def _is_regular(self, batch: Batch, at: int) -> bool:
-        joined = batch.text(at)
+        joined = batch.joined(at)
         return self._days.regular(joined, () if joined is not None else batch.column(at))
 
     def _refuse_longer(self, batch: Batch) -> None:
@@ -179,7 +186,7 @@ class _Walk:
             return self._reader.has_money(row) and self._reader.has_words(row) and not self._starts(row, self._ends)
         return self._days.is_day(day)
 
-    def _dated(self, batch: Batch, *, regular: bool = False) -> Iterator[StatementEvent]:
+    def _dated(self, batch: Batch, *, regular: bool = False) -> Iterator[Run]:
         """Take rows that begin with a day; where they name their account, each account has its own section."""
         if "account" not in self._columns:
             self._take(batch, regular=regular)
@@ -202,7 +209,7 @@ class _Walk:
         self._section.rows += len(batch)
         self._section.take(taken)
 
-    def _other(self, number: int, row: list[Cell]) -> Iterator[StatementEvent]:
+    def _other(self, number: int, row: list[Cell]) -> Iterator[Run]:
         """Take a row of the table that does not begin with a day."""
         if not any(cell != "" for cell in row) or self._starts(row, self._ignored):
             return
@@ -225,11 +232,11 @@ class _Walk:
             raise self._refused(number, at, self._words[at], expected)
         self._check_totals(number, row)
 
-    def _turn_to(self, account: str) -> Iterator[StatementEvent]:
+    def _turn_to(self, account: str) -> Iterator[Run]:
         """Begin a section for `account` when the one in hand is another's."""
         if self._section.account and self._section.account != account:
             currency = self._section.currency
-            yield from self._section.events()
+            yield from self._section.runs()
             self._section = Section(self._layout, f"{self._format}.{self._layout.name}", self._days.days)
             self._section.currency = currency
         self._section.account = account

@@ -6,7 +6,7 @@ from itertools import compress
 from operator import mul, sub
 
 from banks.statements.batch import Batch
-from banks.statements.cells import Amounts, Cell, Days, PlacedError, is_blank, is_tidy, shown, texts, tidy
+from banks.statements.cells import Amounts, Cell, Days, PlacedError, is_blank, is_tidy, packed, shown, texts, tidy
 from banks.statements.layout import TEXTS, Layout, folded
 from banks.statements.line_spool import Columns, kept
 
@@ -71,19 +71,19 @@ class RowReader:
         """
         if self._carried:
             self._fill_down(batch.rows())
-        columns: Columns = {"entry": list(range(first, first + len(batch)))}
-        booked = self._column("booked_on", batch)
+        columns: Columns = {"entry": range(first, first + len(batch))}
         if self._shares_day:
-            parted = [self._days.split(cell) for cell in booked]
-            booked, regular = [day for day, _ in parted], False
-            columns["bank_reference"] = "\n".join(rest for _, rest in parted)
-        days = self._day_numbers("booked_on", booked, regular=regular)
+            parted = [self._days.split(cell) for cell in self._column("booked_on", batch)]
+            columns["bank_reference"] = packed("\n".join(rest for _, rest in parted))
+            days = self._placed_days("booked_on", [day for day, _ in parted])
+        else:
+            days = self._day_numbers("booked_on", batch, regular=regular)
         minors = self._minors(batch)
         if "value_on" in self._at:
-            columns["value_on"] = self._day_numbers("value_on", self._column("value_on", batch))
+            columns["value_on"] = self._day_numbers("value_on", batch)
         for name in TEXTS:
             if name in self._at and name not in columns:
-                joined = batch.text(self._at[name])
+                joined = batch.joined(self._at[name])
                 columns[name] = joined if joined is not None and is_tidy(joined) else texts(self._column(name, batch))
         balances = self._balances(batch) if "balance" in self._at and self._layout.balance_by_row else None
         if 0 not in minors:
@@ -143,7 +143,7 @@ class RowReader:
         return [None if is_blank(cell) else minor for cell, minor in zip(cells, amounts, strict=True)]
 
     def _amounts(self, name: str, batch: Batch, *, signed: bool = False, minus: bool = False) -> list[int]:
-        joined = batch.text(self._at[name])
+        joined = batch.joined(self._at[name])
         plain = self.amounts.plain(joined) if joined is not None else None
         if plain is not None:
             return plain
@@ -152,8 +152,13 @@ class RowReader:
         except PlacedError as error:
             raise FieldError(name, error.index, error.reason) from None
 
-    def _day_numbers(self, name: str, cells: Sequence[Cell], *, regular: bool = False) -> list[int]:
+    def _day_numbers(self, name: str, batch: Batch, *, regular: bool = False) -> list[int]:
         """Return the number of each day, -1 for an empty cell."""
+        joined = batch.joined(self._at[name])
+        few = self._days.few(joined) if joined is not None else None
+        return few or self._placed_days(name, self._column(name, batch), regular=regular)
+
+    def _placed_days(self, name: str, cells: Sequence[Cell], *, regular: bool = False) -> list[int]:
         given = range(len(cells)) if regular else [at for at, cell in enumerate(cells) if not is_blank(cell)]
         try:
             numbers = self._days.column(cells if regular else [cells[at] for at in given], regular=regular)
