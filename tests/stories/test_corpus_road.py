@@ -88,8 +88,10 @@ def walk(wiring: Wiring, path: Path, source: str) -> Verdict:
 def corpus_wiring(wiring: Wiring, settings: Settings) -> Iterator[Wiring]:
     """The gateway at a time when no sample is from tomorrow, with one bank per file."""
     wiring.sandbox_clock.set(LATER)
-    banks = {f"corpus_{at}": replace(settings.banks["standard"], name=f"corpus_{at}") for at in range(len(FILES))}
-    known = replace(settings, banks={**settings.banks, **banks})
+    # Whose accounts the samples are of is nowhere declared.
+    standard = replace(settings.banks["standard"], accounts=())
+    banks = {f"corpus_{at}": replace(standard, name=f"corpus_{at}") for at in range(len(FILES))}
+    known = replace(settings, banks={**settings.banks, **banks, "standard": standard})
     made = Wiring(known, wiring.database_url, wiring.valkey_url, pooled=4)
     yield made
     made.engine.dispose()
@@ -104,7 +106,8 @@ def test_every_file_comes_to_a_clear_end(
     for at, path in enumerate(FILES):
         verdict = walk(corpus_wiring, path, f"corpus_{at}" if apart else "standard")
         verdicts.append(verdict)
-        assert verdict.state in ("read", "unreadable", "known"), f"{verdict.file}: {verdict}"
+        report = "pain" in verdict.file and verdict.state == "set_aside"
+        assert report or verdict.state in ("read", "unreadable", "known"), f"{verdict.file}: {verdict}"
         if verdict.state == "unreadable":
             assert verdict.why, verdict.file
             assert not verdict.lines, "an unreadable file leaves no line behind"
