@@ -61,10 +61,13 @@ class FlatBatch(Batch):
 
     def column(self, at: int) -> list[Cell]:
         """Return the cells of the column `at`, counted from 0."""
-        return super().column(at) if self._rows else unpacked(self.joined(at))  # type: ignore[return-value]  # as above
+        return super().column(at) if self._rows else unpacked(self._flat(at))  # type: ignore[return-value]  # as above
 
-    def joined(self, at: int) -> bytes:
-        """Return the column `at` as one text in UTF-8, a line a cell."""
+    def joined(self, at: int) -> bytes | None:
+        """Return the column `at` as one text in UTF-8, a line a cell; of rows that were made, as they stand by now."""
+        return super().joined(at) if self._rows else self._flat(at)
+
+    def _flat(self, at: int) -> bytes:
         return b"\n".join(self._cells[at :: self._width])
 
     def squared(self, width: int) -> bool:

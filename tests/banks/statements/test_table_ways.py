@@ -1,15 +1,18 @@
 """The quick ways through a table of text beside the plain one: the csv module's rows, each cell looked at alone."""
 
+import io
 from collections import Counter
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from banks import statements
 from banks.errors import Unreadable
 from banks.statements import csv_rows, table_rows
 from banks.statements.batch import FlatBatch
 from banks.statements.cells import Amounts, Days, is_tidy, tidy
+from banks.statements.layout_declared import layout_from
 from tests.banks.statements.table_files import MB, as_csv, read
 
 AMOUNT = ["", "0", "1", "999", "12,345", "1,234,567", "999,999,999,999,999", "000,000"]
@@ -100,3 +103,19 @@ def test_the_quick_ways_and_the_plain_one_agree_and_the_quick_ones_are_taken():
 @settings(deadline=None, max_examples=300, derandomize=True)
 def test_a_tidy_column_is_one_that_tidying_leaves_alone(cells):
     assert is_tidy("\n".join(cells).encode()) == all(tidy(cell) == cell for cell in cells)
+
+
+@pytest.mark.parametrize("carried", [["narrative"], ["narrative", "bank_reference"], ["booked_on", "narrative"]])
+def test_a_cell_merged_downwards_is_filled_however_far_down_the_file(carried):
+    columns = {"booked_on": "Ngày", "debit": "Nợ", "credit": "Có", "narrative": "Diễn giải", "bank_reference": "Số"}
+    told = {"dates": ["dd/mm/yyyy"], "thousands": ".", "account": "150", "carried": carried, "columns": columns}
+    layout = layout_from(told)
+    rows = [
+        f"18/11/2026;;{number + 1};{'' if number % 2 else f'memo {number}'};{'' if number % 2 else f'R{number}'}"
+        for number in range(8_000)
+    ]
+    data = "\n".join([";".join(columns.values()), *rows]).encode()
+    _, *lines, _ = statements.read(io.BytesIO(data), own=statements.tables((layout,)))
+    assert [line.narrative for line in lines] == [f"memo {number - number % 2}" for number in range(8_000)]
+    if "bank_reference" in carried:
+        assert {line.bank_reference for line in lines} == {f"R{number}" for number in range(0, 8_000, 2)}
