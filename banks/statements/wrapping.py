@@ -1,15 +1,17 @@
 """What a statement file may be wrapped in: gzip, zip, OpenPGP, one inside the other; unwrapped as a stream, bounded.
 
-A wrapper says how large its content is, or does not, and may lie: what comes out is counted as it comes, and a content
-out of all proportion to its wrapper is refused before it is read to its end.
+A wrapper says how large its content is, or does not, and may lie: what comes out of each is counted as it comes, and
+content out of all proportion to the file that came, however many wrappers deep, is refused before it is read further.
 """
 
+import lzma
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -57,37 +59,82 @@ class Rejoined:
         return piece
 
 
-def parts(stream: Readable, keys: OpenPgpKeys | None = None, level: int = 0) -> Iterator[Part]:
+def parts(stream: Readable, keys: OpenPgpKeys | None = None) -> Iterator[Part]:
     """Yield what `stream` holds once unwrapped: itself, or the files inside, each read before the next is asked for.
 
     An XLSX workbook is a zip too and is yielded as it stands. Raise Unreadable for a wrapper that is broken, locked or
-    out of all proportion.
+    out of all proportion, and for a file in the clear where `keys` declare who must have signed it.
     """
+    measured = _Measured(stream)
+    return _unwrapped(measured, keys or OpenPgpKeys(), measured, level=0, signed=False)
+
+
+class _Measured:
+    """The file that came, the bytes taken of it counted, and beside them those that each level of wrappers gave."""
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+        self._taken = 0
+        self._given = [0] * _MAX_LEVELS
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes; b"" at the end."""
+        piece = self._stream.read(size)
+        self._taken += len(piece)
+        return piece
+
+    @property
+    def bearable(self) -> int:
+        """Bytes that what has been taken may unfold into."""
+        return min(MAX_BYTES, max(_FREE, _RATIO * self._taken))
+
+    def give(self, level: int, size: int) -> None:
+        """Count `size` bytes more that wrappers at `level` gave; raise Unreadable when it is a bomb."""
+        self._given[level] += size
+        self.check(self._given[level])
+
+    def check(self, given: int) -> None:
+        """Raise Unreadable when `given` bytes are more than any statement shrinks to what was taken."""
+        if given > self.bearable:
+            raise Unreadable(
+                f"expected a statement, got a wrapper that unfolds {self._taken} bytes into {given} and more"
+            )
+
+
+def _unwrapped(stream: Readable, keys: OpenPgpKeys, measured: _Measured, *, level: int, signed: bool) -> Iterator[Part]:
+    """Yield the parts of `stream`, which stands `level` wrappers deep; `signed`: one of them was signed as declared."""
     seen = Rejoined(stream, HEAD)
     is_zip = seen.head.startswith((b"PK\x03\x04", b"PK\x05\x06"))
     is_gzip, is_pgp = seen.head.startswith(b"\x1f\x8b"), openpgp.is_message(seen.head)
     if not (is_zip or is_gzip or is_pgp):
+        _expect_signed(keys, signed=signed)
         yield Part("", seen)
     elif level == _MAX_LEVELS:
         raise Unreadable(f"expected at most {_MAX_LEVELS} wrappers around a file, got more")
     elif is_gzip:
-        yield from parts(_Inflated(seen), keys, level + 1)
+        inflated = _Inflated(seen, partial(measured.give, level))
+        yield from _unwrapped(inflated, keys, measured, level=level + 1, signed=signed)
     elif is_zip:
         with _spooled(seen) as archive:
-            yield from _zipped(archive, keys, level + 1)
+            yield from _zipped(archive, keys, measured, level=level, signed=signed)
     else:
-        with _decrypted(seen, keys or OpenPgpKeys()) as content:
-            yield from parts(content, keys, level + 1)
+        with _decrypted(seen, keys, measured) as content:
+            # No message opens that none of the declared signers has signed.
+            yield from _unwrapped(content, keys, measured, level=level + 1, signed=True)
+
+
+def _expect_signed(keys: OpenPgpKeys, *, signed: bool) -> None:
+    if keys.signers and not signed:
+        raise Unreadable("expected a file signed by the bank's OpenPGP key, got one in the clear")
 
 
 class _Inflated:
     """The content of a gzip stream, member after member, its checksums proven by zlib."""
 
-    def __init__(self, source: Readable) -> None:
-        self._source = source
+    def __init__(self, source: Readable, give: Callable[[int], None]) -> None:
+        self._source, self._give = source, give
         self._inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
         self._rest = b""
-        self._taken = self._given = 0
         self._ended = False
 
     def read(self, size: int = -1, /) -> bytes:
@@ -96,11 +143,9 @@ class _Inflated:
         while not self._ended:
             if not self._rest:
                 self._rest = self._source.read(_PIECE)
-                self._taken += len(self._rest)
             piece = self._inflate(wanted)
             if piece:
-                self._given += len(piece)
-                check_ratio(self._given, self._taken)
+                self._give(len(piece))
                 return piece
         return b""
 
@@ -111,7 +156,6 @@ class _Inflated:
             if not self._rest:
                 self._ended = not (more := self._source.read(_PIECE))
                 self._rest = more
-                self._taken += len(more)
                 return b""
             self._inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
         elif not self._rest and not self._inflater.unconsumed_tail:
@@ -124,32 +168,28 @@ class _Inflated:
         return piece
 
 
-def check_ratio(given: int, taken: int) -> None:
-    """Raise Unreadable when `given` bytes came out of `taken`, more than any statement shrinks."""
-    if given > MAX_BYTES or (given > _FREE and given > _RATIO * taken):
-        raise Unreadable(f"expected a statement, got a wrapper that unfolds {taken} bytes into {given} and more")
-
-
-def _zipped(archive: IO[bytes], keys: OpenPgpKeys | None, level: int) -> Iterator[Part]:
+def _zipped(archive: IO[bytes], keys: OpenPgpKeys, measured: _Measured, *, level: int, signed: bool) -> Iterator[Part]:
     with _whole_zip():
         opened = zipfile.ZipFile(archive)
     listed = opened.infolist()
     if not all(one.filename for one in listed):
         raise Unreadable("expected a whole zip file, got: a file without a name")
     if any(one.filename == "xl/workbook.xml" for one in listed):
+        _expect_signed(keys, signed=signed)
         archive.seek(0)
         yield Part("", archive)
         return
     files = [one for one in listed if not one.is_dir() and not one.filename.startswith("__MACOSX/")]
     if not 1 <= len(files) <= MAX_FILES:
         raise Unreadable(f"expected a zip of 1 to {MAX_FILES} files, got {len(files)}")
-    check_ratio(sum(one.file_size for one in files), archive.seek(0, 2))
+    measured.check(sum(one.file_size for one in files))
     for one in files:
         if one.flag_bits & 1:
             raise Unreadable("expected a zip without a password, got a locked one", shown(one.filename))
         with _whole_zip():
             member = opened.open(one)
-        for inner in parts(_Member(member, one.compress_size), keys, level):
+        content = _Member(member, partial(measured.give, level))
+        for inner in _unwrapped(content, keys, measured, level=level + 1, signed=signed):
             yield Part(inner.name or one.filename, inner.stream)
 
 
@@ -157,22 +197,29 @@ def _zipped(archive: IO[bytes], keys: OpenPgpKeys | None, level: int) -> Iterato
 def _whole_zip() -> Iterator[None]:
     try:
         yield
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error, ValueError, OSError) as error:
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        EOFError,
+        zlib.error,
+        lzma.LZMAError,
+        ValueError,
+        OSError,
+    ) as error:
         raise Unreadable(f"expected a whole zip file, got: {ascii(str(error))[1:-1][:120] or 'its end'}") from None
 
 
 class _Member:
-    """A file inside a zip; it is held to the proportion that its archive promised, and proven by its checksum."""
+    """A file inside a zip, proven by its checksum; the zip gives at most the bytes that it declares."""
 
-    def __init__(self, member: Readable, packed: int) -> None:
-        self._member, self._packed, self._given = member, packed, 0
+    def __init__(self, member: Readable, give: Callable[[int], None]) -> None:
+        self._member, self._give = member, give
 
     def read(self, size: int = -1, /) -> bytes:
         """Return up to `size` bytes (at most 64 KiB at once); raise Unreadable where the zip is broken or a bomb."""
         with _whole_zip():
             piece = self._member.read(_PIECE if size < 0 else min(size, _PIECE))
-        self._given += len(piece)
-        check_ratio(self._given, self._packed)
+        self._give(len(piece))
         return piece
 
 
@@ -197,13 +244,13 @@ def _copy(stream: Readable, target: IO[bytes]) -> None:
         target.write(piece)
 
 
-def _decrypted(stream: Readable, keys: OpenPgpKeys) -> IO[bytes]:
+def _decrypted(stream: Readable, keys: OpenPgpKeys, measured: _Measured) -> IO[bytes]:
     """Open the message; its clear content has no name on disk when this returns, and no room once it is closed."""
     with tempfile.TemporaryDirectory(prefix="doisoat-pgp-") as folder:
         source, target = Path(folder) / "message", Path(folder) / "content"
         with source.open("wb") as kept:
             _copy(stream, kept)
-        openpgp.decrypt(source, target, keys, max_bytes=MAX_BYTES)
+        openpgp.decrypt(source, target, keys, max_bytes=measured.bearable)
         return target.open("rb")
 
 

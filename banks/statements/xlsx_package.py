@@ -3,6 +3,7 @@
 Nothing outside the zip is ever followed: a sheet that lies elsewhere is none, other links are not looked at.
 """
 
+import lzma
 import posixpath
 import re
 import tempfile
@@ -120,7 +121,16 @@ def whole() -> Iterator[None]:
     """Turn what the zip library raises for a broken zip into Unreadable."""
     try:
         yield
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error, ValueError, OSError, KeyError) as error:
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        EOFError,
+        zlib.error,
+        lzma.LZMAError,
+        ValueError,
+        OSError,
+        KeyError,
+    ) as error:
         said = ascii(str(error))[1:-1][:120] or "its end"
         raise Unreadable(f"expected a whole XLSX workbook, got: {said}") from None
 

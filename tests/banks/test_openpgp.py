@@ -1,6 +1,8 @@
 """OpenPGP messages are told by their first bytes, opened with our key, and believed only when signed as declared."""
 
+import gzip
 import io
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,34 @@ def test_with_signers_declared_only_theirs_will_do():
     for forged in (message(by=STRANGER), message()):
         with pytest.raises(Unreadable, match="sign"):
             read(forged, keys(OURS, signers=[BANK]))
+
+
+def zipped(name, data):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(name, data)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [BARE, gzip.compress(BARE), zipped("SK.xml", BARE), zipped("xl/workbook.xml", b"<workbook/>")],
+    ids=["bare", "gzip", "zip", "workbook"],
+)
+def test_with_signers_declared_a_file_in_the_clear_is_refused(data):
+    with pytest.raises(Unreadable, match="expected a file signed by the bank's OpenPGP key, got one in the clear"):
+        read(data, keys(OURS, signers=[BANK]))
+
+
+def test_a_signed_message_counts_wherever_it_stands_among_the_wrappers():
+    packed = gzip.compress(zipped("SK.xml.pgp", message(by=BANK)))
+    assert read(packed, keys(OURS, signers=[BANK])) == EVENTS
+
+
+def test_a_signed_message_may_hold_a_zip_of_a_gzip():
+    data = zipped("SK.xml.gz", gzip.compress(BARE))
+    sealed = bytes(encrypt(data, [OURS.extract_certificate()], BANK.signer()))
+    assert read(sealed, keys(OURS, signers=[BANK])) == EVENTS
 
 
 def test_without_a_key_the_refusal_says_which_secret_is_missing():

@@ -48,7 +48,8 @@ def samples(name: str) -> list[bytes]:
     """Return the whole files of a format: ours, and the public ones where they lie beside the project."""
     if name == "wrapped":
         bare = samples("camt")[:4]
-        return [*map(gzip.compress, bare), *(_zip(one) for one in bare)]
+        methods = (zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2)
+        return [*map(gzip.compress, bare), *(_zip(one, method) for method in methods for one in bare)]
     if name == "napas":
         return [made(detail(1), detail(2), end="\n"), made(detail(1, RRC="0117"), detail(2, MTI="0420")), made()]
     if name == "xlsx":
@@ -59,9 +60,9 @@ def samples(name: str) -> list[bytes]:
     return [data for path in found if len(data := path.read_bytes()) <= 60_000]
 
 
-def _zip(data: bytes) -> bytes:
+def _zip(data: bytes, method: int) -> bytes:
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(out, "w", method) as archive:
         archive.writestr("SK.xml", data)
     return out.getvalue()
 

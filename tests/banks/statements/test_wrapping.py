@@ -49,10 +49,22 @@ def refusal(data):
         gzip.compress(BARE) + bytes(512),
         zipped(("SK2611.xml", BARE)),
         zipped(("SK2611.xml", BARE), method=zipfile.ZIP_STORED),
+        zipped(("SK2611.xml", BARE), method=zipfile.ZIP_LZMA),
+        zipped(("SK2611.xml", BARE), method=zipfile.ZIP_BZIP2),
         zipped(("thư mục/", b""), ("__MACOSX/._SK2611.xml", b"\0\5\26\7"), ("thư mục/SK2611.xml", BARE)),
         gzip.compress(zipped(("SK2611.xml.gz", gzip.compress(BARE)))),
     ],
-    ids=["gzip", "gzip of two members", "gzip, padded", "zip", "zip, stored", "zip with folders", "three deep"],
+    ids=[
+        "gzip",
+        "gzip of two members",
+        "gzip, padded",
+        "zip",
+        "zip, stored",
+        "zip, LZMA",
+        "zip, BZIP2",
+        "zip with folders",
+        "three deep",
+    ],
 )
 def test_a_wrapped_file_reads_like_the_bare_one(wrapped):
     assert read(wrapped) == EVENTS
@@ -90,6 +102,15 @@ def test_a_zip_with_another_checksum_is_refused():
     data[300] ^= 1
     with pytest.raises(Unreadable):
         read(bytes(data))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2], ids=["LZMA", "BZIP2"])
+@pytest.mark.parametrize("inside", ["SK2611.xml", "xl/workbook.xml"], ids=["statement", "workbook"])
+def test_a_zip_whose_packed_content_is_broken_is_refused(method, inside):
+    data = bytearray(zipped((inside, BARE), ("xl/_rels/workbook.xml.rels", BARE), method=method))
+    for at in range(60, 300, 7):
+        data[at] ^= 0xFF
+    assert "expected a whole" in refusal(bytes(data))
 
 
 def test_a_locked_zip_is_refused():
@@ -132,6 +153,25 @@ def test_a_gzip_bomb_is_stopped_by_its_proportion():
     with pytest.raises(Unreadable, match=r"unfolds [0-9]{5} bytes into"):
         given.extend(len(piece) for piece in iter(lambda: part.stream.read(65536), b""))
     assert sum(given) < 20 * len(ZEROS)
+
+
+def drained(data):
+    return sum(len(piece) for part in wrapping.parts(io.BytesIO(data)) for piece in iter(part.stream.read, b""))
+
+
+@pytest.mark.parametrize("outer", [gzip.compress, lambda data: zipped(("1.gz", data))], ids=["gzip", "zip"])
+def test_wrappers_in_one_another_do_not_multiply_what_one_may_unfold(outer):
+    inner = gzip.compress(BARE) + gzip.compress(b" " * 5_000) * 3_000
+    assert drained(inner) > 15_000_000  # so the inner one alone is within its proportion
+    with pytest.raises(Unreadable, match="unfolds"):
+        drained(outer(inner))
+
+
+def test_the_files_of_a_zip_are_weighed_together():
+    member = gzip.compress(BARE) + gzip.compress(b" " * 60_000) * 50
+    assert drained(zipped(("1.gz", member))) > 3_000_000
+    with pytest.raises(Unreadable, match="unfolds"):
+        drained(zipped(*((f"{number}.gz", member) for number in range(50))))
 
 
 def test_a_zip_bomb_is_refused_by_what_it_declares():
