@@ -73,6 +73,7 @@ def only_one(home: Path) -> Iterator[None]:
 def serve_web(settings: Settings) -> None:
     """Serve the web application until told to stop; blocking threads, one request each."""
     check_port(settings.host, settings.port)
+    _count_together(settings.home)
     Granian(
         "wsgi:app",
         address=settings.host,
@@ -86,6 +87,15 @@ def serve_web(settings: Settings) -> None:
         workers_kill_timeout=5,  # one that is told to stop while it still starts does not hear it
         log_level=LogLevels.warning,
     ).serve()
+
+
+def _count_together(home: Path) -> None:
+    """Let the web's processes keep their figures in one folder, so that whichever is asked tells those of all."""
+    folder = home / "run" / "metrics"
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.db"):
+        old.unlink()
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # read by the library when a worker process imports it
 
 
 def run_worker(queue: str) -> None:

@@ -27,7 +27,8 @@ from gateway.setting_kinds import DECLARED, Kind, Private
 Declaration = TypeVar("Declaration")
 
 _ELSEWHERE = frozenset({"DOISOAT_CONFIG"})
-_ELSEWHERE_PREFIXES = ("DOISOAT_SECRET_", "DOISOAT_TEST_")
+_ELSEWHERE_PREFIXES = ("DOISOAT_SECRET_", "DOISOAT_TEST_", "DOISOAT_CHAOS_", "DOISOAT_MUTATION", "DOISOAT_CORPUS")
+"""What secrets are given by, and what the tests are steered by."""
 _BANK_NAME = re.compile(r"[a-z][a-z0-9_]{1,31}", re.ASCII)
 
 

@@ -5,12 +5,14 @@ all. They share nothing but the wiring.
 """
 
 import logging
+import os
 from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, redirect, request
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
@@ -104,7 +106,16 @@ def _health(app: Flask, wiring: Wiring) -> None:
     def metrics() -> Response:
         if not _may_measure(wiring):
             return Response("from this machine, or with the metrics token\n", 403, mimetype="text/plain")
-        return Response(generate_latest() + link_metrics.written(wiring), content_type=CONTENT_TYPE_LATEST)
+        return Response(_figures() + link_metrics.written(wiring), content_type=CONTENT_TYPE_LATEST)
+
+
+def _figures() -> bytes:
+    """Return the figures of all web processes, where they keep them together, else of this one."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest()
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the package leaves this one untyped
+    return generate_latest(registry)
 
 
 def _may_measure(wiring: Wiring) -> bool:

@@ -184,3 +184,31 @@ def test_the_wallet_hears_what_its_form_knows(
     assert count("SELECT count(*) FROM deliveries WHERE state = 'read'") == 4
     assert count("SELECT count(*) FROM payments") == 4, "money that moved is kept, whatever the answer was"
     all_hold()
+
+
+def test_whichever_process_is_asked_the_figures_are_those_of_all(
+    web: httpx.Client, issue: Issue, sign: Callable[..., Signed]
+) -> None:
+    bill = issue(3)[0]
+    calls = [sign(bill, reference=f"FT{number}") for number in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda one: called(web, one), calls)) == {200}
+    told = {figure(web) for _ in range(12)}
+    assert told == {24.0}
+
+
+def alone(web: httpx.Client) -> httpx.Client:
+    """Return a client with a connection of its own, which either process may get."""
+    return httpx.Client(base_url=web.base_url, trust_env=False, timeout=30)
+
+
+def called(web: httpx.Client, signed: Signed) -> int:
+    with alone(web) as client:
+        return post(client, signed).status_code
+
+
+def figure(web: httpx.Client) -> float:
+    with alone(web) as client:
+        lines = client.get("/metrics").text.splitlines()
+    ours = [line for line in lines if line.startswith("doisoat_callbacks_total{") and 'status="200"' in line]
+    return sum(float(line.split()[-1]) for line in ours)
