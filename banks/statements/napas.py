@@ -7,7 +7,8 @@
 TC lists what NAPAS settled, SL what the two sides see differently, XL how differences were handled; the file's name
 tells which, its content only whether everything agrees. F4 counts hundredths of a đồng, F49 704 is VND. RRC 0000: both
 sides agree, 0115: only NAPAS has the transaction, 0117: only we have it. A checksum covers the line up to and including
-its tag; how it is keyed is a matter between NAPAS and its member, so it is handed in.
+its tag, and ends it; how it is keyed is a matter between NAPAS and its member, so it is handed in. The line HR has
+none: the member and the day of a file are as believable as the way it came.
 
 Source: files of members as public code reads and writes them; NAPAS publishes no layout.
 """
@@ -30,7 +31,7 @@ MAX_LINE = 8 * 1024
 MAX_FAULTS = 20
 _PIECE = 64 * 1024
 _FIELD = re.compile(r"\[([A-Z0-9]{2,10})\]([^\[]*)", re.ASCII)
-_DIGEST = re.compile(r"[0-9a-fA-F]{32}", re.ASCII)
+_DIGEST = re.compile(rb"[0-9a-fA-F]{32}")
 _INCOMING, _REVERSED = frozenset({"0200", "0210"}), frozenset({"0400", "0410", "0420", "0430"})
 _AGREED, _ONLY_NAPAS, _ONLY_US = "0000", "0115", "0117"
 _VND = "704"
@@ -71,7 +72,7 @@ def read(stream: Readable, proven_by: Checksum | None = None) -> Iterator[Statem
         if file is not None and file.ended:
             raise Unreadable("expected nothing behind the trailer, got another line", f"line {number}")
         fields = _fields(raw, raw[:2].decode("ascii", "replace"), number)
-        _check(raw, fields, number, proven_by)
+        _check(raw, number, proven_by)
         if file is None:
             file = _File(f"{name}-{_kind(fields)}", day)
             yield StatementOpened(
@@ -211,16 +212,17 @@ def _fields(raw: bytes, kind: str, number: int) -> dict[str, str]:
     return fields
 
 
-def _check(raw: bytes, fields: dict[str, str], number: int, proven_by: Checksum | None) -> None:
+def _check(raw: bytes, number: int, proven_by: Checksum | None) -> None:
     tag = "CSF" if raw.startswith(b"TR") else "CSR"
     place = f"line {number}, {tag}"
-    said = fields.get(tag, "").strip()
-    if not _DIGEST.fullmatch(said):
-        raise Unreadable("expected a checksum of 32 hex digits", place)
-    if proven_by is not None:
-        covered = raw[: raw.index(f"[{tag}]".encode()) + len(tag) + 2]
-        if not hmac.compare_digest(proven_by(covered).lower(), said.lower()):
-            raise Unreadable("expected the checksum of this line by our key, got another one", place)
+    before, mark, said = raw.partition(f"[{tag}]".encode())
+    # Whatever stood behind the digits would be covered by nothing.
+    if not _DIGEST.fullmatch(said.strip()):
+        raise Unreadable("expected a checksum of 32 hex digits at the end of the line", place)
+    if proven_by is not None and not hmac.compare_digest(
+        proven_by(before + mark).lower().encode(), said.strip().lower()
+    ):
+        raise Unreadable("expected the checksum of this line by our key, got another one", place)
 
 
 def _field(fields: dict[str, str], tag: str, number: int, missing: str | None = None) -> str:

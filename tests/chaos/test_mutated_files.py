@@ -23,7 +23,6 @@ from banks.money import Money
 from banks.records import DebitOutcome, ReportClosed, ReportOpened, StatementClosed, StatementLine, StatementOpened
 from tests.banks.statements.table_files import MB, as_xlsx, excel
 from tests.banks.statements.test_corpus import FOLDER
-from tests.banks.statements.test_napas import detail, made
 from tests.chaos.mutations import mutated
 
 COUNT = int(os.environ.get("DOISOAT_MUTATIONS") or (50_000 if os.environ.get("CHAOS_CAMPAIGN") else 400))
@@ -50,8 +49,6 @@ def samples(name: str) -> list[bytes]:
         bare = samples("camt")[:4]
         methods = (zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2)
         return [*map(gzip.compress, bare), *(_zip(one, method) for method in methods for one in bare)]
-    if name == "napas":
-        return [made(detail(1), detail(2), end="\n"), made(detail(1, RRC="0117"), detail(2, MTI="0420")), made()]
     if name == "xlsx":
         return [excel(MB), as_xlsx(MB), excel(MB, prefix="x", gap="\n ")]
     found = [path for path in sorted(OWN.rglob("*")) if path.is_file() and _format_of(path) == name]

@@ -3,6 +3,7 @@
 import hashlib
 import io
 from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from banks.records import StatementClosed, StatementKind, StatementLine, Stateme
 from banks.statements import napas
 
 KEY = "sandbox-key-of-no-use-elsewhere"
+CORPUS = Path(__file__).parents[2] / "corpus" / "napas"
 PROVEN_BY = napas.checksum("md5-suffix", KEY)
 
 
@@ -151,6 +153,47 @@ def test_a_scheme_nobody_knows():
 )
 def test_what_is_refused(data, said):
     assert said in refusal(data)
+
+
+@pytest.mark.parametrize(
+    ("name", "amounts", "faults"),
+    [("settled", [844_961, 844_962, -844_963], 0), ("differences", [844_961], 2)],
+)
+def test_kept_files_are_read(name, amounts, faults):
+    opened, *lines, closed = read((CORPUS / f"{name}.napas.txt").read_bytes())
+    assert opened.id == f"971003-20261118-{'SL' if faults else 'TC'}"
+    assert [line.amount.minor for line in lines] == amounts
+    assert len(closed.faults) == faults
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("amount-changed", "line 3, CSR: expected the checksum of this line by our key, got another one"),
+        ("tags-behind-checksum", "line 3, CSR: expected a checksum of 32 hex digits at the end of the line"),
+        ("cut-off", "line 4: expected a trailer TR at the end, got none: the file is cut off"),
+    ],
+)
+def test_kept_files_are_refused(name, said):
+    assert refusal((CORPUS / f"unreadable-{name}.napas.txt").read_bytes()) == said
+
+
+def test_every_kept_file_has_its_verdict():
+    names = {path.name.removesuffix(".napas.txt") for path in CORPUS.iterdir()}
+    refused = {f"unreadable-{name}" for name in ("amount-changed", "tags-behind-checksum", "cut-off")}
+    assert names == {"settled", "differences"} | refused
+
+
+@pytest.mark.parametrize("proven_by", [PROVEN_BY, None], ids=["keyed", "unkeyed"])
+def test_what_stands_behind_a_checksum_is_never_read(proven_by):
+    for line in (detail() + "[RSV3]more", trailer(1) + "[NOT2]1"):
+        data = made(detail()).replace(line.partition("[RSV3]")[0].partition("[NOT2]")[0].encode(), line.encode())
+        with pytest.raises(Unreadable, match="at the end of the line"):
+            read(data, proven_by)
+
+
+def test_white_space_behind_a_checksum_is_none():
+    assert read(made(detail() + "  ")) == read(made(detail()))
 
 
 def test_no_account_stands_in_a_refusal():
