@@ -85,15 +85,28 @@ def row_of(element: xml.Element, shared: SharedTexts) -> list[Cell]:
         if not before < at < MAX_COLUMNS:
             raise misplaced()
         kind = str(cell.get("t", ""))
-        value = next((child.text or "" for child in cell.iterchildren("{*}v")), "")
         try:
-            found = rich_text(cell) if kind == "inlineStr" else value_of(kind, value, shared) if value else ""
+            found = _held(cell, kind, shared)
         except Unreadable as error:
             raise CellError(at, error.reason) from None
         if found != "":
             row.extend([""] * (at - len(row)))
             row.append(found)
     return row
+
+
+def _held(cell: xml.Element, kind: str, shared: SharedTexts) -> Cell:
+    """Return what a cell of any form holds; raise Unreadable for a formula whose value is not in the file."""
+    value = next((child.text or "" for child in cell.iterchildren("{*}v")), None)
+    if value:
+        return value_of(kind, value, shared)
+    inline = next(cell.iterchildren("{*}is"), None)
+    if inline is not None:
+        return rich_text(inline)
+    # The library that wrote it counts nothing, and no one knows the amount. An empty text is a value all the same.
+    if next(cell.iterchildren("{*}f"), None) is not None and (kind != "str" or value is None):
+        raise Unreadable("expected the value of a formula, got none: open the workbook in Excel and save it again")
+    return ""
 
 
 def _number(value: str) -> int | Decimal:

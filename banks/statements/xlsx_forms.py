@@ -14,7 +14,8 @@ from banks.statements.cells import Cell
 from banks.statements.xlsx_cells import COLUMNS, CellError, put, value_of, values_of
 from banks.statements.xlsx_texts import TEXT, SharedTexts, clear
 
-_FORMULA = r"(?:<f(?: [^<>]*+)?>[^<]*+</f>)?+"
+_FORMULA = r"(?:<f(?: [^<>]*+)?>[^<]*+</f>(?!<v></v>))?+"
+"""A formula, if any; one whose value is not in the file is left to the plain way, which refuses it."""
 _STYLE = r'(?: s="[0-9]++")?+'
 _CELL = (
     rf'<c r="[A-Z]{{1,3}}[0-9]{{1,7}}"{_STYLE}(?: t="[a-zA-Z]++")?+'

@@ -100,6 +100,10 @@ def test_numbers_are_exact(value, minor):
         ('<c r="E3" t="inlineStr"><is><t>1.000</t></is></c>', "sheet 1, E3 (Phát sinh có): expected an amount such as"),
         ('<c r="A3"><v>1</v></c>', "sheet 1, row 3: expected each cell to the right of the one before"),
         ('<c r="XFD3"><v>1</v></c>', "sheet 1, row 3: expected each cell to the right of the one before"),
+        ('<c r="E3"><f>SUM(E1:E2)</f></c>', "sheet 1, E3: expected the value of a formula, got none"),
+        ('<c r="E3"><f>SUM(E1:E2)</f><v></v></c>', "sheet 1, E3: expected the value of a formula, got none"),
+        ('<c r="E3"><f t="shared" si="0"/><v/></c>', "sheet 1, E3: expected the value of a formula, got none"),
+        ('<c r="E3" t="str"><f>A1</f></c>', "sheet 1, E3: expected the value of a formula, got none"),
         ('<c r="E3"><v>&bad;</v></c>', ""),
         ('<c r="E3"><v>1</w></c>', ""),
     ],
@@ -113,6 +117,9 @@ def test_formulas_rich_texts_and_escapes():
     assert parts(one_cell('<c r="E3" t="s"><v>0</v></c>', shared=shared))[1][0].amount == dong(1250)
     assert parts(one_cell('<c r="E3"><f>SUM(E1:E2)</f><v>7</v></c>'))[1][0].amount == dong(7)
     assert parts(one_cell('<c r="E3" t="str"><f>"7"</f><v>7</v></c>'))[1][0].amount == dong(7)
+    assert parts(one_cell('<c r="D3" t="str"><f>IF(A1,"",1)</f><v></v></c><c r="E3"><v>7</v></c>'))[1][
+        0
+    ].amount == dong(7)
     inline = '<c r="E3" t="inlineStr"><is><r><t>&#49;</t></r><r><t>_x0030_</t></r></is></c>'
     assert parts(one_cell(inline))[1][0].amount == dong(10)
     assert parts(one_cell('<c r="E3"><v>7</v></c><!-- <c r="F3"/> -->'))[1][0].amount == dong(7)
@@ -150,6 +157,7 @@ def test_rows_out_of_order_are_refused():
 VALUE = st.one_of(
     st.integers(0, 10**9).map(lambda n: f"<v>{n}</v>"),
     st.sampled_from(["<v>1.5</v>", "<v></v>", "<v/>", "", "<f>A1</f><v>3</v>", "<f/><v>2</v>", "<v>-7</v>"]),
+    st.sampled_from(["<f>A1</f><v></v>", "<f>A1</f>"]),
     st.sampled_from(["<v> 5</v>", "<v>x</v>"]),
     st.sampled_from(["a", "ệ &amp; b", "", " c ", "_x0041_", "&#10;"]).map("<is><t>{}</t></is>".format),
 )  # fmt: skip
