@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from banks import strict_json
 from banks.declared_answers import Answers, put
 from banks.declared_fields import CONTENT_TYPES, Carrier, Fields, read_fields
+from banks.declared_identity import check_one_id
 from banks.declared_moments import MomentForm
 from banks.declared_notice import NoticeForm
 from banks.declared_signing import Part, Said, Signature
@@ -99,7 +100,9 @@ class Declared:
     def read(self, request: RawRequest) -> PaymentNotice:
         """Normalise a proven request; raise Unreadable naming the field."""
         fields = read_fields(request, self.declaration.carrier, self.max_bytes)
-        self.declaration.signature.text.check_one_reading(Said(fields, request.headers, request.body))
+        said = Said(fields, request.headers, request.body)
+        self.declaration.signature.text.check_one_reading(said)
+        self._check_one_id(said, request.received_at)
         return self.declaration.notice.read(fields, request.received_at)
 
     def answer(self, outcome: Outcome, detail: str = "", asked: Asked | None = None) -> Answer:
@@ -174,6 +177,12 @@ class Declared:
         except Unreadable:
             told = [""]
         return event_id(":".join(told) if all(told) else "", self.declaration.signature.text.bare(said))
+
+    def _check_one_id(self, said: Said, now: datetime) -> None:
+        ids, text, notice = self.declaration.event_id, self.declaration.signature.text, self.declaration.notice
+        if ids and notice.paid_at_form and not text.splits_one_way():  # the rules ask for a form beside such ids
+            bare = None if text.separator else text.bare(said)
+            check_one_id(said.fields, ids, notice.paid_at, notice.paid_at_form, bare, now)
 
     def _content(self, said: Said) -> bytes | None:
         """Return what makes two sendings of one event the same; None where the body as a whole does.

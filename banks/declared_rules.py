@@ -38,11 +38,14 @@ def _check_identity(declaration: Declaration) -> None:
     text, notice = declaration.signature.text, declaration.notice
     if declaration.event_id and not text.splits_one_way():
         led = [Part("field", path) for path in (*declaration.event_id, notice.paid_at)]
-        if list(text.covers[: len(led)]) != led or not (notice.paid_at_form and notice.paid_at_form.fixed_width()):
+        fixed = notice.paid_at_form is not None and notice.paid_at_form.fixed_width() and not text.escaped
+        trading = not text.separator and len(declaration.event_id) > 1
+        if list(text.covers[: len(led)]) != led or not fixed or trading:
             raise Misconfigured(
                 "callback.event_id: expected no such key, because parts without a separator, or with empty ones left "
-                "out, could trade characters; it may stand where the signed text begins with these fields and a "
-                f"paid_at of fixed width, got {list(declaration.event_id)}"
+                "out, could trade characters; it may stand where the signed text begins with these fields (one of them "
+                "where there is no separator) and a paid_at of fixed width that is not escaped, "
+                f"got {list(declaration.event_id)}"
             )
     if declaration.stamp and not declaration.event_id:
         raise Misconfigured(

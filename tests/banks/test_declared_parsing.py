@@ -282,3 +282,17 @@ def test_a_table_is_read_without_being_changed():
     given, same = table(), table()
     declaration_from("saomai", given)
     assert given == same
+
+
+def test_an_id_beside_its_neighbour_is_one_field_that_is_not_escaped():
+    joined = {
+        "signature/separator": "", "signature/covers": ["id", "when", "ref", "sum", "code"],
+        "notice/paid_at": "when", "notice/paid_at_format": "%Y%m%d%H%M%S",
+    }  # fmt: skip
+    assert declared(joined)
+    for changes in (
+        {"signature/covers": ["id", "ref", "when", "sum", "code"], "event_id": ["id", "ref"]},
+        {"signature/escaped": True},
+    ):
+        with pytest.raises(Misconfigured, match="one of them where there is no separator"):
+            declared({**joined, **changes})

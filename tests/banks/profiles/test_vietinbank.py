@@ -1,13 +1,17 @@
 import base64
 import json
+import re
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.hashes import SHA256
+from hypothesis import given
+from hypothesis import strategies as st
 
-from banks.errors import Misconfigured, Unproven
+from banks.errors import Misconfigured, Unproven, Unreadable
 from banks.profile import Asked
 from banks.profiles.vietinbank import PROFILE
 from banks.records import Outcome, RawRequest
@@ -46,6 +50,76 @@ def test_digits_moved_between_amount_and_reference_make_no_second_event():
     assert PROFILE.read(moved).amount.minor == 8449601, "the signature can't tell"
     assert proof.event_id == true.event_id
     assert proof.content != true.content, "so it is the same event with other content, which is for a person"
+
+
+def signed(**changes):
+    """A call that the bank itself signed, and what else its one signature fits."""
+    made = PROFILE.sign(request(signature="", **changes), {"bank_private_key": [private_pem(RSA)]}, NOW)
+    told = json.loads(made.body)
+    return told, {"bank_public_key": [public_pem(RSA)]}
+
+
+def test_one_signature_never_makes_a_second_payment_by_another_moment_inside():
+    true, keys = signed(transId="A20261118091459000481", amount="844")
+    forged = {
+        **true, "transId": "A", "transTime": "20261118091459", "custCode": "00048120261118091500PC07010912345",
+        "amount": "844112", "bankTransId": "T2611180KX481",
+    }  # fmt: skip
+    for call in (request(**true), request(**forged)):
+        assert PROFILE.prove(call, keys, NOW)
+        with pytest.raises(Unreadable, match="transTime: expected one moment in the signed text, got several"):
+            PROFILE.read(call)
+
+
+def test_an_id_that_begins_with_a_moment_is_read_and_one_of_nothing_is_not():
+    true, keys = signed(transId="20261118091459000481", amount="844")
+    assert PROFILE.read(request(**true)).amount.minor == 844
+    forged = {
+        **true, "transId": "", "transTime": "20261118091459", "custCode": "00048120261118091500PC07010912345",
+        "amount": "844112", "bankTransId": "T2611180KX481",
+    }  # fmt: skip
+    assert PROFILE.prove(request(**forged), keys, NOW)
+    with pytest.raises(Unreadable, match="transId: expected an id of the event, got nothing"):
+        PROFILE.read(request(**forged))
+
+
+def test_a_moment_that_is_believed_only_years_later_is_one_as_well():
+    true, keys = signed(remark="20291118091500844REF")
+    later = NOW.replace(year=2029)
+    forged = {
+        **true, "transId": "".join(true[name] for name in ("transId", "transTime", "custCode", "amount", "bankTransId")),
+        "transTime": "20291118091500", "custCode": "", "amount": "844", "bankTransId": "REF", "remark": "",
+    }  # fmt: skip
+    assert PROFILE.prove(request(**forged), keys, later)
+    for call in (request(**true), replace(request(**forged), received_at=later)):
+        with pytest.raises(Unreadable, match="could be read in two ways"):
+            PROFILE.read(call)
+
+
+@given(st.data())
+def test_however_a_signed_text_is_cut_anew_it_stays_the_event_that_it_was(data):
+    """Between them a true call and any other cut of its text that can be read have one id."""
+    numbers = st.from_regex("[A-Z]{0,2}(2026111809|20261118|0)?[0-9]{1,14}", fullmatch=True)
+    true, keys = signed(
+        transId=data.draw(numbers), amount=str(data.draw(st.integers(1, 10**6))), bankTransId=data.draw(numbers),
+        remark=data.draw(st.sampled_from(["", "Tien dien", "20261118091459", "MB 20251118091459 5000 X"])),
+    )  # fmt: skip
+    names = ("transId", "transTime", "custCode", "amount", "bankTransId", "remark")
+    text = "".join(true[name] for name in names)
+    starts = [match.start() for match in re.finditer(r"(?=202[3-6]1118[0-9]{6})", text)]
+    at = data.draw(st.sampled_from(starts))
+    rest = text[at + 14 :]
+    amounts = [match.span() for match in re.finditer("[1-9][0-9]*", rest)]
+    begin, end = data.draw(st.sampled_from(amounts)) if amounts else (0, 0)
+    cuts = [text[:at], text[at : at + 14], rest[:begin], rest[begin:end], rest[end:], ""]
+    other = {**true, **dict(zip(names, cuts, strict=True))}
+    proofs = [PROFILE.prove(request(**told), keys, NOW) for told in (true, other)]
+    try:
+        for told in (true, other):
+            PROFILE.read(request(**told))
+    except Unreadable:
+        return
+    assert proofs[0].event_id == proofs[1].event_id
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,43 @@
+"""Which event a signed text without bounds tells of: its id ends where the moment of payment begins."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from banks.declared_fields import Fields
+from banks.declared_moments import MomentForm
+from banks.errors import Unreadable
+
+_AROUND = timedelta(days=10 * 366)
+"""How far a moment may be from now to count as a second one: a true call must not read otherwise years later."""
+
+
+def check_one_id(
+    fields: Fields, ids: Sequence[str], paid_at: str, form: MomentForm, text: bytes | None, now: datetime
+) -> None:
+    """Raise Unreadable naming the field unless the fields `ids` are the event's id and could be no other.
+
+    `text` is what was signed where nothing stands between its parts, and begins with the one field of `ids` and a
+    moment `form` in the field `paid_at`; None where a separator keeps the parts from each other. Then a moment at
+    another place would make a shorter or longer id of the same signed text.
+    """
+    for path in ids:
+        if not fields.text(path):
+            raise Unreadable("expected an id of the event, got nothing", path)
+    if text is not None and len(moments_in(text.decode(), form, now)) > 1:
+        raise Unreadable(
+            "expected one moment in the signed text, got several, so that it could be read in two ways", paid_at
+        )
+
+
+def moments_in(text: str, form: MomentForm, now: datetime) -> list[int]:
+    """Return where in `text` a moment of the fixed width of `form` could begin, behind at least one character."""
+    shape = re.compile(f"(?=({re.sub('[0-9]', '[0-9]', re.escape(form.write(now)))}))")
+    return [match.start() for match in shape.finditer(text, 1) if _is_near(match[1], form, now)]
+
+
+def _is_near(written: str, form: MomentForm, now: datetime) -> bool:
+    try:
+        return abs(form.read(written, "") - now) < _AROUND
+    except Unreadable:
+        return False
