@@ -17,6 +17,8 @@ from banks.statements.xlsx_texts import SharedTexts, clear, rich_text
 
 COLUMNS = {column_letters(index): index for index in range(MAX_COLUMNS)}
 _NUMBERS = ("", "n")
+_TRUTHS = {"1": "TRUE", "0": "FALSE"}
+"""As Excel shows them: a 1 would pass for an amount."""
 _REFERENCE = re.compile(r"([A-Z]{1,3})[0-9]{1,7}")
 _FIFTEEN = Context(prec=15)
 
@@ -51,6 +53,10 @@ def value_of(kind: str, value: str, shared: SharedTexts) -> Cell:
         if not (value.isascii() and value.isdigit() and len(value) < 10):
             raise Unreadable(f"expected the number of a shared text, got {value[:20]!r}")
         return shared[int(value)]
+    if kind == "b":
+        if value not in _TRUTHS:
+            raise Unreadable(f"expected 1 or 0 for true or false, got {shown(value)}")
+        return _TRUTHS[value]
     return _number(value) if kind in _NUMBERS else clear(value, escaped=False)
 
 

@@ -100,6 +100,12 @@ def test_numbers_are_exact(value, minor):
         ('<c r="E3" t="inlineStr"><is><t>1.000</t></is></c>', "sheet 1, E3 (Phát sinh có): expected an amount such as"),
         ('<c r="A3"><v>1</v></c>', "sheet 1, row 3: expected each cell to the right of the one before"),
         ('<c r="XFD3"><v>1</v></c>', "sheet 1, row 3: expected each cell to the right of the one before"),
+        (
+            '<c r="E3" t="b"><v>1</v></c>',
+            "sheet 1, E3 (Phát sinh có): expected an amount such as 1,250,000.00, got words",
+        ),
+        ('<c r="E3" t="b"><f>A1</f><v>0</v></c>', "sheet 1, E3 (Phát sinh có): expected an amount such as"),
+        ('<c r="E3" t="b"><v>7</v></c>', "sheet 1, E3: expected 1 or 0 for true or false, got '7'"),
         ('<c r="E3"><f>SUM(E1:E2)</f></c>', "sheet 1, E3: expected the value of a formula, got none"),
         ('<c r="E3"><f>SUM(E1:E2)</f><v></v></c>', "sheet 1, E3: expected the value of a formula, got none"),
         ('<c r="E3"><f t="shared" si="0"/><v/></c>', "sheet 1, E3: expected the value of a formula, got none"),
@@ -124,6 +130,12 @@ def test_formulas_rich_texts_and_escapes():
     assert parts(one_cell(inline))[1][0].amount == dong(10)
     assert parts(one_cell('<c r="E3"><v>7</v></c><!-- <c r="F3"/> -->'))[1][0].amount == dong(7)
     assert xlsx_texts.clear("a&amp;b&#x1EC7;_x000D_&lt;") == "a&bệ\r<"
+
+
+def test_a_truth_in_a_text_is_told_as_excel_shows_it():
+    cells = '<c r="C3" t="b"><v>0</v></c><c r="E3"><v>7</v></c>'
+    assert [line.bank_reference for line in parts(one_cell(cells))[1]] == ["FALSE"]
+    assert [line.bank_reference for line in parts(one_cell(cells + "<!-- plainly -->"))[1]] == ["FALSE"]
 
 
 def test_hidden_sheets_are_left_out_and_every_visible_one_is_read():
@@ -164,7 +176,7 @@ VALUE = st.one_of(
 CELL = st.tuples(
     st.sampled_from("ABCDE"),
     st.sampled_from(["", ' s="3"']),
-    st.sampled_from(["", ' t="n"', ' t="str"', ' t="s"']),
+    st.sampled_from(["", ' t="n"', ' t="str"', ' t="s"', ' t="b"']),
     VALUE,
 )
 
