@@ -15,6 +15,8 @@ from banks.statements.layout import Layout
 
 Cell = str | int | Decimal
 """What stands in one cell; an empty one is ""."""
+MOST_DIGITS = 15
+"""Digits of a number that Excel keeps; a workbook's whole number of more is a `Decimal`, as it is written."""
 _UNTIDY = tuple(bytes([mark]) for mark in b"\t\r\v\f\x1c\x1d\x1e\x1f")
 _UNTIDY_SPACES = (b"  ", b"\n ", b" \n")
 _BEYOND_ASCII = (b"\xc2", b"\xe1\x9a", b"\xe2", b"\xe3", b"\xef")
@@ -261,8 +263,20 @@ def is_blank(cell: Cell) -> bool:
     return isinstance(cell, str) and not cell.strip()
 
 
+def lacks_digits(cell: Cell) -> bool:
+    """Tell whether a cell is a number so long that Excel has rounded it, unless all of its digits stand in the file."""
+    return isinstance(cell, Decimal) and cell.adjusted() >= MOST_DIGITS and not str(cell).isdigit()
+
+
 def texts(cells: Sequence[Cell]) -> bytes:
-    """Return a column of texts as one, a line a cell: no line ends within a text, no white space around it."""
+    """Return a column of texts as one, a line a cell: no line ends within a text, no white space around it.
+
+    Raise PlacedError for the first cell that is a number whose last digits are lost.
+    """
+    if Decimal in set(map(type, cells)):
+        for index, cell in enumerate(cells):
+            if lacks_digits(cell):
+                raise PlacedError(index, "expected all digits of a number, got one that Excel has rounded")
     return packed("\n".join(tidy(str(cell)) for cell in cells))
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from banks.statements.cells import Cell, tidy
+from banks.statements.cells import Cell, lacks_digits, tidy
 from banks.statements.layout import MAX_COLUMNS, Layout, folded
 
 _ACCOUNT = re.compile(r"[0-9A-Z][0-9A-Z.-]{2,32}[0-9A-Z]", re.ASCII)
@@ -39,7 +39,9 @@ def is_label(layout: Layout, cell: Cell) -> bool:
 
 
 def account_in(value: Cell) -> str:
-    """Return the first account number in `value`, "" when it holds none."""
+    """Return the first account number in `value`, "" when it holds none, or one whose last digits are lost."""
+    if lacks_digits(value):
+        return ""
     found = _ACCOUNT.findall(tidy(str(value)))
     return next((one for one in found if any(map(str.isdigit, one))), "")
 

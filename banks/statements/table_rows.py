@@ -83,8 +83,7 @@ class RowReader:
             columns["value_on"] = self._day_numbers("value_on", batch)
         for name in TEXTS:
             if name in self._at and name not in columns:
-                joined = batch.joined(self._at[name])
-                columns[name] = joined if joined is not None and is_tidy(joined) else texts(self._column(name, batch))
+                columns[name] = self._texts(name, batch)
         balances = self._balances(batch) if "balance" in self._at and self._layout.balance_by_row else None
         if 0 not in minors:
             return Taken(batch.numbers, minors, days, columns, balances, 0)
@@ -97,6 +96,15 @@ class RowReader:
             balances and list(compress(balances, minors)),
             len(minors) - len(moved),
         )
+
+    def _texts(self, name: str, batch: Batch) -> bytes:
+        joined = batch.joined(self._at[name])
+        if joined is not None and is_tidy(joined):
+            return joined
+        try:
+            return texts(self._column(name, batch))
+        except PlacedError as error:
+            raise FieldError(name, error.index, error.reason) from None
 
     def _column(self, name: str, batch: Batch) -> list[Cell]:
         return batch.column(self._at[name])

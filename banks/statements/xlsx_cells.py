@@ -1,7 +1,8 @@
 """Cells of a sheet's XML: which column they stand in, and what they hold by their type.
 
 A number stands in the file as Excel's decimal text for a double. Up to 15 digits that text is the number a person
-sees; beyond, Excel itself shows the rounded one. It is read as text, so that no float ever stands for money.
+sees; a fraction beyond them is what a double adds, and is rounded away as Excel does when it shows one. A whole number
+beyond them is a reference or an account, and is kept as it is written. No float ever stands for money.
 """
 
 import re
@@ -10,7 +11,7 @@ from decimal import Context, Decimal, InvalidOperation
 
 from banks import xml
 from banks.errors import Unreadable
-from banks.statements.cells import Cell, shown
+from banks.statements.cells import MOST_DIGITS, Cell, shown
 from banks.statements.csv_rows import column_letters
 from banks.statements.layout import MAX_COLUMNS
 from banks.statements.xlsx_texts import SharedTexts, clear, rich_text
@@ -20,7 +21,7 @@ _NUMBERS = ("", "n")
 _TRUTHS = {"1": "TRUE", "0": "FALSE"}
 """As Excel shows them: a 1 would pass for an amount."""
 _REFERENCE = re.compile(r"([A-Z]{1,3})[0-9]{1,7}")
-_FIFTEEN = Context(prec=15)
+_FIFTEEN = Context(prec=MOST_DIGITS)
 
 
 class CellError(Exception):
@@ -116,16 +117,19 @@ def _held(cell: xml.Element, kind: str, shared: SharedTexts) -> Cell:
 
 
 def _number(value: str) -> int | Decimal:
-    """Read Excel's text for a double, to the 15 digits that Excel shows."""
+    """Read Excel's text for a double, to the 15 digits that Excel shows; a `Decimal` of more is as it is written."""
     text = value.strip()
     if text.isascii() and text.isdigit() and len(text) < 16:
         return int(text)
     try:
         if not re.fullmatch(r"-?[0-9.]{1,40}(?:[eE][+-]?[0-9]{1,3})?", text):
             raise InvalidOperation
-        number = _FIFTEEN.create_decimal(text)
-        if number.adjusted() > 20:
+        written = Decimal(text)
+        if written.adjusted() > 20 and not text.isdigit():
             raise InvalidOperation
+        number = _FIFTEEN.plus(written)
     except InvalidOperation:
         raise Unreadable(f"expected a number, got {shown(text)}") from None
+    if number.adjusted() >= MOST_DIGITS:
+        return written
     return int(number) if number == number.to_integral_value() else number

@@ -33,14 +33,15 @@ def refusal(data):
     return str(caught.value)
 
 
-def one_cell(cell, *, shared=None, at=4):
-    """A table whose third row has `cell`, raw XML, in column E."""
+DAY = '<c r="B3" t="inlineStr"><is><t>05/11/2026</t></is></c>'
+ACCOUNT = '<c r="B1"><v>1100</v></c>'
+
+
+def one_cell(cell, *, shared=None, day=DAY, account=ACCOUNT):
+    """A table whose third row has `day` in column B and `cell` in C to E, all of it raw XML."""
     texts = [f'<c r="{"ABCDEFG"[i]}2" t="inlineStr"><is><t>{text}</t></is></c>' for i, text in enumerate(MB[1])]
-    third = (
-        '<c r="B3" t="inlineStr"><is><t>05/11/2026</t></is></c>' + cell +
-        '<c r="F3"><v>1500000</v></c><c r="G3" t="inlineStr"><is><t>x</t></is></c>'
-    )  # fmt: skip
-    head = '<row r="1"><c r="A1" t="inlineStr"><is><t>Số tài khoản: 0011</t></is></c></row>'
+    third = f'{day}{cell}<c r="F3"><v>1500000</v></c><c r="G3" t="inlineStr"><is><t>x</t></is></c>'
+    head = f'<row r="1"><c r="A1" t="inlineStr"><is><t>Số tài khoản</t></is></c>{account}</row>'
     body = f'{head}<row r="2">{"".join(texts)}</row><row r="3">{third}</row>'
     return package(f"<worksheet {MAIN}><sheetData>{body}</sheetData></worksheet>", shared)
 
@@ -138,6 +139,41 @@ def test_a_truth_in_a_text_is_told_as_excel_shows_it():
     assert [line.bank_reference for line in parts(one_cell(cells + "<!-- plainly -->"))[1]] == ["FALSE"]
 
 
+PLAINLY = ("", "<!-- plainly -->")
+
+
+@pytest.mark.parametrize("way", PLAINLY)
+@pytest.mark.parametrize("digits", ["123456789012345", "1234567890123456", "123456789012345678901234567890"])
+def test_a_long_number_in_a_text_keeps_every_digit_of_the_file(digits, way):
+    cells = f'<c r="C3"><v>{digits}</v></c><c r="E3"><v>7</v></c>{way}'
+    head, lines, _ = parts(one_cell(cells, account=f'<c r="B1"><v>{digits}</v></c>{way}'))
+    assert head.account == digits
+    assert [line.bank_reference for line in lines] == [digits]
+
+
+@pytest.mark.parametrize("way", PLAINLY)
+@pytest.mark.parametrize("value", ["1.2345678901234567E+18", "1E15", "1234567890123456.5", "-1234567890123456"])
+def test_a_long_number_that_is_not_plain_digits_is_no_reference_and_no_account(value, way):
+    cell = f'<c r="C3"><v>{value}</v></c>'
+    said = refusal(one_cell(f'{cell}<c r="E3"><v>7</v></c>{way}'))
+    assert said == "sheet 1, C3 (Số bút toán): expected all digits of a number, got one that Excel has rounded"
+    said = refusal(one_cell('<c r="E3"><v>7</v></c>', account=f'<c r="B1"><v>{value}</v></c>{way}'))
+    assert said.startswith("expected the account number beside one of")
+    unread = one_cell(f'<c r="E3"><v>7</v></c>{way}', day=f'<c r="A3"><v>{value}</v></c>{DAY}')
+    assert parts(unread)[1][0].amount == dong(7)
+
+
+@pytest.mark.parametrize("way", PLAINLY)
+@pytest.mark.parametrize(
+    "value", ["1234567890123456", "1234567890123450", "1.234567890123456E+15", "999999999999999.9"]
+)
+def test_a_long_number_is_no_amount_and_no_day(value, way):
+    said = refusal(one_cell(f'<c r="E3"><v>{value}</v></c>{way}'))
+    assert said.startswith("sheet 1, E3 (Phát sinh có): expected an amount ")
+    said = refusal(one_cell(f'<c r="E3"><v>7</v></c>{way}', day=f'<c r="B3"><v>{value}</v></c>'))
+    assert said.startswith("sheet 1, B3 (Ngày hạch toán): expected a day as Excel counts them")
+
+
 def test_hidden_sheets_are_left_out_and_every_visible_one_is_read():
     sheet = zipfile.ZipFile(io.BytesIO(excel(MB))).read("xl/worksheets/sheet1.xml").decode()
     shared = zipfile.ZipFile(io.BytesIO(excel(MB))).read("xl/sharedStrings.xml").decode()
@@ -170,7 +206,7 @@ VALUE = st.one_of(
     st.integers(0, 10**9).map(lambda n: f"<v>{n}</v>"),
     st.sampled_from(["<v>1.5</v>", "<v></v>", "<v/>", "", "<f>A1</f><v>3</v>", "<f/><v>2</v>", "<v>-7</v>"]),
     st.sampled_from(["<f>A1</f><v></v>", "<f>A1</f>"]),
-    st.sampled_from(["<v> 5</v>", "<v>x</v>"]),
+    st.sampled_from(["<v> 5</v>", "<v>x</v>", "<v>1234567890123456</v>", "<v>1E16</v>", "<v>1234567890123456.5</v>"]),
     st.sampled_from(["a", "ệ &amp; b", "", " c ", "_x0041_", "&#10;"]).map("<is><t>{}</t></is>".format),
 )  # fmt: skip
 CELL = st.tuples(
