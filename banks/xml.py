@@ -5,7 +5,7 @@ limits stay on (256 levels deep, 10 MB a text), and what has been read is cut of
 needs the memory of its largest single element. The encoding is what the XML declares: UTF-8, UTF-16, a byte order mark.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Any
@@ -50,10 +50,13 @@ class Mixed:
 
 
 class Forward:
-    """A parser that is handed bytes and hands back the awaited elements as they end."""
+    """A parser that is handed bytes and hands back the awaited elements as they end.
 
-    def __init__(self, names: Iterable[str]) -> None:
-        self._names = tuple(names)
+    Those named in `kept` are not let go of, so their end does not make room for MAX_PENDING bytes more.
+    """
+
+    def __init__(self, names: Iterable[str], kept: Collection[str] = ()) -> None:
+        self._names, self._kept = tuple(names), frozenset(kept)
         self._parser = _parser(("end",), [f"{{*}}{name}" for name in self._names])
         self._pending = 0
 
@@ -69,7 +72,8 @@ class Forward:
             wrong = error
         self._pending += len(chunk)
         for _, element in self._parser.read_events():
-            self._pending = 0
+            if split(str(element.tag))[1] not in self._kept:
+                self._pending = 0
             yield element
         if wrong:
             raise wrong
@@ -91,9 +95,12 @@ class Forward:
             raise _malformed(error) from None
 
 
-def ended(source: Readable, names: Iterable[str]) -> Iterator[Element]:
-    """Yield each element of `source` whose local name is in `names`, when it ends; raise Unreadable naming the line."""
-    forward = Forward(names)
+def ended(source: Readable, names: Iterable[str], kept: Collection[str] = ()) -> Iterator[Element]:
+    """Yield each element of `source` whose local name is in `names`, when it ends; raise Unreadable naming the line.
+
+    `kept` are those of them that the caller does not let go of.
+    """
+    forward = Forward(names, kept)
     chunk = prolog(source)
     while chunk:
         yield from forward.feed(chunk)

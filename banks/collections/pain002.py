@@ -68,7 +68,7 @@ def read(stream: Readable) -> Iterator[FileEvent]:
     """
     report: _Report | None = None
     read_any = False
-    for element in xml.ended(stream, (_DEBIT, _GROUP, _FILE, _MESSAGE)):
+    for element in xml.ended(stream, (_DEBIT, _GROUP, _FILE, _MESSAGE), kept=(_FILE,)):
         name = xml.split(str(element.tag))[1]
         report = report or _Report()
         try:
@@ -76,10 +76,10 @@ def read(stream: Readable) -> Iterator[FileEvent]:
                 yield from report.open(element)
             elif name == _DEBIT:
                 yield from report.debit(element)
-                xml.hollow(element)
+                xml.forget(element)
             elif name == _GROUP:
                 yield from report.group(element)
-                xml.hollow(element)
+                xml.forget(element)
             else:
                 yield from report.close(element)
                 report, read_any = None, True

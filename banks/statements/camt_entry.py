@@ -85,7 +85,7 @@ class Charge(NamedTuple):
 
 
 class Detail(NamedTuple):
-    """A TxDtls as read, kept small: an entry may hold a million of them before its own sum can be compared."""
+    """A TxDtls as read, kept small: an entry may hold 100,000 of them before its own sum can be compared."""
 
     amounts: tuple[tuple[str, str], ...]
     direction: str

@@ -27,7 +27,7 @@ def line_of(entry: Entry, detail: Detail, transaction: int, minor: int, account:
     # A batch we sent comes back under the id we gave it, and often that is all the bank says about it.
     whole = entry.batch_reference if detail is NO_DETAIL else ""
     name, number = _counterparty(entry, detail, minor, account)
-    return StatementLine(  # by position, as names double the time and a batch may hold a million
+    return StatementLine(  # by position, as names double the time and a file may hold a million
         entry.ordinal,
         transaction,
         Money(minor, entry.currency),

@@ -12,6 +12,7 @@ from collections.abc import Hashable, Iterator
 
 from banks import xml
 from banks.records import Readable, StatementEvent, StatementLine
+from banks.statements import camt_head
 from banks.statements.camt_learning import Shapes
 from banks.statements.camt_stand import BetweenEntries, BetweenTransactions, Stand
 from banks.statements.camt_walk import AWAITED, Statement, Walk
@@ -44,7 +45,7 @@ class Splice:
         self.matched = 0
         """Entries, and transactions of batches, that patterns have read."""
         self._sightings = sightings
-        self._walk, self._forward = Walk(), xml.Forward(AWAITED)
+        self._walk, self._forward = Walk(), xml.Forward(AWAITED, kept=camt_head.LATE)
         self._raw, self._text = b"", ""  # read and not yet passed on: bytes that may end amid a character, and text
         self._plain = False  # not UTF-8, or not surely
         self._newlines = 0  # in what the parser was not shown since it was last shown anything

@@ -15,7 +15,8 @@ from banks.statements.camt_head import Foot
 from banks.statements.camt_learning import Shapes
 from banks.statements.camt_pattern import Match
 from banks.statements.camt_shape import DetailShape, FrameShape
-from banks.statements.camt_walk import Statement
+from banks.statements.camt_walk import MAX_DETAILS, Statement
+from banks.xml import MAX_TEXT
 
 
 class Stand(Protocol):
@@ -68,9 +69,10 @@ class BetweenEntries:
                 at = end
                 continue
             line = shape.read(match, statement.entries + 1, account)
-            if line is None:
+            end = match.end()
+            if line is None or end - at > MAX_TEXT:  # the plain reader knows which of its texts is too long
                 return at
-            at = match.end()
+            at = end
             statement.entries += 1
             minor = line.amount.minor
             foot.count(minor, booked=shape.booked)
@@ -88,9 +90,9 @@ class BetweenEntries:
         for frame in self._shapes.frames:
             head = frame.head(text, at)
             if head is not None:
-                details, end = _run(self._shapes.details, text, head.end())
+                details, end = _run(self._shapes.details, text, head.end(), MAX_DETAILS)
                 tail = frame.tail(text, end)
-                if tail is not None:
+                if tail is not None and max(head.end() - at, tail.end() - end) <= MAX_TEXT:
                     break
         else:
             return 0
@@ -127,22 +129,27 @@ class BetweenTransactions:
 
     def take(self, text: str, at: int) -> Generator[StatementEvent, None, int]:
         """Keep the transactions that match from `at` on for their entry; return where the last of them ends."""
-        details, end = _run(self._shapes.details, text, at)
+        # One too many is for the plain reader, which refuses it.
+        details, end = _run(self._shapes.details, text, at, MAX_DETAILS - len(self._statement.details))
         self._statement.details += details
         self.matched += len(details)
         yield from ()
         return end
 
 
-def _run(shapes: list[DetailShape], text: str, at: int) -> tuple[list[Detail], int]:
-    """Read the transactions that match from `at` on; return them and where the last of them ends."""
+def _run(shapes: list[DetailShape], text: str, at: int, most: int) -> tuple[list[Detail], int]:
+    """Read the transactions that match from `at` on, at most so many; return them and where the last of them ends."""
     details = list[Detail]()
-    while True:
+    while len(details) < most:
         for shape in shapes:
             match = shape.match(text, at)
             if match is not None:
                 break
         else:
-            return details, at
+            break
+        end = match.end()
+        if end - at > MAX_TEXT:
+            break
         details.append(shape.read(match))
-        at = match.end()
+        at = end
+    return details, at

@@ -17,6 +17,10 @@ EXPECTED = "ISO 20022 camt.052, camt.053 or camt.054"
 _STATEMENTS = {name: message for message, (_, name, _) in MESSAGES.items()}
 AWAITED = ("TxDtls", "Ntry", *camt_head.LATE, *_STATEMENTS, *MESSAGES)
 """The local names of the elements that a walk is to be shown."""
+MAX_HEAD = 1_000
+"""Balances, accounts and summaries before a statement's first entry: each stays in memory until that entry."""
+MAX_DETAILS = 100_000
+"""Transactions in one entry: each stays in memory until the entry ends and it is known whether they add up."""
 _ORDINAL = re.compile(r" (\d+)$")
 
 
@@ -26,7 +30,7 @@ def read_plainly(stream: Readable) -> Iterator[StatementEvent]:
     Raise Unreadable with a place such as "Stmt 1, Ntry 3, Amt, line 212".
     """
     walk = Walk()
-    for element in xml.ended(stream, AWAITED):
+    for element in xml.ended(stream, AWAITED, kept=camt_head.LATE):
         yield from walk.take(element)
     walk.finish()
 
@@ -36,7 +40,7 @@ class Walk:
 
     def __init__(self) -> None:
         self.statement: Statement | None = None
-        self._number = 0
+        self._number = self._heads = 0
         self._group: tuple[xml.Element, xml.Fields] | None = None
 
     def take(self, element: xml.Element) -> Iterator[StatementEvent]:
@@ -44,8 +48,10 @@ class Walk:
         _, name = xml.split(str(element.tag))
         statement = self.statement
         if name in camt_head.LATE:
-            if statement is not None:
+            if statement is not None and statement.foot is not None:
                 statement.refuse_late(element, name)
+            else:
+                self._count_head(element)
             return
         if name in MESSAGES:
             camt_head.message_format(element)
@@ -63,12 +69,20 @@ class Walk:
         except Unreadable as error:
             raise statement.placed(error) from None
         if name in _STATEMENTS:
-            self.statement = None
+            self.statement, self._heads = None, 0
 
     def finish(self) -> None:
         """Raise Unreadable for a file without any statement."""
         if not self._number:
             raise Unreadable(f"expected {EXPECTED} with a statement in it, got none")
+
+    def _count_head(self, element: xml.Element) -> None:
+        self._heads += 1
+        if self._heads > MAX_HEAD:
+            raise Unreadable(
+                f"expected at most {MAX_HEAD} of {', '.join(camt_head.LATE)} before the entries, got more",
+                f"line {xml.line(element)}",
+            )
 
     def _begin(self, element: xml.Element, name: str) -> "Statement":
         """Return the statement in which the first awaited element, `element`, has ended."""
@@ -110,7 +124,7 @@ class Statement:
 
     def refuse_late(self, element: xml.Element, name: str) -> None:
         """Refuse a part of the head that comes after an entry: the head has been told by then."""
-        if self.foot is not None and element.getparent() is self.element:
+        if element.getparent() is self.element:
             self.at, self.where = element, ""
             raise self.placed(Unreadable(f"expected {name} before the first Ntry, got one after it"))
 
@@ -118,6 +132,8 @@ class Statement:
         """Keep what a TxDtls says until its entry ends: only then is it known whether the parts add up."""
         self.at, self.where = element, f"Ntry {self.entries + 1}, TxDtls {len(self.details) + 1}"
         self._expect(element, self.detail_tag)
+        if len(self.details) == MAX_DETAILS:
+            raise Unreadable(f"expected at most {MAX_DETAILS} transactions in one entry, got more")
         self.details.append(camt_entry.read_detail(element, self.detail_shape))
         xml.hollow(element)
 

@@ -1,6 +1,7 @@
 """Status reports on debits: every level is told, a debit inherits what only its group or file says."""
 
 import io
+import resource
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -125,3 +126,19 @@ def test_a_long_report_needs_no_more_memory_than_a_short_one():
     data = report(groups + "".join(map(one.format, range(30_000))) + "</OrgnlPmtInfAndSts>")
     *_, closed = statements.read(io.BytesIO(data))
     assert closed.debits == {Verdict.ACCEPTED: 30_000}
+
+
+@pytest.mark.parametrize(
+    "junk",
+    ["<a/>" * 20_000 + "<TxInfAndSts><TxSts>ACSC</TxSts></TxInfAndSts>", "<a/>" * 20_000 + "<OrgnlPmtInfAndSts/>"],
+)
+def test_what_stands_between_debits_and_groups_is_not_kept(junk):
+    inside = junk * 100
+    data = report(FILE.format("") + (f"<OrgnlPmtInfAndSts>{inside}</OrgnlPmtInfAndSts>" if "TxSts" in junk else inside))
+    start = resident()
+    for _ in statements.read(io.BytesIO(data)):
+        assert resident() - start < 60_000_000
+
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()

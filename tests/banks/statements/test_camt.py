@@ -11,6 +11,7 @@ from banks import statements
 from banks.errors import Unreadable
 from banks.money import Money, dong
 from banks.records import StatementClosed, StatementKind, StatementLine, StatementOpened
+from banks.statements import camt_walk
 
 CORPUS = Path(__file__).parents[2] / "corpus" / "camt"
 SAMPLES = {path.name: path.read_bytes() for path in sorted(CORPUS.glob("*.xml"))}
@@ -302,6 +303,23 @@ def test_what_is_refused_in_a_head_and_where(head, place, reason):
     assert reason in refused.reason
 
 
+@pytest.mark.parametrize("late", ["<Bal/>", "<x><Acct/></x>", "<TxsSummry/>"])
+def test_a_head_without_end_is_refused_though_each_part_of_it_ends(late):
+    data = document(entry(), balances=late * 999)  # with the account, a thousand
+    assert [line.amount.minor for line in parts(data)[1]] == [500]
+    assert str(refusal(document(entry(), balances=late * 1_000))) == (
+        "line 2: expected at most 1000 of Acct, Bal, TxsSummry before the entries, got more"
+    )
+    many = document(entry(), balances=late * 600)
+    one = many[many.index(b"<Stmt>") : many.index(b"</Stmt>") + len(b"</Stmt>")]
+    assert sum(isinstance(event, StatementLine) for event in read(many.replace(one, one * 3))) == 3
+
+
+def test_balances_make_no_room_for_what_nobody_asked_for():
+    data = document(entry(), balances=("<Bal/>" + "<a/>" * 20_000) * 60)
+    assert "within 4194304 bytes, got none" in str(refusal(data))
+
+
 def test_the_line_is_that_of_the_element_far_down_a_long_file():
     refused = refusal(document(entry(), "\n" * 70_000 + entry("x")))
     assert refused.place == "Stmt 1, Ntry 2, Amt, line 70004"
@@ -378,6 +396,12 @@ def test_an_entry_of_many_transactions_keeps_only_what_its_lines_need():
     assert lines == 20_000
     # Less than a third of the text itself, where the tree would take several times the text.
     assert resident() - start < len(data)
+
+
+def test_an_entry_of_more_transactions_than_memory_is_meant_for_is_refused():
+    refused = refusal(document(entry("1", "CRDT", "<TxDtls/>" * (camt_walk.MAX_DETAILS + 1))))
+    assert refused.reason == "expected at most 100000 transactions in one entry, got more"
+    assert refused.place == "Stmt 1, Ntry 1, TxDtls 100001, line 3"
 
 
 READABLE = [data for name, data in SAMPLES.items() if not name.startswith("unreadable")]

@@ -15,7 +15,7 @@ from banks import xml
 from banks.errors import Unreadable
 from banks.records import StatementClosed, StatementLine
 from banks.statements.camt_splice import Splice
-from banks.statements.camt_walk import read_plainly
+from banks.statements.camt_walk import MAX_DETAILS, read_plainly
 from tests.banks.statements import camt_files
 
 OWN = sorted((Path(__file__).parents[2] / "corpus" / "camt").glob("*.xml"))
@@ -311,6 +311,26 @@ def test_the_transactions_of_one_enormous_batch_are_taken_too():
     events, matched = both(document(batch(1, ["5"] * 3_000)).encode())
     assert matched > 2_000
     assert sum(isinstance(event, StatementLine) for event in events) == 3_000
+
+
+def test_one_transaction_too_many_is_refused_at_the_same_place():
+    events, _ = both(document(batch(1, ["5"] * (MAX_DETAILS + 3))).encode())
+    assert events[-1][0] == "expected at most 100000 transactions in one entry, got more"
+    assert events[-1][1].startswith("Stmt 1, Ntry 1, TxDtls 100001, ")
+
+
+@pytest.mark.parametrize("length", [xml.MAX_TEXT - 1, xml.MAX_TEXT, xml.MAX_TEXT + 1])
+@pytest.mark.parametrize("chunk", [0, 60_000, 64_000])
+def test_a_text_of_a_known_shape_may_be_no_longer_than_one_of_any_other(length, chunk):
+    in_entry = entry(20, text="x" * length)
+    framed = [batch(n, ["1", "2"]) for n in range(9)]
+    in_frame = batch(9, ["1", "2"]).replace("<PmtInfId>P9", "<PmtInfId>" + "x" * length)
+    in_detail = batch(9, ["1", "2"]).replace("B9-1", "x" * length)
+    for odd in (in_entry, in_frame, in_detail):
+        filler = [f"<!--{'y' * chunk}-->"] if chunk else []
+        events, _ = both(document(*known(), *framed, *filler, odd, *known(3)).encode())
+        refused = isinstance(events[-1], tuple)
+        assert refused is (length > xml.MAX_TEXT)
 
 
 def test_lines_that_have_been_told_are_not_kept():
