@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from banks import strict_json
 from banks.declared_answers import Answers, put
 from banks.declared_fields import CONTENT_TYPES, Carrier, Fields, read_fields
-from banks.declared_identity import check_one_id
+from banks.declared_identity import check_ids_told, check_one_moment
 from banks.declared_moments import MomentForm
 from banks.declared_notice import NoticeForm
 from banks.declared_signing import Part, Said, Signature
@@ -181,8 +181,9 @@ class Declared:
     def _check_one_id(self, said: Said, now: datetime) -> None:
         ids, text, notice = self.declaration.event_id, self.declaration.signature.text, self.declaration.notice
         if ids and notice.paid_at_form and not text.splits_one_way():  # the rules ask for a form beside such ids
-            bare = None if text.separator else text.bare(said)
-            check_one_id(said.fields, ids, notice.paid_at, notice.paid_at_form, bare, now)
+            check_ids_told(said.fields, ids)
+            if not text.separator:
+                check_one_moment(text.bare(said).decode(), notice.paid_at_form, notice.paid_at, now)
 
     def _content(self, said: Said) -> bytes | None:
         """Return what makes two sendings of one event the same; None where the body as a whole does.

@@ -12,21 +12,22 @@ _AROUND = timedelta(days=10 * 366)
 """How far a moment may be from now to count as a second one: a true call must not read otherwise years later."""
 
 
-def check_one_id(
-    fields: Fields, ids: Sequence[str], paid_at: str, form: MomentForm, text: bytes | None, now: datetime
-) -> None:
-    """Raise Unreadable naming the field unless the fields `ids` are the event's id and could be no other.
-
-    `text` is what was signed where nothing stands between its parts, and begins with the one field of `ids` and a
-    moment `form` in the field `paid_at`; None where a separator keeps the parts from each other. Then a moment at
-    another place would make a shorter or longer id of the same signed text.
-    """
+def check_ids_told(fields: Fields, ids: Sequence[str]) -> None:
+    """Raise Unreadable naming the first of the fields `ids` that says nothing."""
     for path in ids:
         if not fields.text(path):
             raise Unreadable("expected an id of the event, got nothing", path)
-    if text is not None and len(moments_in(text.decode(), form, now)) > 1:
+
+
+def check_one_moment(text: str, form: MomentForm, place: str, now: datetime) -> None:
+    """Raise Unreadable naming `place` when a moment also stands elsewhere in the signed `text`.
+
+    The text begins with an id of at least one character and a moment, and nothing stands between its parts: with a
+    moment at another place it would be that of a shorter or longer id too.
+    """
+    if len(moments_in(text, form, now)) > 1:
         raise Unreadable(
-            "expected one moment in the signed text, got several, so that it could be read in two ways", paid_at
+            "expected one moment in the signed text, got several, so that it could be read in two ways", place
         )
 
 

@@ -108,7 +108,8 @@ class SignedText:
     def holds(self, place: Part) -> bool:
         """Tell whether what stands at `place` is signed."""
         if place.kind == "field" and self.every_field:
-            return place.name not in self.left_out
+            # A field inside an object is no field of the outermost level, whatever stands around it.
+            return "." not in place.name and place.name not in self.left_out
         return place in self.covers or (place.kind == "field" and self.whole_body())
 
     def splits_one_way(self) -> bool:

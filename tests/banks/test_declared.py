@@ -405,7 +405,7 @@ def test_what_any_declaration_signs_it_proves_and_what_was_changed_it_refuses(ma
     harmless = replace(sent, **{part: whole.replace(b"unsigned", b"replaced")})
     assert profile.prove(harmless, proving, NOW) == proof
     assert profile.read(harmless) == notice
-    position = data.draw(st.integers(0, len(whole) - 1))
+    position = data.draw(st.integers(0, 10**5)) % len(whole)  # an ECDSA signature is not always of one length
     bent = replace(sent, **{part: whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :]})
     try:
         other = profile.prove(bent, proving, NOW)

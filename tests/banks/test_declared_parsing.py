@@ -161,6 +161,27 @@ def test_what_is_not_signed_can_not_be_believed(key):
     assert declared({**changes, "signature/covers": ["id", "ref", "sum", "code", "note"]})
 
 
+@pytest.mark.parametrize(
+    ("signature", "notice"),
+    [
+        ({"left_out": ["meta"]}, {"amount": "meta.amount"}),
+        ({"left_out": ["meta"]}, {"payment_code": "meta.code"}),
+        ({"left_out": ["meta"]}, {"source_reference": "meta"}),
+        ({"stands_in": "sign.value"}, {"amount": "sign.amount"}),
+        ({}, {"amount": "pay.amount"}),
+    ],
+)
+def test_every_field_are_those_of_the_outermost_level_that_are_not_left_out(signature, notice):
+    every = {"covers": ..., "every_field": True, "named": True, "separator": "&", **signature}
+    changes = {f"signature/{key}": value for key, value in every.items()}
+    assert declared(changes)
+    with pytest.raises(Misconfigured, match="expected a field that the signature covers, got '"):
+        declared(changes | {f"notice/{key}": value for key, value in notice.items()})
+    for path in notice.values():
+        with pytest.raises(Misconfigured, match="expected a field that the signature covers, got '"):
+            declared({**changes, "event_id": [path]})
+
+
 def test_an_event_id_must_not_be_able_to_win_or_lose_characters():
     joined = {"signature/separator": ""}
     for changes in (joined, {"signature/skip_empty": True}):
