@@ -10,7 +10,7 @@ from banks import sftp
 from banks.errors import BankError, Misconfigured, TransferError
 from gateway import clock
 from gateway.database import transaction
-from gateway.secrets import secret
+from gateway.secrets import optional_secret
 from gateway.settings import BankSettings, SettingsError, SftpSettings
 from gateway.wiring import Wiring
 from reconciliation import links
@@ -84,8 +84,8 @@ def _endpoint(wiring: Wiring, bank: BankSettings, reached: SftpSettings) -> sftp
         port=reached.port,
         username=reached.username,
         host_key=reached.host_key,
-        password=_optional(wiring, f"{bank.name}_sftp_password"),
-        private_key=_optional(wiring, f"{bank.name}_sftp_key"),
+        password=_newest(wiring, f"{bank.name}_sftp_password"),
+        private_key=_newest(wiring, f"{bank.name}_sftp_key"),
         inbox=reached.inbox,
         pattern=reached.pattern,
         done_marker=reached.done_marker,
@@ -99,8 +99,5 @@ def _endpoint(wiring: Wiring, bank: BankSettings, reached: SftpSettings) -> sftp
     )
 
 
-def _optional(wiring: Wiring, name: str) -> str | None:
-    try:
-        return secret(wiring.settings, name)[0]
-    except SettingsError:
-        return None
+def _newest(wiring: Wiring, name: str) -> str | None:
+    return next(iter(optional_secret(wiring.settings, name)), None)

@@ -9,7 +9,7 @@ from itertools import chain
 from sqlalchemy.orm import Session
 
 from banks import statements
-from banks.errors import Unreadable
+from banks.errors import Misconfigured, Unreadable
 from banks.records import DebitOutcome, FileEvent, ReportOpened
 from gateway import composing
 from gateway.database import insist, transaction
@@ -37,12 +37,14 @@ def read(wiring: Wiring, delivery_id: int) -> str:
         return _leave(wiring, delivery_id, "unreadable", str(error))
     except Exception as error:
         # A fault of ours, not of the file: the lease runs out and it is tried again, a few times.
-        log.exception("statement delivery %d could not be read", delivery_id)
+        known = isinstance(error, Misconfigured)  # says what to mend, and holds neither a secret nor personal data
+        said = f"{type(error).__name__}: {error}" if known else type(error).__name__
+        log.error("statement delivery %d could not be read: %s", delivery_id, said, exc_info=not known)
         with transaction(wiring.engine) as session:
             attempts = session.get_one(Delivery, delivery_id).attempts
         if attempts < inbox.MAX_ATTEMPTS:
             return "received"
-        return _leave(wiring, delivery_id, "set_aside", f"reading failed {attempts} times: {type(error).__name__}")
+        return _leave(wiring, delivery_id, "set_aside", f"reading failed {attempts} times: {said}")
 
 
 def _read_whole(wiring: Wiring, delivery_id: int) -> str:

@@ -14,7 +14,7 @@ from gateway import bank_link, clock, collecting, link_metrics
 from gateway.bank_link import LinkClosed
 from gateway.database import transaction
 from gateway.handing_over import hand_over
-from gateway.settings import SftpSettings
+from gateway.settings import SettingsError, SftpSettings
 from gateway.wiring import Wiring
 from reconciliation import links
 
@@ -149,6 +149,14 @@ def test_a_missing_secret_or_inbox_is_a_failure_that_may_mend_itself(visit, wiri
     with pytest.raises(Misconfigured, match="got neither"):
         visit()
     assert one("SELECT failures, stopped_at FROM bank_links") == (2, None)
+
+
+def test_a_secret_that_can_not_be_read_is_named_and_not_taken_for_none(visit, settings, monkeypatch, one):
+    monkeypatch.delenv("DOISOAT_SECRET_STANDARD_SFTP_PASSWORD")
+    monkeypatch.setenv("DOISOAT_SECRET_STANDARD_SFTP_PASSWORD_FILE", str(settings.home / "nowhere"))
+    with pytest.raises(SettingsError, match="STANDARD_SFTP_PASSWORD_FILE: expected a file that can be read"):
+        visit()
+    assert one("SELECT failures, stopped_at FROM bank_links") == (1, None)
 
 
 def test_a_bank_without_a_server_has_no_link(wiring, settings, rows):

@@ -104,6 +104,22 @@ def test_a_fault_of_ours_is_tried_a_few_times_and_then_left_to_a_person(
     assert claim() is None
 
 
+def test_a_broken_key_of_ours_is_named_in_the_log_and_in_the_reason(
+    wiring, keep, claim, later, monkeypatch, one, caplog, sound
+):
+    monkeypatch.setenv("DOISOAT_SECRET_STANDARD_PGP_KEY", "no armour at all")
+    delivery = keep(b"-----BEGIN PGP MESSAGE-----\n\nwhatever\n-----END PGP MESSAGE-----\n")
+    for _ in range(inbox.MAX_ATTEMPTS):
+        assert claim() == delivery
+        state = statement_reading.read(wiring, delivery)
+        later(wiring.clock() + jobs.LEASE + timedelta(seconds=1))
+    assert state == "set_aside"
+    expected = "Misconfigured: expected OpenPGP keys in armour that their passphrase opens"
+    assert one("SELECT reason FROM deliveries").startswith(f"reading failed 5 times: {expected}")
+    assert f"could not be read: {expected}" in caplog.text
+    assert "no armour at all" not in caplog.text
+
+
 def test_a_fault_that_was_mended_in_time_leaves_no_trace(wiring, issue, keep, claim, later, monkeypatch, rows, sound):
     issue(a_bill(1))
     delivery = keep(a_statement((1, 100_000)))
