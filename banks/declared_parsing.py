@@ -12,7 +12,17 @@ from banks.declared_answers import SAME_AS, AnswerForm, Answers
 from banks.declared_fields import CARRIERS, Carrier, Fields
 from banks.declared_moments import MomentForm, zone
 from banks.declared_notice import TEXTS, AmountForm, AmountWritten, Channel, NoticeForm
-from banks.declared_signing import ALGORITHMS, SECRET_NAME, Part, Signature, SignedText, is_field, part_of, place_of
+from banks.declared_signing import (
+    ALGORITHMS,
+    IN_LABELS,
+    SECRET_NAME,
+    Part,
+    Signature,
+    SignedText,
+    is_field,
+    part_of,
+    place_of,
+)
 from banks.declared_table import Table, among
 from banks.errors import Misconfigured, Unreadable
 from banks.key_pairs import Encoding
@@ -114,6 +124,10 @@ def _signed_text(table: Table, stands_in: Part) -> SignedText:
     if every_field and not (text.named and text.separator):
         # Values alone would let a sender's names be exchanged.
         table.refuse("every_field", "named = true and a separator beside it", True)
+    if text.named and any(part.kind == "field" and not IN_LABELS.isdisjoint(part.name) for part in text.covers):
+        table.refuse(
+            "covers", "fields without = or & in their names, because named writes these as bounds", list(written)
+        )
     if text.whole_body():
         if any(part.kind == "field" for part in text.covers):
             table.refuse("covers", "either fields or raw:body", list(written))

@@ -18,6 +18,8 @@ from banks.signatures import Hmac, Scheme, live_keys
 _VISIBLE = re.compile("[ -~]*")
 _PATH = re.compile(r"[^\s:.$]{1,64}(?:\.[^\s:.$]{1,64}){0,7}")
 _HEADER = re.compile("[A-Za-z0-9-]{1,64}")
+IN_LABELS = frozenset("=&")
+"""What no name may hold that stands as a label in front of its value."""
 SECRET_NAME = re.compile("[a-z][a-z0-9_]{0,31}")
 
 
@@ -115,7 +117,8 @@ class SignedText:
     def splits_one_way(self) -> bool:
         """Tell whether the text can come from these values only: otherwise neighbours could trade characters."""
         several = self.every_field or len([part for part in self.covers if part.kind in ("field", "header")]) > 1
-        return not several or self.named or bool(self.separator and not self.skip_empty)
+        labels = self._labels_all() and bool(self.separator or not self.skip_empty)
+        return not several or labels or bool(self.separator and not self.skip_empty)
 
     def secrets(self) -> tuple[str, ...]:
         """Names of the secrets that stand in the text itself."""
@@ -135,6 +138,10 @@ class SignedText:
         """Return the signed text without the secrets in it; raise Unreadable."""
         return self._text(said, dict.fromkeys(self.secrets(), ""))
 
+    def _labels_all(self) -> bool:
+        """Tell whether each value stands behind its name; a header's never does."""
+        return self.named and all(part.kind != "header" for part in self.covers)
+
     def _parts(self, said: Said) -> Iterable[Part]:
         if not self.every_field:
             return self.covers
@@ -148,14 +155,21 @@ class SignedText:
         parts = [part for part in self._parts(said) if part.kind in ("field", "header")]
         if self.every_field:
             bounds = [self.separator]
-        elif self.named:
+        elif self._labels_all():
             bounds = [f"{self.separator}{part.name}=" for part in parts]
         else:
             bounds = [self.separator] if self.separator else []
+        touching = self.separator if bounds == [self.separator] and _overlaps_itself(self.separator) else ""
         for part in parts:
             told = [self._written(part, said), *([part.name] if self.every_field else [])]
             if any(bound in written for bound in bounds for written in told):
                 raise Unreadable(f"expected no {bounds[0]!a} inside, which could be read in two ways", part.place)
+            if self.every_field and not IN_LABELS.isdisjoint(part.name):
+                raise Unreadable("expected no = or & in a field's name, which could be read in two ways", part.place)
+            if any(written and (written[0] in touching or written[-1] in touching) for written in told):
+                raise Unreadable(
+                    f"expected no sign of {touching!a} at an end, which could be read in two ways", part.place
+                )
 
     def _text(self, said: Said, keys: Mapping[str, str]) -> bytes:
         written = []
@@ -176,6 +190,11 @@ class SignedText:
     def _written(self, part: Part, said: Said) -> str:
         value = said.text(part)
         return quote_plus(value) if self.escaped else value
+
+
+def _overlaps_itself(separator: str) -> bool:
+    """Tell whether `separator` begins as it ends, such as "||": then "a|||b" has two places to be cut at."""
+    return any(separator.endswith(separator[:length]) for length in range(1, len(separator)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,20 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from urllib.parse import quote_plus, urlencode
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.hashes import SHA256
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from banks.declared_signing import ALGORITHMS
+from banks.declared_fields import Fields
+from banks.declared_signing import ALGORITHMS, Said
 from banks.errors import Misconfigured, Unproven, Unreadable
 from banks.profile import Asked
 from banks.records import Outcome
@@ -23,6 +26,7 @@ from tests.banks.pairs import ED, OTHER_ED, OTHER_P256, OTHER_RSA, P256, PSS, RS
 
 TEXT = "E1|FT26322000481|844960|PC0701091234511126"
 SECRETS = {"hash_key": [KEY]}
+NAMES = ["id", "ref", "sum", "code"]
 
 
 def hashed(digest, key=KEY):
@@ -230,6 +234,13 @@ def test_a_rightly_signed_body_that_is_no_json_is_proven_and_then_refused():
         ({"named": True, "separator": ""}, {"id": "E1ref=2"}, "id"),
         ({"covers": ..., "every_field": True, "named": True, "separator": "&"}, {"note": "a&b=c"}, "note"),
         ({"covers": ..., "every_field": True, "named": True, "separator": "&"}, {"a&b": "c"}, "a&b"),
+        ({"covers": ..., "every_field": True, "named": True, "separator": "&"}, {"code=x": "1"}, "code=x"),
+        ({"covers": ..., "every_field": True, "named": True, "separator": ";"}, {"a&b": "c"}, "a&b"),
+        ({"covers": ..., "every_field": True, "named": True, "separator": "||"}, {"note": "a|"}, "note"),
+        ({"covers": ..., "every_field": True, "named": True, "separator": "||"}, {"|b": "a"}, "|b"),
+        ({"separator": "||"}, {"id": "E1|"}, "id"),
+        ({"separator": "||"}, {"code": "|PC07"}, "code"),
+        ({"separator": "aba"}, {"code": "b"}, "code"),
     ],
 )
 def test_a_text_that_could_be_cut_at_another_place_proves_its_sender_and_is_not_read(signature, said, place):
@@ -239,6 +250,70 @@ def test_a_text_that_could_be_cut_at_another_place_proves_its_sender_and_is_not_
     with pytest.raises(Unreadable, match="which could be read in two ways") as caught:
         profile.read(request)
     assert caught.value.place == place
+
+
+def test_a_name_with_an_equals_sign_is_not_read_as_another_field():
+    every = {"signature/covers": ..., "signature/every_field": True, "signature/named": True}
+    profile = declared({**every, "signature/separator": "&"})
+    true = signed(profile, post({**SAID, "code": "x=1"}))
+    assert profile.read(true).payment_code == "x=1"
+    cut = json.loads(true.body)
+    del cut["code"]
+    assert profile.prove(post({**cut, "code=x": "1"}), SECRETS, NOW), "the signature can't tell"
+    with pytest.raises(Unreadable, match="code=x: expected no = or & in a field's name"):
+        profile.read(post({**cut, "code=x": "1"}))
+
+
+def test_a_header_has_no_label_that_would_keep_it_from_its_neighbours():
+    changes = {"signature/covers": ["header:x-a", "header:x-b", *NAMES], "signature/named": True}
+    profile = declared({**changes, "signature/separator": "&"})
+    true = signed(profile, post(SAID, {"x-a": "1", "x-b": "2&3"}))
+    moved = replace(true, headers={"x-a": "1&2", "x-b": "3"})
+    for request, place in ((true, "header x-b"), (moved, "header x-a")):
+        assert profile.prove(request, SECRETS, NOW)
+        with pytest.raises(Unreadable, match=f"{place}: expected no '&' inside"):
+            profile.read(request)
+    assert profile.read(signed(profile, post(SAID, {"x-a": "1", "x-b": "2"})))
+
+
+def test_a_separator_that_overlaps_itself_leaves_one_place_to_cut_at():
+    profile = declared({"signature/separator": "||"})
+    true = signed(profile, post({**SAID, "id": "E1|", "ref": "FT1"}))
+    other = post({**json.loads(true.body), "id": "E1", "ref": "|FT1"})
+    for request, place in ((true, "id"), (other, "ref")):
+        assert profile.prove(request, SECRETS, NOW)
+        with pytest.raises(Unreadable, match=rf"{place}: expected no sign of '\|\|' at an end"):
+            profile.read(request)
+    assert profile.read(signed(profile, post({**SAID, "code": "a|b"}))).payment_code == "a|b"
+    plain = declared({"signature/separator": "-+"})
+    assert profile.read(signed(profile, post({**SAID, "code": ""}))).payment_code == ""
+    assert plain.read(signed(plain, post({**SAID, "code": "+a-"}))).payment_code == "+a-", "which has one reading"
+
+
+@given(
+    st.sampled_from(["||", "aba", "-+", "::", "|"]),
+    st.lists(st.text("|ab:-+E", max_size=5), min_size=4, max_size=4),
+    st.data(),
+)
+def test_a_text_that_is_read_has_no_other_values(separator, values, data):
+    """Of all the ways to cut one signed text into its values, at most one is read."""
+    signature = declared({"signature/separator": separator}).declaration.signature.text
+    text = separator.join(values)
+    places = [match.start() for match in re.finditer(f"(?={re.escape(separator)})", text)]
+    chosen = data.draw(st.lists(st.sampled_from(places), min_size=3, max_size=3, unique=True).map(sorted))
+    assume(all(later - place >= len(separator) for place, later in pairwise(chosen)))
+    ends = [-len(separator), *chosen, len(text)]
+    cut = [text[place + len(separator) : end] for place, end in pairwise(ends)]
+    read = []
+    for told in (values, cut):
+        said = Said(Fields(dict(zip(NAMES, told, strict=True))))
+        assert signature.bare(said) == text.encode()
+        try:
+            signature.check_one_reading(said)
+        except Unreadable:
+            continue
+        read.append(told)
+    assert len(read) < 2 or values == cut
 
 
 def test_characters_moved_to_a_neighbour_stay_one_event():
@@ -348,8 +423,6 @@ def test_keys_are_tried_before_a_bank_calls():
 
 # ── any declaration ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-NAMES = ["id", "ref", "sum", "code"]
-
 
 @st.composite
 def declarations(draw):
@@ -374,7 +447,8 @@ def declarations(draw):
         "stands_in": draw(st.sampled_from(["sign", "header:x-sign"])),
         "prefix": draw(st.sampled_from(["", "v1="])),
     }
-    unambiguous = named or (separator and not signature["skip_empty"])
+    labels = named and "header:x-a" not in parts and (separator or not signature["skip_empty"])
+    unambiguous = labels or (separator and not signature["skip_empty"])
     changes = {"fields": carrier, "signature": signature, "event_id": ["id"] if unambiguous else ...}
     proving = {"hash_key": [public_pem(pair) if pair else KEY]}
     signing = {"hash_key": [private_pem(pair) if pair else KEY]}

@@ -81,6 +81,10 @@ def test_a_small_declaration_is_a_whole_profile():
         ),
         ({"signature/every_field": True}, "signature.covers: expected a list of parts, or every_field"),
         (
+            {"signature/named": True, "signature/covers": ["id", "ref", "sum", "code", "x=y"]},
+            "signature.covers: expected fields without = or & in their names",
+        ),
+        (
             {"signature/every_field": True, "signature/covers": ...},
             "signature.every_field: expected named = true and a separator beside it",
         ),
@@ -303,6 +307,20 @@ def test_a_table_is_read_without_being_changed():
     given, same = table(), table()
     declaration_from("saomai", given)
     assert given == same
+
+
+def test_labels_stand_for_a_separator_only_where_each_part_has_one():
+    named = {"signature/named": True, "signature/separator": ""}
+    assert declared(named)
+    for changes in (
+        {"signature/covers": ["header:x-a", *COVERS[1:]]},
+        {"signature/covers": ["header:x-a", *COVERS[1:]], "signature/skip_empty": True, "signature/separator": "&"},
+        {"signature/skip_empty": True},
+    ):
+        with pytest.raises(Misconfigured, match=r"callback\.event_id: expected no such key"):
+            declared({**named, **changes})
+        assert declared({**named, **changes, "event_id": ...})
+    assert declared({**named, "signature/covers": ["header:x-a", *COVERS[1:]], "signature/separator": "&"})
 
 
 def test_an_id_beside_its_neighbour_is_one_field_that_is_not_escaped():
