@@ -24,6 +24,13 @@ _BEYOND_ASCII = (b"\xc2", b"\xe1\x9a", b"\xe2", b"\xe3", b"\xef")
 _UNTIDY_BEYOND_ASCII = re.compile(r"[^\S\x00-\x7f]|[\u200b\ufeff]")
 _SHAPE = bytes.maketrans(b"123456789", b"000000000")
 _WORD = re.compile(r"[^\W\d_]{3}")
+_LONG = re.compile(r"\d(?:[\W_]{0,2}\d){4,}")
+_HARMLESS = re.compile(
+    r"(?!(?:\D*\d){9})[1-9]\d{0,2}([ .,'])\d{3}(?:\1\d{3})*(?:[.,]\d{1,2})?"
+    r"|(?:\d{1,2}([/.-])\d{1,2}\2(?:\d{4}|\d{2})|\d{4}([/.-])\d{1,2}\3\d{1,2})(?: +\d{1,2}:\d{2}(?::\d{2})?)?"
+    r"|\d{1,2}:\d{2}:\d{2}"
+)
+"""A grouped amount shorter than any telephone number, a day, a time of day."""
 _NOTHING = frozenset({"", "-", "–"})
 _DAYS = {
     "dd": "(?P<day>[0-9]{2})", "d": "(?P<day>[0-9]{1,2})", "mm": "(?P<month>[0-9]{2})", "m": "(?P<month>[0-9]{1,2})",
@@ -113,15 +120,14 @@ class Amounts:
             written = f"{cell:f}"
             sign, (whole, _, part) = "-" if cell < 0 else "", written.lstrip("-").partition(".")
         if sign and not (signed or (minus and sign == "-")):
-            raise Unreadable(f"expected an amount without a sign, got {sign}{whole[:20]}")
+            raise Unreadable(f"expected an amount without a sign, got {sign}{masked(whole)}")
         part = part or ""
         if part[self._places :].strip("0"):
-            raise Unreadable(
-                f"expected an amount in {self.currency} with {self._places} decimals, got {whole}.{part}"[:120]
-            )
+            got = masked(f"{whole}.{part}")
+            raise Unreadable(f"expected an amount in {self.currency} with {self._places} decimals, got {got}")
         minor = int(whole + part[: self._places].ljust(self._places, "0"))
         if minor >= MAX_MINOR:
-            raise Unreadable(f"expected an amount below {MAX_MINOR} minor units, got {whole[:40]}")
+            raise Unreadable(f"expected an amount below {MAX_MINOR} minor units, got {masked(whole)}")
         return -minor if sign == "-" and signed else minor
 
     def _example(self) -> str:
@@ -235,7 +241,7 @@ class Days:
         if isinstance(key, int):
             # Below 61, Excel's calendar of 1900 is a day off, and no payment is that old.
             if not 61 <= key <= _LAST_SERIAL:
-                raise Unreadable(f"expected a day as Excel counts them, got {key}")
+                raise Unreadable(f"expected a day as Excel counts them, got {masked(str(key))}")
             return self._epoch + timedelta(days=key)
         for pattern in self._written:
             match = pattern.fullmatch(key)
@@ -250,7 +256,15 @@ class Days:
 
 def shown(text: str) -> str:
     """Return a cell's text for a message; where it holds words it may be a name, and is not shown."""
-    return "words" if _WORD.search(text) else repr(text[:40])
+    return "words" if _WORD.search(text) else repr(masked(text))
+
+
+def masked(text: str) -> str:
+    """Return the start of `text` for a message, with stars for all but the last three of five or more digits.
+
+    They may be an account or a telephone number. What separates them stays, as that is what mistakes are about.
+    """
+    return _LONG.sub(_starred, text[:200])[:40]
 
 
 def tidy(text: str) -> str:
@@ -301,6 +315,13 @@ def packed(joined: str) -> bytes:
 def unpacked(joined: bytes) -> list[str]:
     """Return the texts that `packed` has packed."""
     return joined.decode("utf-8", "surrogatepass").split("\n")
+
+
+def _starred(match: re.Match[str]) -> str:
+    if _HARMLESS.fullmatch(match[0]):
+        return match[0]
+    at = [index for index, sign in enumerate(match[0]) if sign.isdigit()][-3]
+    return re.sub(r"\d", "*", match[0][:at]) + match[0][at:]
 
 
 def _pieces(day: str) -> list[str]:

@@ -52,7 +52,7 @@ def value_of(kind: str, value: str, shared: SharedTexts) -> Cell:
     """Return what a cell of this type holds; raise Unreadable for what is none. `value` is clear of XML's escapes."""
     if kind == "s":
         if not (value.isascii() and value.isdigit() and len(value) < 10):
-            raise Unreadable(f"expected the number of a shared text, got {value[:20]!r}")
+            raise Unreadable(f"expected the number of a shared text, got {shown(value)}")
         return shared[int(value)]
     if kind == "b":
         if value not in _TRUTHS:

@@ -185,6 +185,40 @@ def test_a_cell_that_cannot_be_read_is_named(row, column, text, said):
     assert refusal(changed(row, column, text)).startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("0912.345.678", "****.***.678"), ("#0912345678", "#*******678"), ("+84 912 345 678", "+** *** *** 678"),
+        ("(091) 234-5678", "(***) ***-*678"), ("0912/345/678", "****/***/678"), ("12345x", "**345x"),
+        ("1234567890123456", None), ("500.000", "500.000"), ("1.250.000,00", "*.***.**0,00"), ("912.345.678", "***.***.678"),
+        ("05/11/2026 9:15", "05/11/2026 9:15"), ("2026-11-05", "2026-11-05"), ("08:01:12", "08:01:12"),
+        ("٠٩١٢٣٤٥٦٧٨", "*******٦٧٨"), ("1234x", "1234x"),
+    ],
+)  # fmt: skip
+def test_a_refusal_shows_no_account_or_telephone_number(text, said):
+    for data in (as_csv, as_xlsx):
+        message = refusal(data([MB[0], MB[1], [*MB[2][:4], text, *MB[2][5:]]]))
+        if said is None:
+            assert message.endswith("expected an amount below 1000000000000000 minor units, got *************456")
+        else:
+            assert message.endswith(f"(Phát sinh có): expected an amount such as 1,250,000.00, got {said!r}")
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "said"),
+    [
+        (4, -912345678, "expected an amount without a sign, got -******678"),
+        (4, 912345678.5, "expected an amount in VND with 0 decimals, got *******78.5"),
+        (4, 10**15, "expected an amount below 1000000000000000 minor units, got *************000"),
+        (1, 912345678, "expected a day as Excel counts them, got ******678"),
+    ],
+)
+def test_a_refusal_shows_no_number_of_a_workbook(column, cell, said):
+    row = list(MB[2])
+    row[column] = cell
+    assert refusal(as_xlsx([MB[0], MB[1], row])).endswith(said)
+
+
 def test_what_labels_say_is_checked():
     assert refusal(as_csv([["Số dư đầu kỳ:", "một"], *MB])).startswith(
         "row 1, column B (số dư đầu kỳ): expected an amount"
