@@ -229,10 +229,13 @@ def _age(proof: Proof) -> str:
 
 def _readable(text: bytes, secrets: Keys) -> str:
     # Some forms sign a key along with the fields, so a secret may stand inside the signed text.
+    # It is masked as the bytes that were signed, or as an error writes them, before anything is escaped; the longest
+    # first, because one key may begin another.
+    named = [(key, name) for name, keys in secrets.items() for key in keys if key]
+    for key, name in sorted(named, key=lambda pair: len(pair[0]), reverse=True):
+        for written in (key.encode("utf-8", "surrogateescape"), key.encode("ascii", "backslashreplace")):
+            text = text.replace(written, f"<{name}>".encode())
     shown = text.decode("utf-8", "backslashreplace")
-    for name, keys in secrets.items():
-        for key in keys:
-            shown = shown.replace(key, f"<{name}>") if key else shown
     # A terminal must not obey what a sender wrote.
     return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in shown)
 

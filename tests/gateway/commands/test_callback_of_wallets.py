@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from gateway.commands.callback import callback
+from gateway.commands.callback import _readable, callback
 
 CORPUS = Path(__file__).parents[2] / "corpus"
 MOMO = ("--secret", "access_key=F8BBA842ECF85", "--secret", "secret_key=K951B6PE1waDMi640xX08PD3vg6EkVlz")
@@ -55,6 +55,22 @@ def test_a_refusal_of_momo_does_not_show_the_access_key_it_was_signed_with(body:
     assert result.exit_code == 1
     assert "\naccessKey=<access_key>&amount=944960&extraData=&message=Successful.&orderId=" in result.stdout
     assert "F8BBA842ECF85" not in result.stdout
+
+
+@pytest.mark.parametrize("key", [b"\xff\xfetopsecret", "mật-topsecret".encode(), b"F8BB-topsecret"])
+def test_an_access_key_of_any_bytes_is_masked(body: Path, key: bytes) -> None:
+    body.write_text(body.read_text().replace("844960", "944960"))
+    given = ("--secret", f"access_key={os.fsdecode(key)}", "--secret", "secret_key=K951B6PE1waDMi640xX08PD3vg6EkVlz")
+    result = run("verify", "momo", "--body", body, *given, "--secret", "access_key=F8BB")
+    assert result.exit_code == 1
+    assert "\naccessKey=<access_key>&amount=944960&" in result.stdout
+    assert "topsecret" not in result.stdout
+
+
+def test_a_key_that_an_error_repeats_is_masked_in_the_way_it_is_written_there() -> None:
+    for key in ("mật-topsecret", os.fsdecode(b"\xff\xfetopsecret")):
+        shown = _readable(f"expected a key, got {key!a}".encode(), {"access_key": [key]})
+        assert shown == "expected a key, got '<access_key>'"
 
 
 def test_momo_needs_both_secrets(body: Path) -> None:
