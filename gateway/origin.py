@@ -46,6 +46,13 @@ class Origin:
             raise Unproven(f"expected {self.mtls_header} to be mtls_identity, got {'another' if given else 'none'}")
 
 
+def network_of(written: str) -> Network:
+    """Return the network that `written` means, an IPv4 one for ::ffff:203.0.113.0/120 too; raise ValueError."""
+    network = ip_network(written)
+    inner = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    return IPv4Network((inner, network.prefixlen - 96)) if inner else network
+
+
 def _came_by_proxy(environ: Mapping[str, Any], proxies: int, named: Sequence[Network]) -> bool:
     """Tell whether the connection is a named proxy's and passed as many proxies as there are."""
     before = environ.get("werkzeug.proxy_fix.orig", {})

@@ -3,12 +3,11 @@
 import re
 from collections.abc import Callable
 from datetime import date, time
-from ipaddress import ip_network
 from typing import Any, NamedTuple
 
 from banks import profile as bank_profiles
 from banks.statements import napas
-from gateway.origin import Network
+from gateway.origin import Network, network_of
 
 DECLARED = "declared"
 """The profile of a bank whose callback stands in the file itself."""
@@ -133,7 +132,7 @@ def _read_networks(value: Any) -> tuple[Network, ...]:
     if not isinstance(value, list) or not value or not all(isinstance(each, str) for each in value):
         raise ValueError(expected)
     try:
-        networks = tuple(ip_network(each) for each in value)
+        networks = tuple(network_of(each) for each in value)
     except ValueError:
         raise ValueError(expected) from None
     if any(network.prefixlen == 0 for network in networks):

@@ -9,7 +9,7 @@ from werkzeug.test import Client
 
 from banks.errors import Unproven
 from banks.records import RawRequest
-from gateway.origin import Origin
+from gateway.origin import Origin, network_of
 from gateway.web import create_app
 from gateway.wiring import Wiring
 from tests.gateway.samples import an_event
@@ -43,6 +43,21 @@ def comes_through(origin, raw, *, peer="127.0.0.1", forwarded="203.0.113.9", pro
 def test_an_address_is_in_the_list_or_not(now, remote, allowed):
     assert comes_through(BANK, call(now, remote)) == allowed
     assert comes_through(Origin(), call(now, remote)), "nothing is asked where nothing is declared"
+
+
+@pytest.mark.parametrize(
+    ("written", "same"),
+    [
+        ("::ffff:203.0.113.0/120", "203.0.113.0/24"), ("::ffff:203.0.113.7", "203.0.113.7/32"),
+        ("::ffff:0:0/96", "0.0.0.0/0"), ("203.0.113.0/24", "203.0.113.0/24"),
+    ],
+)  # fmt: skip
+def test_an_ipv4_network_may_be_written_inside_ipv6(now, written, same):
+    assert network_of(written) == ip_network(same)
+    origin = Origin(allow_from=(network_of(written),))
+    assert comes_through(origin, call(now, "203.0.113.7"))
+    assert comes_through(origin, call(now, "::ffff:203.0.113.7"))
+    assert network_of("2001:db8:7::/48") == ip_network("2001:db8:7::/48")
 
 
 def test_a_certificate_is_believed_from_the_named_proxy_alone(now):

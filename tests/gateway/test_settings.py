@@ -185,6 +185,7 @@ def test_a_callback_declared_in_the_file_makes_a_profile_of_its_own(config):
         ("[banks.momo]\nallow_from = ['1.2.3']", "momo.allow_from: expected a list of addresses or networks"),
         ("[banks.momo]\nallow_from = ['10.0.0.1/8']", "momo.allow_from: expected a list of addresses or networks"),
         ("[banks.momo]\nallow_from = ['0.0.0.0/0']", "momo.allow_from: expected networks that are not"),
+        ("[banks.momo]\nallow_from = ['::ffff:0:0/96']", "momo.allow_from: expected networks that are not"),
         ("[banks.momo]\nmtls_header = 'a b'\nmtls_identity = 'x'", "momo.mtls_header: expected the name of a header"),
         ("[banks.momo]\nmtls_header = 'X-Cert'", "momo.mtls_identity: expected a value, got none"),
         ("[banks.momo]\nmtls_proxy = ['10.0.0.5']", "momo.mtls_header: expected a value, got none"),
