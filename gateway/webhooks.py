@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, request
@@ -14,12 +14,12 @@ from banks.errors import Unproven, Unreadable
 from banks.profile import read_all
 from banks.records import Answer, Outcome, PaymentNotice, Proof, RawRequest
 from gateway.intake import Arrival, Busy, Intake
+from gateway.payment_time import check_time
 from gateway.refusals import Refusals
 from gateway.wiring import Caller, Wiring
 
 log = logging.getLogger(__name__)
 blueprint = Blueprint("webhooks", __name__)
-_OLDEST, _AHEAD = timedelta(days=731), timedelta(days=1)
 CALLBACKS = Counter("doisoat_callbacks_total", "Callbacks by bank and HTTP status of the answer", ["bank", "status"])
 
 
@@ -104,17 +104,11 @@ def _judge(caller: Caller, raw: RawRequest, proof: Proof) -> tuple[str, str, Out
     try:
         notices = read_all(caller.profile, raw)
         for notice in notices:
-            _check_time(notice, raw.received_at)
+            check_time(notice, raw.received_at)
     except Unreadable as error:
         return "unreadable", str(error), Outcome.UNREADABLE, None
     # An answer that depends on the bill can be given to a delivery of one payment only.
     return "received", "", Outcome.ACCEPTED, notices[0] if len(notices) == 1 else None
-
-
-def _check_time(notice: PaymentNotice, now: datetime) -> None:
-    """Raise Unreadable for a payment out of its time: its deadlines would lie where nobody lives to see them."""
-    if notice.paid_at is not None and not now - _OLDEST <= notice.paid_at <= now + _AHEAD:
-        raise Unreadable(f"expected a time of payment within the last two years, got {notice.paid_at:%Y-%m-%d}")
 
 
 def _words(caller: Caller, raw: RawRequest, judged: Outcome, reason: str) -> Callable[[Outcome], Answer]:

@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,6 +17,7 @@ from banks.profile import CallbackProfile, Signed
 from banks.records import Proof, RawRequest
 from gateway import secrets as kept
 from gateway import settings
+from gateway.commands.callback_preview import preview
 
 Keys = dict[str, list[str]]
 
@@ -46,10 +48,21 @@ def _request_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @callback.command()
 @click.option("--max-age", type=click.IntRange(min=0), metavar="SECONDS", help="Refuse what was signed longer ago.")
+@click.option(
+    "--received-at",
+    type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"]),
+    metavar="TIME",
+    help="When it came, such as 2026-11-18T09:15:05+07:00, for a sample of long ago; else now.",
+)
 @_request_options
-def verify(max_age: int | None, name: str, **inputs: Any) -> None:
-    """Prove a callback: exit 0 and "verified", or 1 with the reason and the exact text that was signed."""
+def verify(max_age: int | None, received_at: datetime | None, name: str, **inputs: Any) -> None:
+    """Prove a callback: exit 0 and "verified", or 1 with the reason and the exact text that was signed.
+
+    What would be booked of a proven one, or why it can't be read, is told below, and changes nothing about the exit.
+    """
     profile, request, secrets = _prepare(name, bank_profile.proof_secrets, **inputs)
+    if received_at is not None:
+        request = replace(request, received_at=received_at.astimezone(UTC))
     if max_age is not None and profile.max_age is None:
         _usage(f"{profile.name} callbacks carry no time of signing, so --max-age can't be judged")
     size, part = (len(request.query), "query") if profile.method == "GET" else (len(request.body), "body")
@@ -71,6 +84,8 @@ def verify(max_age: int | None, name: str, **inputs: Any) -> None:
     for secret, keys in secrets.items():
         if len(keys) > 1 and not _is_idle(profile, request, secrets, secret):
             click.echo(f"signed with {secret} {_position(profile, request, secrets, secret)} of {len(keys)}")
+    for line in preview(profile, request):
+        click.echo(_readable(line.encode("utf-8", "backslashreplace"), secrets))
 
 
 @callback.command()

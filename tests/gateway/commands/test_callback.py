@@ -299,3 +299,60 @@ def test_a_mistake_in_the_file_is_told_and_not_passed_over(tmp_path, monkeypatch
     result = run("verify", "saomai", "--body", "-", stdin=b"{}")
     assert result.exit_code == 2
     assert "banks.saomai.callback.signature.encoding: expected one of hex, base64, got 'hexx'" in result.stderr
+
+
+# ── what would be booked ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "path", [pytest.param(path, id=path.stem) for path in sorted(CORPUS.glob("*/*.callback.json"))]
+)
+def test_what_would_be_booked_is_told_of_proven_samples_alone(path, tmp_path):
+    name, told = path.parent.name, json.loads(path.read_text(encoding="utf-8"))
+    expected = told["expected"]
+    # A sender's published sample may be years older than the day we kept it on.
+    received_at = expected.get("notice", {}).get("paid_at", told["received_at"])
+    result = run("verify", name, "--received-at", received_at, *words_of(told, tmp_path))
+    shown = [line for line in result.stdout.splitlines() if "would be read as" in line]
+    unread = [line for line in result.stdout.splitlines() if line.startswith("proven, but unreadable: ")]
+    if "unproven" in expected:
+        assert (shown, unread) == ([], [])
+    elif "unreadable" in expected:
+        assert (result.exit_code, shown, len(unread)) == (0, [], 1)
+        assert expected["unreadable"] in unread[0]
+    else:
+        notices = expected.get("notices") or [expected["notice"]]
+        assert (result.exit_code, len(shown), unread) == (0, len(notices), [])
+        for line, notice in zip(shown, notices, strict=True):
+            assert f"reference {notice['source_reference']}" in line
+            assert line.startswith("would be read as no payment") == (not notice["paid"])
+            assert ("···" in line) == ("payer_account" in notice)
+
+
+BOOKED = {
+    b'{"ref":"R1","sum":844960}': "would be read as: 844960 VND for nothing that names a bill, reference R1",
+    b'{"ref":"R1","sum":"844960"}': "proven, but unreadable: sum: expected a whole number, got '844960'",
+}
+
+
+@pytest.mark.usefixtures("with_banks")
+@pytest.mark.parametrize("sent", BOOKED)
+def test_what_is_proven_is_read_as_well(sent, tmp_path):
+    body = tmp_path / "body"
+    body.write_bytes(sent)
+    words = ["saomai", "--body", body, "--secret", f"hash_key={HASH_KEY}"]
+    header = run("sign", *words).stdout.splitlines()[1]
+    good = run("verify", *words, "--header", header)
+    assert (good.exit_code, good.stdout.splitlines()[0], good.stdout.splitlines()[-1]) == (0, "verified", BOOKED[sent])
+
+
+def test_an_account_number_is_masked_and_an_old_sample_is_told_from_a_fresh_one(tmp_path):
+    told = sample("casso/received")
+    words = words_of(told, tmp_path)
+    payer = told["expected"]["notice"]["payer_account"]
+    result = run("verify", "casso", "--received-at", told["received_at"], *words)
+    assert payer not in result.stdout
+    assert f"from account ···{payer[-4:]}" in result.stdout
+    late = run("verify", "casso", "--received-at", "2031-01-01T00:00:00+07:00", *words)
+    assert late.exit_code == 0
+    assert "proven, but unreadable: expected a time of payment within the last two years" in late.stdout

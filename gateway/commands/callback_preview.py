@@ -1,0 +1,42 @@
+"""What would be booked of a proven callback, in a line a payment: for an integrator who has nothing but a sample."""
+
+from collections.abc import Iterator
+
+from banks import profile as bank_profile
+from banks.errors import Unreadable
+from banks.profile import CallbackProfile
+from banks.records import PaymentNotice, RawRequest
+from banks.vietnam_time import VIETNAM
+from gateway.payment_time import check_time
+
+
+def preview(profile: CallbackProfile, request: RawRequest) -> list[str]:
+    """Return a line for each payment that the proven `request` tells of, or one that says why it can't be read."""
+    try:
+        notices = bank_profile.read_all(profile, request)
+        for notice in notices:
+            check_time(notice, request.received_at)
+    except Unreadable as error:
+        return [f"proven, but unreadable: {error}"]
+    return [", ".join(_parts(notice)) for notice in notices]
+
+
+def _parts(notice: PaymentNotice) -> Iterator[str]:
+    told = "would be read as" if notice.paid else "would be read as no payment, and book nothing"
+    yield f"{told}: {notice.amount.decimal()} {notice.amount.currency} for {_purpose(notice)}"
+    if notice.paid_at is not None:
+        yield f"paid {notice.paid_at.astimezone(VIETNAM):%Y-%m-%d %H:%M:%S} +07:00"
+    yield f"reference {notice.source_reference}"
+    if notice.payer_account:
+        # The last digits are enough to know an account again by; those of a short number would be all of it.
+        yield f"from account ···{notice.payer_account[-4:] if len(notice.payer_account) > 6 else ''}"
+
+
+def _purpose(notice: PaymentNotice) -> str:
+    named = {
+        "payment code": notice.payment_code,
+        "customer code": notice.customer_code,
+        "debit": notice.end_to_end_id,
+        "narrative": notice.narrative,
+    }
+    return ", ".join(f"{what} {value}" for what, value in named.items() if value) or "nothing that names a bill"
