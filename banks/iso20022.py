@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 
 from banks.errors import Unreadable
+from banks.shown import shown
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?", re.ASCII)
 # ISO 20022 leaves the offset out for local time, and the banks' local time is Vietnam's, which knows no summer time.
@@ -20,7 +21,7 @@ def moment(text: str, place: str) -> datetime | None:
             return (read if read.tzinfo else read.replace(tzinfo=_VIETNAM)).astimezone(UTC)
     except (ValueError, OverflowError):
         pass  # no such hour or day: refused below, in the same words as any other text that is no moment
-    raise Unreadable(f"expected a moment such as 2026-07-31T23:00:00+07:00, got {text[:40]!r}", place)
+    raise Unreadable(f"expected a moment such as 2026-07-31T23:00:00+07:00, got {shown(text)}", place)
 
 
 def whole(text: str | None, place: str) -> int | None:
@@ -28,5 +29,5 @@ def whole(text: str | None, place: str) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise Unreadable(f"expected a whole number, got {text[:20]!r}", place)
+        raise Unreadable(f"expected a whole number, got {shown(text, 20)}", place)
     return int(text)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from banks.errors import Unreadable
+from banks.shown import shown
 
 _PLACES = {
     **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
@@ -88,7 +89,7 @@ def parse_minor(text: str, currency: str) -> int:
         return int(text)  # the usual case, in a third of the time
     match = _PLAIN.fullmatch(text)
     if match is None:
-        raise Unreadable(f"expected an amount in plain digits, got {text[:40]!r}")
+        raise Unreadable(f"expected an amount in plain digits, got {shown(text)}")
     sign, whole, part = match.groups()
     digits = places(currency)
     part = part or ""
@@ -96,7 +97,7 @@ def parse_minor(text: str, currency: str) -> int:
         raise Unreadable(f"{currency} has {digits} decimal places, got {text[:40]!r}")
     minor = int(whole + part[:digits].ljust(digits, "0"))
     if minor >= MAX_MINOR:
-        raise Unreadable(f"expected an amount below {MAX_MINOR} minor units, got {text[:40]!r}")
+        raise Unreadable(f"expected an amount below {MAX_MINOR} minor units, got {shown(text)}")
     return -minor if sign == "-" else minor
 
 
@@ -104,5 +105,5 @@ def parse_minor(text: str, currency: str) -> int:
 def check_currency(currency: str) -> str:
     """Return `currency` when it is three capital letters, else raise Unreadable."""
     if not _CURRENCY.fullmatch(currency):
-        raise Unreadable(f"expected a currency of three letters, got {currency[:12]!r}")
+        raise Unreadable(f"expected a currency of three letters, got {shown(currency, 12)}")
     return currency

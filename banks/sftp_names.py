@@ -1,10 +1,10 @@
 """Names on a bank's server: which of them to trust as a file's name, and how to show any of them safely."""
 
-import re
 import unicodedata
 
+from banks.shown import shown_name
+
 _MAX_BYTES = 255
-_LONG_NUMBER = re.compile(r"\d{9,}")
 
 
 def fault_of(name: str) -> str:
@@ -26,6 +26,6 @@ def fault_of(name: str) -> str:
 
 
 def shown(name: str | bytes) -> str:
-    """Return `name` safe for a log: at most 80 ASCII characters, of an account-like number only the last 4 digits."""
+    """Return `name` safe for a log: at most 80 ASCII characters, long numbers and words shortened."""
     text = name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else name
-    return ascii(_LONG_NUMBER.sub(lambda match: "…" + match[0][-4:], text))[1:-1][:80]
+    return shown_name(text)

@@ -11,6 +11,7 @@ from banks import iso20022, xml
 from banks.errors import Unreadable
 from banks.money import Money
 from banks.records import DebitOutcome, FileEvent, Readable, ReportClosed, ReportOpened, Verdict
+from banks.shown import shown
 from banks.statements.camt_entry import end_to_end, one_line
 
 EXPECTED = "ISO 20022 pain.002"
@@ -203,7 +204,9 @@ def _verdict(status: str, place: str) -> Verdict:
     try:
         return _VERDICTS[status]
     except KeyError:
-        raise Unreadable(f"expected a status such as ACCP, PDNG, PART or RJCT, got {status[:20]!r}", place) from None
+        raise Unreadable(
+            f"expected a status such as ACCP, PDNG, PART or RJCT, got {shown(status, 20)}", place
+        ) from None
 
 
 def _reason(found: xml.Fields) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from banks.collections import pain002
 from banks.errors import Unreadable
 from banks.openpgp import OpenPgpKeys
 from banks.records import FileEvent, Readable, StatementReader
+from banks.shown import shown_name
 from banks.statements import camt, csv_rows, mt940, napas, wrapping, xlsx_rows
 from banks.statements.layout import Layout
 from banks.statements.layouts import LAYOUTS
@@ -64,7 +65,7 @@ def read(stream: Readable, keys: OpenPgpKeys | None = None, own: Sequence[Format
         except Unreadable as error:
             if not part.name:
                 raise
-            inside = f"in {wrapping.shown(part.name)}"
+            inside = f"in {shown_name(part.name)}"
             raise Unreadable(error.reason, f"{inside}, {error.place}" if error.place else inside) from None
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from banks import xml
 from banks.errors import Unreadable
 from banks.money import check_currency, parse_minor
+from banks.shown import shown
 
 ENTRY_PATHS: Mapping[str, str] = {
     "NtryRef": "entry_reference",
@@ -157,7 +158,7 @@ def is_booked(found: xml.Fields) -> bool:
         return True
     if status in _LEFT_OUT:
         return False
-    raise Unreadable(f"expected status BOOK, PDNG, INFO or FUTR, got {status[:20]!r}", "Sts")
+    raise Unreadable(f"expected status BOOK, PDNG, INFO or FUTR, got {shown(status, 20)}", "Sts")
 
 
 def pending_minor(found: xml.Fields, currency: str) -> int | None:
@@ -220,7 +221,7 @@ def signed(amount: str, currency: str, direction: str, expected: str = "") -> in
         if expected and currency != expected:
             raise Unreadable(f"expected an amount in {expected}, the account's currency, got {currency}")
         if amount[0] in "+-":
-            raise Unreadable(f"expected an amount without a sign (CdtDbtInd carries it), got {amount[:40]!r}")
+            raise Unreadable(f"expected an amount without a sign (CdtDbtInd carries it), got {shown(amount)}")
         minor = parse_minor(amount, currency)
     except Unreadable as error:
         raise Unreadable(error.reason, "Amt") from None
@@ -232,7 +233,7 @@ def sign(direction: str) -> int:
     try:
         return _SIGNS[direction]
     except KeyError:
-        raise Unreadable(f"expected CRDT or DBIT, got {direction[:20]!r}", "CdtDbtInd") from None
+        raise Unreadable(f"expected CRDT or DBIT, got {shown(direction, 20)}", "CdtDbtInd") from None
 
 
 def flag(text: str, place: str) -> bool:
@@ -240,7 +241,7 @@ def flag(text: str, place: str) -> bool:
     try:
         return _FLAGS[text]
     except KeyError:
-        raise Unreadable(f"expected true or false, got {text[:20]!r}", place) from None
+        raise Unreadable(f"expected true or false, got {shown(text, 20)}", place) from None
 
 
 @lru_cache(maxsize=1024)
@@ -254,7 +255,7 @@ def day(text: str, place: str) -> date | None:
             return date.fromisoformat(match[1])
     except ValueError:
         pass  # February 30: refused below, in the same words as any other text that is no date
-    raise Unreadable(f"expected a date such as 2026-07-31, got {text[:40]!r}", place)
+    raise Unreadable(f"expected a date such as 2026-07-31, got {shown(text)}", place)
 
 
 def end_to_end(text: str) -> str:

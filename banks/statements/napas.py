@@ -23,6 +23,7 @@ from functools import partial
 from banks.errors import Misconfigured, Unreadable
 from banks.money import Money, dong
 from banks.records import Readable, StatementClosed, StatementEvent, StatementKind, StatementLine, StatementOpened
+from banks.shown import shown
 
 EXPECTED = "a NAPAS reconciliation file"
 Checksum = Callable[[bytes], str]
@@ -144,10 +145,10 @@ class _File:
 def _line(fields: dict[str, str], number: int, ordinal: int, day: date) -> StatementLine:
     message = _field(fields, "MTI", number)
     if message not in _INCOMING | _REVERSED:
-        raise Unreadable(f"expected MTI 0200, 0210 or a reversal 04…, got {message[:8]!r}", f"line {number}, MTI")
+        raise Unreadable(f"expected MTI 0200, 0210 or a reversal 04…, got {shown(message, 8)}", f"line {number}, MTI")
     currency = _field(fields, "F49", number, "704").strip()
     if currency != _VND:
-        raise Unreadable(f"expected currency 704 (VND), got {currency[:8]!r}", f"line {number}, F49")
+        raise Unreadable(f"expected currency 704 (VND), got {shown(currency, 8)}", f"line {number}, F49")
     minor, rest = divmod(_digits(fields, "F4", number), 100)
     if rest:
         raise Unreadable("expected hundredths of a đồng that make whole đồng", f"line {number}, F4")

@@ -5,6 +5,7 @@ content out of all proportion to the file that came, however many wrappers deep,
 """
 
 import lzma
+import re
 import tempfile
 import zipfile
 import zlib
@@ -19,6 +20,7 @@ from banks import openpgp
 from banks.errors import Unreadable
 from banks.openpgp import OpenPgpKeys
 from banks.records import Readable
+from banks.shown import shown_name
 
 HEAD = 64
 MAX_BYTES = 1024**3
@@ -28,6 +30,8 @@ _MAX_LEVELS = 4
 _RATIO, _FREE = 200, 8 * 1024 * 1024
 """Statements shrink to a tenth or a fiftieth; after the first 8 MiB, content 200 times its wrapper is a bomb."""
 _PIECE = 64 * 1024
+_QUOTED = re.compile(r"['\"].*['\"]", re.DOTALL)
+"""The names of files in what the zip library says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +189,7 @@ def _zipped(archive: IO[bytes], keys: OpenPgpKeys, measured: _Measured, *, level
     measured.check(sum(one.file_size for one in files))
     for one in files:
         if one.flag_bits & 1:
-            raise Unreadable("expected a zip without a password, got a locked one", shown(one.filename))
+            raise Unreadable("expected a zip without a password, got a locked one", shown_name(one.filename))
         with _whole_zip():
             member = opened.open(one)
         content = _Member(member, partial(measured.give, level))
@@ -206,7 +210,8 @@ def _whole_zip() -> Iterator[None]:
         ValueError,
         OSError,
     ) as error:
-        raise Unreadable(f"expected a whole zip file, got: {ascii(str(error))[1:-1][:120] or 'its end'}") from None
+        said = _QUOTED.sub("(a name)", ascii(str(error))[1:-1])[:120]
+        raise Unreadable(f"expected a whole zip file, got: {said or 'its end'}") from None
 
 
 class _Member:
@@ -252,8 +257,3 @@ def _decrypted(stream: Readable, keys: OpenPgpKeys, measured: _Measured) -> IO[b
             _copy(stream, kept)
         openpgp.decrypt(source, target, keys, max_bytes=measured.bearable)
         return target.open("rb")
-
-
-def shown(name: str) -> str:
-    """Return a name inside an archive in a form that is safe to show."""
-    return ascii(name)[1:-1][-80:]
