@@ -127,7 +127,8 @@ def head_of(raw: RawRequest) -> bytes:
 
 
 def _refuse(caller: Caller, raw: RawRequest, error: Unproven, now: datetime) -> Response:
-    log.info("a call for %s is not proven", caller.bank.name)
+    kind = "its signature" if error.signed else "its origin, token or form"
+    log.info("a call for %s is not proven by %s; `doisoat callback refusals` has why", caller.bank.name, kind)
     current_app.extensions["refusals"].keep(caller.bank.name, raw, error.reason, head_of(raw), now)
     # The reason may repeat what was sent: it is for a person here, not for whoever can't prove who they are.
     return _respond(caller, caller.answers(raw)(Outcome.UNPROVEN))

@@ -1,4 +1,4 @@
-"""`doisoat callback verify|sign`: an integrator's bench for signed callbacks, without a database or a server."""
+"""`doisoat callback verify | sign`: an integrator's bench for signed callbacks, without a database or a server."""
 
 import os
 import shlex
@@ -18,13 +18,17 @@ from banks.records import Proof, RawRequest
 from gateway import secrets as kept
 from gateway import settings
 from gateway.commands.callback_preview import preview
+from gateway.commands.callback_refusals import refusals
 
 Keys = dict[str, list[str]]
 
 
 @click.group()
 def callback() -> None:
-    """Check or make a bank's signed callback."""
+    """Check or make a bank's signed callback; see which were refused."""
+
+
+callback.add_command(refusals)
 
 
 def _request_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -353,7 +353,8 @@ def test_no_answer_and_no_log_repeats_a_call_or_a_secret(web, elsewhere, wiring,
     for query in (an_ipn(wiring, "ZQCODE", 1, vnp_OrderInfo="ZQORDER"), "vnp_TxnRef=ZQ&vnp_SecureHash=zq"):
         assert b"zq" not in web.get(f"/webhooks/vnpay?{query}").data.lower()
     assert one("SELECT count(*) FROM refusals") == 4
-    assert "is not proven" in caplog.text
+    assert "a call for standard is not proven by its signature; " in caplog.text
+    assert "a call for standard is not proven by its origin, token or form; " in caplog.text
     for secret in ("zq", SECRET, HASH_SECRET, signed.headers["webhook-signature"]):
         assert secret.lower() not in caplog.text.lower()
 
