@@ -71,6 +71,8 @@ def test_a_key_that_an_error_repeats_is_masked_in_the_way_it_is_written_there() 
     for key in ("mật-topsecret", os.fsdecode(b"\xff\xfetopsecret")):
         shown = _readable(f"expected a key, got {key!a}".encode(), {"access_key": [key]})
         assert shown == "expected a key, got '<access_key>'"
+    keys = {"access_key": ["F8BB"], "secret_key": ["F8BB-topsecret"]}
+    assert _readable(b"F8BB-topsecret,F8BB", keys) == "<secret_key>,<access_key>", "one key may begin another"
 
 
 def test_momo_needs_both_secrets(body: Path) -> None:
