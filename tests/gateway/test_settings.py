@@ -264,3 +264,16 @@ def test_a_bank_may_collect_without_calling_back(config):
     assert not load(config("[banks.saomai]")).banks["saomai"].collects
     with pytest.raises(SettingsError, match="collects: expected true or false, got 'maybe'"):
         load(config("[banks.saomai]\ncollects = 'maybe'"))
+
+
+def test_the_banks_that_the_page_on_tables_declares_are_read(config):
+    page = (Path(__file__).parents[2] / "docs" / "formats" / "tables.md").read_text("utf-8")
+    declared = [block.partition("```")[0] for block in page.split("```toml\n")[1:]]
+    reached = [
+        (bank.name, bank.sftp.pattern)
+        for text in declared
+        for bank in load(config(text)).banks.values()
+        if bank.sftp is not None
+    ]
+    assert [name for name, _ in reached] == ["bidv", "mb", "vietinbank", "vietcombank", "vietcombank"]
+    assert all(pattern.endswith((".csv", ".xlsx")) for _, pattern in reached)

@@ -123,6 +123,22 @@ def test_the_declaration_in_the_docs_reads_a_table():
     assert (head.account, lines[0].amount.minor, lines[0].bank_reference) == ("1500201234567", 1_250_000, "A1")
 
 
+def test_the_samples_of_known_banks_in_the_docs_are_read_and_balance():
+    page = (CORPUS.parents[1] / "docs" / "formats" / "tables.md").read_text("utf-8")
+    samples = [block.partition("```")[0] for block in page.split("```csv\n")[1:]]
+    assert [len(sample.splitlines()) for sample in samples] == [5] * len(LAYOUTS)
+    read_as = {}
+    for sample in samples:
+        head, _, foot = parts(sample.encode())
+        assert not foot.faults
+        read_as[head.format] = (head.kind.value, foot.balanced)
+    statement, notice = ("statement", True), ("notice", None)
+    assert read_as == {
+        "csv.bidv": statement, "csv.mb": statement, "csv.vietinbank_efast": statement, "csv.vietcombank": notice,
+        "csv.vietcombank_cashup": statement,
+    }  # fmt: skip
+
+
 def test_labels_can_be_declared_one_by_one():
     layout = layout_from({**DECLARED, "labels": {"account": "TK số"}})
     assert (layout.labels["account"], layout.labels["closing"]) == (("TK số",), LABELS["closing"])
@@ -137,6 +153,8 @@ def test_labels_can_be_declared_one_by_one():
         ({"columns": {"booked_on": "D"}}, "expected either credit and debit or amount"),
         ({"columns": {"booked_on": "D", "amount": "A", "credit": "C"}}, "expected either credit and debit or amount"),
         ({"columns": {"booked_on": "D", "credit": "C", "mark": "M"}}, "expected the column mark beside amount"),
+        ({"columns": {"booked_on": "D", "debit": "N"}}, "expected both credit and debit among the columns, got debit only"),
+        ({"columns": {"booked_on": "D", "credit": "C"}}, "got credit only"),
         ({"columns": {"amount": "A"}}, "expected a column booked_on"),
         ({"columns": {"booked_on": "D", "amount": "A", "sum": "S"}}, "got sum"),
         ({"optional": "amount"}, "expected the columns of money not to be optional"),
