@@ -98,19 +98,15 @@ def columns_of(layout: Layout, cells: Sequence[object]) -> dict[str, int] | None
     A column belongs to the first cell that names it. Two fields may share a column: a cell that holds a date and a
     document number.
     """
-    found: dict[str, int] = {}
-    keys = [
-        spellings(cell) if isinstance(cell, str) and len(cell) <= 200 else frozenset[str]()
-        for cell in cells[:MAX_COLUMNS]
-    ]
-    for name, texts in layout.columns.items():
-        # In the order of the declaration: a bank that has both "Ngày giao dịch" and "Ngày" means the first.
-        for wanted in map(_key, texts):
-            at = next((index for index, have in enumerate(keys) if wanted in have), None)
-            if at is not None:
-                found[name] = at
-                break
+    found = {name: places[0] for name, places in _found(layout, cells).items()}
     return found if found.keys() >= layout.required else None
+
+
+def doubled(layout: Layout, cells: Sequence[object]) -> tuple[int, int] | None:
+    """Return the first two columns (from 0) that bear the same words of a required field; None when none do."""
+    found = _found(layout, cells)
+    needed = (places for name, places in found.items() if name in layout.required)
+    return next(((places[0], places[1]) for places in needed if len(places) > 1), None)
 
 
 def choose(layouts: Collection[Layout], cells: Sequence[object]) -> tuple[Layout, dict[str, int]] | None:
@@ -131,6 +127,23 @@ def choose(layouts: Collection[Layout], cells: Sequence[object]) -> tuple[Layout
     return fitting[0] if fitting else None
 
 
+def _found(layout: Layout, cells: Sequence[object]) -> dict[str, tuple[int, ...]]:
+    """Return field → the columns that bear the first of its header texts that any column bears."""
+    keys = [
+        spellings(cell) if isinstance(cell, str) and len(cell) <= 200 else frozenset[str]()
+        for cell in cells[:MAX_COLUMNS]
+    ]
+    found: dict[str, tuple[int, ...]] = {}
+    for name, texts in layout.columns.items():
+        # In the order of the declaration: a bank that has both "Ngày giao dịch" and "Ngày" means the first.
+        for wanted in map(_key, texts):
+            places = tuple(index for index, have in enumerate(keys) if wanted in have)
+            if places:
+                found[name] = places
+                break
+    return found
+
+
 def _key(text: str) -> str:
     return _AROUND_SLASH.sub("/", folded(text)).rstrip(" :*")
 
@@ -144,10 +157,12 @@ def _check(layout: Layout) -> None:
     if "booked_on" not in columns or "booked_on" in layout.optional:
         raise Misconfigured(f"{name}: expected a column booked_on that is not optional")
     two_columns, one_column = {"credit", "debit"} & columns.keys(), "amount" in columns
-    if (two_columns and one_column) or not (two_columns or one_column):
-        raise Misconfigured(f"{name}: expected either credit and debit or amount among the columns")
     if "mark" in columns and not one_column:
         raise Misconfigured(f"{name}: expected the column mark beside amount")
+    # With one of two columns, the other side's money would not be read.
+    if two_columns if one_column else len(two_columns) < 2:
+        got = ", ".join(money for money in ("credit", "debit", "amount") if money in columns) or "none"
+        raise Misconfigured(f"{name}: expected either credit and debit or amount among the columns, got {got}")
     if {"credit", "debit", "amount", "mark"} & layout.optional:
         raise Misconfigured(f"{name}: expected the columns of money not to be optional")
     if not all(texts and all(map(folded, texts)) for texts in columns.values()):

@@ -16,7 +16,7 @@ from banks.records import StatementEvent
 from banks.statements import labels
 from banks.statements.batch import Batch
 from banks.statements.cells import Cell, Days, is_blank, tidy
-from banks.statements.layout import Layout, choose, columns_of, folded
+from banks.statements.layout import Layout, choose, columns_of, doubled, folded
 from banks.statements.section import Section
 from banks.statements.table_rows import FieldError, RowReader
 
@@ -99,7 +99,7 @@ class _Walk:
             self._days = Days(layout, self._sheet.epoch)
             self._section = Section(layout, f"{self._format}.{layout.name}", self._days.days)
             self.found = True
-            self._begin(cells, chosen[1])
+            self._begin(number, cells, chosen[1])
             said = [
                 (above, *label)
                 for above, head in self._head
@@ -112,10 +112,14 @@ class _Walk:
             return index + 1
         return len(batch)
 
-    def _begin(self, header: Sequence[Cell], columns: dict[str, int]) -> None:
+    def _begin(self, number: int, header: Sequence[Cell], columns: dict[str, int]) -> None:
         """Take `header` as the header row of what follows."""
         self._columns = columns
         self._words = [tidy(str(cell))[:60] for cell in header]
+        if (twice := doubled(self._layout, header)) is not None:
+            one, other = twice
+            said = f"expected these words over one column, got them at {self._sheet.at(number, one, '')} too"
+            raise self._refused(number, other, self._words[other], said)
         self._wide = max((index for index, cell in enumerate(header) if cell != ""), default=0) + 1
         self._reader = RowReader(self._layout, columns, self._days, self._section.currency)
 
@@ -208,13 +212,17 @@ class _Walk:
             raise self._refused(batch.numbers[error.index], at, self._words[at], error.reason) from None
         self._section.rows += len(batch)
         self._section.take(taken)
+        for index in taken.without_amount:
+            if not self._starts(_stripped(batch.rows()[index]), self._ignored):
+                place = self._sheet.at(batch.numbers[index], None, "")
+                self._section.fault(f"{place}: expected an amount in a row that begins with a day, got none")
 
     def _other(self, number: int, row: list[Cell]) -> Iterator[Run]:
         """Take a row of the table that does not begin with a day."""
         if not any(cell != "" for cell in row) or self._starts(row, self._ignored):
             return
         if (columns := columns_of(self._layout, row)) is not None:
-            self._begin(row, columns)  # the next page, or the next account
+            self._begin(number, row, columns)  # the next page, or the next account
             return
         if self._starts(row, self._ends):
             self._check_totals(number, row)

@@ -25,7 +25,10 @@ class FieldError(Exception):
 
 @dataclass(slots=True)
 class Taken:
-    """What some rows say; rows that move no money are counted in `left_out` and in nothing else."""
+    """What some rows say; rows that move no money are counted in `left_out` and in nothing else.
+
+    `without_amount` lists, counted from 0, those of them that say something but no amount, not even 0.
+    """
 
     rows: Sequence[int]
     minors: list[int]
@@ -33,6 +36,7 @@ class Taken:
     columns: Columns
     balances: list[int | None] | None
     left_out: int
+    without_amount: Sequence[int] = ()
 
 
 class RowReader:
@@ -95,7 +99,27 @@ class RowReader:
             {name: kept(values, minors) for name, values in columns.items()},
             balances and list(compress(balances, minors)),
             len(minors) - len(moved),
+            self._without_amount(batch, minors),
         )
+
+    def _without_amount(self, batch: Batch, minors: list[int]) -> list[int]:
+        """List the rows whose money may stand in a column that no field names."""
+        money = [self._column(name, batch) for name in MONEY if name in self._at]
+        empty = [
+            index
+            for index, minor in enumerate(minors)
+            if not minor and all(is_blank(column[index]) for column in money)
+        ]
+        if not empty:
+            return empty
+        # What was carried down from the row above is not of the row itself.
+        others = {self._at["booked_on"], *(at for _, at in self._carried)}
+        rows = batch.rows()
+        return [
+            index
+            for index in empty
+            if not all(is_blank(cell) for at, cell in enumerate(rows[index]) if at not in others)
+        ]
 
     def _texts(self, name: str, batch: Batch) -> bytes:
         joined = batch.joined(self._at[name])

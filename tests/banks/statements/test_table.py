@@ -135,7 +135,49 @@ def test_rows_that_move_nothing_are_counted_and_keep_their_ordinal():
     _, lines, foot = table(
         ["05/11/2026", "0", "", "", ""], ["05/11/2026", "", "5", "", ""], ["05/11/2026", "-", "–", "", ""]
     )
-    assert ([(line.entry, line.amount.minor) for line in lines], foot.left_out) == ([(2, 5)], 2)
+    assert ([(line.entry, line.amount.minor) for line in lines], foot.left_out, foot.faults) == ([(2, 5)], 2, ())
+
+
+@pytest.mark.parametrize("make", [as_csv, as_xlsx])
+def test_header_words_over_two_columns_are_refused_with_both_of_them_named(make):
+    header = ["D", "Out", "In", "N", "In"]
+    said = refusal(make([header, ["05/11/2026", "", "5", "", ""]]), own=statements.tables((layout(),)))
+    assert "row 1, column E (In)" in said or "sheet 1, E1 (In)" in said
+    assert "expected these words over one column, got them at" in said
+    assert "row 1, column C too" in said or "sheet 1, C1 too" in said
+
+
+def test_header_words_over_two_columns_on_the_next_page_are_refused():
+    rows = [["D", "Out", "In", "N", ""], ["05/11/2026", "", "5", "", ""], ["D", "Out", "In", "N", "Out"]]
+    said = refusal(as_csv(rows), own=statements.tables((layout(),)))
+    assert said == "row 3, column E (Out): expected these words over one column, got them at row 3, column B too"
+
+
+def test_words_of_an_optional_column_may_stand_twice():
+    header = ("D", "Out", "In", "N", "N")
+    _, lines, _ = table(["05/11/2026", "", "5", "one", "other"], header=header)
+    assert lines[0].narrative == "one"
+
+
+def test_a_dated_row_whose_amount_stands_in_no_declared_column_is_a_fault():
+    header = ("D", "Out", "In", "Bal", "N", "In 2")
+    rows = [["05/11/2026", "", "5", "", "a", ""], ["05/11/2026", "", " ", "", "b", "7,000"]]
+    _, lines, foot = table(*rows, header=header)
+    assert ([line.amount.minor for line in lines], foot.left_out) == ([5], 1)
+    assert foot.faults == ("row 3: expected an amount in a row that begins with a day, got none",)
+
+
+def test_a_dated_row_without_an_amount_is_no_fault_when_it_says_nothing_or_is_declared_as_ignored():
+    rows = [["05/11/2026", "", "5", "", "a"], ["05/11/2026", "", "", " ", ""], ["05/11/2026", "", "", "", "Ghi chú: x"]]
+    _, lines, foot = table(*rows, ignored=("ghi chú",))
+    assert (len(lines), foot.left_out, foot.faults) == (1, 2, ())
+    assert len(table(*rows)[2].faults) == 1
+
+
+def test_a_day_that_stands_alone_above_merged_cells_is_no_fault():
+    rows = [["05/11/2026", "", "1", "", "a"], ["06/11/2026", "", "", "", ""], ["", "", "2", "", "b"]]
+    _, lines, foot = table(*rows, carried=frozenset({"booked_on", "narrative"}))
+    assert ([(line.booked_on.day, line.amount.minor) for line in lines], foot.faults) == ([(5, 1), (6, 2)], ())
 
 
 def test_a_table_without_rows_is_a_statement_all_the_same():
