@@ -105,5 +105,7 @@ def parse_minor(text: str, currency: str) -> int:
 def check_currency(currency: str) -> str:
     """Return `currency` when it is three capital letters, else raise Unreadable."""
     if not _CURRENCY.fullmatch(currency):
-        raise Unreadable(f"expected a currency of three letters, got {shown(currency, 12)}")
+        # A slip such as "dong" or "VN" is worth showing; what is longer may be anything.
+        said = repr(currency) if len(currency) <= 4 else shown(currency, 12)
+        raise Unreadable(f"expected a currency of three letters, got {said}")
     return currency
