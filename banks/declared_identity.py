@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 
 from banks.declared_fields import Fields
 from banks.declared_moments import MomentForm
@@ -25,16 +26,12 @@ def check_one_moment(text: str, form: MomentForm, place: str, now: datetime) -> 
     The text begins with an id of at least one character and a moment, and nothing stands between its parts: with a
     moment at another place it would be that of a shorter or longer id too.
     """
-    if len(moments_in(text, form, now)) > 1:
+    shape = re.compile(f"(?=({re.sub('[0-9]', '[0-9]', re.escape(form.write(now)))}))")
+    moments = (match for match in shape.finditer(text, 1) if _is_near(match[1], form, now))
+    if len(list(islice(moments, 2))) > 1:
         raise Unreadable(
             "expected one moment in the signed text, got several, so that it could be read in two ways", place
         )
-
-
-def moments_in(text: str, form: MomentForm, now: datetime) -> list[int]:
-    """Return where in `text` a moment of the fixed width of `form` could begin, behind at least one character."""
-    shape = re.compile(f"(?=({re.sub('[0-9]', '[0-9]', re.escape(form.write(now)))}))")
-    return [match.start() for match in shape.finditer(text, 1) if _is_near(match[1], form, now)]
 
 
 def _is_near(written: str, form: MomentForm, now: datetime) -> bool:

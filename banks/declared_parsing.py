@@ -108,6 +108,8 @@ def _signature(table: Table, carrier: Carrier) -> Signature:
 def _signed_text(table: Table, stands_in: Part) -> SignedText:
     written = table.texts("covers")
     every_field = table.truth("every_field")
+    if not every_field:
+        table.only_with("every_field = true", "left_out")
     text = SignedText(
         covers=tuple(_said_value(table, "covers", part_of, each) for each in written),
         every_field=every_field,
@@ -165,17 +167,21 @@ def _notice(table: Table, carrier: Carrier) -> NoticeForm:
     written = table.choice("amount_is", _WRITTEN, default="number" if carrier == "json" else "text")
     if written == "number" and carrier != "json":
         table.refuse("amount_is", "text or decimal, because only JSON has numbers", written)
-    times = table.whole("amount_times", 1, 100, default=1)
-    if times not in (1, 100) or (times == 100 and written == "decimal"):
-        table.refuse("amount_times", "1, or 100 for amounts that are no decimals", times)
+    times = table.raw("amount_times") if table.has("amount_times") else 1
+    if type(times) is not int or times not in (1, 100):
+        table.refuse("amount_times", "1 or 100", times)
+    if times == 100 and written == "decimal":
+        table.refuse("amount_times", "1, because a decimal shows its hundredths", times)
     currency_field = _path(table, "currency_field")
     if currency_field and table.has("currency"):
         table.refuse("currency", "either currency or currency_field", currency_field)
     paid_at = _path(table, "paid_at")
+    if not paid_at:
+        table.only_with("paid_at", "paid_at_format", "paid_at_zone")
     form = NoticeForm(
         source_reference=_path(table, "source_reference", required=True),
         amount=AmountForm(_path(table, "amount", required=True), written, times),
-        currency=_said(table, "currency", check_currency, default="VND"),
+        currency=_said(table, "currency", _currency, default="VND"),
         currency_field=currency_field,
         paid_at=paid_at,
         paid_at_form=_moment(table, "paid_at_format", "paid_at_zone") if paid_at else None,
@@ -185,6 +191,13 @@ def _notice(table: Table, carrier: Carrier) -> NoticeForm:
     )
     table.finish()
     return form
+
+
+def _currency(written: str) -> str:
+    try:
+        return check_currency(written)
+    except Unreadable:  # which masks what a bank sent; a declaration is ours and is shown as it stands
+        raise Misconfigured(f"expected a currency of three letters, got {written[:12]!r}") from None
 
 
 def _paid_when(table: Table) -> dict[str, tuple[str, ...]]:
