@@ -13,6 +13,8 @@ from banks.records import Answer, Outcome
 
 _ECHO = re.compile(r"\$\{([^{}]*)\}")
 _LONGEST_ECHO = 128
+_DETAILS = {Outcome.CONFLICT: "known already with other content; a person looks at both"}
+"""What is wrong, where nobody but the outcome says it."""
 _NOT_PROVEN = (Outcome.UNPROVEN, Outcome.TOO_LARGE)
 
 SAME_AS: Mapping[Outcome, Outcome] = {
@@ -62,7 +64,7 @@ class Answers:
         A call that is not proven gets no signature: its sender could choose a text for us to sign, and with a shared
         key that would be a callback.
         """
-        form = self.form(outcome)
+        form, detail = self.form(outcome), detail or _DETAILS.get(outcome, "")
         if isinstance(form.body, str):
             return Answer(form.status, form.content_type, _text(form.body, asked, detail).encode())
         body = _filled(form.body, asked, detail)

@@ -60,7 +60,7 @@ class AmountForm:
 
     def _decimal(self, value: object, currency: str) -> int:
         if not isinstance(value, str) or isinstance(value, ExactNumber):
-            raise Unreadable(f"expected a text such as '844960.00', got {str(value)[:40]!a}", self.field)
+            raise Unreadable(f"expected a text such as '844960.00', got {_arrived(value)}", self.field)
         try:
             return Money.parse(value, currency).minor
         except Unreadable as error:
@@ -73,7 +73,7 @@ class AmountForm:
         if isinstance(value, str) and self.written != "number" and _DIGITS.fullmatch(value):
             return int(value)
         expected = {"number": "a whole number", "text": "a text of 1 to 17 digits"}.get(self.written, "1 to 17 digits")
-        raise Unreadable(f"expected {expected}, got {str(value)[:40]!a}", self.field)
+        raise Unreadable(f"expected {expected}, got {_arrived(value)}", self.field)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +136,12 @@ class NoticeForm:
         if not received_at - _SINCE <= moment <= received_at + _AHEAD:
             raise Unreadable(f"expected a moment of the last three years, got {moment:%Y-%m-%d}", self.paid_at)
         return moment
+
+
+def _arrived(value: object) -> str:
+    """Return what arrived for a person, a number told from a text of the same digits."""
+    told = str(value)[:40]
+    return f"the number {told}" if type(value) is int or isinstance(value, ExactNumber) else ascii(told)
 
 
 def _line(fields: Fields, path: str, longest: int) -> str:

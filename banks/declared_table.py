@@ -16,15 +16,22 @@ class Table:
             _refuse(path, "a table", values)
         self.path = path
         self._left = dict(values)
-        self._known: list[str] = []
+        self._known: dict[str, None] = {}
 
     def left(self) -> list[str]:
         """Return the keys that are not taken yet."""
         return list(self._left)
 
     def has(self, key: str) -> bool:
-        """Tell whether `key` is there and not taken yet."""
+        """Tell whether `key` is there and not taken yet; whoever asks knows the key."""
+        self._known[key] = None
         return key in self._left
+
+    def only_with(self, other: str, *keys: str) -> None:
+        """Refuse each of `keys` that is there: it means nothing without `other`, which is not."""
+        for key in keys:
+            if self.has(key):
+                self.refuse(key, f"{other} beside it", None)
 
     def text(self, key: str, *, default: str | None = None, empty: bool = False) -> str:
         """Take a text; without a `default` it must be there."""
@@ -85,7 +92,7 @@ class Table:
         return f"{self.path}.{key}"
 
     def _take(self, key: str, default: object) -> object:
-        self._known.append(key)
+        self._known[key] = None
         return self._left.pop(key, default)
 
 

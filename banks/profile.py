@@ -143,8 +143,10 @@ def names() -> list[str]:
 
 
 def find(name: str) -> CallbackProfile:
-    """Return the profile called `name`; raise Misconfigured listing the known ones."""
+    """Return the profile called `name`; raise Misconfigured listing the known ones, or for a module that holds none."""
     if name not in names():
         raise Misconfigured(f"no bank profile is called {name!r}; known: {', '.join(names())}")
-    profile: CallbackProfile = import_module(f"banks.profiles.{name}").PROFILE
+    profile: CallbackProfile | None = getattr(import_module(f"banks.profiles.{name}"), "PROFILE", None)
+    if profile is None:
+        raise Misconfigured(f"banks/profiles/{name}.py: expected PROFILE, the bank's CallbackProfile, got none")
     return profile

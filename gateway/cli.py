@@ -46,8 +46,8 @@ class _Contents(click.Group):
         """Run the command; with DOISOAT_TEST_TRACE set, failures keep their stack trace."""
         try:
             return super().invoke(context)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, SystemExit):
-            raise
+        except (click.ClickException, click.exceptions.Exit, click.Abort, SystemExit, BrokenPipeError):
+            raise  # click knows them all; a reader such as `head` that has seen enough is no failure to tell of
         except Exception as error:
             reason = _clear(error)
             if reason is None or os.environ.get("DOISOAT_TEST_TRACE"):

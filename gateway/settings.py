@@ -298,6 +298,7 @@ def _declared(
 ) -> Declaration | None:
     """Return what the sub-table `key` declares as `read` takes it, None where there is none."""
     if key not in table.values:
+        table.known.append(key)
         return None
     inner = table.table(key)
     try:

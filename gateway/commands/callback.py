@@ -144,7 +144,10 @@ def _prepare(
         own = settings.load(os.environ)
         bank = own.banks.get(name)
         profile = bank.caller_profile() if bank and bank.profile else bank_profile.find(name)
-    except (Misconfigured, settings.SettingsError) as error:
+    except Misconfigured as error:
+        calling = ", ".join(one.name for one in own.banks.values() if one.profile)
+        _usage(f"{error}; banks of DOISOAT_CONFIG: {calling}" if calling else str(error))
+    except settings.SettingsError as error:
         _usage(str(error))
     if profile.method == "GET" and query is None:
         _usage(f"{profile.name} calls by GET: give the query by --query")

@@ -344,6 +344,12 @@ def test_the_secret_inside_a_text_is_not_in_what_is_kept():
 ECHO = {"answers/common": {"id": "${id}", "n": "${n}", "text": "for ${id}: ${detail}"}}
 
 
+def test_a_conflict_without_an_answer_of_its_own_says_what_is_wrong():
+    told = json.loads(declared().answer(Outcome.CONFLICT).body)
+    assert told == {"code": "99", "why": "known already with other content; a person looks at both"}
+    assert json.loads(declared().answer(Outcome.CONFLICT, "another reason").body)["why"] == "another reason"
+
+
 def test_an_answer_repeats_texts_and_numbers_of_the_request_and_nothing_else():
     profile = declared(ECHO)
     assert profile.answers_each

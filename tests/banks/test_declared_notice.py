@@ -48,9 +48,19 @@ def test_an_amount_of_any_other_form_is_unreadable(written, value):
     assert refused({"notice/amount_is": written}, {"sum": value}) == "sum"
 
 
-@pytest.mark.parametrize(("written", "value"), [("number", "844960"), ("text", 844960), ("decimal", 844960)])
-def test_a_number_is_no_text_and_a_text_no_number(written, value):
-    assert refused({"notice/amount_is": written}, {"sum": value}) == "sum"
+@pytest.mark.parametrize(
+    ("written", "value", "reason"),
+    [
+        ("number", "844960", "expected a whole number, got '844960'"),
+        ("text", 844960, "expected a text of 1 to 17 digits, got the number 844960"),
+        ("decimal", 844960, "expected a text such as '844960.00', got the number 844960"),
+        ("either", True, "expected 1 to 17 digits, got 'True'"),
+    ],
+)
+def test_a_number_is_no_text_and_a_text_no_number(written, value, reason):
+    with pytest.raises(Unreadable) as caught:
+        read({"notice/amount_is": written}, {"sum": value})
+    assert (caught.value.place, caught.value.reason) == ("sum", reason)
 
 
 @pytest.mark.parametrize("body", [b'{"ref": "R", "sum": 8e5}', b'{"ref": "R", "sum": 844960.0}'])

@@ -8,6 +8,7 @@ import pytest
 
 from banks import profile
 from banks.declared import Declared
+from banks.declared_notice import TEXTS
 from banks.declared_parsing import declaration_from
 from banks.errors import Misconfigured
 from banks.profiles import vietcombank, vietinbank, viettel
@@ -111,15 +112,18 @@ def test_a_small_declaration_is_a_whole_profile():
         ({"notice/amount": "header:x"}, "notice.amount: expected the path of a field, got 'header:x'"),
         ({"notice/amount_is": "money"}, "notice.amount_is: expected one of number, text, either, decimal"),
         ({"notice/amount_is": "number", "fields": "form"}, "notice.amount_is: expected text or decimal, because"),
-        ({"notice/amount_times": 10}, "notice.amount_times: expected 1, or 100 for amounts"),
-        ({"notice/amount_is": "decimal", "notice/amount_times": 100}, "notice.amount_times: expected 1, or 100"),
+        ({"notice/amount_times": 10}, "notice.amount_times: expected 1 or 100, got 10"),
+        ({"notice/amount_times": 1000}, "notice.amount_times: expected 1 or 100, got 1000"),
+        ({"notice/amount_times": True}, "notice.amount_times: expected 1 or 100, got True"),
+        ({"notice/amount_is": "decimal", "notice/amount_times": 100}, "notice.amount_times: expected 1, because"),
         ({"notice/currency": "dong"}, "notice.currency: expected a currency of three letters, got 'dong'"),
         (
             {"notice/currency": "VND", "notice/currency_field": "code"},
             "notice.currency: expected either currency or currency_field",
         ),
         ({"notice/paid_at": "id"}, "notice.paid_at_format: expected a text that is not empty, got nothing"),
-        ({"notice/paid_at_format": "iso"}, "notice.paid_at_format: expected one of .*, got this key"),
+        ({"notice/paid_at_format": "iso"}, "notice.paid_at_format: expected paid_at beside it, got nothing"),
+        ({"signature/left_out": ["a"]}, "signature.left_out: expected every_field = true beside it, got nothing"),
         ({"notice/channel": "atm"}, "notice.channel: expected one of auto_debit, .*, got 'atm'"),
         ({"notice/paid_when": {"id": "1"}}, "notice.paid_when.id: expected a list of texts"),
         ({"notice/paid_when": {"id": []}}, "notice.paid_when.id: expected a list of at least one value"),
@@ -335,3 +339,22 @@ def test_an_id_beside_its_neighbour_is_one_field_that_is_not_escaped():
     ):
         with pytest.raises(Misconfigured, match="one of them where there is no separator"):
             declared({**joined, **changes})
+
+
+EVERY_KEY = {
+    "colour": "fields signature bearer time event_id notice answers answer_signature max_bytes asks_bill",
+    "signature/colour": "algorithm encoding key signing_key stands_in covers every_field left_out separator named"
+    " escaped skip_empty prefix",
+    "notice/colour": f"amount_is amount_times currency_field currency paid_at paid_at_format paid_at_zone"
+    f" source_reference amount channel {' '.join(TEXTS)} paid_when",
+    "answers/colour": f"common {' '.join(outcome.value for outcome in Outcome)}",
+    "answers/busy/colour": "status text body content_type",
+}
+
+
+@pytest.mark.parametrize("path", EVERY_KEY)
+def test_a_key_nobody_knows_is_answered_with_all_that_are_known(path):
+    with pytest.raises(Misconfigured) as caught:
+        declared({path: 1})
+    known = str(caught.value).partition("expected one of ")[2].removesuffix(", got this key").split(", ")
+    assert sorted(known) == sorted(EVERY_KEY[path].split())

@@ -17,11 +17,23 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from banks import profile
+from banks import profile, profiles
 from banks.errors import Misconfigured, Unproven, Unreadable
 from banks.records import Outcome, PaymentNotice, RawRequest
 
 CORPUS = Path(__file__).parents[1] / "corpus"
+ENDING = ".callback.json"
+KEYS = {"about", "secrets", "signing", "received_at", "query", "headers", "body", "expected"}
+EXPECTED = {"event_id", "notice", "notices", "age_seconds", "token_only", "unproven", "unreadable"}
+
+
+def misfit(path):
+    """Why the file can't be a sample, or "": a key nobody reads would be a check that never fails."""
+    if not path.name.endswith(ENDING):
+        return f"{path.name}: expected a name that ends in {ENDING}"
+    told = json.loads(path.read_text(encoding="utf-8"))
+    unknown = [*sorted(told.keys() - KEYS), *(f"expected.{key}" for key in sorted(told["expected"].keys() - EXPECTED))]
+    return f"{path.name}: expected no key {', '.join(unknown)}" if unknown else ""
 
 
 class Sample:
@@ -50,10 +62,10 @@ class Sample:
 def samples(*, of=None, **wanted):
     found = []
     for name in [of] if of else profile.names():
-        for path in sorted((CORPUS / name).glob("*.callback.json")):
+        for path in sorted((CORPUS / name).glob(f"*{ENDING}")):
             sample = Sample(path)
             if all((key in sample.expected) == there for key, there in wanted.items()):
-                found.append(pytest.param(sample, id=f"{name}/{path.name.removesuffix('.callback.json')}"))
+                found.append(pytest.param(sample, id=f"{name}/{path.name.removesuffix(ENDING)}"))
     return found
 
 
@@ -75,6 +87,31 @@ def test_every_profile_is_whole_and_has_samples(name):
     assert len(found.secrets) > 1 or not found.any_secret
     for wanted in ("notices", "unproven", "unreadable"):
         assert samples(of=name, **{wanted: True}), f"tests/corpus/{name} has no sample with {wanted}"
+
+
+@pytest.mark.parametrize("name", profile.names())
+def test_every_json_file_beside_the_samples_is_a_sample_of_known_keys(name):
+    assert [why for path in sorted((CORPUS / name).glob("*.json")) if (why := misfit(path))] == []
+
+
+def test_a_misnamed_or_misspelt_sample_is_named(tmp_path):
+    told = json.loads((CORPUS / "vnpay" / "paid.callback.json").read_text(encoding="utf-8"))
+    for name, changes, why in (
+        ("paid.json", {}, "paid.json: expected a name that ends in .callback.json"),
+        ("a.callback.json", {"recieved_at": ""}, "a.callback.json: expected no key recieved_at"),
+        ("b.callback.json", {"expected": {"unprooven": ""}}, "b.callback.json: expected no key expected.unprooven"),
+        ("c.callback.json", {}, ""),
+    ):
+        path = tmp_path / name
+        path.write_text(json.dumps(told | changes), "utf-8")
+        assert misfit(path) == why
+
+
+def test_a_module_without_a_profile_is_told_in_one_line(tmp_path, monkeypatch):
+    (tmp_path / "haivan.py").write_text("DECLARATION = ''\n", "utf-8")
+    monkeypatch.setattr(profiles, "__path__", [*profiles.__path__, str(tmp_path)])
+    with pytest.raises(Misconfigured, match=r"^banks/profiles/haivan.py: expected PROFILE, .*, got none$"):
+        profile.find("haivan")
 
 
 def test_an_unknown_profile_is_answered_with_the_known_ones():

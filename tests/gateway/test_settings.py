@@ -108,6 +108,7 @@ def test_a_file_describes_banks_and_the_environment_wins_over_it(config, tmp_pat
     ("text", "expected"),
     [
         ("prot = 80", r"prot: expected one of .*port.*, got this key"),
+        ("[banks.momo]\ncolour = 1", r"banks.momo.colour: expected one of sftp, .*callback, table.*allow_from"),
         ("port = '80'", r"port: expected a whole number from 1 to 65535, got '80'"),
         ("port = true", r"port: expected a whole number from 1 to 65535, got True"),
         ("sandbox = 1", r"sandbox: expected true or false, got 1"),

@@ -356,3 +356,11 @@ def test_an_account_number_is_masked_and_an_old_sample_is_told_from_a_fresh_one(
     late = run("verify", "casso", "--received-at", "2031-01-01T00:00:00+07:00", *words)
     assert late.exit_code == 0
     assert "proven, but unreadable: expected a time of payment within the last two years" in late.stdout
+
+
+@pytest.mark.usefixtures("with_banks")
+def test_a_name_nobody_has_is_answered_with_the_banks_of_the_file_too():
+    result = run("verify", "saomia", "--body", "-", stdin=b"{}")
+    assert result.exit_code == 2
+    assert "known: casso, " in result.stderr
+    assert result.stderr.endswith("; banks of DOISOAT_CONFIG: ctg, saomai\n")

@@ -1,0 +1,21 @@
+"""The command line as a program among others: who stops reading has seen enough."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.gateway.samples import a_statement
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure_to_tell_of(tmp_path):
+    statement = tmp_path / "day.xml"
+    statement.write_bytes(a_statement(*((number, 100_000) for number in range(1, 3_000))))
+    doisoat = Path(sys.executable).with_name("doisoat")
+    done = subprocess.run(
+        ["bash", "-c", '"$0" statement read "$1" | head -1', str(doisoat), str(statement)],
+        env={"PATH": os.environ["PATH"], "DOISOAT_HOME": str(tmp_path)}, capture_output=True, text=True, timeout=60,
+        check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith('{"type":"statement"')
+    assert done.stderr == ""
