@@ -26,6 +26,8 @@ class Format:
     title: str
     recognise: Callable[[bytes], bool]
     read: StatementReader
+    describe: Callable[[bytes], str] | None = None
+    """Says of bytes that are not recognised how near they come, quoting no data; "" when they don't."""
 
 
 FORMATS: dict[str, Format] = {}
@@ -46,10 +48,11 @@ def register(one: Format) -> None:
 
 def recognise(head: bytes, own: Sequence[Format] = ()) -> Format:
     """Return the format that begins with `head`, a bank's `own` first; raise Unreadable saying what arrived instead."""
-    for one in (*own, *FORMATS.values()):
+    formats = (*own, *FORMATS.values())
+    for one in formats:
         if one.recognise(head):
             return one
-    raise Unreadable(f"expected {' or '.join(one.title for one in FORMATS.values())}, got {_describe(head)}")
+    raise Unreadable(f"expected {' or '.join(one.title for one in FORMATS.values())}, got {_describe(head, formats)}")
 
 
 def read(stream: Readable, keys: OpenPgpKeys | None = None, own: Sequence[Format] = ()) -> Iterator[FileEvent]:
@@ -76,10 +79,11 @@ def tables(layouts: Sequence[Layout]) -> tuple[Format, Format]:
     """
     as_csv = partial(csv_rows.recognise, layouts=layouts), partial(csv_rows.read, layouts=layouts)
     as_workbook = xlsx_rows.recognise, partial(xlsx_rows.read, layouts=layouts)
-    return Format("csv", csv_rows.EXPECTED, *as_csv), Format("xlsx", xlsx_rows.EXPECTED, *as_workbook)
+    described = partial(csv_rows.describe, layouts=layouts)
+    return Format("csv", csv_rows.EXPECTED, *as_csv, described), Format("xlsx", xlsx_rows.EXPECTED, *as_workbook)
 
 
-def _describe(head: bytes) -> str:
+def _describe(head: bytes, formats: Sequence[Format]) -> str:
     """Say what kind of file begins with `head`, without quoting what could be personal in it."""
     if not head.strip():
         return "an empty file"
@@ -90,6 +94,8 @@ def _describe(head: bytes) -> str:
             f"XML of <{tags[0][1][:40]}> ({tags[0][0][-60:] or 'no namespace'})" if tags else "XML without an element"
         )
     kind = next((kind for magic, kind in _FOREIGN.items() if head.startswith(magic)), "")
+    if not kind:
+        kind = next((said for one in formats if one.describe and (said := one.describe(head))), "")
     return kind or ("text of another kind" if head.isascii() else f"bytes beginning with {head[:4].hex(' ')}")
 
 

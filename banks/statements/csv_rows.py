@@ -8,15 +8,17 @@ is the one by which a known header row is found.
 import codecs
 import csv
 import io
+import re
 import unicodedata
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from itertools import chain, islice
 
 from banks.errors import Unreadable
 from banks.records import Readable, StatementEvent
 from banks.statements.batch import Batch, FlatBatch
 from banks.statements.cells import Cell
-from banks.statements.layout import Layout, choose
+from banks.statements.layout import MIN_CELLS, Layout, choose, lacking
 from banks.statements.table import HEAD_ROWS, Sheet, read_sheets
 
 EXPECTED = "a bank's table as CSV with header words that are known"
@@ -27,6 +29,7 @@ MAX_LINE = 1024 * 1024
 """Characters between two line ends, and in one row: no statement has more."""
 BATCH = 1000
 _DELIMITERS = ",;\t|"
+_NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f\ufffd]")
 
 
 def recognise(head: bytes, layouts: Collection[Layout]) -> bool:
@@ -45,6 +48,36 @@ def read(stream: Readable, layouts: Collection[Layout]) -> Iterator[StatementEve
     encoding, delimiter = shape
     batches = _batches(_chunks(head, stream, encoding), delimiter.encode())
     yield from read_sheets(iter([Sheet(batches, _at)]), layouts, "csv")
+
+
+def describe(head: bytes, layouts: Collection[Layout]) -> str:
+    """Say how near a table of text comes to a header row, quoting nothing of it; "" when `head` begins no such table.
+
+    A bank's own declaration is held against it alone; else the layout of which a row has the most words.
+    """
+    text = _text(head, _encoding(head))
+    if _NO_TEXT.search(text):
+        return ""
+    asked = [one for one in layouts if one.declared] or layouts
+    nearest = max(
+        (
+            (len(one.required) - len(words), -len(words), -number, one, words)
+            for _, rows in _readings(text)
+            for number, row in enumerate(rows, 1)
+            if sum(map(bool, row)) >= MIN_CELLS
+            for one in asked
+            for words in [lacking(one, row)]
+        ),
+        key=lambda found: found[:3],
+        default=None,
+    )
+    if nearest is None:
+        return ""
+    held, _, number, layout, words = nearest
+    said = ", ".join(" or ".join(texts) for texts in words)
+    where = f"nearest is row {-number}, which lacks" if held else "no row has"
+    hint = "" if layout.declared else "; declare it for a bank, and read it with --bank NAME"
+    return f"a table whose header row is not known: {where} the words {said} of {layout.title}{hint}"
 
 
 def _at(row: int, column: int | None, words: str) -> str:
@@ -66,17 +99,30 @@ def column_letters(column: int) -> str:
 def _shape(head: bytes, layouts: Collection[Layout]) -> tuple[str, str] | None:
     """Return the encoding, and the delimiter by which a header row is found within `head`."""
     encoding = _encoding(head)
+    for delimiter, rows in _readings(_text(head, encoding)):
+        if any(choose(layouts, row) for row in rows):
+            return encoding, delimiter
+    return None
+
+
+def _text(head: bytes, encoding: str) -> str:
+    """Return the whole rows of `head`."""
     text = _line_ends(unicodedata.normalize("NFC", codecs.getincrementaldecoder(encoding)("replace").decode(head)))
     # Half a row at the end would be another row.
-    whole = text if len(head) < HEAD else text.rpartition("\n")[0]
-    for delimiter in sorted(_DELIMITERS, key=whole.count, reverse=True):
-        try:
-            rows = csv.reader(io.StringIO(whole, newline="\n"), delimiter=delimiter, strict=True)
-            if any(choose(layouts, list(map(str.strip, row))) for row in islice(rows, HEAD_ROWS)):
-                return encoding, delimiter
-        except csv.Error:
-            continue
-    return None
+    return text if len(head) < HEAD else text.rpartition("\n")[0]
+
+
+def _readings(text: str) -> Iterator[tuple[str, Iterator[list[str]]]]:
+    """Yield each delimiter, the most frequent first, and the rows above and of the header that it parts `text` into."""
+    for delimiter in sorted(_DELIMITERS, key=text.count, reverse=True):
+        yield delimiter, _head_rows(csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter, strict=True))
+
+
+def _head_rows(rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    # What stands above a fault may be a header row all the same.
+    with suppress(csv.Error):
+        for row in islice(rows, HEAD_ROWS):
+            yield list(map(str.strip, row))
 
 
 def _encoding(head: bytes) -> str:

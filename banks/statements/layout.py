@@ -31,6 +31,8 @@ ENDS = ("tổng", "cộng", "total")
 DATES = ("dd/mm/yyyy", "d/m/yyyy", "dd-mm-yyyy", "dd.mm.yyyy", "yyyy-mm-dd", "yyyy/mm/dd", "dd/mm/yy", "yyyymmdd")
 """The ways of writing a day that a layout may declare; a time of day may follow each and decides nothing."""
 SEPARATORS = {"": "none", ",": "comma", ".": "point", " ": "space", "'": "apostrophe"}
+MIN_CELLS = 3
+"""A header row has so many cells at least."""
 MAX_COLUMNS = 256
 """Header words and labels stand in the first so many columns."""
 _SPACE = re.compile(r"[\s\u00a0\u2000-\u200d\u202f\u2060\ufeff]+")
@@ -102,6 +104,12 @@ def columns_of(layout: Layout, cells: Sequence[object]) -> dict[str, int] | None
     return found if found.keys() >= layout.required else None
 
 
+def lacking(layout: Layout, cells: Sequence[object]) -> list[tuple[str, ...]]:
+    """List the header texts of each required field that `cells` have no column for."""
+    found = _found(layout, cells)
+    return [texts for name, texts in layout.columns.items() if name in layout.required and name not in found]
+
+
 def doubled(layout: Layout, cells: Sequence[object]) -> tuple[int, int] | None:
     """Return the first two columns (from 0) that bear the same words of a required field; None when none do."""
     found = _found(layout, cells)
@@ -114,7 +122,7 @@ def choose(layouts: Collection[Layout], cells: Sequence[object]) -> tuple[Layout
 
     A bank's own declaration goes before a built-in layout; then the one that explains more columns.
     """
-    if sum(1 for cell in cells if isinstance(cell, str) and cell) < 3:
+    if sum(1 for cell in cells if isinstance(cell, str) and cell) < MIN_CELLS:
         return None
     fitting = [(one, found) for one in layouts if (found := columns_of(one, cells)) is not None]
     own = [pair for pair in fitting if pair[0].declared]

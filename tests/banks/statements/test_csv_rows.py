@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from banks import statements
 from banks.errors import Unreadable
 from banks.statements import csv_rows
+from banks.statements.layout_declared import layout_from
+from banks.statements.layouts import LAYOUTS
 from tests.banks.statements.table_files import MB, as_csv, parts, read
 
 
@@ -145,3 +147,43 @@ def test_mutations_are_read_or_refused_and_nothing_else(data):
         text[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
     with suppress(Unreadable):
         read(bytes(text))
+
+
+DECLARED = {
+    "title": "Sao Mai",
+    "dates": ["dd/mm/yyyy"],
+    "thousands": ".",
+    "columns": {"booked_on": "Ngày", "debit": ["Tiền ra", "Nợ"], "credit": "Tiền vào", "narrative": "Diễn giải"},
+}
+
+
+def test_a_table_of_unknown_header_words_is_refused_with_the_nearest_row_and_what_it_lacks():
+    rows = [["Sao kê"], ["STT", "Ngày hạch toán", "Phát sinh nợ", "Phát sinh có", "Nội dung"],
+            ["1", "05/11/2026", "", "1,000", "NGUYEN VAN A 0912345678"]]  # fmt: skip
+    for data in (as_csv(rows, ";"), as_csv(rows, "\t", "utf-16")):
+        with pytest.raises(Unreadable) as refused:
+            read(data)
+        said = str(refused.value)
+        assert "got a table whose header row is not known: nearest is row 2, which lacks the words Số dư of MB" in said
+        assert "--bank NAME" in said
+        assert "NGUYEN" not in said
+        assert "678" not in said
+
+
+def test_a_table_that_lacks_words_of_its_banks_declaration_is_told_those():
+    own = statements.tables((layout_from(DECLARED, "sao_mai"), *LAYOUTS))
+    rows = [["Ngày", "Ra", "Tiền vào", "Diễn giải"], ["05/11/2026", "", "1.000", "NGUYEN VAN A"]]
+    with pytest.raises(Unreadable) as refused:
+        read(as_csv(rows), own=own)
+    said = str(refused.value)
+    assert said.endswith("nearest is row 1, which lacks the words Tiền ra or Nợ of Sao Mai")
+    with pytest.raises(Unreadable) as refused:
+        read(as_csv([["a", "b", "c"]]), own=own)
+    words = "Ngày, Tiền ra or Nợ, Tiền vào, Diễn giải"
+    assert str(refused.value).endswith(f"header row is not known: no row has the words {words} of Sao Mai")
+
+
+@pytest.mark.parametrize("data", [b"one,two\n", b"\x01,\x02,\x03,4\n", b"words, and no more\n"])
+def test_bytes_that_are_no_table_are_not_called_one(data):
+    with pytest.raises(Unreadable, match=r"got text of another kind$"):
+        read(data)
