@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from banks import statements
 from banks.errors import Unreadable
 from gateway import settings
+from gateway.cli import main
 from gateway.commands.statement import statement
 from gateway.own_formats import own_formats
 from gateway.settings import SettingsError
@@ -106,3 +107,17 @@ def test_a_wrong_declaration_is_told_at_load_with_its_key(tmp_path: Path, wrong:
         settings.load({"DOISOAT_CONFIG": str(tmp_path / "doisoat.toml")})
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_the_declared_table_in_the_docs_is_tried_as_the_page_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "formats" / "tables.md").read_text("utf-8")
+    declared = page.partition("```toml\n")[2].partition("```")[0]
+    sample, _, shown = page.partition("### Trying it\n")[2].partition("```text\n")[2].partition("```\n")
+    command, printed = shown.partition("$ doisoat ")[2].partition("```")[0].split("\n", 1)
+    (tmp_path / "doisoat.toml").write_text('[banks.agribank]\ntitle = "Agribank"\n' + declared, encoding="utf-8")
+    (tmp_path / "sao-ke.csv").write_text(sample, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, command.split(), env={"DOISOAT_CONFIG": "doisoat.toml"})
+    assert (result.exit_code, result.stdout, result.stderr) == (0, printed, "")
