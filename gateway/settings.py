@@ -337,6 +337,11 @@ def known_variables() -> frozenset[str]:
     return _ELSEWHERE | {f"DOISOAT_{key.upper()}" for key in _PLAIN} | {f"DOISOAT_SMS_{key.upper()}" for key in _SMS}
 
 
+def bank_keys() -> list[str]:
+    """Return every plain key of a bank's table."""
+    return [*_BANK, *_ORIGIN]
+
+
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
     # A misspelt DOISOAT_DATABASE_URL must not quietly start an empty database of our own.
     known = known_variables()

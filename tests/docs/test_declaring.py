@@ -1,17 +1,19 @@
 """The pages on declaring a bank are true: their tables are read, and the walk-through prints what it shows."""
 
+import dataclasses
 import os
 import re
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from banks.declared import Declared
 from banks.declared_answers import SAME_AS
 from banks.declared_notice import TEXTS
 from banks.declared_signing import ALGORITHMS
-from banks.records import Outcome
-from gateway.settings import load
+from banks.records import Outcome, PaymentNotice, RawRequest
+from gateway.settings import bank_keys, load
 from tests.docs.test_bank_pages import CONSOLE, shown
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -64,3 +66,27 @@ def test_every_word_that_a_declaration_knows_is_explained() -> None:
         row = next(row for row in rows if f"`{outcome.value}`" in row.split("|")[1])
         told_by = SAME_AS.get(outcome)
         assert row.endswith("| required |" if told_by is None else f"| as `{told_by.value}` |")
+
+
+def test_every_key_of_a_bank_is_explained() -> None:
+    rows = [line for line in WALK.splitlines() if line.startswith("| `")]
+    for key in bank_keys():
+        assert any(f"`{key}`" in row.split("|")[1] for row in rows), key
+
+
+def test_the_module_of_a_profile_is_one() -> None:
+    module: dict[str, object] = {}
+    exec(compile(block(WALK, "python"), "haivan.py", "exec"), module)
+    profile = module["PROFILE"]
+    assert isinstance(profile, Declared)
+    assert (profile.name, profile.secrets) == ("haivan", ("hash_key",))
+    raw = b'{"ref":"R1","sum":844960,"code":"PC1","at":"2026-11-18T09:15:00+07:00"}'
+    at = datetime(2026, 11, 18, 2, 15, 5, tzinfo=UTC)
+    signed = profile.sign(RawRequest("POST", b"", {}, raw, at), {"hash_key": ["SANDBOX"]}, at)
+    assert profile.read(RawRequest("POST", b"", {}, signed.body, at)).payment_code == "PC1"
+
+
+def test_every_field_of_a_samples_notice_is_named() -> None:
+    text = WALK.partition("A `notice` has")[2].partition("\n\n")[0]
+    for field in dataclasses.fields(PaymentNotice):
+        assert f"`{'minor' if field.name == 'amount' else field.name}`" in text, field.name
