@@ -4,7 +4,6 @@ A wrapper says how large its content is, or does not, and may lie: what comes ou
 content out of all proportion to the file that came, however many wrappers deep, is refused before it is read further.
 """
 
-import lzma
 import re
 import tempfile
 import zipfile
@@ -21,6 +20,7 @@ from banks.errors import Unreadable
 from banks.openpgp import OpenPgpKeys
 from banks.records import Readable
 from banks.shown import shown_name
+from banks.statements.zip_damage import ZIP_DAMAGE
 
 HEAD = 64
 MAX_BYTES = 1024**3
@@ -201,15 +201,7 @@ def _zipped(archive: IO[bytes], keys: OpenPgpKeys, measured: _Measured, *, level
 def _whole_zip() -> Iterator[None]:
     try:
         yield
-    except (
-        zipfile.BadZipFile,
-        NotImplementedError,
-        EOFError,
-        zlib.error,
-        lzma.LZMAError,
-        ValueError,
-        OSError,
-    ) as error:
+    except ZIP_DAMAGE as error:
         said = _QUOTED.sub("(a name)", ascii(str(error))[1:-1])[:120]
         raise Unreadable(f"expected a whole zip file, got: {said or 'its end'}") from None
 

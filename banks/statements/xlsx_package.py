@@ -3,12 +3,10 @@
 Nothing outside the zip is ever followed: a sheet that lies elsewhere is none, other links are not looked at.
 """
 
-import lzma
 import posixpath
 import re
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from banks import xml
 from banks.errors import Unreadable
 from banks.records import Readable
 from banks.statements.table import EPOCH
+from banks.statements.zip_damage import ZIP_DAMAGE
 
 MAX_PACKED = 256 * 1024 * 1024
 MAX_UNPACKED = 1024 * 1024 * 1024
@@ -121,16 +120,7 @@ def whole() -> Iterator[None]:
     """Turn what the zip library raises for a broken zip into Unreadable."""
     try:
         yield
-    except (
-        zipfile.BadZipFile,
-        NotImplementedError,
-        EOFError,
-        zlib.error,
-        lzma.LZMAError,
-        ValueError,
-        OSError,
-        KeyError,
-    ) as error:
+    except (*ZIP_DAMAGE, KeyError) as error:
         said = ascii(str(error))[1:-1][:120] or "its end"
         raise Unreadable(f"expected a whole XLSX workbook, got: {said}") from None
 
