@@ -13,7 +13,8 @@ from banks.errors import Unreadable
 MAX_BYTES = 4096
 """A marker with more bytes than this is something else."""
 _DIGITS = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
-_PLAIN = re.compile(r"\\?([0-9a-fA-F]+)(?:[ \t]+\*?(.+))?")
+_PLAIN = re.compile(r"\\?([0-9a-fA-F]+)(?: [ *](\S.*)|[ \t]+\*?(.+))?")
+"""As md5sum writes it there are just two characters before the name, and a star after them is the name's own."""
 _TAGGED = re.compile(r"[A-Za-z0-9-]+ ?\((.+)\) ?= ?([0-9a-fA-F]+)")
 
 
@@ -57,7 +58,7 @@ def written(name: str, algorithm: str, digest: str) -> bytes:
 
 def _digest_and_name(line: str) -> tuple[str, str] | None:
     if plain := _PLAIN.fullmatch(line):
-        return plain[1], plain[2] or ""
+        return plain[1], plain[2] or plain[3] or ""
     if tagged := _TAGGED.fullmatch(line):
         return tagged[2], tagged[1]
     return None

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from banks.errors import TransferError, Unreadable
@@ -123,6 +123,7 @@ def test_a_marker_beside_is_preferred_over_one_in_place_of_the_extension() -> No
     assert marker_of("a.xml", 5, ".ok", {"b.ok": 5}) == ""
 
 
+@example("*0", "md5")
 @given(
     st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=40), st.sampled_from(["md5", "sha512"])
 )
