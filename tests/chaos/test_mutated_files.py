@@ -8,7 +8,6 @@ import gzip
 import io
 import os
 import random
-import resource
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from banks.records import DebitOutcome, ReportClosed, ReportOpened, StatementClo
 from tests.banks.statements.table_files import MB, as_xlsx, excel
 from tests.banks.statements.test_corpus import FOLDER
 from tests.chaos.mutations import mutated
+from tests.memory import peak
 
 COUNT = int(os.environ.get("DOISOAT_MUTATIONS") or (50_000 if os.environ.get("CHAOS_CAMPAIGN") else 400))
 ONE = os.environ.get("DOISOAT_MUTATION")
@@ -164,4 +164,4 @@ def main(name: str, start: int, stop: int) -> None:
     counts = run(name, KEPT[name])
     for kind, count in run(name, range(start, stop)).items():
         counts[kind] += count
-    print(counts["read"], counts["refused"], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    print(counts["read"], counts["refused"], peak())

@@ -1,6 +1,5 @@
 import csv
 import io
-import resource
 import time
 import unicodedata
 from contextlib import suppress
@@ -15,6 +14,7 @@ from banks.statements import csv_rows
 from banks.statements.layout_declared import layout_from
 from banks.statements.layouts import LAYOUTS
 from tests.banks.statements.table_files import MB, as_csv, parts, read
+from tests.memory import forget_peak, peak
 
 
 def rows_of(data, delimiter):
@@ -132,9 +132,9 @@ def test_memory_does_not_grow_with_the_file():
             piece, self.rest = self.rest[:size], self.rest[size:]
             return piece
 
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = forget_peak()
     assert sum(1 for _ in csv_rows.read(Endless(), statements.LAYOUTS)) == 300_002
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40 * 1024
+    assert peak() - before < 40 * 1024
 
 
 @given(st.data())

@@ -2,7 +2,6 @@ import datetime
 import io
 import random
 import re
-import resource
 import time
 import zipfile
 from contextlib import suppress
@@ -15,6 +14,7 @@ from banks.errors import Unreadable
 from banks.money import dong
 from banks.statements import xlsx_forms, xlsx_package, xlsx_rows, xlsx_scan, xlsx_texts
 from tests.banks.statements.table_files import MAIN, MB, RELATION, as_csv, as_xlsx, excel, package, parts, read
+from tests.memory import forget_peak, peak
 
 NUMBERS = [
     MB[0],
@@ -299,11 +299,11 @@ def test_bombs_are_refused_by_what_the_zip_declares():
 
 
 def test_far_cells_take_no_memory():
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = forget_peak()
     head = f"<worksheet {MAIN}><sheetData><row r='1'><c r='A1'/></row>"
     assert refusal(package(f"{head}<row r='1048576'><c r='IV1048576'><v>1</v></c></row></sheetData></worksheet>"))
     assert refusal(package(f'{head}<row r="9999999"/></sheetData></worksheet>')).startswith("sheet 1, row 9999999")
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20 * 1024
+    assert peak() - before < 20 * 1024
 
 
 @pytest.mark.parametrize(
