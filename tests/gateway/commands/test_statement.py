@@ -108,8 +108,11 @@ def test_a_pipe_is_read_twice_all_the_same(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with subprocess.Popen(["cp", "--copy-contents", str(DAY), str(pipe)]) as writer:
-        result = run(pipe)
-        assert writer.wait(timeout=20) == 0
+        try:
+            result = run(pipe)
+            assert writer.wait(timeout=20) == 0
+        finally:
+            writer.kill()  # it waits for ever when nobody has opened the pipe
     assert result.stdout_bytes == run(DAY).stdout_bytes
 
 
