@@ -174,7 +174,8 @@ def test_the_watch_is_called_and_its_failure_ends_nothing(monkeypatch):
 def standalone(tmp_path):
     """A supervisor in a process of its own, running one program with a worker and one that is deaf to SIGTERM."""
     script = f"""
-import sys
+import signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests under nohup has it ignored
 sys.path.insert(0, {str(ROOT)!r})
 from gateway import supervisor_guard
 from gateway.supervisor import Program, run

@@ -129,3 +129,18 @@ def test_a_count_beyond_the_limit_says_more_than(accountant, books, session, mon
         books.payment()
     session.commit()
     assert accountant.page("/admin/payments/").select_one(".count").text == "hơn 3"
+
+
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [
+        ("bills", "Hóa đơn"),
+        ("payments", "Thanh toán"),
+        ("mismatches", "Chênh lệch"),
+        ("deliveries", "Bản tin đến"),
+    ],
+)
+def test_a_list_is_named_in_its_heading_and_its_window(accountant, path, title):
+    page = accountant.page(f"/admin/{path}/")
+    assert page.h1.get_text(strip=True) == title
+    assert page.title.text.startswith(f"{title} · ")
