@@ -3,6 +3,7 @@
 import selectors
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -59,7 +60,7 @@ def run(
     """Send `requests` over so many connections; at a fixed pace, latency counts from when a request was due."""
     outcome = Outcome()
     waiting: Iterator[tuple[int, bytes]] = iter(enumerate(requests))
-    idle = [_Connection(address) for _ in range(connections)]
+    idle = deque(_Connection(address) for _ in range(connections))
     everyone = list(idle)
     started = time.perf_counter()
 
@@ -74,7 +75,7 @@ def run(
         while following is not None or busy:
             now = time.perf_counter()
             while following is not None and idle and due(following[0]) <= now:
-                connection = idle.pop()
+                connection = idle.popleft()  # in turn: the server closes one that is left idle
                 connection.sent_at = max(due(following[0]), started) if per_second else now
                 connection.socket.sendall(following[1])
                 busy += 1
