@@ -10,6 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, Protocol
 
 from banks.errors import Misconfigured
@@ -49,7 +50,9 @@ class Hmac:
         if not key:
             # A hash keyed with nothing can be made by anyone.
             raise Misconfigured("expected a signing key, got an empty one")
-        hashed = hmac.digest(key, text, self.digest)
+        # `hmac.digest` lets go of the interpreter lock even for a short text: with many threads each callback would
+        # queue for it once more.
+        hashed = hmac.new(key, text, self.digest).digest()
         return hashed.hex() if self.encoding == "hex" else base64.b64encode(hashed).decode("ascii")
 
     def match(self, text: bytes, given: str, keys: Sequence[str]) -> int | None:
@@ -103,6 +106,7 @@ def _raw(key: str) -> bytes:
     return key.encode("utf-8", "surrogateescape")
 
 
+@lru_cache(maxsize=256)
 def _webhook_key(key: str) -> bytes:
     bare = key.removeprefix(_SECRET_PREFIX).rstrip("=")
     try:

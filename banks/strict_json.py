@@ -8,8 +8,8 @@ were.
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
 
 from banks.errors import Unreadable
 
@@ -33,6 +33,10 @@ class _Refused:
         self.reason = reason
 
 
+class _Met(Exception):
+    """A first reading met something to refuse; a second one finds its place."""
+
+
 def read_object(raw: bytes, *, max_bytes: int = 64 * 1024, exact_numbers: bool = False) -> dict[str, Any]:
     """Read `raw` as one JSON object; raise Unreadable naming line and column, byte offset or path ("data.amount").
 
@@ -46,9 +50,12 @@ def read_object(raw: bytes, *, max_bytes: int = 64 * 1024, exact_numbers: bool =
         raise Unreadable("expected UTF-8", f"byte {error.start}") from None
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:  # fewer brackets can't nest deeper
         _check_depth(raw)
-    met: list[_Refused] = []
+    met = False
     try:
-        tree = _decoder(met, exact_numbers).decode(text)
+        try:
+            tree = (_EXACT if exact_numbers else _WHOLE).decode(text)
+        except _Met:
+            met, tree = True, (_PLACING_EXACT if exact_numbers else _PLACING_WHOLE).decode(text)
     except json.JSONDecodeError as error:
         raise Unreadable(f"not JSON: {error.msg}", f"line {error.lineno}, column {error.colno}") from None
     if not isinstance(tree, dict):
@@ -63,16 +70,15 @@ def read_object(raw: bytes, *, max_bytes: int = 64 * 1024, exact_numbers: bool =
 
 def text(fields: Mapping[str, Any], name: str, *, place: str = "", longest: int = 255, required: bool = False) -> str:
     """Return the string `name` of `fields`, "" when it is absent, null or empty; raise Unreadable naming `place`."""
-    where = _join(place, name)
     value = fields.get(name)
     if value is None or value == "":
         if required:
-            raise Unreadable("expected a text, got nothing", where)
+            raise Unreadable("expected a text, got nothing", _join(place, name))
         return ""
     if not isinstance(value, str) or isinstance(value, ExactNumber):
-        raise Unreadable(f"expected a text, got {_kind(value)}", where)
+        raise Unreadable(f"expected a text, got {_kind(value)}", _join(place, name))
     if len(value) > longest:
-        raise Unreadable(f"expected at most {longest} characters, got {len(value)}", where)
+        raise Unreadable(f"expected at most {longest} characters, got {len(value)}", _join(place, name))
     return value
 
 
@@ -137,26 +143,22 @@ def _check_depth(raw: bytes) -> None:
             raise Unreadable(f"expected at most {MAX_DEPTH} levels of nesting")
 
 
-def _decoder(met: list[_Refused], exact_numbers: bool) -> json.JSONDecoder:
-    """Return a decoder that notes in `met` each value it may not pass on, and puts it into the tree to be placed."""
+def _decoder(refused: Callable[[str], Any], exact_numbers: bool) -> json.JSONDecoder:
+    """Return a decoder that puts what `refused` makes of a reason in place of each value it may not pass on."""
 
-    def refused(reason: str) -> _Refused:
-        met.append(_Refused(reason))
-        return met[-1]
-
-    def number(digits: str) -> int | ExactNumber | _Refused:
+    def number(digits: str) -> Any:
         if _INTEGER.fullmatch(digits):
             return int(digits)
         if exact_numbers:
             return ExactNumber(digits)
         return refused(f"expected a whole number of at most 18 digits, got {digits[:40]}")
 
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Refused:
+    def unique(pairs: list[tuple[str, Any]]) -> Any:
         read = dict(pairs)
         if len(read) == len(pairs):
             return read
-        names = [name for name, _ in pairs]
-        twice = next(name for position, name in enumerate(names) if name in names[:position])
+        seen = set[str]()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         return refused(f"expected each key once, got {twice[:40]!a} twice")
 
     return json.JSONDecoder(
@@ -165,6 +167,15 @@ def _decoder(met: list[_Refused], exact_numbers: bool) -> json.JSONDecoder:
         parse_float=number,
         parse_constant=lambda word: refused(f"expected a number, got {word}"),
     )
+
+
+def _meet(reason: str) -> NoReturn:
+    raise _Met(reason)
+
+
+# Made once: a decoder costs more to make than a callback's body to read.
+_WHOLE, _EXACT = _decoder(_meet, exact_numbers=False), _decoder(_meet, exact_numbers=True)
+_PLACING_WHOLE, _PLACING_EXACT = _decoder(_Refused, exact_numbers=False), _decoder(_Refused, exact_numbers=True)
 
 
 def _check(value: Any, place: str) -> None:

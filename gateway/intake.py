@@ -17,6 +17,7 @@ import psycopg
 
 from banks.records import Answer, Outcome
 from gateway.database import app_options
+from reconciliation.sealing import Sealer
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +35,14 @@ def _held() -> threading.Lock:
 
 @dataclass(slots=True)
 class Arrival:
-    """One proven callback on its way into the inbox; `answers` gives the profile's word for each outcome."""
+    """One proven callback on its way into the inbox, where its head and body are kept sealed.
+
+    `answers` gives the profile's word for each outcome.
+    """
 
     source: str
     event_id: str
     digest: bytes
-    size: int
     head: bytes
     body: bytes
     received_at: datetime
@@ -121,8 +124,8 @@ _Known = dict[tuple[str, str], tuple[bytes, Answer, str]]
 class Intake:
     """Writes arrivals to the inbox; `ring` is called after each commit that kept something new."""
 
-    def __init__(self, url: str, ring: Callable[[], object]) -> None:
-        self._url, self._ring = url, ring
+    def __init__(self, url: str, sealer: Sealer, ring: Callable[[], object]) -> None:
+        self._url, self._sealer, self._ring = url, sealer, ring
         self._waiting: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
         self._new = threading.Event()
         self._starting = threading.Lock()
@@ -216,15 +219,21 @@ class Intake:
         with self._connection.cursor() as cursor:
             self._ask_bills(cursor, batch)
             own = [one.answers(one.outcome) for one in batch]
-            known, new = _insert(cursor, batch, own)
+            sealed = self._sealed(batch)
+            known, new = _insert(cursor, batch, sealed, own)
             revived = [one for one in batch if _is_sent_anew(one, known)]
             for one in revived:
                 cursor.execute(_SENT_ANEW, (one.source, one.event_id, one.received_at))
-            answers = [self._settle(cursor, one, known) for one in batch]
+            answers = [self._settle(cursor, one, under, known) for one, under in zip(batch, sealed, strict=True)]
         # Only here, after the last commit, does any request learn its answer.
         for arrival, answer in zip(batch, answers, strict=True):
             arrival.answer = answer
         return new or bool(revived)
+
+    def _sealed(self, batch: Sequence[Arrival]) -> Sequence[tuple[bytes, bytes]]:
+        heads = self._sealer.seal_all([one.head for one in batch], "deliveries.head")
+        bodies = self._sealer.seal_all([one.body for one in batch], "deliveries.body")
+        return list(zip(heads, bodies, strict=True))
 
     @staticmethod
     def _ask_bills(cursor: _Cursor, batch: Sequence[Arrival]) -> None:
@@ -243,7 +252,7 @@ class Intake:
                 one.outcome = Outcome.WRONG_AMOUNT
 
     @staticmethod
-    def _settle(cursor: _Cursor, one: Arrival, known: _Known) -> Answer:
+    def _settle(cursor: _Cursor, one: Arrival, sealed: tuple[bytes, bytes], known: _Known) -> Answer:
         digest, answer, _state = known[one.source, one.event_id]
         if digest == one.digest:
             if _is_sent_anew(one, known):
@@ -252,7 +261,7 @@ class Intake:
         refused = one.answers(Outcome.CONFLICT)
         cursor.execute(
             _CONFLICT,
-            (one.source, one.digest, one.size, one.head, one.body, one.received_at, refused.status,
+            (one.source, one.digest, len(one.body), *sealed, one.received_at, refused.status,
              refused.content_type, refused.body, one.source, one.event_id),
         )  # fmt: skip
         return refused
@@ -272,12 +281,14 @@ def _is_sent_anew(one: Arrival, known: _Known) -> bool:
     return state == "set_aside" and one.state == "received" and digest == one.digest
 
 
-def _insert(cursor: _Cursor, batch: Sequence[Arrival], own: Sequence[Answer]) -> tuple[_Known, bool]:
+def _insert(
+    cursor: _Cursor, batch: Sequence[Arrival], sealed: Sequence[tuple[bytes, bytes]], own: Sequence[Answer]
+) -> tuple[_Known, bool]:
     columns = zip(
         *(
-            (one.source, one.event_id, one.digest, one.size, one.head, one.body, one.state,
+            (one.source, one.event_id, one.digest, len(one.body), *under, one.state,
              one.reason.replace("\0", "�"), one.received_at, said.status, said.content_type, said.body)
-            for one, said in zip(batch, own, strict=True)
+            for one, under, said in zip(batch, sealed, own, strict=True)
         ),
         strict=True,
     )  # fmt: skip

@@ -24,7 +24,9 @@ from gateway import admin, bell, link_metrics, receipts, request_session, webhoo
 from gateway.api import bills
 from gateway.collect import routes as collect
 from gateway.intake import Intake
+from gateway.refusals import Refusals
 from gateway.secrets import optional_secret, secret
+from gateway.webhooks import Callbacks
 from gateway.wiring import Wiring
 
 if TYPE_CHECKING:
@@ -38,9 +40,12 @@ _PEOPLE = ("/admin", "/assets")
 def create_app(wiring: Wiring) -> "WSGIApplication":
     """Return the whole web as one WSGI application; it opens no connection before its first request."""
     machines, people = create_machines(wiring), create_people(wiring)
+    callbacks: Callbacks = machines.extensions["callbacks"]
 
     def application(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
         path: str = environ.get("PATH_INFO", "")
+        if path.startswith(webhooks.PATH):
+            return callbacks(environ, start_response)  # what `machines` would call, without a context for it
         return (people if path.startswith(_PEOPLE) else machines)(environ, start_response)
 
     return _behind_proxies(application, wiring.settings.trusted_proxies)
@@ -52,7 +57,8 @@ def create_machines(wiring: Wiring) -> Flask:
     app.extensions["doisoat"] = wiring
     app.config["MAX_CONTENT_LENGTH"] = bills.MAX_BYTES + 1  # so much more shows the view that it is too much
     request_session.install(app)
-    webhooks.install(app, wiring, Intake(wiring.database_url, lambda: bell.ring(wiring.valkey, "callbacks")))
+    intake = Intake(wiring.database_url, wiring.sealer, lambda: bell.ring(wiring.valkey, "callbacks"))
+    webhooks.install(app, wiring, intake, Refusals(wiring.engine, wiring.sealer))
     collect.install(app, wiring)
     app.register_blueprint(receipts.blueprint)
     app.register_blueprint(bills.blueprint)

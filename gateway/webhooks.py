@@ -1,13 +1,19 @@
-"""Callbacks in: prove over the raw bytes, keep them, commit, answer in the sender's own form."""
+"""Callbacks in: prove over the raw bytes, keep them, commit, answer in the sender's own form.
+
+The road is a WSGI application of its own: a callback needs neither session, form nor context of a request, and
+those cost a web process more than the signature does. Flask knows it as the endpoint `webhooks.receive`.
+"""
 
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Flask, Response, current_app, request
+from flask import Flask
 from prometheus_client import Counter
 
 from banks.errors import Unproven, Unreadable
@@ -18,46 +24,80 @@ from gateway.payment_time import check_time
 from gateway.refusals import Refusals
 from gateway.wiring import Caller, Wiring
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
+
 log = logging.getLogger(__name__)
-blueprint = Blueprint("webhooks", __name__)
 CALLBACKS = Counter("doisoat_callbacks_total", "Callbacks by bank and HTTP status of the answer", ["bank", "status"])
+PATH = "/webhooks/"
+_NOBODY = Answer(404, "text/plain; charset=utf-8", b"no bank calls back here\n")
+_FAILED = Answer(500, "text/plain; charset=utf-8", b"not kept; please send it again\n")
+_JSON = json.JSONEncoder(separators=(",", ":"))
+_STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
-@blueprint.route("/webhooks/<name>", methods=["GET", "POST"])
-def receive(name: str) -> Response:
-    """Take one callback of the bank called `name`."""
-    # The proxies' look-up costs as much as the signature, so each is resolved once.
-    extensions = current_app.extensions
-    environ: Mapping[str, Any] = request.environ
-    wiring: Wiring = extensions["doisoat"]
-    caller = wiring.callers.get(name)
-    if caller is None:
-        return Response("no bank calls back here\n", 404, mimetype="text/plain")
-    if environ["REQUEST_METHOD"] != caller.profile.method:
-        return Response(status=405, headers={"Allow": caller.profile.method})
-    now = wiring.clock()
-    raw = raw_request(environ, caller.profile.max_bytes, now)
-    if raw is None:
-        detail = f"expected at most {caller.profile.max_bytes} bytes"
-        nothing = RawRequest(caller.profile.method, b"", {}, b"", now)
-        return _respond(caller, caller.answers(nothing, detail)(Outcome.TOO_LARGE))
-    try:
-        caller.bank.origin.check(raw, environ, wiring.settings.trusted_proxies)
-        proof = caller.profile.prove(raw, caller.secrets, now)
-    except Unproven as error:
-        return _refuse(caller, raw, error, now)
-    try:
-        answer = extensions["intake"].keep(_arrival(wiring, caller, raw, proof))
-    except Busy:
-        answer = caller.answers(raw, "not kept; please send it again")(Outcome.BUSY)
-    return _respond(caller, answer)
+class Callbacks:
+    """Takes the callbacks of every bank, at `/webhooks/<name of the bank>`."""
+
+    def __init__(self, wiring: Wiring, intake: Intake, refusals: Refusals) -> None:
+        self._wiring, self._intake, self._refusals = wiring, intake, refusals
+
+    def __call__(self, environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer one call (WSGI)."""
+        caller = self._wiring.callers.get(environ["PATH_INFO"].removeprefix(PATH))
+        allowed: list[tuple[str, str]] = []
+        if caller is None:
+            answer = _NOBODY
+        elif environ["REQUEST_METHOD"] != caller.profile.method:
+            answer, allowed = Answer(405, "text/plain; charset=utf-8", b""), [("Allow", caller.profile.method)]
+        else:
+            answer = self._answer(caller, environ)
+            CALLBACKS.labels(caller.bank.name, answer.status).inc()
+        sized = [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))]
+        start_response(_STATUS_LINES[answer.status], sized + allowed)
+        return (answer.body,)
+
+    def _answer(self, caller: Caller, environ: Mapping[str, Any]) -> Answer:
+        try:
+            return self._take(caller, environ)
+        except Exception:
+            # Whoever stands before us as a WSGI server would cut the connection: the sender gets its answer instead.
+            log.exception("a call for %s failed", caller.bank.name)
+            return _FAILED
+
+    def _take(self, caller: Caller, environ: Mapping[str, Any]) -> Answer:
+        wiring, now = self._wiring, self._wiring.clock()
+        raw = raw_request(environ, caller.profile.max_bytes, now)
+        if raw is None:
+            detail = f"expected at most {caller.profile.max_bytes} bytes"
+            nothing = RawRequest(caller.profile.method, b"", {}, b"", now)
+            return caller.answers(nothing, detail)(Outcome.TOO_LARGE)
+        try:
+            caller.bank.origin.check(raw, environ, wiring.settings.trusted_proxies)
+            proof = caller.profile.prove(raw, caller.secrets, now)
+        except Unproven as error:
+            return self._refuse(caller, raw, error, now)
+        try:
+            return self._intake.keep(_arrival(caller, raw, proof))
+        except Busy:
+            return caller.answers(raw, "not kept; please send it again")(Outcome.BUSY)
+
+    def _refuse(self, caller: Caller, raw: RawRequest, error: Unproven, now: datetime) -> Answer:
+        kind = "its signature" if error.signed else "its origin, token or form"
+        log.info("a call for %s is not proven by %s; `doisoat callback refusals` has why", caller.bank.name, kind)
+        self._refusals.keep(caller.bank.name, raw, error.reason, head_of(raw), now)
+        # The reason may repeat what was sent: it is for a person here, not for whoever can't prove who they are.
+        return caller.answers(raw)(Outcome.UNPROVEN)
 
 
-def install(app: Flask, wiring: Wiring, intake: Intake) -> None:
+def install(app: Flask, wiring: Wiring, intake: Intake, refusals: Refusals) -> None:
     """Put the callbacks' road into `app`."""
-    app.extensions["intake"] = intake
-    app.extensions["refusals"] = Refusals(wiring.engine, wiring.sealer)
-    app.register_blueprint(blueprint)
+    callbacks = Callbacks(wiring, intake, refusals)
+    app.extensions |= {"callbacks": callbacks, "refusals": refusals}
+
+    @app.route(f"{PATH}<name>", methods=["GET", "POST"], endpoint="webhooks.receive")
+    def receive(name: str) -> Callbacks:  # noqa: ARG001 - the road reads its own address
+        return callbacks
 
 
 def raw_request(environ: Mapping[str, Any], limit: int, now: datetime) -> RawRequest | None:
@@ -67,25 +107,28 @@ def raw_request(environ: Mapping[str, Any], limit: int, now: datetime) -> RawReq
     body = environ["wsgi.input"].read(limit + 1) if method == "POST" else b""
     if len(query) > limit or len(body) > limit:
         return None
-    headers = {key[5:].replace("_", "-").lower(): value for key, value in environ.items() if key.startswith("HTTP_")}
+    headers = {_header_name(key): value for key, value in environ.items() if key.startswith("HTTP_")}
     headers["content-type"] = environ.get("CONTENT_TYPE", "")
     return RawRequest(method, query, headers, body, now, environ.get("REMOTE_ADDR", ""))
 
 
-def _arrival(wiring: Wiring, caller: Caller, raw: RawRequest, proof: Proof) -> Arrival:
+@lru_cache(maxsize=512)
+def _header_name(key: str) -> str:
+    return key.removeprefix("HTTP_").replace("_", "-").lower()
+
+
+def _arrival(caller: Caller, raw: RawRequest, proof: Proof) -> Arrival:
     """Judge a proven call: what state it is kept in, and which answer it earns unless the bill says otherwise."""
-    source, sealer = caller.bank.name, wiring.sealer
     carried = raw.body if raw.method == "POST" else raw.query
     content = proof.content if proof.content is not None else raw.body if raw.method == "POST" else proof.signed
     state, reason, outcome, notice = _judge(caller, raw, proof)
     asks = caller.profile.asks_bill and notice is not None and notice.paid
     return Arrival(
-        source=source,
+        source=caller.bank.name,
         event_id=proof.event_id,
         digest=hashlib.sha256(proof.event_id.encode() + b"\0" + content).digest(),
-        size=len(carried),
-        head=sealer.seal(head_of(raw), "deliveries.head"),
-        body=sealer.seal(carried, "deliveries.body"),
+        head=head_of(raw),
+        body=carried,
         received_at=raw.received_at,
         state=state,
         reason=reason,
@@ -123,17 +166,4 @@ def _words(caller: Caller, raw: RawRequest, judged: Outcome, reason: str) -> Cal
 def head_of(raw: RawRequest) -> bytes:
     """Return what stood around a call's bytes, as JSON: method, query and headers."""
     head = {"method": raw.method, "query": raw.query.decode("latin-1"), "headers": dict(raw.headers)}
-    return json.dumps(head, separators=(",", ":")).encode()
-
-
-def _refuse(caller: Caller, raw: RawRequest, error: Unproven, now: datetime) -> Response:
-    kind = "its signature" if error.signed else "its origin, token or form"
-    log.info("a call for %s is not proven by %s; `doisoat callback refusals` has why", caller.bank.name, kind)
-    current_app.extensions["refusals"].keep(caller.bank.name, raw, error.reason, head_of(raw), now)
-    # The reason may repeat what was sent: it is for a person here, not for whoever can't prove who they are.
-    return _respond(caller, caller.answers(raw)(Outcome.UNPROVEN))
-
-
-def _respond(caller: Caller, answer: Answer) -> Response:
-    CALLBACKS.labels(caller.bank.name, answer.status).inc()
-    return Response(answer.body, answer.status, content_type=answer.content_type)
+    return _JSON.encode(head).encode()

@@ -11,11 +11,14 @@ import pytest
 from banks.records import Answer, Outcome
 from gateway import intake as module
 from gateway.intake import Arrival, Busy, Intake
+from reconciliation.sealing import Sealer
+
+SEALER = Sealer([b"k" * 32], b"i" * 32)
 
 
 def an_arrival(now, event_id="evt_1", digest=None, **more):
     values = {
-        "source": "standard", "event_id": event_id, "digest": digest or event_id.encode("utf-8", "replace"), "size": 2,
+        "source": "standard", "event_id": event_id, "digest": digest or event_id.encode("utf-8", "replace"),
         "head": b"head", "body": b"body", "received_at": now, "state": "received", "reason": "",
         "outcome": Outcome.ACCEPTED, "answers": lambda outcome: Answer(200, "text/plain", outcome.value.encode()),
     } | more  # fmt: skip
@@ -30,7 +33,7 @@ def rung():
 @pytest.fixture
 def intake(database_url, as_superuser, rung):
     """An intake whose connection ends with the test; its thread waits for arrivals that never come."""
-    yield Intake(database_url, lambda: rung.append(1))
+    yield Intake(database_url, SEALER, lambda: rung.append(1))
     end_connections(as_superuser)
 
 
@@ -86,7 +89,7 @@ def test_a_bell_that_breaks_does_not_keep_the_next_one_from_ringing(database_url
         rung.append(1)
         raise ValueError("broken")
 
-    intake = Intake(database_url, ring)
+    intake = Intake(database_url, SEALER, ring)
     for number in range(2):
         intake.keep(an_arrival(now, f"evt_{number}"))
         time.sleep(0.1)
@@ -127,7 +130,9 @@ def test_many_at_once_share_few_commits_and_each_has_its_own_answer(intake, now,
     assert len(set(rows("SELECT xmin::text FROM deliveries WHERE state = 'received'"))) == 2
 
 
-@pytest.mark.parametrize("bad", [{"event_id": "a\0b"}, {"event_id": "\ud800"}, {"state": "nonsense"}, {"size": None}])
+@pytest.mark.parametrize(
+    "bad", [{"event_id": "a\0b"}, {"event_id": "\ud800"}, {"state": "nonsense"}, {"received_at": None}]
+)
 def test_one_that_can_not_be_written_takes_nobody_with_it(intake, now, as_superuser, rows, bad):
     batch = [an_arrival(now, "evt_1"), an_arrival(now, **{"event_id": "evt_bad", **bad}), an_arrival(now, "evt_3")]
     with ThreadPoolExecutor(4) as pool:
@@ -174,8 +179,8 @@ def test_when_the_commit_is_killed_the_sender_is_asked_to_come_again(intake, now
 def test_a_commit_whose_word_was_lost_is_found_again_and_answered(intake, now, rung, rows, monkeypatch):
     real, lost = module._insert, []
 
-    def insert_and_lose_the_word(cursor, batch, own):
-        found = real(cursor, batch, own)
+    def insert_and_lose_the_word(*given):
+        found = real(*given)
         if not lost:
             lost.append(1)
             raise psycopg.OperationalError("server closed the connection unexpectedly")
@@ -188,7 +193,7 @@ def test_a_commit_whose_word_was_lost_is_found_again_and_answered(intake, now, r
 
 
 def test_without_a_database_the_sender_is_told_at_once(cut_off, now):
-    intake = Intake(cut_off.database_url, lambda: None)
+    intake = Intake(cut_off.database_url, SEALER, lambda: None)
     started = time.monotonic()
     with ThreadPoolExecutor(20) as pool:
         for answer in [pool.submit(intake.keep, an_arrival(now, f"evt_{number}")) for number in range(20)]:

@@ -16,6 +16,14 @@ def test_what_is_sealed_opens_again_and_never_seals_to_the_same_bytes(plain: byt
     assert sealer.seal(plain, "a.b") != sealed
 
 
+def test_many_are_sealed_in_their_order_and_each_by_a_nonce_of_its_own() -> None:
+    sealer = Sealer([NEW], INDEX)
+    sealed = sealer.seal_all([b"same", b"same", b""], "a.b")
+    assert [sealer.open(one, "a.b") for one in sealed] == [b"same", b"same", b""]
+    assert len({one[4:16] for one in sealed}) == 3
+    assert sealer.seal_all([], "a.b") == []
+
+
 def test_an_older_key_still_opens_and_the_newest_seals() -> None:
     before, after = Sealer([OLD], INDEX), Sealer([NEW, OLD], INDEX)
     assert after.open(before.seal(b"x", "p"), "p") == b"x"
