@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Protocol, cast, runtime_checkable
@@ -145,6 +146,7 @@ def names() -> list[str]:
     return sorted(module.name for module in iter_modules(profiles.__path__) if not module.name.startswith("_"))
 
 
+@cache
 def find(name: str) -> CallbackProfile:
     """Return the profile called `name`; raise Misconfigured listing the known ones, or for a module that holds none."""
     if name not in names():

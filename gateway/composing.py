@@ -10,9 +10,15 @@ from reconciliation.customers import Customer
 from reconciliation.lifecycle import MESSAGE, move
 from reconciliation.outbox import Message
 from sms import templates
+from sms.templates import Composed
 
 _FILL = text(
-    "UPDATE messages SET template = :template, body = :body, encoding = :encoding, parts = :parts WHERE id = :id"
+    """
+    UPDATE messages m SET template = f.template, body = f.body, encoding = f.encoding, parts = f.parts
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:templates AS text[]), CAST(:bodies AS text[]),
+        CAST(:encodings AS text[]), CAST(:parts AS smallint[])) AS f (id, template, body, encoding, parts)
+    WHERE m.id = f.id
+    """
 )
 
 
@@ -25,24 +31,23 @@ def compose_promises(session: Session, settings: Settings) -> int:
         .order_by(Message.id)
         .with_for_update(of=Message, skip_locked=True)
     ).all()
-    composed = []
+    composed: list[tuple[int, Composed]] = []
     for row in rows:
         try:
             written = templates.compose(row.event, row.language, _facts(settings, row.facts))
         except templates.TemplateError as error:
             move(session, MESSAGE, [row.id], "failed", by="composing", why=str(error), now=row.created_at)
             continue
-        composed.append(
-            {
-                "id": row.id,
-                "template": f"{written.template}.{written.version}",
-                "body": written.text,
-                "encoding": written.encoding,
-                "parts": written.parts,
-            }
-        )
+        composed.append((row.id, written))
     if composed:
-        session.execute(_FILL, composed)
+        columns = {
+            "ids": [id_ for id_, _ in composed],
+            "templates": [f"{written.template}.{written.version}" for _, written in composed],
+            "bodies": [written.text for _, written in composed],
+            "encodings": [written.encoding.value for _, written in composed],
+            "parts": [written.parts for _, written in composed],
+        }
+        session.execute(_FILL, columns)
     return len(composed)
 
 

@@ -28,7 +28,7 @@ def read_callbacks() -> int:
     parts = wiring()
     bell.heard(parts.valkey, "callbacks")
     read = 0
-    while batch := callback_reading.claim(parts, limit=200, lease=LEASE):
+    while batch := callback_reading.claim(parts, limit=500, lease=LEASE):
         callback_reading.read(parts, batch)
         read += len(batch)
         bell.ring(parts.valkey, "messages")

@@ -180,7 +180,13 @@ def claim(session: Session, kind: str, *, limit: int, lease: timedelta, now: dat
     """
     values = {"kind": kind, "now": now, "until": now + lease, "limit": limit, "most": MAX_ATTEMPTS}
     worn_out = session.scalars(
-        text(f"SELECT id FROM deliveries WHERE {_FREE} AND attempts >= :most ORDER BY id FOR UPDATE SKIP LOCKED"),  # noqa: S608 - our own text
+        text(
+            f"""
+            SELECT id FROM (
+                SELECT id, attempts FROM deliveries WHERE {_FREE} ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+            ) first WHERE attempts >= :most ORDER BY id
+            """  # noqa: S608 - our own text
+        ),
         values,
     ).all()
     finish(session, list(worn_out), "set_aside", reason=f"reading it ended its reader {MAX_ATTEMPTS} times", now=now)
@@ -208,12 +214,9 @@ def finish(session: Session, ids: list[int], state: str, *, reason: str, now: da
 
     What is left for a person becomes a question; one that was asked about and has been read after all is answered.
     """
-    moved = move(session, DELIVERY, ids, state, by="reader", why=reason, now=now)
+    noting = "reason = :why, read_at = :now, lease_until = NULL"
+    moved = move(session, DELIVERY, ids, state, by="reader", why=reason, now=now, noting=noting)
     if moved:
-        session.execute(
-            text("UPDATE deliveries SET reason = :reason, read_at = :now, lease_until = NULL WHERE id = ANY(:ids)"),
-            {"reason": reason, "now": now, "ids": moved},
-        )
         if state in FOR_PEOPLE:
             mismatches.ask(session, _ASKED, _ASK, {"ids": moved, "now": now})
         else:

@@ -106,9 +106,19 @@ class Transition(Base):
 
 
 def move(
-    session: Session, lifecycle: Lifecycle, ids: Iterable[int], to: str, *, by: str, why: str, now: datetime
+    session: Session,
+    lifecycle: Lifecycle,
+    ids: Iterable[int],
+    to: str,
+    *,
+    by: str,
+    why: str,
+    now: datetime,
+    noting: str = "",
 ) -> list[int]:
     """Move those of `ids` that may become `to`, all in one statement, and return the ones that moved.
+
+    `noting` is what else is set in the same row, in terms of :why and :now, such as "read_at = :now".
 
     A row already moved by someone else is not an error: it simply isn't among the returned ids.
     """
@@ -122,7 +132,7 @@ def move(
             SELECT id, state FROM {lifecycle.table}
             WHERE id = ANY(:ids) AND state = ANY(:sources) ORDER BY id FOR UPDATE
         ), moved AS (
-            UPDATE {lifecycle.table} t SET state = :to, moves = t.moves + 1
+            UPDATE {lifecycle.table} t SET state = :to, moves = t.moves + 1{", " * bool(noting)}{noting}
             FROM before WHERE t.id = before.id
             RETURNING t.id, t.moves, before.state
         ), kept AS (

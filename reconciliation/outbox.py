@@ -64,33 +64,41 @@ class Message(Base):
     delivered_at: Mapped[datetime | None]
 
 
-# What a payment settles now, in the words of its confirmation; one settlement speaks for all of a payment.
+# What a payment settles now, in the words of its confirmation; one settlement speaks for all of a payment. Payment by
+# payment through its index: within a large load no statistics tell how many there are.
 _SETTLED = """
-    SELECT DISTINCT ON (p.id) a.id AS allocation_id, p.id AS payment_id, b.id AS bill_id, c.id AS customer_id,
+    SELECT a.id AS allocation_id, p.id AS payment_id, b.id AS bill_id, c.id AS customer_id,
         c.consent AND c.msisdn_sealed IS NOT NULL AS reachable,
         jsonb_build_object('customer_code', c.code, 'period', b.period, 'amount', a.minor, 'paid_on', p.business_date,
             'reference', coalesce(nullif(p.bank_reference, ''), p.source_reference)) AS facts
-    FROM allocations a JOIN payments p ON p.id = a.payment_id JOIN bills b ON b.id = a.bill_id
-    JOIN customers c ON c.id = b.customer_id
-    WHERE p.id = ANY(:payments) AND a.undone_at IS NULL ORDER BY p.id, a.id
+    FROM payments p CROSS JOIN LATERAL (
+        SELECT * FROM allocations l WHERE l.payment_id = p.id AND l.undone_at IS NULL ORDER BY l.id LIMIT 1
+    ) a JOIN bills b ON b.id = a.bill_id JOIN customers c ON c.id = b.customer_id
+    WHERE p.id = ANY(:payments)
 """
 
+# IS TRUE keeps it to the payment's own messages, instead of all that are queued.
 _UNSETTLED = """
-    SELECT m.id FROM messages m
-    WHERE m.payment_id = ANY(:payments) AND m.event = 'payment_recorded' AND m.state = 'queued'
-      AND NOT EXISTS (SELECT 1 FROM allocations a WHERE a.payment_id = m.payment_id AND a.undone_at IS NULL)
+    SELECT m.id FROM unnest(CAST(:payments AS bigint[])) AS p (id) CROSS JOIN LATERAL (
+        SELECT id FROM messages
+        WHERE payment_id = p.id AND event = 'payment_recorded' AND (state = 'queued') IS TRUE OFFSET 0
+    ) m
+    WHERE NOT EXISTS (SELECT 1 FROM allocations a WHERE a.payment_id = p.id AND a.undone_at IS NULL)
 """
 
 # Under a key of its own: no carrier may take the new text for one it refused before.
 _REWRITE = f"""
-    UPDATE messages m SET customer_id = s.customer_id, bill_id = s.bill_id, facts = s.facts, body = NULL,
+    WITH other AS MATERIALIZED (
+        SELECT q.id, s.* FROM ({_SETTLED}) s CROSS JOIN LATERAL (
+            SELECT id FROM messages
+            WHERE payment_id = s.payment_id AND event = 'payment_recorded' AND (state = 'queued') IS TRUE
+              AND (customer_id, bill_id, facts) IS DISTINCT FROM (s.customer_id, s.bill_id, s.facts)
+            OFFSET 0
+        ) q
+    )
+    UPDATE messages m SET customer_id = other.customer_id, bill_id = other.bill_id, facts = other.facts, body = NULL,
         request_id = gen_random_uuid()
-    FROM ({_SETTLED}) s CROSS JOIN LATERAL (
-        -- By the index, payment after payment: what a large load has just promised is in no statistics yet.
-        SELECT id FROM messages q WHERE q.payment_id = s.payment_id OFFSET 0
-    ) theirs
-    WHERE m.id = theirs.id AND m.event = 'payment_recorded' AND m.state = 'queued'
-      AND (m.customer_id, m.bill_id, m.facts) IS DISTINCT FROM (s.customer_id, s.bill_id, s.facts)
+    FROM other WHERE m.id = other.id AND (m.state = 'queued') IS TRUE
 """  # noqa: S608 - put together from constants, here and below
 
 # Who was told of a line whose import was then undone is not told again when the line is read anew.
@@ -99,8 +107,8 @@ _CONFIRM = f"""
     SELECT told.key, 1 + coalesce((SELECT max(m.version) FROM messages m WHERE m.event_key = told.key), 0),
         'payment_recorded', s.customer_id, s.bill_id, s.payment_id, s.facts, :not_after, :now
     FROM ({_SETTLED}) s CROSS JOIN LATERAL (SELECT 'payment:' || s.payment_id || '/recorded' AS key) told
-    WHERE s.reachable AND EXISTS (
-            SELECT 1 FROM allocations a WHERE a.payment_id = s.payment_id AND a.id = ANY(:allocations))
+    WHERE s.reachable
+      AND s.payment_id = ANY (ARRAY(SELECT a.payment_id FROM allocations a WHERE a.id = ANY(:allocations)))
       AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.event_key = told.key AND m.state <> 'withdrawn')
       AND NOT EXISTS (
         SELECT 1 FROM messages m JOIN payments q ON q.id = m.payment_id

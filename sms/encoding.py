@@ -61,7 +61,7 @@ _FOLDED = str.maketrans(
 
 def choose(text: str) -> Encoding:
     """Return the encoding `text` needs: GSM-7 when each sign is in its tables, else UCS-2."""
-    return Encoding.GSM7 if all(sign in _OCTETS for sign in text) else Encoding.UCS2
+    return Encoding.GSM7 if _OCTETS.keys() >= set(text) else Encoding.UCS2
 
 
 def measure(text: str) -> Measured:
@@ -96,6 +96,8 @@ def strip_diacritics(text: str) -> str:
 
     Signs that have no plain form (emoji, other scripts) stay; `choose` then says UCS-2.
     """
+    if text.isascii() and "\t" not in text:
+        return text
     folded = unicodedata.normalize("NFC", text).translate(_FOLDED)
     letters = (sign for sign in unicodedata.normalize("NFD", folded) if unicodedata.category(sign) != "Mn")
     return unicodedata.normalize("NFC", "".join(letters))

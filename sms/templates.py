@@ -14,7 +14,7 @@ from functools import lru_cache
 from importlib import resources
 from string import Formatter
 
-from sms.encoding import Encoding, measure, strip_diacritics
+from sms.encoding import Encoding, choose, measure, strip_diacritics
 
 
 class TemplateError(ValueError):
@@ -96,11 +96,16 @@ def compose(event: str, language: str, facts: Mapping[str, object], *, diacritic
     if not diacritics:
         values = {field: strip_diacritics(value) for field, value in values.items()}
         for field, value in values.items():
-            if measure(value).encoding is not Encoding.GSM7:
+            if choose(value) is not Encoding.GSM7:
                 raise OddField(field, "signs GSM-7 has, once diacritics are off", "others, which would triple the cost")
-    text = (template.text if diacritics else strip_diacritics(template.text)).format_map(values)
+    text = (template.text if diacritics else _plain(template.text)).format_map(values)
     measured = measure(text)
     return Composed(template.name, template.version, text, measured.encoding, measured.parts)
+
+
+@lru_cache(maxsize=64)
+def _plain(text: str) -> str:
+    return strip_diacritics(text)
 
 
 def find(event: str, language: str) -> Template:
