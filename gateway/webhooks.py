@@ -60,9 +60,9 @@ class Callbacks:
     def _answer(self, caller: Caller, environ: Mapping[str, Any]) -> Answer:
         try:
             return self._take(caller, environ)
-        except Exception:
-            # Whoever stands before us as a WSGI server would cut the connection: the sender gets its answer instead.
-            log.exception("a call for %s failed", caller.bank.name)
+        except Exception as error:
+            # The server would cut the connection, and its log might repeat what was sent.
+            log.error("a call for %s failed: %s", caller.bank.name, type(error).__name__)
             return _FAILED
 
     def _take(self, caller: Caller, environ: Mapping[str, Any]) -> Answer:

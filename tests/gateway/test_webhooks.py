@@ -17,7 +17,7 @@ from banks.profile import find
 from banks.records import RawRequest
 from gateway import jobs, webhooks
 from gateway.settings import BankSettings
-from gateway.web import create_app
+from gateway.web import create_app, create_machines
 from gateway.wiring import Wiring
 from tests.gateway.samples import a_bill, an_event, an_ipn, code_of
 
@@ -49,6 +49,12 @@ def elsewhere(cut_off):
     return Client(create_app(cut_off))
 
 
+@pytest.fixture
+def endpoint(wiring):
+    """The road as Flask's endpoint, which the web goes past."""
+    return create_machines(wiring).test_client()
+
+
 # ── at the door ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -73,6 +79,25 @@ def test_another_method_is_refused_and_the_right_one_named(web, wiring, rows):
         assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")
     assert web.put("/webhooks/standard", data=signed.body).status_code == 405
     assert rows("SELECT id FROM refusals UNION ALL SELECT id FROM deliveries") == []
+
+
+def test_flasks_endpoint_and_the_road_past_it_are_one(web, endpoint, wiring):
+    signed = an_event(wiring)
+    first, again = post(web, signed), post(endpoint, signed)
+    assert said(again) == said(first)
+    assert said(endpoint.post("/webhooks/nobody")) == said(web.post("/webhooks/nobody"))
+    assert said(endpoint.get("/webhooks/standard")) == said(web.get("/webhooks/standard"))
+
+
+def test_a_failure_of_ours_asks_the_sender_to_send_again_and_its_log_repeats_nothing(web, wiring, monkeypatch, caplog):
+    def fail(*_given):
+        raise ValueError("PA0000000000111126")
+
+    monkeypatch.setattr(webhooks, "_arrival", fail)
+    answer = post(web, an_event(wiring))
+    assert said(answer) == (500, "text/plain; charset=utf-8", b"not kept; please send it again\n")
+    assert "a call for standard failed: ValueError" in caplog.text
+    assert "PA0000000000111126" not in caplog.text
 
 
 def test_the_cap_counts_every_byte_and_what_exceeds_it_is_not_kept(web, wiring, rows):

@@ -127,6 +127,15 @@ def test_a_quoted_bill_comes_before_a_mere_amount(sound_books: Books) -> None:
     assert sound_books.open_questions() == {("M06", "guess")}
 
 
+def test_a_workplace_that_has_grown_too_large_is_cleared(sound_books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matching, "_OUTGROWN", "SELECT true")
+    sound_books.issue(a_bill())
+    sound_books.hear(a_notice("one"))
+    sound_books.hear(a_notice("two"))
+    assert sound_books.matched() == {"one": 100_000, "two": 0}
+    assert sound_books.open_questions() == {("M06", "two")}
+
+
 def test_what_a_person_settled_stays(sound_books: Books) -> None:
     sound_books.issue(a_bill())
     sound_books.hear(a_notice("late", code="", paid_at=at(5)))
