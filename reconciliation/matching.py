@@ -212,7 +212,7 @@ def _match_batch(session: Session, ids: list[int], now: datetime) -> Matched:
     weighed = _weigh_guesses(session, bills, now)
     ids = sorted({*ids, *weighed.payments})
     bills |= weighed.freed
-    guessed = session.execute(text(_ALLOCATE), {"now": now}).all()
+    guessed = session.execute(text(_ALLOCATE), {"now": now}).all() if weighed.payments else []
     bills |= {row.bill_id for row in guessed}
     allocations = [row.id for row in (*proven, *guessed)]
     ledger.post(session, _ALLOCATED, {"ids": allocations, "now": now})
@@ -237,8 +237,9 @@ def _weigh_guesses(session: Session, bills: set[int], now: datetime) -> guesses.
             text("DELETE FROM decisions WHERE payment_id = ANY(:added) AND verdict <> 'guess'"), {"added": added}
         )
     weighed = guesses.weigh(session, now=now)
-    short = guesses.holders(session, weighed.freed)
-    session.execute(text(_DECIDE), {"ids": short})
+    short = guesses.holders(session, weighed.freed) if weighed.freed else []
+    if short:
+        session.execute(text(_DECIDE), {"ids": short})
     return guesses.Weighed([*weighed.payments, *short], weighed.freed)
 
 
