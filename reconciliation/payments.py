@@ -282,12 +282,17 @@ _REPORTED = r"""
     FROM payments WHERE id = ANY(:ids)
 """
 
+# Each by its own key (OFFSET keeps it so), instead of through all that their source has reported.
+_KNOWN = """CROSS JOIN LATERAL (
+        SELECT * FROM payments k WHERE k.source = i.source AND k.source_reference = i.source_reference OFFSET 0
+    ) p"""
+
 _OTHER_AMOUNT = f"""
     SELECT DISTINCT ON (p.id) 'M03' AS code, 'payment:' || p.id || '/amount' AS subject, p.source,
         abs(i.minor - p.minor) AS minor, p.currency, p.id AS payment_id, i.delivery_id,
         jsonb_build_object('expected', p.minor, 'arrived', i.minor, 'currency', i.currency,
             'reason', 'one transaction told with two amounts')
-    FROM ({_INCOMING}) i JOIN payments p USING (source, source_reference)
+    FROM ({_INCOMING}) i {_KNOWN}
     WHERE (p.minor, p.currency) <> (i.minor, i.currency) ORDER BY p.id, i.n
 """  # noqa: S608
 
@@ -296,7 +301,7 @@ _REPLACED = f"""
     SELECT payment_id, minor, currency, cause FROM (
         SELECT DISTINCT ON (p.id) p.id AS payment_id, i.minor, i.currency, 'delivery:' || i.delivery_id AS cause,
             (p.minor, p.currency) <> (i.minor, i.currency) AS differs
-        FROM ({_INCOMING}) i JOIN payments p USING (source, source_reference)
+        FROM ({_INCOMING}) i {_KNOWN}
         WHERE p.state = 'reported' AND p.confirmed_minor = 0
           AND (p.id = ANY(:adopted) OR {corrections.RANK.format(one="i")} > {corrections.RANK.format(one="p")})
         ORDER BY p.id, {corrections.RANK.format(one="i")} DESC
