@@ -84,8 +84,9 @@ MESSAGE = Lifecycle(
     ),
 )
 MISMATCH = Lifecycle("mismatch", "mismatches", "open", _table(open="proposed resolved", proposed="open resolved"))
+SETTLEMENT = Lifecycle("settlement", "settlements", "proposed", _table(proposed="applied refused withdrawn"))
 
-ALL = (DELIVERY, BILL, PAYMENT, STATEMENT, MESSAGE, MISMATCH)
+ALL = (DELIVERY, BILL, PAYMENT, STATEMENT, MESSAGE, MISMATCH, SETTLEMENT)
 
 
 class Transition(Base):

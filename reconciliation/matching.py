@@ -109,6 +109,12 @@ _DECIDE = f"""
     ON CONFLICT (payment_id) DO NOTHING
 """  # noqa: S608 - put together from constants
 
+# What a person has taken apart stays apart: the payment asks, as one that names no bill.
+_BAR = """
+    UPDATE decisions d SET verdict = 'barred', bill_id = NULL FROM allocations a
+    WHERE d.verdict = 'match' AND a.payment_id = d.payment_id AND a.bill_id = d.bill_id AND a.barred
+"""
+
 # Each bill is shared out in turn, so that it does not depend on which payment was heard first.
 _ALLOCATE = f"""
     WITH ready AS (
@@ -143,7 +149,7 @@ _ALLOCATE = f"""
     RETURNING id, payment_id, bill_id
 """  # noqa: S608 - put together from constants
 
-_ALLOCATED = """
+ALLOCATED = """
     SELECT 'allocation:' || a.id AS key, p.business_date,
         'payment ' || p.source_reference || ' settles bill ' || b.number AS memo,
         'suspense' AS debit, 'receivable' AS credit, a.minor, p.currency,
@@ -197,13 +203,13 @@ def _match_batch(session: Session, ids: list[int], now: datetime) -> Matched:
     session.execute(text("TRUNCATE decisions" if session.scalar(text(_OUTGROWN)) else "DELETE FROM decisions"))
     session.execute(text(_LOCK_PAYMENTS), {"ids": ids})
     bills = rivals.undo_doubted(session, ids, now=now)
-    session.execute(text(_DECIDE), {"ids": ids})
+    _decide(session, ids)
     session.execute(text(_LOCK_BILLS), {"ids": ids})
     # Only now is it certain who else claims these bills: whoever held them before has committed.
     others = rivals.of(session, ids, bills)
     if others:
         session.execute(text(_LOCK_PAYMENTS), {"ids": others})
-        session.execute(text(_DECIDE), {"ids": others})
+        _decide(session, others)
         ids = [*ids, *others]
         session.execute(text(_LOCK_BILLS), {"ids": ids})
     bills |= rivals.make_room(session, ids, bills, now=now)
@@ -215,13 +221,18 @@ def _match_batch(session: Session, ids: list[int], now: datetime) -> Matched:
     guessed = session.execute(text(_ALLOCATE), {"now": now}).all() if weighed.payments else []
     bills |= {row.bill_id for row in guessed}
     allocations = [row.id for row in (*proven, *guessed)]
-    ledger.post(session, _ALLOCATED, {"ids": allocations, "now": now})
+    ledger.post(session, ALLOCATED, {"ids": allocations, "now": now})
     paid = settle_bills(session, bills, why="matched", now=now)
     outbox.promise_confirmations(session, ids, allocations, now=now)
     outbox.withdraw_notices(session, paid, why="the bill is paid", now=now)
     questions = ask_about(session, ids, now=now)
     settle_answered(session, ids, paid, now=now)
     return Matched(len(allocations), len(paid), questions)
+
+
+def _decide(session: Session, ids: Sequence[int]) -> None:
+    session.execute(text(_DECIDE), {"ids": list(ids)})
+    session.execute(text(_BAR))
 
 
 def _weigh_guesses(session: Session, bills: set[int], now: datetime) -> guesses.Weighed:
@@ -231,15 +242,17 @@ def _weigh_guesses(session: Session, bills: set[int], now: datetime) -> guesses.
         session.execute(text(_LOCK_PAYMENTS), {"ids": gathered})
         decided = set(session.scalars(text("SELECT payment_id FROM decisions")))
         added = [one for one in gathered if one not in decided]
-        session.execute(text(_DECIDE), {"ids": added})
+        _decide(session, added)
         # Those that name a bill were settled with it; they only quote the customer as well.
         session.execute(
             text("DELETE FROM decisions WHERE payment_id = ANY(:added) AND verdict <> 'guess'"), {"added": added}
         )
     weighed = guesses.weigh(session, now=now)
+    if weighed.payments:
+        session.execute(text(_BAR))
     short = guesses.holders(session, weighed.freed) if weighed.freed else []
     if short:
-        session.execute(text(_DECIDE), {"ids": short})
+        _decide(session, short)
     return guesses.Weighed([*weighed.payments, *short], weighed.freed)
 
 

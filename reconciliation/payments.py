@@ -90,6 +90,7 @@ class Allocation(Base):
         Index("uq_allocations_live", "payment_id", "bill_id", unique=True, postgresql_where=text("undone_at IS NULL")),
         # With `undone_at`: the live ones of a bill are one look-up, even while no statistics say how many there are.
         Index("ix_allocations_of_bill", "bill_id", "undone_at"),
+        Index("ix_allocations_barred", "payment_id", "bill_id", postgresql_where=text("barred")),
         CheckConstraint("minor > 0", name="positive"),
     )
 
@@ -106,6 +107,8 @@ class Allocation(Base):
     undone_at: Mapped[datetime | None]
     undone_by: Mapped[Label]
     undone_why: Mapped[Label]
+    barred: Mapped[bool] = mapped_column(server_default="false")
+    """A person took it back: matching may not put these two together again."""
 
 
 @dataclass(frozen=True, slots=True)

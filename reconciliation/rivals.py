@@ -33,18 +33,37 @@ _UNDONE = """
 """
 
 
-def undo(session: Session, allocation_ids: Sequence[int], *, by: str, why: str, now: datetime) -> dict[int, set[int]]:
-    """Undo the live ones of these allocations by reversing entries; return payment id → bill ids set free."""
+def undo(
+    session: Session,
+    allocation_ids: Sequence[int],
+    *,
+    by: str,
+    why: str,
+    now: datetime,
+    barring: Sequence[int] | None = None,
+) -> dict[int, set[int]]:
+    """Undo the live ones of these allocations by reversing entries; return payment id → bill ids set free.
+
+    Given `barring` (empty or not), matching may not make them again, save those of the bills in it.
+    """
     if not allocation_ids:
         return {}
     rows = session.execute(
         text(
             """
-            UPDATE allocations SET undone_at = :now, undone_by = :by, undone_why = :why
+            UPDATE allocations SET undone_at = :now, undone_by = :by, undone_why = :why,
+                barred = :bars AND bill_id <> ALL(:but)
             WHERE id = ANY(:ids) AND undone_at IS NULL RETURNING id, payment_id, bill_id
             """
         ),
-        {"ids": sorted(allocation_ids), "now": now, "by": by, "why": why},
+        {
+            "ids": sorted(allocation_ids),
+            "now": now,
+            "by": by,
+            "why": why,
+            "bars": barring is not None,
+            "but": list(barring or ()),
+        },
     ).all()
     ledger.post(session, _UNDONE, {"ids": [row.id for row in rows], "now": now, "day": business_days.local_day(now)})
     freed: dict[int, set[int]] = {}

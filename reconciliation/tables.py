@@ -11,6 +11,7 @@ from reconciliation import (
     mismatches,
     outbox,
     payments,
+    settlements,
     staff,
     statements,
 )
@@ -18,5 +19,5 @@ from reconciliation.db import metadata
 
 __all__ = [
     "audit", "bills", "customers", "inbox", "ledger", "lifecycle", "links", "metadata", "mismatches", "outbox",
-    "payments", "staff", "statements",
+    "payments", "settlements", "staff", "statements",
 ]  # fmt: skip

@@ -8,10 +8,22 @@ from heroicons.jinja import heroicon_micro
 from werkzeug.exceptions import HTTPException
 
 from gateway import languages, security, web_sessions
-from gateway.admin import access, assets, banks, bills, deliveries, mismatches, overview, payments, sign_in, words
+from gateway.admin import (
+    access,
+    assets,
+    banks,
+    bills,
+    deliveries,
+    mismatches,
+    overview,
+    payments,
+    settling,
+    sign_in,
+    words,
+)
 from gateway.admin.listing import RowId
 
-PAGES = (overview, mismatches, payments, bills, deliveries, sign_in)
+PAGES = (overview, mismatches, settling, payments, bills, deliveries, sign_in)
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 
 

@@ -32,6 +32,9 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.deliveries.read_anew": BOOKKEEPERS,
     "admin.mismatches.listing": FINANCE,
     "admin.mismatches.page": FINANCE,
+    "admin.settling.propose": BOOKKEEPERS,
+    "admin.settling.approve": frozenset({"chief_accountant"}),
+    "admin.settling.refuse": BOOKKEEPERS,
 }
 """Endpoint → the roles that may open it."""
 

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, abort, current_app, render_template
 from sqlalchemy import or_, select
 
-from gateway.admin import words
+from gateway.admin import answers, words
 from gateway.admin.banks import bank_choices
 from gateway.admin.listing import Asked, Filter, page_of
 from gateway.languages import day, moment, money
@@ -69,6 +69,11 @@ def listing() -> str:
 @blueprint.get("/<row:mismatch_id>")
 def page(mismatch_id: int) -> str:
     """Show one question with everything needed to answer it."""
+    return show(mismatch_id)
+
+
+def show(mismatch_id: int, *, problem: str = "") -> str:
+    """Return a question's page; `problem` is what was wrong with the answer that was just given."""
     mismatch = db().get(Mismatch, mismatch_id)
     if mismatch is None:
         abort(404)
@@ -76,13 +81,16 @@ def page(mismatch_id: int) -> str:
     bill = db().get(Bill, mismatch.bill_id) if mismatch.bill_id else None
     # What the linked bill says itself is not said twice.
     shown = {name: value for name, value in mismatch.facts.items() if bill is None or value != bill.number}
+    payment = db().get(Payment, mismatch.payment_id) if mismatch.payment_id else None
     statement_id = mismatch.statement_id or (line.statement_id if line else None)
     return render_template(
         "admin/mismatch.html",
         mismatch=mismatch,
         sides=sides(shown, mismatch.currency),
         bill=bill,
-        payment=db().get(Payment, mismatch.payment_id) if mismatch.payment_id else None,
+        payment=payment,
+        settling=answers.offered(mismatch, payment),
+        problem=problem,
         line=line,
         statement=db().get(Statement, statement_id) if statement_id else None,
         moves=story.moves_of(db(), "mismatch", [mismatch.id]),

@@ -125,6 +125,12 @@ DELIVERY_STATES = {
     "conflicting": _("conflicting"),
     "set_aside": _("set aside"),
 }
+SETTLEMENT_STATES = {
+    "proposed": _("waits for approval"),
+    "applied": _("carried out"),
+    "refused": _("refused"),
+    "withdrawn": _("taken back"),
+}
 MISMATCH_STATES = {"open": _("open question"), "proposed": _("answer proposed"), "resolved": _("settled")}
 STATEMENT_STATES = {
     "loading": _("loading"),
@@ -155,6 +161,7 @@ STATES: Mapping[str, Mapping[str, Any]] = {
     "payment": PAYMENT_STATES,
     "delivery": DELIVERY_STATES,
     "mismatch": MISMATCH_STATES,
+    "settlement": SETTLEMENT_STATES,
     "statement": STATEMENT_STATES,
     "line": LINE_STATES,
     "message": MESSAGE_STATES,
@@ -162,8 +169,9 @@ STATES: Mapping[str, Mapping[str, Any]] = {
 
 TONES: Mapping[str, str] = {
     **dict.fromkeys(["paid", "confirmed", "read", "resolved", "accepted", "matched", "delivered", "sent"], "good"),
+    "applied": "good",
     **dict.fromkeys(["part_paid", "proposed", "unsure", "mismatch", "undelivered", "conflicting"], "warn"),
-    **dict.fromkeys(["denied", "returned", "unreadable", "quarantined", "failed"], "bad"),
+    **dict.fromkeys(["denied", "returned", "unreadable", "quarantined", "failed", "refused"], "bad"),
     **dict.fromkeys(["cancelled", "replaced", "rejected", "resent", "withdrawn", "expired", "set_aside"], "faded"),
 }
 """The colour of a state; those not named are plain. The word always stands beside the colour."""
@@ -195,6 +203,7 @@ RULES = {
     "customer_amount": _(
         "The customer code %(quoted)s is quoted, and this is that customer's only open bill over exactly this amount."
     ),
+    "person": _("A person matched it."),
 }
 """Why a payment was matched to a bill, in words; `quoted` is the code that proved it."""
 
@@ -269,12 +278,28 @@ def payment_name(source_reference: str, bank_reference: str) -> str:
     return source_reference
 
 
+NOT_SETTLED = {
+    "no_payment": _("This question is not about a payment's money."),
+    "not_open": _("This question has been answered or is being answered: look at it again."),
+    "own": _("Another person approves than the one who proposed it."),
+    "no_match": _("A match was undone meanwhile: look at it again."),
+    "nothing": _("Choose a match to undo or a bill to settle."),
+    "no_bill": _("There is no such bill."),
+    "not_counting": _("The payment is not in đồng, or the bank has taken it back."),
+    "not_owed": _("Bill %(number)s is not owed any more."),
+    "twice": _("The payment settles part of bill %(number)s already: undo that match as well."),
+    "too_much": _("Bill %(number)s takes at most %(most)s."),
+    "over": _("The payment has at most %(most)s to give."),
+}
+"""Why an answer can't be, for the person who gave it."""
+
 VERDICTS = {
     "match": _("the bill is known, the amount is not what it owes"),
     "several_bills": _("several bills fit"),
     "several_customers": _("several customers are named"),
     "contradiction": _("the bill belongs to another customer than the one named"),
     "cancelled": _("the bill is no longer owed"),
+    "barred": _("a person said that this payment is not for the bill it names"),
     "other_amount": _("the customer is known, no open bill has this amount"),
     "unknown": _("no bill and no customer is named"),
     "foreign_currency": _("the currency is not đồng"),

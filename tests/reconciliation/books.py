@@ -22,7 +22,7 @@ from reconciliation import invariants, issuing, matching, payments, statement_bo
 from reconciliation.issuing import BillIn, Issued
 from reconciliation.sealing import Sealer
 from reconciliation.statement_loading import Loaded
-from reconciliation.tables import metadata
+from tests.emptied import OF_TESTS
 
 DAY = date(2026, 11, 18)
 ACCOUNT = "190026112233"
@@ -157,7 +157,7 @@ class Books:
 
     def clear(self) -> None:
         """Begin anew with empty books."""
-        self.as_owner(*[f"DELETE FROM {table.name}" for table in metadata.sorted_tables])
+        self.as_owner(*[f"DELETE FROM {table.name}" for table in OF_TESTS])
         self.kept.clear()
 
     def rows(self, query: str, **values: Any) -> list[Any]:

@@ -1,0 +1,49 @@
+"""Answers: what a question's page offers the person who settles it, and what was answered before."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import or_, select
+
+from gateway.request_session import db
+from reconciliation.bills import Bill
+from reconciliation.customers import Customer
+from reconciliation.mismatches import Mismatch
+from reconciliation.payments import Allocation, Payment
+from reconciliation.settlements import Settlement
+
+ROWS = 3
+"""Bills that one answer can name on the page."""
+_OFFERED = 20
+
+
+def offered(mismatch: Mismatch, payment: Payment | None) -> Mapping[str, Any]:
+    """Return what the page offers: the payment's live matches, bills it may be for, and what was proposed."""
+    if payment is None:
+        return {}
+    held = db().execute(
+        select(Allocation, Bill).join(Bill, Bill.id == Allocation.bill_id)
+        .where(Allocation.payment_id == payment.id, Allocation.undone_at.is_(None)).order_by(Allocation.id)
+    ).all()  # fmt: skip
+    made = db().scalars(select(Settlement).where(Settlement.mismatch_id == mismatch.id).order_by(Settlement.id)).all()
+    named = {one for each in made for one in each.bills}
+    return {
+        "held": held,
+        "left": payment.minor - payment.matched_minor,
+        "bills": _candidates(mismatch, payment),
+        "made": made,
+        "numbers": {bill.id: bill.number for bill in db().scalars(select(Bill).where(Bill.id.in_(named)))},
+        "rows": ROWS,
+    }
+
+
+def _candidates(mismatch: Mismatch, payment: Payment) -> Sequence[Bill]:
+    """Return bills still owed that the payment may be for, the oldest first: of those it names, and of who it names."""
+    customers = (
+        select(Customer.id)
+        .where(Customer.code.in_(payment.quoted))
+        .union(select(Bill.customer_id).where(or_(Bill.payment_code.in_(payment.quoted), Bill.id == mismatch.bill_id)))
+    )
+    owed = Bill.state.in_(["open", "part_paid"])
+    wanted = select(Bill).where(owed, Bill.customer_id.in_(customers)).order_by(Bill.issued_on, Bill.id)
+    return db().scalars(wanted.limit(_OFFERED)).all()

@@ -1,0 +1,123 @@
+"""Settling on the question's page: what is offered, what is done, who approves, and what is refused in words."""
+
+import pytest
+from sqlalchemy import text
+
+LIMIT = 2_000_000
+
+
+@pytest.fixture
+def deposit(books, session):
+    """Return (question's page, the bill that would fit) of a payment nobody could place."""
+
+    def made(minor=100_000, owed=100_000):
+        bill, payment = books.bill(owed), books.payment(minor)
+        payment.quoted = [bill.payment_code[:13]]
+        asked = books.mismatch("M12", f"payment:{payment.id}", payment_id=payment.id, minor=minor)
+        session.commit()
+        return f"/admin/mismatches/{asked.id}", bill
+
+    return made
+
+
+def rows(session, query):
+    session.rollback()
+    return [tuple(row) for row in session.execute(text(query))]
+
+
+def answer(person, path, **fields):
+    return person.post(f"{path}/settle", token_from=path, **{"why": "giấy báo có", **fields})
+
+
+def test_the_one_bill_that_fits_is_offered_and_settled_with_one_press(accountant, deposit, session):
+    path, bill = deposit()
+    page = accountant.page(path)
+    form = page.select_one(f"form[action='{path}/settle']")
+    assert form.select_one("[name=bill1]")["value"] == bill.number
+    assert form.select_one("[name=amount1]")["value"] == "100000"
+    assert answer(accountant, path, bill1=bill.number, amount1="100.000").status_code == 303
+    assert rows(session, "SELECT state, paid_minor FROM bills") == [("paid", 100_000)]
+    assert rows(session, "SELECT maker, checker, state FROM settlements") == [("accountant", "accountant", "applied")]
+    page = accountant.page(path)
+    assert "đã thực hiện" in page.text
+    assert not page.select_one(f"form[action='{path}/settle']")
+    assert "Do người đối soát khớp." in accountant.page(f"/admin/bills/{bill.id}").text
+
+
+def test_a_match_is_undone_on_the_page(accountant, books, session):
+    bill, payment = books.settled(100_000)
+    asked = books.mismatch("M05", f"payment:{payment.id}", payment_id=payment.id, bill_id=bill.id, minor=100_000)
+    session.commit()
+    path = f"/admin/mismatches/{asked.id}"
+    undo = accountant.page(path).select_one("[name=undo]")["value"]
+    assert answer(accountant, path, undo=undo).status_code == 303
+    assert rows(session, "SELECT barred, undone_by FROM allocations") == [(True, "accountant")]
+    assert rows(session, "SELECT state, paid_minor FROM bills") == [("open", 0)]
+
+
+def test_above_the_limit_the_chief_accountant_approves_and_nobody_else(as_role, accountant, deposit, session):
+    path, bill = deposit(LIMIT + 1, LIMIT + 1)
+    chief = as_role("chief_accountant")
+    assert answer(chief, path, bill1=bill.number, amount1="2000001").status_code == 303
+    made = rows(session, "SELECT id FROM settlements")[0][0]
+    approval, refusal = f"{path}/approve/{made}", f"{path}/refuse/{made}"
+    page = chief.page(path)
+    assert "chờ duyệt" in page.text
+    assert not page.select_one(f"form[action='{approval}']"), "nobody is offered to approve their own"
+    refused = chief.post(approval, token_from=path)
+    assert refused.status_code == 409
+    assert "Người duyệt phải khác người đề xuất." in refused.text
+    assert accountant.post(approval, token_from=path).status_code == 403
+    assert accountant.post(refusal, token_from=path, why="no").status_code == 403
+    assert chief.post(refusal, token_from=path).status_code == 400
+    assert chief.post(refusal, token_from=path, why="nhầm").status_code == 303
+
+    assert answer(accountant, path, bill1=bill.number, amount1="2 000 001").status_code == 303
+    again = made + 1
+    assert chief.page(path).select_one(f"form[action='{path}/approve/{again}']")
+    assert chief.post(f"{path}/approve/{again}", token_from=path).status_code == 303
+    assert rows(session, "SELECT state, maker, checker FROM settlements ORDER BY id") == [
+        ("withdrawn", "chief_accountant", "chief_accountant"),
+        ("applied", "accountant", "chief_accountant"),
+    ]
+    assert rows(session, "SELECT state FROM bills") == [("paid",)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "said"),
+    [
+        ({"why": " "}, 400, "Hãy ghi lý do"),
+        ({"bill1": "HD9"}, 400, "Không có hóa đơn nào mang số HD9."),
+        ({"amount1": "5"}, 400, "Không có hóa đơn nào mang số –."),
+        ({"bill1": "{bill}", "amount1": "1,5"}, 400, "bằng số đồng nguyên"),
+        ({"bill1": "{bill}", "amount1": "-5"}, 400, "bằng số đồng nguyên"),
+        ({"bill1": "{bill}", "amount1": "5", "bill2": "{bill}", "amount2": "5"}, 400, "nằm ở hai dòng"),
+        ({}, 409, "Hãy chọn một khoản khớp"),
+        ({"undo": "999"}, 409, "đã bị gỡ"),
+        ({"bill1": "{bill}", "amount1": "100.001"}, 409, "chỉ nhận tối đa 100.000"),
+    ],
+)
+def test_what_can_not_be_is_said_in_words_and_what_was_typed_stays(accountant, deposit, session, fields, status, said):
+    path, bill = deposit(500_000)
+    typed = {name: value.format(bill=bill.number) for name, value in fields.items()}
+    refused = answer(accountant, path, **typed)
+    assert refused.status_code == status
+    assert said in refused.text.replace("\u00a0", " ")
+    for name in ("bill1", "amount1"):
+        assert f'value="{typed.get(name, "")}"' in refused.text
+    assert rows(session, "SELECT count(*) FROM settlements") == [(0,)]
+
+
+def test_readers_see_the_question_and_no_form(as_role, deposit):
+    path, bill = deposit()
+    for role in ("auditor", "liaison", "administrator"):
+        reader = as_role(role)
+        assert not reader.page(path).select_one(f"form[action='{path}/settle']")
+        assert answer(reader, path, bill1=bill.number, amount1="1").status_code == 403
+
+
+def test_a_settlement_is_approved_on_its_own_questions_page_only(as_role, accountant, deposit, session):
+    path, bill = deposit(LIMIT + 1, LIMIT + 1)
+    answer(accountant, path, bill1=bill.number, amount1="2000001")
+    made = rows(session, "SELECT id FROM settlements")[0][0]
+    assert as_role("chief_accountant").post(f"/admin/mismatches/999/approve/{made}", token_from=path).status_code == 404
