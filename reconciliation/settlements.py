@@ -156,6 +156,20 @@ def refuse(session: Session, settlement_id: int, *, by: str, why: str, now: date
     return made
 
 
+def limit(session: Session) -> int:
+    """Return how many đồng one person may move alone."""
+    found = session.get(ApprovalLimit, "settle")
+    return found.minor if found else 0
+
+
+def set_limit(session: Session, minor: int, *, by: str, now: datetime) -> None:
+    """Set what one person may move alone from now on; only the owner of the tables can."""
+    before = limit(session)
+    session.merge(ApprovalLimit(action="settle", minor=minor))
+    facts = {"before": before, "after": minor}
+    audit.append(session, actor=by, action="approval_limit_set", subject="settle", facts=facts, now=now)
+
+
 def _proposed(session: Session, settlement_id: int) -> Settlement:
     made = session.get(Settlement, settlement_id, with_for_update=True)
     if made is None:

@@ -1,5 +1,6 @@
 """`doisoat staff add`: a person may sign in afterwards, and whoever can't be taken on is refused in one line."""
 
+import psycopg
 import pytest
 from click.testing import CliRunner
 
@@ -57,3 +58,19 @@ def test_a_name_that_someone_has_is_refused(add, rows):
     result = add(name="Người Khác")
     assert (result.exit_code, "which someone has" in result.stderr) == (1, True)
     assert rows("SELECT name FROM staff") == ["Nguyễn Thị Thu Hà"]
+
+
+@pytest.fixture
+def limit(at_home, as_superuser):
+    """Ask for the limit, or set it; what it was comes back at the end."""
+    yield lambda *words: CliRunner().invoke(staff, ["limit", *words])
+    with psycopg.connect(as_superuser, autocommit=True) as connection:
+        connection.execute("UPDATE approval_limits SET minor = 2000000")
+
+
+def test_the_limit_of_one_person_is_shown_and_set_and_noted(limit, rows):
+    assert limit().stdout == "one person may settle up to 2,000,000 đ alone\n"
+    assert limit("500000").stdout == "one person may settle up to 500,000 đ alone\n"
+    assert rows("SELECT actor, action FROM audit") == [("command line", "approval_limit_set")]
+    assert rows("SELECT facts->>'before' FROM audit") == ["2000000"]
+    assert limit("-1").exit_code == 2
