@@ -84,6 +84,7 @@ _HELD = "SELECT id, bill_id, minor FROM allocations WHERE payment_id = :payment 
 _OWED = """
     SELECT id, number, state, minor - paid_minor AS owed FROM bills WHERE id = ANY(:bills) ORDER BY id FOR UPDATE
 """
+_WAITING = "SELECT EXISTS (SELECT 1 FROM settlements WHERE payment_id = :payment AND state = 'proposed')"
 _MAKE = """
     INSERT INTO settlements (mismatch_id, payment_id, undoes, bills, minors, minor, why, maker, made_at)
     VALUES (:mismatch, :payment, :undoes, :bills, :minors, :minor, :why, :maker, :now)
@@ -118,6 +119,8 @@ def propose(
         raise NotSettled("not_open", f"expected an open question, got one that is {asked.state}")
     shares = dict(settles or {})
     released = _check(session, asked.payment_id, list(undoes), shares)
+    if session.scalar(text(_WAITING), {"payment": asked.payment_id}):
+        raise NotSettled("not_open", "expected a payment without a proposal, got one that waits for approval")
     values = {
         "mismatch": mismatch_id, "payment": asked.payment_id, "undoes": sorted(undoes), "bills": list(shares),
         "minors": list(shares.values()), "minor": max(released, sum(shares.values())), "why": why, "maker": by,

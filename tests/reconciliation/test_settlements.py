@@ -166,6 +166,18 @@ def test_a_proposal_that_is_turned_down_or_taken_back_opens_the_question_again(
     assert books.broken() == []
 
 
+def test_two_questions_about_one_payment_have_one_proposal_between_them(books: Books) -> None:
+    books.issue(a_bill(minor=LIMIT + 1))
+    books.hear(a_notice(minor=LIMIT + 1, code=""))
+    settle(books, HD0001=LIMIT + 1)
+    other = books.one(
+        "INSERT INTO mismatches (code, subject, payment_id, opened_at)"
+        " SELECT 'M01', 'payment:' || id || '/other-door', id, now() FROM payments RETURNING id"
+    )
+    with pytest.raises(NotSettled, match="got one that waits for approval"):
+        settle(books, mismatch=other, HD0001=1)
+
+
 def test_what_no_longer_fits_is_not_approved(books: Books) -> None:
     books.issue(a_bill(minor=LIMIT + 1))
     books.hear(a_notice(minor=LIMIT + 1, code=""))
