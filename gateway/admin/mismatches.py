@@ -14,7 +14,7 @@ from gateway.admin.listing import Asked, Filter, page_of
 from gateway.languages import day, moment, money
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
-from reconciliation import story
+from reconciliation import ageing, story
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
 from reconciliation.mismatches import Mismatch
@@ -32,6 +32,7 @@ def listing() -> str:
     asked = Asked.of_request(
         Filter("bank", _("Bank"), bank_choices()),
         Filter("state", _("State"), _STATES),
+        Filter("age", _("Age"), words.AGES),
         Filter("code", _("Code"), {code: f"{code} {one.name}" for code, one in words.MISMATCHES.items()}),
     )
     wanted = (
@@ -45,6 +46,12 @@ def listing() -> str:
         wanted = wanted.where(Mismatch.state != "resolved")
     elif asked["state"]:
         wanted = wanted.where(Mismatch.state == asked["state"])
+    now = current_app.extensions["doisoat"].clock()
+    if asked["age"]:
+        since, until = ageing.bounds(asked["age"], now)
+        wanted = wanted.where(Mismatch.opened_at < until)
+        if since is not None:
+            wanted = wanted.where(Mismatch.opened_at >= since)
     if asked["code"]:
         wanted = wanted.where(Mismatch.code == asked["code"])
     if asked.search:
@@ -63,7 +70,8 @@ def listing() -> str:
             found.append(Mismatch.minor == amount)
         wanted = wanted.where(or_(*found))
     page = page_of(db(), wanted, Mismatch.id, asked, newest_first=False)
-    return render_template("admin/mismatches.html", page=page, now=current_app.extensions["doisoat"].clock())
+    spans = ageing.aged(db(), source=asked["bank"], now=now)
+    return render_template("admin/mismatches.html", page=page, spans=spans, now=now)
 
 
 @blueprint.get("/<row:mismatch_id>")

@@ -125,6 +125,12 @@ DELIVERY_STATES = {
     "conflicting": _("conflicting"),
     "set_aside": _("set aside"),
 }
+AGES = {
+    "0-1": _("0–1 days"),
+    "2-3": _("2–3 days"),
+    "4-7": _("4–7 days"),
+    "8-": _("more than 7 days"),
+}
 SETTLEMENT_STATES = {
     "proposed": _("waits for approval"),
     "applied": _("carried out"),

@@ -1,9 +1,12 @@
 """Lists: search, filters and paging that keeps both."""
 
+from datetime import timedelta
+
 import pytest
 
 from gateway.admin import listing
 from gateway.admin.listing import Asked, Filter
+from tests.gateway.admin.conftest import NOW
 
 
 def _rows(page):
@@ -73,6 +76,20 @@ def test_deliveries_are_found_by_number_event_file_or_reference(accountant, book
         ]
     rows = _rows(accountant.page("/admin/deliveries/?q=saomai-20261118.xml"))
     assert [row.split()[0] for row in rows] == [f"#{file.delivery_id}"]
+
+
+def test_the_age_of_mismatches_is_summed_and_filtered(accountant, books, session):
+    for days, code in ((0, "M12"), (3, "M03"), (30, "M06")):
+        books.mismatch(code, f"s{days}", minor=1000 + days, opened_at=NOW - timedelta(days=days))
+    session.commit()
+    page = accountant.page("/admin/mismatches/")
+    spans = page.select(".spans .figure")
+    assert [one.select_one(".soft").text for one in spans] == [
+        "1 chênh lệch đang mở", "1 chênh lệch đang mở", "0 chênh lệch đang mở", "1 chênh lệch đang mở",
+    ]  # fmt: skip
+    for span, code in zip(spans, ("M12", "M03", None, "M06"), strict=True):
+        found = _rows(accountant.page(span["href"]))
+        assert [row[:3] for row in found] == ([code] if code else [])
 
 
 def test_mismatches_come_oldest_first_and_are_filtered_by_code_and_state(accountant, books, session):
