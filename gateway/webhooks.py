@@ -7,6 +7,7 @@ those cost a web process more than the signature does. Flask knows it as the end
 import hashlib
 import json
 import logging
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -53,8 +54,10 @@ class Callbacks:
         else:
             answer = self._answer(caller, environ)
             CALLBACKS.labels(caller.bank.name, answer.status).inc()
-        sized = [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))]
-        start_response(_STATUS_LINES[answer.status], sized + allowed)
+        headers = [("Content-Type", answer.content_type), *allowed]
+        if answer.status != HTTPStatus.NO_CONTENT:  # which has no body, and so no length of it
+            headers.append(("Content-Length", str(len(answer.body))))
+        start_response(_STATUS_LINES[answer.status], headers)
         return (answer.body,)
 
     def _answer(self, caller: Caller, environ: Mapping[str, Any]) -> Answer:
@@ -62,7 +65,9 @@ class Callbacks:
             return self._take(caller, environ)
         except Exception as error:
             # The server would cut the connection, and its log might repeat what was sent.
-            log.error("a call for %s failed: %s", caller.bank.name, type(error).__name__)
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{type(error).__name__} at {place.filename}:{place.lineno}"
+            log.error("a call for %s failed: %s", caller.bank.name, where)
             return _FAILED
 
     def _take(self, caller: Caller, environ: Mapping[str, Any]) -> Answer:

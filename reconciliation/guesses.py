@@ -64,6 +64,8 @@ _WEIGH = f"""
             string_agg(b.number, ', ' ORDER BY b.number) AS numbers
         FROM guesses g LEFT JOIN owed b ON b.customer_id = g.customer_id AND b.owed = g.remaining
             AND b.owed > 0 AND b.issued_on <= g.business_date
+            AND NOT EXISTS (SELECT 1 FROM allocations a
+                            WHERE a.payment_id = g.payment_id AND a.bill_id = b.id AND a.barred)
         GROUP BY 1, 2, 3, 4
     ), more AS (
         SELECT f.*, bills - lag(bills, 1, 0) OVER (PARTITION BY customer_id, remaining ORDER BY turn) AS more

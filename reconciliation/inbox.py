@@ -183,7 +183,7 @@ def claim(session: Session, kind: str, *, limit: int, lease: timedelta, now: dat
         text(
             f"""
             SELECT id FROM (
-                SELECT id, attempts FROM deliveries WHERE {_FREE} ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+                SELECT id, attempts FROM deliveries WHERE {_FREE} ORDER BY id LIMIT 100 FOR UPDATE SKIP LOCKED
             ) first WHERE attempts >= :most ORDER BY id
             """  # noqa: S608 - our own text
         ),

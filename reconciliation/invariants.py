@@ -118,6 +118,10 @@ def _bounds(session: Session) -> Finding:
         """SELECT count(*) AS allocations, count(*) FILTER (WHERE undone_at IS NOT NULL) AS undone,
             coalesce(sum(minor) FILTER (WHERE undone_at IS NULL), 0) AS allocated_vnd FROM allocations""",
         {
+            "matches by a person without their settlement": """SELECT count(*) FROM allocations a
+                WHERE a.rule = 'person' AND NOT EXISTS (SELECT 1 FROM settlements s
+                    WHERE s.payment_id = a.payment_id AND s.state = 'applied'
+                      AND a.minor = s.minors[array_position(s.bills, a.bill_id)])""",
             "payments": """SELECT count(*) FROM payments t LEFT JOIN (SELECT payment_id AS id, sum(minor) AS minor
                 FROM allocations WHERE undone_at IS NULL GROUP BY 1) live USING (id)
                 WHERE matched_minor NOT BETWEEN 0 AND t.minor OR matched_minor <> coalesce(live.minor, 0)""",

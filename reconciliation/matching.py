@@ -248,8 +248,6 @@ def _weigh_guesses(session: Session, bills: set[int], now: datetime) -> guesses.
             text("DELETE FROM decisions WHERE payment_id = ANY(:added) AND verdict <> 'guess'"), {"added": added}
         )
     weighed = guesses.weigh(session, now=now)
-    if weighed.payments:
-        session.execute(text(_BAR))
     short = guesses.holders(session, weighed.freed) if weighed.freed else []
     if short:
         _decide(session, short)

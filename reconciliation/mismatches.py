@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from reconciliation.db import Base, Id, Label, Minor, Moves, one_of
-from reconciliation.lifecycle import MISMATCH, move
+from reconciliation.lifecycle import MISMATCH, SETTLEMENT, move
 
 CODES = tuple(f"M{number:02}" for number in range(1, 18))
 
@@ -89,9 +89,13 @@ def ask_one(session: Session, *, code: str, subject: str, now: datetime, **colum
 
 
 def resolve(session: Session, ids: Iterable[int], *, by: str, resolution: str, now: datetime) -> list[int]:
-    """Close the open ones of `ids`, saying how each was settled."""
+    """Close the open ones of `ids`, saying how each was settled; an answer that waits for approval is withdrawn."""
     moved = move(session, MISMATCH, ids, "resolved", by=by, why=resolution, now=now)
     if moved:
+        waiting = session.scalars(
+            text("SELECT id FROM settlements WHERE mismatch_id = ANY(:ids) AND state = 'proposed'"), {"ids": moved}
+        )
+        move(session, SETTLEMENT, waiting, "withdrawn", by=by, why=resolution, now=now)
         session.execute(
             text(
                 "UPDATE mismatches SET resolved_at = :now, resolved_by = :by, resolution = :resolution"

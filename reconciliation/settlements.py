@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from reconciliation import audit, denials, ledger, matching, mismatches, outbox, rivals
+from reconciliation import audit, denials, ledger, matching, mismatches, outbox, rivals, unmatched
 from reconciliation.db import Base, Id, Label, Minor, Moves, one_of
 from reconciliation.lifecycle import MISMATCH, SETTLEMENT, move
 from reconciliation.mismatches import Mismatch
@@ -30,7 +30,10 @@ class NotSettled(ValueError):
 
 
 class Settlement(Base):
-    """One answer; `minor` is all the money it moves, `limit_minor` the limit that held when it was made."""
+    """One answer; `minor` is all the money it moves, `limit_minor` what one person might still move of its payment.
+
+    Both are counted by the database as the answer is made.
+    """
 
     __tablename__ = "settlements"
     __table_args__ = (
@@ -76,10 +79,7 @@ class ApprovalLimit(Base):
     minor: Mapped[Minor]
 
 
-_LOCKED = """
-    SELECT p.id, p.minor - p.matched_minor AS left, p.currency, p.state, p.denied_at
-    FROM payments p WHERE p.id = :payment FOR UPDATE
-"""
+_GIVES = "SELECT minor - matched_minor AS left, currency, state FROM payments WHERE id = :payment"
 _HELD = "SELECT id, bill_id, minor FROM allocations WHERE payment_id = :payment AND undone_at IS NULL ORDER BY id"
 _OWED = """
     SELECT id, number, state, minor - paid_minor AS owed FROM bills WHERE id = ANY(:bills) ORDER BY id FOR UPDATE
@@ -87,7 +87,7 @@ _OWED = """
 _WAITING = "SELECT EXISTS (SELECT 1 FROM settlements WHERE payment_id = :payment AND state = 'proposed')"
 _MAKE = """
     INSERT INTO settlements (mismatch_id, payment_id, undoes, bills, minors, minor, why, maker, made_at)
-    VALUES (:mismatch, :payment, :undoes, :bills, :minors, :minor, :why, :maker, :now)
+    VALUES (:mismatch, :payment, :undoes, :bills, :minors, 0, :why, :maker, :now)  -- how much, the guard counts itself
     RETURNING id, minor <= limit_minor
 """
 _ALLOT = """
@@ -95,6 +95,18 @@ _ALLOT = """
     SELECT :payment, w.bill_id, w.minor, 'person', :why, :by, :now
     FROM unnest(CAST(:bills AS bigint[]), CAST(:minors AS bigint[])) AS w (bill_id, minor) ORDER BY 1, 2
     RETURNING id
+"""
+
+
+_PAYERS = """
+    SELECT DISTINCT payment_id FROM allocations
+    WHERE bill_id = ANY(:bills) AND undone_at IS NULL AND payment_id <> :payment
+"""
+# The rest of an old question is as old as it was.
+_AS_OLD = """
+    UPDATE mismatches rest SET opened_at = answered.opened_at FROM mismatches answered
+    WHERE answered.id = :mismatch AND rest.subject = answered.subject AND rest.state <> 'resolved'
+      AND rest.opened_at > answered.opened_at
 """
 
 
@@ -112,27 +124,33 @@ def propose(
 
     Up to the limit it is carried out at once. Raises NotSettled, having changed nothing.
     """
-    asked = session.get(Mismatch, mismatch_id, with_for_update=True)
-    if asked is None or asked.payment_id is None:
-        raise NotSettled("no_payment", "expected a question about a payment")
+    asked = session.get(Mismatch, mismatch_id)
+    if asked is None or asked.payment_id is None or not answerable(asked):
+        raise NotSettled("no_payment", "expected a question about a payment's money")
+    _lock(session, asked.payment_id)
+    session.refresh(asked, with_for_update=True)
     if asked.state != "open":
         raise NotSettled("not_open", f"expected an open question, got one that is {asked.state}")
     shares = dict(settles or {})
-    released = _check(session, asked.payment_id, list(undoes), shares)
+    _check(session, asked.payment_id, list(undoes), shares)
     if session.scalar(text(_WAITING), {"payment": asked.payment_id}):
         raise NotSettled("not_open", "expected a payment without a proposal, got one that waits for approval")
     values = {
         "mismatch": mismatch_id, "payment": asked.payment_id, "undoes": sorted(undoes), "bills": list(shares),
-        "minors": list(shares.values()), "minor": max(released, sum(shares.values())), "why": why, "maker": by,
-        "now": now,
+        "minors": list(shares.values()), "why": why, "maker": by, "now": now,
     }  # fmt: skip
     made_id, alone = session.execute(text(_MAKE), values).one()
     made = session.get_one(Settlement, made_id)
     move(session, MISMATCH, [mismatch_id], "proposed", by=by, why=why, now=now)
-    _note(session, made, "settlement_made", by=by, now=now)
     if alone:
         _carry_out(session, made, by=by, why="within the limit", now=now)
+    _note(session, made, "settlement_made", by=by, now=now)
     return made
+
+
+def answerable(asked: Mismatch) -> bool:
+    """Tell whether a question is about a payment's money, so that matches are its answer."""
+    return asked.code in unmatched.CODES and asked.subject == f"payment:{asked.payment_id}"
 
 
 def approve(session: Session, settlement_id: int, *, by: str, now: datetime) -> Settlement:
@@ -140,12 +158,9 @@ def approve(session: Session, settlement_id: int, *, by: str, now: datetime) -> 
     made = _proposed(session, settlement_id)
     if made.maker == by:
         raise NotSettled("own", "expected another person to approve than the one who made it")
-    asked = session.get_one(Mismatch, made.mismatch_id, with_for_update=True)
-    if asked.state != "proposed":
-        raise NotSettled("not_open", f"expected a question that waits for approval, got one that is {asked.state}")
     _check(session, made.payment_id, made.undoes, dict(zip(made.bills, made.minors, strict=True)))
-    _note(session, made, "settlement_approved", by=by, now=now)
     _carry_out(session, made, by=by, why="approved", now=now)
+    _note(session, made, "settlement_approved", by=by, now=now)
     return made
 
 
@@ -174,18 +189,25 @@ def set_limit(session: Session, minor: int, *, by: str, now: datetime) -> None:
 
 
 def _proposed(session: Session, settlement_id: int) -> Settlement:
-    made = session.get(Settlement, settlement_id, with_for_update=True)
+    made = session.get(Settlement, settlement_id)
     if made is None:
         raise NotSettled("not_open", f"expected the number of a settlement, got {settlement_id}")
+    _lock(session, made.payment_id)
+    session.refresh(made, with_for_update=True)
     if made.state != "proposed":
         raise NotSettled("not_open", f"expected a settlement that waits for approval, got one that is {made.state}")
     return made
 
 
-def _check(session: Session, payment_id: int, undoes: list[int], shares: Mapping[int, int]) -> int:
-    """Lock the payment and its bills and return what the undone matches set free; raise NotSettled if it can't be."""
+def _lock(session: Session, payment_id: int) -> None:
+    """Wait for the payment before its questions, as whoever matches does."""
     matching.wait_for_bills(session)
-    payment = session.execute(text(_LOCKED), {"payment": payment_id}).one()
+    session.execute(text("SELECT id FROM payments WHERE id = :payment FOR UPDATE"), {"payment": payment_id})
+
+
+def _check(session: Session, payment_id: int, undoes: list[int], shares: Mapping[int, int]) -> None:
+    """Lock the bills of a locked payment's settlement; raise NotSettled when it can't be."""
+    payment = session.execute(text(_GIVES), {"payment": payment_id}).one()
     held = {row.id: row for row in session.execute(text(_HELD), {"payment": payment_id})}
     unknown = [one for one in undoes if one not in held]
     if unknown:
@@ -195,7 +217,6 @@ def _check(session: Session, payment_id: int, undoes: list[int], shares: Mapping
     touched = sorted({*shares, *(held[one].bill_id for one in undoes)})
     bills = {row.id: row for row in session.execute(text(_OWED), {"bills": touched})}
     freed = {held[one].bill_id: held[one].minor for one in undoes}
-    released = int(sum(freed.values()))
     for bill_id, minor in shares.items():
         bill = bills.get(bill_id)
         if bill is None:
@@ -210,10 +231,9 @@ def _check(session: Session, payment_id: int, undoes: list[int], shares: Mapping
             raise NotSettled("twice", f"{about} its match with this payment to be undone as well", number=bill.number)
         if not 0 < minor <= most:
             raise NotSettled("too_much", f"{about} 1 to {most} đ, got {minor} đ", number=bill.number, most=most)
-    most = payment.left + released
+    most = payment.left + sum(freed.values())
     if sum(shares.values()) > most:
         raise NotSettled("over", f"expected at most {most} đ in all, got {sum(shares.values())} đ", most=most)
-    return released
 
 
 def _decide(session: Session, made: Settlement, state: str, *, by: str, why: str, now: datetime) -> None:
@@ -227,7 +247,6 @@ def _carry_out(session: Session, made: Settlement, *, by: str, why: str, now: da
     said = f"settlement {made.id}: {made.why}"
     freed = rivals.undo(session, made.undoes, by=made.maker, why=said, now=now, barring=made.bills)
     outbox.promise_confirmations(session, [made.payment_id], [], now=now)
-    allotted = []
     if made.bills:
         values = {"payment": made.payment_id, "bills": made.bills, "minors": made.minors, "why": made.why,
                   "by": made.maker, "now": now}  # fmt: skip
@@ -237,9 +256,11 @@ def _carry_out(session: Session, made: Settlement, *, by: str, why: str, now: da
         outbox.promise_confirmations(session, [made.payment_id], allotted, now=now)
         outbox.withdraw_notices(session, paid, why="the bill is paid", now=now)
     mismatches.resolve(session, [made.mismatch_id], by=by, resolution=said, now=now)
-    # What is left of the payment, or of a bill, is asked about anew.
-    left = set[int]().union(*freed.values()) - set(made.bills)
-    denials.offer(session, sorted(left), [made.payment_id], why=said, now=now)
+    # What is left of the payment or of a bill is asked about anew, and so is whoever else pays one of these bills.
+    touched = sorted(set(made.bills).union(*freed.values()))
+    payers = session.scalars(text(_PAYERS), {"bills": touched, "payment": made.payment_id}).all()
+    denials.offer(session, touched, [made.payment_id, *payers], why=said, now=now)
+    session.execute(text(_AS_OLD), {"mismatch": made.mismatch_id})
 
 
 def _note(session: Session, made: Settlement, action: str, *, by: str, why: str = "", now: datetime) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import or_, select
 
 from gateway.request_session import db
+from reconciliation import settlements
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
 from reconciliation.mismatches import Mismatch
@@ -20,7 +21,7 @@ _OFFERED = 20
 def offered(mismatch: Mismatch, payment: Payment | None) -> Mapping[str, Any]:
     """Return what the page offers: the payment's live matches, bills it may be for, and what was proposed."""
     if payment is None:
-        return {}
+        return {"made": (), "answerable": False}
     held = db().execute(
         select(Allocation, Bill).join(Bill, Bill.id == Allocation.bill_id)
         .where(Allocation.payment_id == payment.id, Allocation.undone_at.is_(None)).order_by(Allocation.id)
@@ -34,6 +35,7 @@ def offered(mismatch: Mismatch, payment: Payment | None) -> Mapping[str, Any]:
         "made": made,
         "numbers": {bill.id: bill.number for bill in db().scalars(select(Bill).where(Bill.id.in_(named)))},
         "rows": ROWS,
+        "answerable": mismatch.state == "open" and payment.currency == "VND" and settlements.answerable(mismatch),
     }
 
 

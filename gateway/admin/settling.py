@@ -5,14 +5,15 @@ from collections.abc import Callable
 
 from flask import Blueprint, abort, current_app, redirect, request, url_for
 from flask_login import current_user
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from werkzeug.wrappers import Response
 
 from gateway import composing
-from gateway.admin import mismatches, words
+from gateway.admin import mismatches
 from gateway.admin.answers import ROWS
 from gateway.database import insist
 from gateway.languages import gettext, money
+from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
 from reconciliation import settlements
 from reconciliation.bills import Bill
@@ -21,6 +22,22 @@ from reconciliation.settlements import NotSettled, Settlement
 blueprint = Blueprint("settling", __name__, url_prefix="/mismatches")
 MOST_WORDS = 500
 _AMOUNT = re.compile(r"[0-9]{1,3}(?:[ .,\u00a0][0-9]{3})*|[0-9]{1,15}", re.ASCII)
+
+
+NOT_SETTLED = {
+    "no_payment": _("This question is not about a payment's money."),
+    "not_open": _("This question has been answered or is being answered: look at it again."),
+    "own": _("Another person approves than the one who proposed it."),
+    "no_match": _("A match was undone meanwhile: look at it again."),
+    "nothing": _("Choose a match to undo or a bill to settle."),
+    "no_bill": _("There is no such bill."),
+    "not_counting": _("The payment is not in đồng, or the bank has taken it back."),
+    "not_owed": _("Bill %(number)s is not owed any more."),
+    "twice": _("The payment settles part of bill %(number)s already: undo that match as well."),
+    "too_much": _("Bill %(number)s takes at most %(most)s."),
+    "over": _("The payment has at most %(most)s to give."),
+}
+"""Why an answer can't be, for the person who gave it."""
 
 
 class _Unreadable(ValueError):
@@ -86,7 +103,7 @@ def _done(mismatch_id: int, act: Callable[[], Settlement]) -> Response | tuple[s
 
 def _said(problem: NotSettled) -> str:
     facts = {name: money(fact, "VND") if isinstance(fact, int) else fact for name, fact in problem.facts.items()}
-    return str(words.NOT_SETTLED[problem.reason]) % facts
+    return str(NOT_SETTLED[problem.reason]) % facts
 
 
 def _of_question(mismatch_id: int, settlement_id: int) -> Settlement:
@@ -103,24 +120,32 @@ def _why() -> str:
     return why
 
 
+def _typed(name: str) -> str:
+    return request.form.get(name, "").replace("\0", "").strip()[:40]
+
+
 def _undoes() -> list[int]:
-    return [int(one) for one in request.form.getlist("undo") if one.isascii() and one.isdigit() and len(one) <= 18]
+    chosen = request.form.getlist("undo")
+    if not all(one.isascii() and one.isdigit() and len(one) <= 18 for one in chosen):
+        abort(400)  # no form of ours sends it
+    return [int(one) for one in chosen]
 
 
 def _shares() -> dict[int, int]:
-    """Return bill id → đồng, as the form's rows say by number and amount; a row without a number is left out."""
+    """Return bill id → đồng, as the form's rows name a bill (by number or payment code) and its part."""
     shares: dict[int, int] = {}
     for row in range(1, ROWS + 1):
-        number, written = request.form.get(f"bill{row}", "").strip(), request.form.get(f"amount{row}", "").strip()
+        number, written = (_typed(f"{name}{row}") for name in ("bill", "amount"))
         if not number and not written:
             continue
-        bill = db().scalar(
-            select(Bill).where(Bill.number == number.upper()).order_by(Bill.version.desc()).limit(1)
-        )  # fmt: skip
+        if not number:
+            raise _Unreadable(gettext("Name the bill that %(amount)s is for.", amount=written))
+        named = or_(Bill.number.in_([number, number.upper()]), Bill.payment_code == number.upper())
+        bill = db().scalar(select(Bill).where(named).order_by(Bill.version.desc(), Bill.id.desc()).limit(1))
         if bill is None:
-            raise _Unreadable(gettext("No bill has the number %(number)s.", number=number[:40] or "–"))
+            raise _Unreadable(gettext("No bill has the number or payment code %(number)s.", number=number))
         amount = _AMOUNT.fullmatch(written.removesuffix("₫").removesuffix("đ").strip())
-        if amount is None:
+        if amount is None or not amount[0].strip("0"):
             raise _Unreadable(gettext("Write the part of bill %(number)s in whole đồng.", number=bill.number))
         if bill.id in shares:
             raise _Unreadable(gettext("Bill %(number)s stands in two rows.", number=bill.number))

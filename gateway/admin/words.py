@@ -273,6 +273,11 @@ def why(text: str) -> str:
     cause, _colon, said = text.partition(": ")
     if cause == "the import was undone" and said:
         return f"{REASONS[cause]}: {said}"
+    head, _space, number = cause.partition(" ")
+    if head == "settlement" and number.isdigit() and said:
+        return gettext("answer no. %(number)s", number=number) + f": {said}"
+    if cause in ("refused", "withdrawn") and said:
+        return f"{SETTLEMENT_STATES[cause]}: {said}"
     return str(REASONS.get(text, text))
 
 
@@ -283,21 +288,6 @@ def payment_name(source_reference: str, bank_reference: str) -> str:
         return bank_reference or gettext("line no. %(number)s", number=number)
     return source_reference
 
-
-NOT_SETTLED = {
-    "no_payment": _("This question is not about a payment's money."),
-    "not_open": _("This question has been answered or is being answered: look at it again."),
-    "own": _("Another person approves than the one who proposed it."),
-    "no_match": _("A match was undone meanwhile: look at it again."),
-    "nothing": _("Choose a match to undo or a bill to settle."),
-    "no_bill": _("There is no such bill."),
-    "not_counting": _("The payment is not in đồng, or the bank has taken it back."),
-    "not_owed": _("Bill %(number)s is not owed any more."),
-    "twice": _("The payment settles part of bill %(number)s already: undo that match as well."),
-    "too_much": _("Bill %(number)s takes at most %(most)s."),
-    "over": _("The payment has at most %(most)s to give."),
-}
-"""Why an answer can't be, for the person who gave it."""
 
 VERDICTS = {
     "match": _("the bill is known, the amount is not what it owes"),

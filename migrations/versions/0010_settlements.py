@@ -10,15 +10,28 @@ LIMIT = 2_000_000
 """What one person may move alone until the owner of the tables says otherwise, in đồng."""
 
 GUARD = """
-CREATE FUNCTION settlement_limit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+CREATE FUNCTION settlement_limit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     IF NEW.state <> 'proposed' OR NEW.checker <> '' OR NEW.moves <> 0 THEN
         RAISE EXCEPTION 'a settlement is born as a proposal' USING ERRCODE = 'check_violation';
     END IF;
-    NEW.limit_minor := coalesce((SELECT minor FROM approval_limits WHERE action = 'settle'), 0);
+    -- Neither how much it moves nor how much may be moved is taken from whoever writes it. What one person has moved
+    -- of this payment alone counts: a large answer in small pieces is a large answer.
+    NEW.minor := greatest(
+        (SELECT coalesce(sum(part), 0) FROM unnest(NEW.minors) AS part),
+        (SELECT coalesce(sum(a.minor), 0) FROM public.allocations a
+         WHERE a.id = ANY(NEW.undoes) AND a.payment_id = NEW.payment_id AND a.undone_at IS NULL));
+    NEW.limit_minor := greatest(0,
+        coalesce((SELECT minor FROM public.approval_limits WHERE action = 'settle'), 0)
+        - coalesce((SELECT sum(s.minor) FROM public.settlements s
+                    WHERE s.payment_id = NEW.payment_id AND s.state = 'applied' AND s.checker = s.maker), 0));
     RETURN NEW;
 END $$;
 CREATE TRIGGER settlement_limit BEFORE INSERT ON settlements FOR EACH ROW EXECUTE FUNCTION settlement_limit();
+-- A temporary table of the caller's comes first where the path does not say that it comes last.
+ALTER FUNCTION count_allocations() SET search_path = pg_catalog, public, pg_temp;
+ALTER FUNCTION refresh_statistics() SET search_path = pg_catalog, public, pg_temp;
 CREATE TRIGGER only_added_to BEFORE DELETE OR TRUNCATE ON settlements FOR EACH STATEMENT
     EXECUTE FUNCTION only_added_to();
 """

@@ -11,7 +11,7 @@ from tests.reconciliation.books import Books, a_bill, a_notice
 
 ALLOCATE = """
     INSERT INTO allocations (payment_id, bill_id, minor, rule, evidence, by, at)
-    SELECT p.id, b.id, :minor, 'person', 'a receipt', 'lan', now() FROM payments p, bills b
+    SELECT p.id, b.id, :minor, 'by_hand', 'a receipt', 'lan', now() FROM payments p, bills b
     WHERE p.source_reference = :payment AND b.number = 'HD0001' AND b.state <> 'replaced'
 """
 

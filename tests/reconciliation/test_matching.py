@@ -144,7 +144,7 @@ def test_what_a_person_settled_stays(sound_books: Books) -> None:
     def by_hand(session: Session) -> None:
         session.connection().exec_driver_sql(
             "INSERT INTO allocations (payment_id, bill_id, minor, rule, evidence, by, at)"
-            " SELECT p.id, b.id, 100000, 'person', 'a receipt', 'lan', now() FROM payments p, bills b"
+            " SELECT p.id, b.id, 100000, 'by_hand', 'a receipt', 'lan', now() FROM payments p, bills b"
         )
         session.connection().exec_driver_sql(
             "INSERT INTO entries (key, business_date, at) VALUES ('by-hand', now(), now())"

@@ -87,10 +87,12 @@ def test_above_the_limit_the_chief_accountant_approves_and_nobody_else(as_role, 
     ("fields", "status", "said"),
     [
         ({"why": " "}, 400, "Hãy ghi lý do"),
-        ({"bill1": "HD9"}, 400, "Không có hóa đơn nào mang số HD9."),
-        ({"amount1": "5"}, 400, "Không có hóa đơn nào mang số –."),
+        ({"bill1": "HD9"}, 400, "Không có hóa đơn nào mang số hoặc mã thanh toán HD9."),
+        ({"amount1": "5"}, 400, "Hãy ghi hóa đơn nhận số tiền 5."),
         ({"bill1": "{bill}", "amount1": "1,5"}, 400, "bằng số đồng nguyên"),
         ({"bill1": "{bill}", "amount1": "-5"}, 400, "bằng số đồng nguyên"),
+        ({"bill1": "{bill}", "amount1": "0"}, 400, "bằng số đồng nguyên"),
+        ({"bill1": "{bill}", "amount1": "5", "undo": "abc"}, 400, ""),
         ({"bill1": "{bill}", "amount1": "5", "bill2": "{bill}", "amount2": "5"}, 400, "nằm ở hai dòng"),
         ({}, 409, "Hãy chọn một khoản khớp"),
         ({"undo": "999"}, 409, "đã bị gỡ"),
@@ -103,9 +105,25 @@ def test_what_can_not_be_is_said_in_words_and_what_was_typed_stays(accountant, d
     refused = answer(accountant, path, **typed)
     assert refused.status_code == status
     assert said in refused.text.replace("\u00a0", " ")
-    for name in ("bill1", "amount1"):
+    for name in ("bill1", "amount1") if said else ():
         assert f'value="{typed.get(name, "")}"' in refused.text
     assert rows(session, "SELECT count(*) FROM settlements") == [(0,)]
+
+
+def test_a_bill_is_named_by_its_payment_code_too_and_no_sign_breaks_the_page(accountant, deposit, session):
+    path, bill = deposit()
+    assert answer(accountant, path, bill1="\0\ud7ff%00", amount1="5").status_code == 400
+    assert answer(accountant, path, bill1=bill.payment_code.lower(), amount1="100.000 ₫").status_code == 303
+    assert rows(session, "SELECT state FROM bills") == [("paid",)]
+
+
+def test_only_questions_about_a_payments_money_are_answered_by_matches(accountant, books, session):
+    payment = books.payment(100_000)
+    asked = books.mismatch("M01", f"payment:{payment.id}/other-door", payment_id=payment.id, minor=100_000)
+    session.commit()
+    path = f"/admin/mismatches/{asked.id}"
+    assert not accountant.page(path).select_one(f"form[action='{path}/settle']")
+    assert answer(accountant, path, undo="1").status_code == 409
 
 
 def test_readers_see_the_question_and_no_form(as_role, deposit):
