@@ -157,8 +157,11 @@ def _decoder(refused: Callable[[str], Any], exact_numbers: bool) -> json.JSONDec
         read = dict(pairs)
         if len(read) == len(pairs):
             return read
-        seen = set[str]()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        seen, twice = set[str](), ""
+        for twice, _ in pairs:
+            if twice in seen:
+                break
+            seen.add(twice)
         return refused(f"expected each key once, got {twice[:40]!a} twice")
 
     return json.JSONDecoder(
