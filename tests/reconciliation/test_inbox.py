@@ -60,6 +60,15 @@ def test_the_oldest_goes_alone_when_it_is_the_suspect(books: Books, keep: Callab
     assert claim(books) == [fresh]
 
 
+def test_those_whose_reader_ended_go_in_ever_smaller_groups(books: Books, keep: Callable[..., int]) -> None:
+    ids = [keep(f"e{n}", attempts=2) for n in range(20)]
+    assert claim(books, limit=64) == ids[:8]
+    assert claim(books, limit=64) == ids[8:16]
+    assert claim(books, limit=64) == ids[16:]
+    books.now += LEASE + timedelta(seconds=1)
+    assert claim(books, limit=64) == ids[:1], "an eighth of an eighth"
+
+
 def test_one_that_ended_its_reader_too_often_is_set_aside_and_asked_about(
     books: Books, keep: Callable[..., int]
 ) -> None:
