@@ -15,11 +15,12 @@ from reconciliation.lifecycle import STATEMENT, move
 from reconciliation.sealing import Sealer, mask_name, mask_numbers, tail
 from reconciliation.statements import Statement
 
-_COPY = (
-    "COPY statement_lines (statement_id, entry, transaction, direction, counts, minor, currency, booked_on, value_on,"
-    " reversal, bank_reference, end_to_end_id, mandate_id, return_reason, counterparty, counterparty_tail,"
-    " counterparty_hash, narrative, quoted) FROM STDIN"
+COLUMNS = (
+    "statement_id, entry, transaction, direction, counts, minor, currency, booked_on, value_on, reversal,"
+    " bank_reference, end_to_end_id, mandate_id, return_reason, counterparty, counterparty_tail, counterparty_hash,"
+    " narrative, quoted"
 )
+"""What is copied of a line, in this order."""
 
 
 @dataclass(slots=True)
@@ -222,7 +223,7 @@ def _copy(
     connection = session.connection().connection.driver_connection
     if not isinstance(connection, psycopg.Connection):
         raise TypeError("lines are copied over psycopg only")
-    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+    with connection.cursor() as cursor, cursor.copy(f"COPY statement_lines ({COLUMNS}) FROM STDIN".encode()) as copy:
         for event in stream:
             if isinstance(event, StatementClosed):
                 return event
