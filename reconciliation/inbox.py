@@ -175,8 +175,9 @@ class KeptFile(io.RawIOBase):
 def claim(session: Session, kind: str, *, limit: int, lease: timedelta, now: datetime) -> list[int]:
     """Take up to `limit` waiting deliveries for `lease`; the caller commits, so that a crash costs one attempt each.
 
-    Those whose reader has ended twice go in groups an eighth as large each time, the last of them alone, so that the one
-    that ends its reader is found without reading thousands one by one; it is set aside for a person after MAX_ATTEMPTS.
+    Those whose reader has ended twice go in groups an eighth as large each time, the last of them alone, so that the
+    one that ends its reader is found without reading thousands one by one; it is set aside for a person after
+    MAX_ATTEMPTS.
     """
     values = {"kind": kind, "now": now, "until": now + lease, "limit": limit, "most": MAX_ATTEMPTS}
     worn_out = session.scalars(
