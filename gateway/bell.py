@@ -14,6 +14,7 @@ JOBS = {
     "statements": "gateway.jobs.read_statements",
     "files": "gateway.jobs.fetch_files",
     "messages": "gateway.jobs.send_messages",
+    "billing": "gateway.jobs.tell_billing",
 }
 """Queue → the one job that drains it. Each worker listens on exactly one queue."""
 _RUNG_FOR = 5

@@ -20,6 +20,7 @@ COMMANDS = {
     "migrate": "books",
     "staff": "staff",
     "bills": "bills",
+    "export": "export",
     "statement": "statement",
     "callback": "callback",
     "collect": "collect",

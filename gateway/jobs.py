@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import lru_cache
 
 from banks import profile
-from gateway import bell, callback_reading, collecting, messaging, statement_reading
+from gateway import bell, billing, callback_reading, collecting, messaging, statement_reading
 from gateway.wiring import Wiring, from_environment
 from reconciliation import business_days as calendar
 
@@ -64,6 +64,13 @@ def send_messages() -> int:
     parts = wiring()
     bell.heard(parts.valkey, "messages")
     return messaging.send_due(parts)
+
+
+def tell_billing() -> int:
+    """Send the billing system what it has not acknowledged of bills paid and no longer paid; return the batches."""
+    parts = wiring()
+    bell.heard(parts.valkey, "billing")
+    return billing.tell(parts)
 
 
 def prepare() -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from gateway import bell, checkpoints
 from gateway.database import transaction
 from gateway.wiring import Wiring
-from reconciliation import audit, business_days, deadlines, inbox, sending
+from reconciliation import audit, business_days, deadlines, inbox, marks, sending
 from reconciliation.db import AdvisoryLock
 from reconciliation.deadlines import ExpectedFile
 
@@ -42,6 +42,9 @@ def sweep(wiring: Wiring) -> None:
         carrier = wiring.carrier
         if carrier is not None and sending.is_due(session, dedupes=carrier.dedupes, now=wiring.clock()):
             bell.ring(wiring.valkey, "messages")
+        told = wiring.settings.billing_url is not None and marks.is_due(session, now=wiring.clock())
+        if told or marks.are_waiting(session):
+            bell.ring(wiring.valkey, "billing")
 
 
 def watch_deadlines(wiring: Wiring) -> int:

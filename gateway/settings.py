@@ -108,6 +108,7 @@ class Settings:
     home: Path
     database_url: str | None = field(default=None, repr=False)
     valkey_url: str | None = field(default=None, repr=False)
+    billing_url: str | None = field(default=None, repr=False)
     host: str = "127.0.0.1"
     port: int = 8080
     sandbox: bool = False
@@ -141,13 +142,11 @@ def load(environ: Mapping[str, str]) -> Settings:
     return Settings(home=home, banks=banks, sms=SmsSettings(**sms), **plain)
 
 
-# ── one value ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
 _PLAIN = {
     "home": kinds.LINE,
     "database_url": kinds.address("postgresql", "postgres", "postgresql+psycopg"),
     "valkey_url": kinds.address("redis", "rediss", "unix", "valkey", "valkeys"),
+    "billing_url": kinds.address("http", "https"),
     "host": kinds.LINE,
     "port": kinds.whole(1, 65535),
     "sandbox": kinds.TRUTH,

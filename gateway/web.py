@@ -21,7 +21,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from banks.signatures import match_token
 from gateway import admin, bell, link_metrics, receipts, request_session, webhooks
-from gateway.api import bills
+from gateway.api import bills, marks
 from gateway.collect import routes as collect
 from gateway.intake import Intake
 from gateway.refusals import Refusals
@@ -62,6 +62,7 @@ def create_machines(wiring: Wiring) -> Flask:
     collect.install(app, wiring)
     app.register_blueprint(receipts.blueprint)
     app.register_blueprint(bills.blueprint)
+    app.register_blueprint(marks.blueprint)
     app.register_error_handler(OperationalError, _without_database)
     _health(app, wiring)
     app.add_url_rule("/", view_func=lambda: redirect("/admin/"), endpoint="home")

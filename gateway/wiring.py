@@ -105,6 +105,11 @@ class Wiring:
         return HttpTransport(self.settings.sms.url, secret(self.settings, "sms_token")[0], name=CARRIER)
 
     @cached_property
+    def billing_secrets(self) -> list[str]:
+        """Sign what the billing system is told, newest first: each in the form of Standard Webhooks."""
+        return secret(self.settings, "billing_webhook_secret")
+
+    @cached_property
     def receipt_secrets(self) -> list[bytes]:
         """Keys by which a carrier's receipt address is known to be ours."""
         return [key.encode() for key in secret(self.settings, "receipts_key")]

@@ -37,6 +37,7 @@ class AdvisoryLock(IntEnum):
     SCHEDULE = 0x646F69736F617403
     ISSUING = 0x646F69736F617404
     IMPORTS = 0x646F69736F617405
+    MARKS = 0x646F69736F617406
 
 
 Id = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_key=True)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import audit, inbox, lifecycle
+from reconciliation import audit, inbox, lifecycle, marks
 from reconciliation.sealing import Sealer
 
 
@@ -298,6 +298,7 @@ def _states(session: Session) -> Finding:
                 (state = 'confirmed') <> (confirmed_minor <> 0)""",
             "payments taken back that still settle something": """SELECT count(*) FROM payments WHERE
                 state = 'denied' AND (matched_minor <> 0 OR confirmed_minor <> 0 OR denied_at IS NULL)""",
+            **marks.ORPHANS,
             **{f"moves of {one.table} without history": _moved(one) for one in lifecycle.ALL},
         },
     )  # fmt: skip

@@ -85,8 +85,9 @@ MESSAGE = Lifecycle(
 )
 MISMATCH = Lifecycle("mismatch", "mismatches", "open", _table(open="proposed resolved", proposed="open resolved"))
 SETTLEMENT = Lifecycle("settlement", "settlements", "proposed", _table(proposed="applied refused withdrawn"))
+MARK_BATCH = Lifecycle("mark_batch", "mark_batches", "waiting", _table(waiting="acknowledged"))
 
-ALL = (DELIVERY, BILL, PAYMENT, STATEMENT, MESSAGE, MISMATCH, SETTLEMENT)
+ALL = (DELIVERY, BILL, PAYMENT, STATEMENT, MESSAGE, MISMATCH, SETTLEMENT, MARK_BATCH)
 
 
 class Transition(Base):

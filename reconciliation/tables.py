@@ -8,6 +8,7 @@ from reconciliation import (
     ledger,
     lifecycle,
     links,
+    marks,
     mismatches,
     outbox,
     payments,
@@ -18,6 +19,6 @@ from reconciliation import (
 from reconciliation.db import metadata
 
 __all__ = [
-    "audit", "bills", "customers", "inbox", "ledger", "lifecycle", "links", "metadata", "mismatches", "outbox",
+    "audit", "bills", "customers", "inbox", "ledger", "lifecycle", "links", "marks", "metadata", "mismatches", "outbox",
     "payments", "settlements", "staff", "statements",
 ]  # fmt: skip

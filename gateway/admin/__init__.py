@@ -14,6 +14,7 @@ from gateway.admin import (
     banks,
     bills,
     deliveries,
+    marks,
     mismatches,
     overview,
     payments,
@@ -23,7 +24,7 @@ from gateway.admin import (
 )
 from gateway.admin.listing import RowId
 
-PAGES = (overview, mismatches, settling, payments, bills, deliveries, sign_in)
+PAGES = (overview, mismatches, settling, payments, bills, deliveries, marks, sign_in)
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 
 

@@ -32,6 +32,8 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.deliveries.read_anew": BOOKKEEPERS,
     "admin.mismatches.listing": FINANCE,
     "admin.mismatches.page": FINANCE,
+    "admin.marks.listing": FINANCE,
+    "admin.marks.file": FINANCE,
     "admin.settling.propose": BOOKKEEPERS,
     "admin.settling.approve": frozenset({"chief_accountant"}),
     "admin.settling.refuse": BOOKKEEPERS,
@@ -44,6 +46,7 @@ MENU = (
     ("admin.payments.listing", "banknotes", lazy_gettext("Payments")),
     ("admin.bills.listing", "document-text", lazy_gettext("Bills")),
     ("admin.deliveries.listing", "inbox-arrow-down", lazy_gettext("Deliveries")),
+    ("admin.marks.listing", "check-badge", lazy_gettext("Marks")),
 )
 """Endpoint, icon and name of what stands in the menu, for those who may open it."""
 

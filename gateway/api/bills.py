@@ -26,7 +26,7 @@ MAX_BILLS = 5_000
 def issue() -> Response:
     """Take in {"bills": [{…the columns of the CSV import…}]}: all of them, or none with every problem named."""
     wiring: Wiring = current_app.extensions["doisoat"]
-    if not _is_allowed(wiring):
+    if not is_allowed(wiring):
         return problem(401, "unauthorized", ["expected the header Authorization: Bearer <api token>"])
     told = request.content_length or 0
     # A body that does not tell its length is known to be too large only once it is read.
@@ -60,7 +60,8 @@ def problem(status: int, title: str, details: list[str]) -> Response:
     return answer
 
 
-def _is_allowed(wiring: Wiring) -> bool:
+def is_allowed(wiring: Wiring) -> bool:
+    """Tell whether the request at hand bears one of the API's live tokens."""
     presented = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
     try:
         live = [key.encode() for key in secret(wiring.settings, "api_token")]

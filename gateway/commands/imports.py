@@ -1,11 +1,6 @@
 """`doisoat statement list | undo | reread | accept`: what was imported, and a person's word on an import."""
 
-from typing import TYPE_CHECKING
-
 import click
-
-if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
 
 _BY = click.option("--by", required=True, metavar="USER", help="Who says so: the name a person signs in with.")
 _WHY = click.option("--why", required=True, metavar="TEXT", help="The reason; it is kept in the audit trail.")
@@ -49,6 +44,7 @@ def undo(name: str, by: str, why: str, with_following: bool) -> None:
     `doisoat statement list` prints them.
     """
     from gateway import bell, composing
+    from gateway.commands import people
     from gateway.commands.wired import wired
     from gateway.database import insist, transaction
     from gateway.wiring import Wiring
@@ -57,7 +53,7 @@ def undo(name: str, by: str, why: str, with_following: bool) -> None:
 
     def work(wiring: Wiring) -> Undone:
         with transaction(wiring.engine) as session:
-            _known(session, by)
+            people.known(session, by)
             chosen = import_undo.chosen(session, name)
             done = import_undo.undo(session, chosen, by=by, why=why, now=wiring.clock(), with_following=with_following)
             composing.compose_promises(session, wiring.settings)
@@ -88,6 +84,7 @@ def undo(name: str, by: str, why: str, with_following: bool) -> None:
 def reread(delivery: int, by: str, why: str) -> None:
     """Read a kept file anew, as if it had just come: after its import was undone, or when it could not be read."""
     from gateway import bell
+    from gateway.commands import people
     from gateway.commands.wired import wired
     from gateway.database import transaction
     from reconciliation import import_undo
@@ -96,7 +93,7 @@ def reread(delivery: int, by: str, why: str) -> None:
     with wired() as wiring:
         try:
             with transaction(wiring.engine) as session:
-                _known(session, by)
+                people.known(session, by)
                 import_undo.read_anew(session, delivery, by=by, why=why, now=wiring.clock())
         except NotUndone as error:
             raise click.ClickException(str(error)) from error
@@ -111,6 +108,7 @@ def reread(delivery: int, by: str, why: str) -> None:
 def accept(number: int, by: str, why: str) -> None:
     """Book a held statement whose lines only seem to have been shown before: a person knows that they are new."""
     from gateway import bell, composing
+    from gateway.commands import people
     from gateway.commands.wired import wired
     from gateway.database import insist, transaction
     from gateway.wiring import Wiring
@@ -120,7 +118,7 @@ def accept(number: int, by: str, why: str) -> None:
 
     def work(wiring: Wiring) -> None:
         with transaction(wiring.engine) as session:
-            _known(session, by)
+            people.known(session, by)
             statement = session.get(Statement, number)
             if statement is None:
                 raise NotAccepted(f"expected the number of a statement that was read, got {number}")
@@ -138,13 +136,3 @@ def accept(number: int, by: str, why: str) -> None:
             raise click.ClickException(str(error)) from error
         bell.ring(wiring.valkey, "messages")
     click.echo(f"statement {number} is booked")
-
-
-def _known(session: "Session", username: str) -> None:
-    """Refuse a name that nobody signs in with: the audit trail names people."""
-    from sqlalchemy import select
-
-    from reconciliation.staff import Staff
-
-    if session.scalar(select(Staff.id).where(Staff.username == username, Staff.active)) is None:
-        raise click.ClickException(f"expected the name of a person who may sign in, got {username[:40]!r}")

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import Client
 
 from banks.sandbox.sftp_server import SandboxSftpServer
-from gateway import bill_import, composing
+from gateway import bill_import, callback_reading, composing, jobs
 from gateway.database import transaction
 from gateway.embedded import Embedded
 from gateway.web import create_app
@@ -21,6 +21,7 @@ from gateway.wiring import Wiring
 from reconciliation import invariants
 from reconciliation.issuing import Issued
 from tests import emptied
+from tests.gateway.samples import a_bill, an_event, code_of
 
 
 @pytest.fixture(scope="session")
@@ -112,6 +113,21 @@ def cut_off(wiring: Wiring) -> Iterator[Wiring]:
 def web(wiring: Wiring) -> Client:
     """Both applications on one port, as a WSGI server sees them."""
     return Client(create_app(wiring))
+
+
+@pytest.fixture
+def paid(wiring: Wiring, web: Client, issue: Callable[..., Issued]) -> Callable[..., None]:
+    """Issue bills by their numbers and have each paid by a callback, one after another."""
+
+    def do(*numbers: int, **changes: Any) -> None:
+        for number in numbers:
+            issue(a_bill(number))
+            signed = an_event(wiring, f"FT{number}", payment_code=code_of(number), **changes)
+            assert web.post("/webhooks/standard", data=signed.body, headers=dict(signed.headers)).status_code == 200
+            batch = callback_reading.claim(wiring, limit=10, lease=jobs.LEASE)
+            callback_reading.read(wiring, batch)
+
+    return do
 
 
 @pytest.fixture

@@ -66,7 +66,9 @@ def page_settings() -> SimpleNamespace:
         "saomai": BankSettings("saomai", "Ngân hàng Sao Mai", sftp=sftp),
         "vidien": BankSettings("vidien", "Ví Điện", callbacks=False),
     }
-    return SimpleNamespace(sandbox=True, banks=banks, utility="Công ty Điện lực", brand="Điện lực", hotline="19001000")
+    return SimpleNamespace(
+        sandbox=True, banks=banks, utility="Công ty Điện lực", brand="Điện lực", hotline="19001000", billing_url=None
+    )
 
 
 @pytest.fixture

@@ -44,14 +44,22 @@ def test_customer_care_and_offices_see_bills_and_nothing_else(as_role, books, se
     page = person.page(f"/admin/bills/{bill.id}")
     assert [link.text.strip() for link in page.select("nav.menu a")] == ["Hóa đơn"]
     assert not page.select(f"a[href='/admin/payments/{payment.id}']")
-    for path in ("payments/", f"payments/{payment.id}", "deliveries/", "deliveries/1", "mismatches/", "mismatches/1"):
+    for path in (
+        "payments/",
+        f"payments/{payment.id}",
+        "deliveries/",
+        "deliveries/1",
+        "mismatches/",
+        "mismatches/1",
+        "marks/",
+    ):
         assert person.get(f"/admin/{path}").status_code == 403
 
 
 def test_finance_roles_open_every_page(as_role):
     for role in sorted(access.FINANCE):
         person = as_role(role)
-        for path in ("", "payments/", "bills/", "deliveries/", "mismatches/"):
+        for path in ("", "payments/", "bills/", "deliveries/", "mismatches/", "marks/"):
             assert person.get(f"/admin/{path}").status_code == 200, (role, path)
 
 

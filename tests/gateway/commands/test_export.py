@@ -1,0 +1,50 @@
+"""`doisoat export`: whole files or none, the same bytes again, and a person's word that they came."""
+
+import pytest
+from click.testing import CliRunner
+
+from gateway.commands.export import export
+from gateway.database import transaction
+from gateway.staff_desk import create_person
+
+
+@pytest.fixture
+def run(at_home, tmp_path):
+    def do(*words):
+        return CliRunner().invoke(export, [str(word) for word in words])
+
+    return do
+
+
+@pytest.fixture
+def lan(wiring):
+    with transaction(wiring.engine) as session:
+        create_person(
+            session, username="lan", name="Lan", role="accountant", password="a long enough one", by="test",
+            now=wiring.clock(),
+        )  # fmt: skip
+
+
+def test_debts_are_written_the_same_until_somebody_has_received_them(run, paid, lan, tmp_path, one):
+    paid(1)
+    first, second = tmp_path / "a.csv", tmp_path / "b.csv"
+    result = run("debts", "--to", first)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "1 marks written\n")
+    paid(2)
+    assert run("debts", "--to", second).stderr == "2 marks written\n"
+    assert second.read_bytes().startswith(first.read_bytes())
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".part"] == []
+    assert run("acknowledge", 1, "--by", "lan").stdout == "1 batches acknowledged; every mark up to 1 is\n"
+    assert one("SELECT actor, action, facts->>'number' FROM audit ORDER BY id DESC LIMIT 1") == (
+        "lan", "marks_acknowledged", "1",
+    )  # fmt: skip
+    assert run("debts", "--to", "-").stdout.count("item,") == 1
+    again = tmp_path / "c.csv"
+    assert run("debts", "--to", again, "--since", 0).exit_code == 0
+    assert again.read_bytes() == second.read_bytes()
+
+
+def test_what_nobody_sent_and_whoever_nobody_knows_is_refused(run, lan, one):
+    assert "expected the number of a mark" in run("acknowledge", 7, "--by", "lan").stderr
+    assert "may sign in" in run("acknowledge", 0, "--by", "nobody").stderr
+    assert one("SELECT count(*) FROM audit WHERE action = 'marks_acknowledged'") == 0
