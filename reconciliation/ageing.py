@@ -30,16 +30,21 @@ def bounds(span: str, now: datetime) -> tuple[datetime | None, datetime]:
 
 
 def aged(session: Session, *, source: str = "", now: datetime) -> list[Aged]:
-    """Return every span with its unsettled questions, of one bank or of all; the youngest first."""
+    """Return every span with its unsettled questions, of one bank or of all; the youngest first.
+
+    A question that rests until a day is expected, and no exception before.
+    """
     rows = session.execute(
         text(
             """
             SELECT CAST(:today AS date) - CAST(opened_at AT TIME ZONE 'Asia/Ho_Chi_Minh' AS date) AS days,
                 count(*) AS questions, CAST(coalesce(sum(minor) FILTER (WHERE currency = 'VND'), 0) AS bigint) AS minor
-            FROM mismatches WHERE state IN ('open', 'proposed') AND (:source = '' OR source = :source) GROUP BY 1
+            FROM mismatches WHERE state IN ('open', 'proposed') AND (rests_until IS NULL OR rests_until <= :now)
+                AND (:source = '' OR source = :source)
+            GROUP BY 1
             """
         ),
-        {"today": local_day(now), "source": source},
+        {"today": local_day(now), "source": source, "now": now},
     ).all()
     found = []
     for span, (fewest, most) in SPANS.items():

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import business_days, ledger, rivals
+from reconciliation import business_days, ledger, placements, rivals
 
 RANK = "({one}.currency = 'VND', {one}.currency, {one}.minor)"
 """What orders the amounts that callbacks tell of one transaction, the one that counts last; `one` is an alias."""
@@ -61,8 +61,9 @@ def correct(session: Session, wanted: str, values: Mapping[str, object], *, by: 
     rows = session.execute(text(wanted), dict(values)).all()
     if not rows:
         return []
+    corrected = [row.payment_id for row in rows]
     given = {
-        "ids": [row.payment_id for row in rows],
+        "ids": corrected,
         "minors": [row.minor for row in rows],
         "currencies": [row.currency for row in rows],
         "causes": [row.cause for row in rows],
@@ -70,9 +71,11 @@ def correct(session: Session, wanted: str, values: Mapping[str, object], *, by: 
         "now": now,
     }
     over = session.scalars(text(_OVER_SETTLED), given).all()
-    rivals.undo(session, over, by=by, why="the transaction was told with another amount", now=now)
+    why = "the transaction was told with another amount"
+    rivals.undo(session, over, by=by, why=why, now=now)
+    placements.lift(session, placements.of_payments(session, corrected), by=by, why=why, now=now)
     ledger.post(session, _TAKEN_BACK, given)
     session.execute(text(_CORRECT), given)
     ledger.post(session, _TOLD_ANEW, given)
     session.execute(text(_UNLINK_NOTICES), given)
-    return [row.payment_id for row in rows]
+    return corrected

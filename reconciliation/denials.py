@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import business_days, guesses, ledger, matching, mismatches, outbox, rivals
+from reconciliation import business_days, guesses, ledger, matching, mismatches, outbox, placements, rivals
 from reconciliation.lifecycle import PAYMENT, move
 
 _DENIED = r"""
@@ -62,6 +62,7 @@ def let_go(session: Session, payment_ids: Sequence[int], *, by: str, why: str, n
         text("SELECT id FROM allocations WHERE payment_id = ANY(:ids) AND undone_at IS NULL"), these
     ).all()
     rivals.undo(session, allocations, by=by, why=why, now=now)
+    placements.lift(session, placements.of_payments(session, payment_ids), by=by, why=why, now=now)
     outbox.promise_confirmations(session, list(payment_ids), [], now=now)
     asked = session.scalars(
         text("SELECT id FROM mismatches WHERE payment_id = ANY(:ids) AND state <> 'resolved'"), these

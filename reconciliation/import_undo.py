@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from reconciliation import audit, business_days, corrections, denials, ledger, mismatches, sequence_gaps
+from reconciliation import audit, business_days, corrections, denials, ledger, mismatches, placements, sequence_gaps
 from reconciliation.continuity import following
 from reconciliation.inbox import Delivery
 from reconciliation.lifecycle import DELIVERY, PAYMENT_UNDONE, STATEMENT, move
@@ -166,6 +166,7 @@ def _take_back(session: Session, gone: list[Statement], by: str, why: str, now: 
     }  # fmt: skip
     session.execute(text(_LOCK_PAYMENTS), these)
     touched = session.execute(text(_TOUCHED), these).all()
+    placements.untie_statements(session, ids, by=by, why=said, now=now)
     ledger.post(session, _TAKEN_OUT, these)
     session.execute(text(_UNLINK), these)
     confirmed = [row for row in touched if row.confirmed]

@@ -112,29 +112,35 @@ def _entries(session: Session) -> Finding:
     )  # fmt: skip
 
 
+_LIVE_PARTS = """(
+    SELECT payment_id, bill_id, minor FROM allocations WHERE undone_at IS NULL UNION ALL
+    SELECT payment_id, bill_id, minor FROM placements WHERE undone_at IS NULL) parts"""
+
+
 def _bounds(session: Session) -> Finding:
     return _finding(
-        session, 4, "0 ≤ matched ≤ payment and 0 ≤ paid ≤ bill, both equal to the live allocations",
+        session, 4, "0 ≤ matched ≤ payment and 0 ≤ paid ≤ bill, both equal to the live allocations and placements",
         """SELECT count(*) AS allocations, count(*) FILTER (WHERE undone_at IS NOT NULL) AS undone,
-            coalesce(sum(minor) FILTER (WHERE undone_at IS NULL), 0) AS allocated_vnd FROM allocations""",
+            coalesce(sum(minor) FILTER (WHERE undone_at IS NULL), 0) AS allocated_vnd,
+            (SELECT coalesce(sum(minor), 0) FROM placements WHERE undone_at IS NULL) AS placed_vnd FROM allocations""",
         {
             "matches by a person without their settlement": """SELECT count(*) FROM allocations a
                 WHERE a.rule = 'person' AND NOT EXISTS (SELECT 1 FROM settlements s
                     WHERE s.payment_id = a.payment_id AND s.state = 'applied'
                       AND a.minor = s.minors[array_position(s.bills, a.bill_id)])""",
-            "payments": """SELECT count(*) FROM payments t LEFT JOIN (SELECT payment_id AS id, sum(minor) AS minor
-                FROM allocations WHERE undone_at IS NULL GROUP BY 1) live USING (id)
-                WHERE matched_minor NOT BETWEEN 0 AND t.minor OR matched_minor <> coalesce(live.minor, 0)""",
-            "bills": """SELECT count(*) FROM bills t LEFT JOIN (SELECT bill_id AS id, sum(minor) AS minor
-                FROM allocations WHERE undone_at IS NULL GROUP BY 1) live USING (id)
-                WHERE paid_minor NOT BETWEEN 0 AND t.minor OR paid_minor <> coalesce(live.minor, 0)""",
+            "payments": f"""SELECT count(*) FROM payments t LEFT JOIN (SELECT payment_id AS id, sum(minor) AS minor
+                FROM {_LIVE_PARTS} GROUP BY 1) live USING (id)
+                WHERE matched_minor NOT BETWEEN 0 AND t.minor OR matched_minor <> coalesce(live.minor, 0)""",  # noqa: S608 - a constant  # noqa: S608 - a constant
+            "bills": f"""SELECT count(*) FROM bills t LEFT JOIN (SELECT bill_id AS id, sum(minor) AS minor
+                FROM {_LIVE_PARTS} GROUP BY 1) live USING (id)
+                WHERE paid_minor NOT BETWEEN 0 AND t.minor OR paid_minor <> coalesce(live.minor, 0)""",  # noqa: S608 - a constant  # noqa: S608 - a constant
         },
     )  # fmt: skip
 
 
 # account, what it must amount to, per currency
 _BALANCES = r"""
-    WITH expected AS (
+    WITH parts AS (
         SELECT 'receivable' AS account, currency, sum(minor - paid_minor) AS minor FROM bills
             WHERE state IN ('open', 'part_paid', 'paid') GROUP BY 2
         UNION ALL SELECT 'suspense', currency, -sum(minor - matched_minor)
@@ -149,6 +155,12 @@ _BALANCES = r"""
         UNION ALL SELECT 'bank:' || s.bank || '\:confirmed', l.currency, sum(l.minor)
             FROM statement_lines l JOIN statements s ON s.id = l.statement_id
             WHERE s.state = 'accepted' AND l.counts GROUP BY 1, 2
+        UNION ALL SELECT account, 'VND', CASE WHEN bill_id IS NULL THEN -minor ELSE minor END
+            FROM placements WHERE undone_at IS NULL AND line_id IS NULL
+        UNION ALL SELECT 'bank:' || s.bank || '\:outgoing', 'VND', -p.minor
+            FROM placements p JOIN statement_lines l ON l.id = p.line_id JOIN statements s ON s.id = l.statement_id
+    ), expected AS (
+        SELECT account, currency, sum(minor) AS minor FROM parts GROUP BY 1, 2
     ), booked AS (
         SELECT account, currency, sum(minor) AS minor FROM postings GROUP BY 1, 2
     )

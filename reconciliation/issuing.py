@@ -8,7 +8,7 @@ from datetime import date, datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import business_days, guesses, ledger, matching, outbox, rivals
+from reconciliation import business_days, guesses, ledger, matching, outbox, placements, rivals
 from reconciliation.db import AdvisoryLock
 from reconciliation.lifecycle import BILL, move
 
@@ -307,6 +307,7 @@ def withdraw(session: Session, bill_ids: Sequence[int], *, to: str, by: str, why
         text("SELECT id FROM allocations WHERE bill_id = ANY(:ids) AND undone_at IS NULL"), {"ids": list(bill_ids)}
     ).all()
     freed = rivals.undo(session, allocations, by=by, why=why, now=now)
+    placements.lift(session, placements.of_bills(session, bill_ids), by=by, why=why, now=now)
     moved = move(session, BILL, bill_ids, to, by=by, why=why, now=now)
     values = {"ids": moved, "now": now, "as": to, "day": business_days.local_day(now)}
     ledger.post(session, _UNBOOK, values)

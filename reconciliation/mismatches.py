@@ -47,6 +47,8 @@ class Mismatch(Base):
     """What was expected and what arrived, for the page that explains it."""
     owner: Mapped[Label]
     due_at: Mapped[datetime | None]
+    rests_until: Mapped[datetime | None]
+    """Somebody expects the answer by then: until that moment it stands in nobody's queue."""
     state: Mapped[str] = mapped_column(server_default=MISMATCH.start)
     moves: Mapped[Moves]
     opened_at: Mapped[datetime]

@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import business_days, corrections, ledger, matching, mismatches, references, statistics
+from reconciliation import business_days, corrections, ledger, matching, mismatches, placements, references, statistics
 from reconciliation.lifecycle import PAYMENT, move
 from reconciliation.payments import STATEMENT_WITHIN, UNDONE, lock_sources, naming_one_bill
 from reconciliation.statements import Statement
@@ -245,6 +245,7 @@ def accept(session: Session, statement: Statement, *, callbacks: bool, now: date
     ledger.post(session, _CONFIRMED if counts else _NOTICED, values)
     ledger.post(session, _OUTGOING, values)
     mismatches.ask(session, columns.replace("payment_id, ", ""), _ASK_OUTGOING, values)
+    placements.recognise(session, statement.id, now=now)
     if counts:
         _confirm(session, values, columns, now)
     matched = matching.match(session, [*made, *grown, *corrected, *shown], now=now)

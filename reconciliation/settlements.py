@@ -1,32 +1,27 @@
 """Settlements: how a person answers a question about a payment's money, made by one and checked by another.
 
-A settlement says which matches of the payment are undone and which bills it settles instead: a match, an unmatch of one
-link, a split over several bills, a part payment and a transfer are all of this form. Up to the limit the database keeps
-it is carried out as it is made; above, only once somebody else has approved it. What was carried out stays: it is
-taken back by another settlement.
+A settlement says which matches and placements of the payment are undone, and which bills it settles and where else it
+goes instead: a match, an unmatch of one link, a split, a part payment, a transfer, a credit, a refund and a difference
+written off are all of this form; that the money never came is one too. Up to the limit the database keeps it is carried
+out as it is made; above, only once somebody else has approved it. What was carried out stays: another settlement takes
+it back.
 """
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from reconciliation import audit, denials, ledger, matching, mismatches, outbox, rivals, unmatched
+from reconciliation import audit, denials, ledger, matching, mismatches, outbox, payments, placements, rivals, unmatched
 from reconciliation.db import Base, Id, Label, Minor, Moves, one_of
 from reconciliation.lifecycle import MISMATCH, SETTLEMENT, move
 from reconciliation.mismatches import Mismatch
-
-
-class NotSettled(ValueError):
-    """A settlement that can't be; says what was expected and what arrived.
-
-    `reason` names the kind of obstacle for a page's own words, `facts` are the bill's number and the most it can be.
-    """
-
-    def __init__(self, reason: str, said: str, **facts: object) -> None:
-        self.reason, self.facts = reason, facts
-        super().__init__(said)
+from reconciliation.placements import Place
+from reconciliation.settlement_checks import NotSettled, check
 
 
 class Settlement(Base):
@@ -58,6 +53,12 @@ class Settlement(Base):
     bills: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default="{}")
     minors: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default="{}")
     """The bills it settles then, each with its part."""
+    lifts: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default="{}")
+    """Live placements, of the payment or of a bill it has settled, that are undone first."""
+    places: Mapped[list[dict[str, object]]] = mapped_column(JSONB, server_default="[]")
+    """Where else money goes then: see `Place`."""
+    denies: Mapped[bool] = mapped_column(server_default="false")
+    """The bank told of the payment and its money never came: it counts for nothing, and what it settled is owed."""
     minor: Mapped[Minor]
     limit_minor: Mapped[Minor] = mapped_column(server_default="0")
     why: Mapped[str]
@@ -71,7 +72,10 @@ class Settlement(Base):
 
 
 class ApprovalLimit(Base):
-    """Up to how much one person may move alone; kept by the owner of the tables, read by the guard of settlements."""
+    """What one person may move alone ("settle") and what a difference may be ("difference"), in đồng.
+
+    Kept by the owner of the tables, read by the guards of settlements and placements.
+    """
 
     __tablename__ = "approval_limits"
 
@@ -79,15 +83,12 @@ class ApprovalLimit(Base):
     minor: Mapped[Minor]
 
 
-_GIVES = "SELECT minor - matched_minor AS left, currency, state FROM payments WHERE id = :payment"
-_HELD = "SELECT id, bill_id, minor FROM allocations WHERE payment_id = :payment AND undone_at IS NULL ORDER BY id"
-_OWED = """
-    SELECT id, number, state, minor - paid_minor AS owed FROM bills WHERE id = ANY(:bills) ORDER BY id FOR UPDATE
-"""
 _WAITING = "SELECT EXISTS (SELECT 1 FROM settlements WHERE payment_id = :payment AND state = 'proposed')"
 _MAKE = """
-    INSERT INTO settlements (mismatch_id, payment_id, undoes, bills, minors, minor, why, maker, made_at)
-    VALUES (:mismatch, :payment, :undoes, :bills, :minors, 0, :why, :maker, :now)  -- how much, the guard counts itself
+    INSERT INTO settlements (mismatch_id, payment_id, undoes, bills, minors, lifts, places, denies, minor, why, maker,
+        made_at)
+    VALUES (:mismatch, :payment, :undoes, :bills, :minors, :lifts, CAST(:places AS jsonb), :denies,
+        0, :why, :maker, :now)  -- how much, the guard counts itself
     RETURNING id, minor <= limit_minor
 """
 _ALLOT = """
@@ -98,6 +99,14 @@ _ALLOT = """
 """
 
 
+# Money of one customer's bill that goes to another's: whatever its amount, two people and their evidence decide.
+_TRANSFERS = """
+    SELECT EXISTS (
+        SELECT 1 FROM allocations a JOIN bills b ON b.id = a.bill_id JOIN bills n ON n.id = ANY(:bills)
+        WHERE a.payment_id = :payment AND (a.id = ANY(:undoes) OR a.barred) AND n.customer_id <> b.customer_id)
+"""
+_HAS_EVIDENCE = "SELECT EXISTS (SELECT 1 FROM remarks WHERE mismatch_id = :mismatch AND kind = 'evidence')"
+_NEVER_CAME = "SELECT source, state FROM payments WHERE id = :payment"
 _PAYERS = """
     SELECT DISTINCT payment_id FROM allocations
     WHERE bill_id = ANY(:bills) AND undone_at IS NULL AND payment_id <> :payment
@@ -116,32 +125,87 @@ def propose(
     *,
     undoes: Sequence[int] = (),
     settles: Mapping[int, int] | None = None,
+    lifts: Sequence[int] = (),
+    places: Sequence[Place] = (),
     why: str,
     by: str,
     now: datetime,
 ) -> Settlement:
-    """Answer an open question about a payment: undo these allocations, then settle bill id → đồng; `by` makes it.
+    """Answer an open question about a payment: undo these matches and placements, then settle bill id → đồng, place.
 
-    Up to the limit it is carried out at once. Raises NotSettled, having changed nothing.
+    `by` makes it. Up to the limit it is carried out at once. Raises NotSettled, having changed nothing.
     """
+    asked = _asked(session, mismatch_id)
+    if not answerable(asked):
+        raise NotSettled("no_payment", "expected a question about a payment's money")
+    shares = dict(settles or {})
+    values = {
+        "payment": asked.payment_id, "undoes": sorted(undoes), "bills": list(shares), "minors": list(shares.values()),
+        "lifts": sorted(lifts), "places": json.dumps([asdict(one) for one in places]), "denies": False,
+    }  # fmt: skip
+    check(session, _payment_of(asked), undoes=undoes, lifts=lifts, shares=shares, places=places)
+    if session.scalar(text(_TRANSFERS), values) and not session.scalar(text(_HAS_EVIDENCE), {"mismatch": mismatch_id}):
+        raise NotSettled("no_evidence", "expected evidence with the question before money goes to another customer")
+    return _make(session, asked, values, why=why, by=by, now=now)
+
+
+def propose_denial(session: Session, mismatch_id: int, *, why: str, by: str, now: datetime) -> Settlement:
+    """Answer that the money of a callback never came (M01): the payment counts for nothing, its bill is owed again."""
+    asked = _asked(session, mismatch_id)
+    if not deniable(asked):
+        raise NotSettled("no_payment", "expected a question about a callback without its statement line")
+    _check_denial(session, _payment_of(asked))
+    values = {
+        "payment": asked.payment_id, "undoes": [], "bills": [], "minors": [], "lifts": [], "places": "[]",
+        "denies": True,
+    }  # fmt: skip
+    return _make(session, asked, values, why=why, by=by, now=now)
+
+
+def raise_question(session: Session, payment_id: int, *, why: str, by: str, now: datetime) -> int | None:
+    """Doubt what a payment settles: the question (M05) that an answer can then take apart; None if one is open."""
+    _lock(session, payment_id)
+    known = session.scalar(
+        text("SELECT id FROM mismatches WHERE subject = :subject AND code = ANY(:codes) AND state <> 'resolved'"),
+        {"subject": f"payment:{payment_id}", "codes": list(unmatched.CODES)},
+    )
+    if known is not None:
+        return None
+    payment = session.get_one(payments.Payment, payment_id)
+    made = mismatches.ask_one(
+        session, code="M05", subject=f"payment:{payment_id}", source=payment.source, minor=payment.minor,
+        currency=payment.currency, payment_id=payment_id, facts={"verdict": unmatched.RAISED, "reason": why}, now=now,
+    )  # fmt: skip
+    audit.append(
+        session, actor=by, action="question_raised", subject=f"payment:{payment_id}", facts={"why": why}, now=now
+    )
+    return made
+
+
+def _asked(session: Session, mismatch_id: int) -> Mismatch:
     asked = session.get(Mismatch, mismatch_id)
-    if asked is None or asked.payment_id is None or not answerable(asked):
+    if asked is None or asked.payment_id is None:
         raise NotSettled("no_payment", "expected a question about a payment's money")
     _lock(session, asked.payment_id)
     session.refresh(asked, with_for_update=True)
     if asked.state != "open":
         raise NotSettled("not_open", f"expected an open question, got one that is {asked.state}")
-    shares = dict(settles or {})
-    _check(session, asked.payment_id, list(undoes), shares)
+    return asked
+
+
+def _payment_of(asked: Mismatch) -> int:
+    return asked.payment_id or 0
+
+
+def _make(
+    session: Session, asked: Mismatch, values: Mapping[str, object], *, why: str, by: str, now: datetime
+) -> Settlement:
     if session.scalar(text(_WAITING), {"payment": asked.payment_id}):
         raise NotSettled("not_open", "expected a payment without a proposal, got one that waits for approval")
-    values = {
-        "mismatch": mismatch_id, "payment": asked.payment_id, "undoes": sorted(undoes), "bills": list(shares),
-        "minors": list(shares.values()), "why": why, "maker": by, "now": now,
-    }  # fmt: skip
-    made_id, alone = session.execute(text(_MAKE), values).one()
+    said = {**values, "mismatch": asked.id, "why": why, "maker": by, "now": now}
+    made_id, alone = session.execute(text(_MAKE), said).one()
     made = session.get_one(Settlement, made_id)
-    move(session, MISMATCH, [mismatch_id], "proposed", by=by, why=why, now=now)
+    move(session, MISMATCH, [asked.id], "proposed", by=by, why=why, now=now)
     if alone:
         _carry_out(session, made, by=by, why="within the limit", now=now)
     _note(session, made, "settlement_made", by=by, now=now)
@@ -153,12 +217,23 @@ def answerable(asked: Mismatch) -> bool:
     return asked.code in unmatched.CODES and asked.subject == f"payment:{asked.payment_id}"
 
 
+def deniable(asked: Mismatch) -> bool:
+    """Tell whether a question is about a payment whose statement line has not come."""
+    return asked.code == "M01" and asked.payment_id is not None
+
+
 def approve(session: Session, settlement_id: int, *, by: str, now: datetime) -> Settlement:
     """Carry out what somebody else has proposed; raises NotSettled for its maker, and when the books have moved on."""
     made = _proposed(session, settlement_id)
     if made.maker == by:
         raise NotSettled("own", "expected another person to approve than the one who made it")
-    _check(session, made.payment_id, made.undoes, dict(zip(made.bills, made.minors, strict=True)))
+    if made.denies:
+        _check_denial(session, made.payment_id)
+    else:
+        check(
+            session, made.payment_id, undoes=made.undoes, lifts=made.lifts,
+            shares=dict(zip(made.bills, made.minors, strict=True)), places=[_place(one) for one in made.places],
+        )  # fmt: skip
     _carry_out(session, made, by=by, why="approved", now=now)
     _note(session, made, "settlement_approved", by=by, now=now)
     return made
@@ -174,18 +249,18 @@ def refuse(session: Session, settlement_id: int, *, by: str, why: str, now: date
     return made
 
 
-def limit(session: Session) -> int:
-    """Return how many đồng one person may move alone."""
-    found = session.get(ApprovalLimit, "settle")
+def limit(session: Session, action: str = "settle") -> int:
+    """Return how many đồng one person may "settle" alone, or how many a "difference" may be at most."""
+    found = session.get(ApprovalLimit, action)
     return found.minor if found else 0
 
 
-def set_limit(session: Session, minor: int, *, by: str, now: datetime) -> None:
-    """Set what one person may move alone from now on; only the owner of the tables can."""
-    before = limit(session)
-    session.merge(ApprovalLimit(action="settle", minor=minor))
+def set_limit(session: Session, minor: int, *, by: str, now: datetime, action: str = "settle") -> None:
+    """Set one of the limits from now on; only the owner of the tables can."""
+    before = limit(session, action)
+    session.merge(ApprovalLimit(action=action, minor=minor))
     facts = {"before": before, "after": minor}
-    audit.append(session, actor=by, action="approval_limit_set", subject="settle", facts=facts, now=now)
+    audit.append(session, actor=by, action="approval_limit_set", subject=action, facts=facts, now=now)
 
 
 def _proposed(session: Session, settlement_id: int) -> Settlement:
@@ -205,35 +280,14 @@ def _lock(session: Session, payment_id: int) -> None:
     session.execute(text("SELECT id FROM payments WHERE id = :payment FOR UPDATE"), {"payment": payment_id})
 
 
-def _check(session: Session, payment_id: int, undoes: list[int], shares: Mapping[int, int]) -> None:
-    """Lock the bills of a locked payment's settlement; raise NotSettled when it can't be."""
-    payment = session.execute(text(_GIVES), {"payment": payment_id}).one()
-    held = {row.id: row for row in session.execute(text(_HELD), {"payment": payment_id})}
-    unknown = [one for one in undoes if one not in held]
-    if unknown:
-        raise NotSettled("no_match", f"expected live matches of this payment, got {', '.join(map(str, unknown))}")
-    if not undoes and not shares:
-        raise NotSettled("nothing", "expected a match to undo or a bill to settle, got neither")
-    touched = sorted({*shares, *(held[one].bill_id for one in undoes)})
-    bills = {row.id: row for row in session.execute(text(_OWED), {"bills": touched})}
-    freed = {held[one].bill_id: held[one].minor for one in undoes}
-    for bill_id, minor in shares.items():
-        bill = bills.get(bill_id)
-        if bill is None:
-            raise NotSettled("no_bill", f"expected the number of a bill, got {bill_id}")
-        if payment.currency != "VND" or payment.state not in ("reported", "confirmed"):
-            said = f"expected a payment in đồng that counts, got {payment.currency}, {payment.state}"
-            raise NotSettled("not_counting", said)
-        most, about = bill.owed + freed.get(bill_id, 0), f"bill {bill.number}: expected"
-        if bill.state not in ("open", "part_paid", "paid"):
-            raise NotSettled("not_owed", f"{about} one that is owed, got one that is {bill.state}", number=bill.number)
-        if any(row.bill_id == bill_id for one, row in held.items() if one not in undoes):
-            raise NotSettled("twice", f"{about} its match with this payment to be undone as well", number=bill.number)
-        if not 0 < minor <= most:
-            raise NotSettled("too_much", f"{about} 1 to {most} đ, got {minor} đ", number=bill.number, most=most)
-    most = payment.left + sum(freed.values())
-    if sum(shares.values()) > most:
-        raise NotSettled("over", f"expected at most {most} đ in all, got {sum(shares.values())} đ", most=most)
+def _check_denial(session: Session, payment_id: int) -> None:
+    state = session.execute(text(_NEVER_CAME), {"payment": payment_id}).one().state
+    if state != "reported":
+        raise NotSettled("arrived", f"expected a payment that no statement has shown, got one that is {state}")
+
+
+def _place(said: Mapping[str, object]) -> Place:
+    return Place(**said)  # type: ignore[arg-type]  # as `asdict` wrote it
 
 
 def _decide(session: Session, made: Settlement, state: str, *, by: str, why: str, now: datetime) -> None:
@@ -245,19 +299,31 @@ def _decide(session: Session, made: Settlement, state: str, *, by: str, why: str
 def _carry_out(session: Session, made: Settlement, *, by: str, why: str, now: datetime) -> None:
     _decide(session, made, "applied", by=by, why=why, now=now)
     said = f"settlement {made.id}: {made.why}"
+    if made.denies:
+        source = session.execute(text(_NEVER_CAME), {"payment": made.payment_id}).one().source
+        payments.lock_sources(session, {source})
+        if not denials.deny(session, made.payment_id, by=made.maker, why=said, now=now):
+            raise NotSettled("arrived", "expected a payment that no statement has shown, got one that has just come")
+        mismatches.resolve(session, [made.mismatch_id], by=by, resolution=said, now=now)
+        return
+    lacking = placements.lift(session, made.lifts, by=made.maker, why=said, now=now)
     freed = rivals.undo(session, made.undoes, by=made.maker, why=said, now=now, barring=made.bills)
     outbox.promise_confirmations(session, [made.payment_id], [], now=now)
+    allotted: list[int] = []
     if made.bills:
         values = {"payment": made.payment_id, "bills": made.bills, "minors": made.minors, "why": made.why,
                   "by": made.maker, "now": now}  # fmt: skip
         allotted = list(session.scalars(text(_ALLOT), values))
         ledger.post(session, matching.ALLOCATED, {"ids": allotted, "now": now})
-        paid = matching.settle_bills(session, set(made.bills), why=said, now=now)
-        outbox.promise_confirmations(session, [made.payment_id], allotted, now=now)
-        outbox.withdraw_notices(session, paid, why="the bill is paid", now=now)
+    written_off = placements.make(
+        session, made.id, made.payment_id, json.dumps(made.places), by=made.maker, now=now
+    )
+    paid = matching.settle_bills(session, {*made.bills, *written_off}, why=said, now=now)
+    outbox.promise_confirmations(session, [made.payment_id], allotted, now=now)
+    outbox.withdraw_notices(session, paid, why="the bill is paid", now=now)
     mismatches.resolve(session, [made.mismatch_id], by=by, resolution=said, now=now)
     # What is left of the payment or of a bill is asked about anew, and so is whoever else pays one of these bills.
-    touched = sorted(set(made.bills).union(*freed.values()))
+    touched = sorted({*made.bills, *lacking, *written_off}.union(*freed.values()))
     payers = session.scalars(text(_PAYERS), {"bills": touched, "payment": made.payment_id}).all()
     denials.offer(session, touched, [made.payment_id, *payers], why=said, now=now)
     session.execute(text(_AS_OLD), {"mismatch": made.mismatch_id})
@@ -266,6 +332,7 @@ def _carry_out(session: Session, made: Settlement, *, by: str, why: str, now: da
 def _note(session: Session, made: Settlement, action: str, *, by: str, why: str = "", now: datetime) -> None:
     facts = {
         "settlement": made.id, "payment": made.payment_id, "undoes": made.undoes, "bills": made.bills,
-        "minors": made.minors, "minor": made.minor, "why": why or made.why,
+        "minors": made.minors, "lifts": made.lifts, "places": made.places, "denies": made.denies,
+        "minor": made.minor, "why": why or made.why,
     }  # fmt: skip
     audit.append(session, actor=by, action=action, subject=f"mismatch:{made.mismatch_id}", facts=facts, now=now)

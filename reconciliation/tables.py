@@ -12,6 +12,8 @@ from reconciliation import (
     mismatches,
     outbox,
     payments,
+    placements,
+    remarks,
     settlements,
     staff,
     statements,
@@ -20,5 +22,5 @@ from reconciliation.db import metadata
 
 __all__ = [
     "audit", "bills", "customers", "inbox", "ledger", "lifecycle", "links", "marks", "metadata", "mismatches", "outbox",
-    "payments", "settlements", "staff", "statements",
+    "payments", "placements", "remarks", "settlements", "staff", "statements",
 ]  # fmt: skip

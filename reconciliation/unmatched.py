@@ -10,6 +10,9 @@ from reconciliation import mismatches
 CODES = ("M03", "M04", "M05", "M06", "M07", "M09", "M12")
 """The codes that ask about a payment's money; at most one of them is open for a payment."""
 
+RAISED = "raised"
+"""The verdict of a question that a person raised: no later fact answers it but a person's."""
+
 # Reads the decisions of the batch being matched. `owed` is what the bill still lacks, `left` what the payment has over.
 _ASK = """
     SELECT verdict.code, 'payment:' || p.id, p.source,
@@ -83,7 +86,7 @@ def settle_answered(session: Session, payment_ids: list[int], paid_bills: list[i
             SELECT m.id FROM mismatches m JOIN payments p ON p.id = m.payment_id
             WHERE m.state <> 'resolved' AND m.code = ANY(:codes) AND m.subject = 'payment:' || p.id
               AND (m.payment_id = ANY(:ids) OR m.bill_id = ANY(:paid))
-              AND p.matched_minor = p.minor
+              AND p.matched_minor = p.minor AND m.facts->>'verdict' IS DISTINCT FROM 'raised'
               AND NOT EXISTS (SELECT 1 FROM allocations a JOIN bills b ON b.id = a.bill_id
                               WHERE a.payment_id = p.id AND a.undone_at IS NULL AND b.state <> 'paid')
             """

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from reconciliation import matching, settlements
+from reconciliation import matching, remarks, settlements
 from reconciliation.settlements import NotSettled
 from tests.reconciliation.books import CODE, CUSTOMER, OTHER_CODE, OTHER_CUSTOMER, Books, a_bill, a_notice, at
 
@@ -84,10 +84,36 @@ def test_a_part_payment_leaves_the_bill_part_paid(two_bills: Books) -> None:
     assert two_bills.paid() == ("part_paid", 40_000)
 
 
-def test_a_payment_is_transferred_from_a_wrong_code_and_the_wrong_bill_is_owed_again(two_bills: Books) -> None:
+def give_evidence(books: Books) -> None:
+    asked = question(books)
+    books.run(
+        lambda session: remarks.attach(
+            session, asked, "bien-lai.txt", b"the payer's receipt", "", sealer=books.sealer, by="lan", now=books.now
+        )
+    )
+
+
+def test_a_payment_is_transferred_from_a_wrong_code_by_two_people_on_evidence(two_bills: Books) -> None:
     two_bills.hear(a_notice(minor=160_000))
     assert two_bills.paid() == ("paid", 100_000)
-    settle(two_bills, match_of(two_bills, "HD0001"), HD0002=60_000)
+    wrong = match_of(two_bills, "HD0001")
+    with pytest.raises(NotSettled, match="expected evidence with the question"):
+        settle(two_bills, wrong, HD0002=60_000)
+    with pytest.raises(DBAPIError, match="a transfer to another customer needs evidence"):
+        two_bills.run(
+            lambda session: session.execute(
+                text(
+                    "INSERT INTO settlements (mismatch_id, payment_id, undoes, bills, minors, minor, why, maker,"
+                    " made_at) SELECT m.id, m.payment_id, ARRAY[:wrong\\:\\:bigint], ARRAY[:bill\\:\\:bigint],"
+                    " ARRAY[60000\\:\\:bigint], 0, 'why', 'lan', now() FROM mismatches m"
+                ),
+                {"wrong": wrong, "bill": bill_id(two_bills, "HD0002")},
+            )
+        )
+    give_evidence(two_bills)
+    made = settle(two_bills, wrong, HD0002=60_000)
+    assert (made.state, made.limit_minor) == ("proposed", 0), "whatever the amount"
+    approve(two_bills, made, by="hoa")
     assert (two_bills.paid(), two_bills.paid("HD0002")) == (("open", 0), ("paid", 60_000))
     assert two_bills.rows("SELECT code, minor FROM mismatches WHERE state <> 'resolved'") == [("M12", 100_000)]
     assert two_bills.facts_of("M12")["verdict"] == "barred"
@@ -113,7 +139,8 @@ def test_a_match_that_was_taken_back_can_be_made_again_by_hand(two_bills: Books)
 
 def test_undoing_and_matching_the_same_bill_changes_its_part_and_bars_nothing(two_bills: Books) -> None:
     two_bills.hear(a_notice(minor=110_000))
-    settle(two_bills, match_of(two_bills, "HD0001"), HD0001=50_000, HD0002=60_000)
+    give_evidence(two_bills)
+    approve(two_bills, settle(two_bills, match_of(two_bills, "HD0001"), HD0001=50_000, HD0002=60_000), by="hoa")
     assert (two_bills.paid(), two_bills.paid("HD0002")) == (("part_paid", 50_000), ("paid", 60_000))
     assert two_bills.one("SELECT count(*) FROM allocations WHERE barred") == 0
 

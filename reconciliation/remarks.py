@@ -1,0 +1,171 @@
+"""Remarks: what people add to a question before it is settled, each kept with its author and never edited.
+
+A comment, evidence (a sealed file), a trace request to the bank and its answer, and the word that something is still
+expected until a day: until then the question rests and stands in nobody's queue.
+"""
+
+import hashlib
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from reconciliation import audit, business_days
+from reconciliation.db import Base, Id, Label, one_of
+from reconciliation.mismatches import Mismatch
+from reconciliation.sealing import Sealer
+
+COMMENT, EVIDENCE, TRACE, TRACE_ANSWER, EXPECTED = "comment", "evidence", "trace", "trace_answer", "expected"
+MOST_WORDS = 2000
+MOST_BYTES = 5 << 20
+LONGEST_REST = timedelta(days=60)
+TRACE_WITHIN = 3
+"""Business days a bank has to answer a trace request."""
+_BEGINNINGS = {b"%PDF-": "application/pdf", b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
+_PURPOSE = "remarks.body"
+
+
+class NotRemarked(ValueError):
+    """A remark that can't be; says what was expected and what arrived. `reason` is for a page's own words."""
+
+    def __init__(self, reason: str, said: str) -> None:
+        self.reason = reason
+        super().__init__(said)
+
+
+class Remark(Base):
+    """One remark; `until` is the day a bank must have answered, or until which something is expected."""
+
+    __tablename__ = "remarks"
+    __table_args__ = (
+        Index(None, "mismatch_id", "id"),
+        UniqueConstraint("mismatch_id", "digest"),
+        one_of("kind", [COMMENT, EVIDENCE, TRACE, TRACE_ANSWER, EXPECTED]),
+        CheckConstraint("text <> '' AND by <> ''", name="said_by_somebody"),
+        CheckConstraint("(kind = 'evidence') = (body IS NOT NULL)", name="evidence_has_bytes"),
+        CheckConstraint("(kind IN ('trace', 'expected')) = (until IS NOT NULL)", name="a_wait_has_an_end"),
+    )
+
+    id: Mapped[Id]
+    mismatch_id: Mapped[int] = mapped_column(ForeignKey("mismatches.id"))
+    kind: Mapped[str]
+    text: Mapped[str]
+    until: Mapped[date | None]
+    name: Mapped[Label]
+    """The file's name as it was given."""
+    media_type: Mapped[Label]
+    size: Mapped[int] = mapped_column(server_default="0")
+    digest: Mapped[bytes | None]
+    body: Mapped[bytes | None]
+    """Sealed."""
+    by: Mapped[str]
+    at: Mapped[datetime]
+
+
+def comment(session: Session, mismatch_id: int, said: str, *, by: str, now: datetime) -> Remark:
+    """Say something about a question; it may be settled already."""
+    return _add(session, _of(session, mismatch_id, unsettled=False), COMMENT, said, by=by, now=now)
+
+
+def attach(
+    session: Session, mismatch_id: int, name: str, body: bytes, said: str, *, sealer: Sealer, by: str, now: datetime
+) -> Remark:
+    """Keep a file as evidence: PDF, PNG, JPEG or UTF-8 text of at most MOST_BYTES, sealed; the same file once."""
+    asked = _of(session, mismatch_id)
+    if not body:
+        raise NotRemarked("empty", "expected a file, got none or an empty one")
+    if len(body) > MOST_BYTES:
+        raise NotRemarked("too_large", f"expected at most {MOST_BYTES} bytes, got {len(body)}")
+    media_type = _media_type(body)
+    digest = hashlib.sha256(body).digest()
+    known = session.scalar(
+        text("SELECT id FROM remarks WHERE mismatch_id = :id AND digest = :digest"),
+        {"id": mismatch_id, "digest": digest},
+    )
+    if known is not None:
+        return session.get_one(Remark, known)
+    plain = "".join(letter for letter in name if letter.isprintable()).strip()[-120:]
+    return _add(
+        session, asked, EVIDENCE, said or plain or media_type, by=by, now=now, name=plain or "evidence",
+        media_type=media_type, size=len(body), digest=digest, body=sealer.seal(body, _PURPOSE),
+    )  # fmt: skip
+
+
+def opened(remark: Remark, sealer: Sealer) -> bytes:
+    """Return the bytes of a piece of evidence."""
+    if remark.body is None:
+        raise NotRemarked("empty", f"expected evidence, got a {remark.kind}")
+    return sealer.open(remark.body, _PURPOSE)
+
+
+def trace(session: Session, mismatch_id: int, said: str, *, by: str, now: datetime) -> Remark:
+    """Note a trace request that goes to the bank; the question rests until the bank must have answered."""
+    until = business_days.after(business_days.local_day(now), TRACE_WITHIN)
+    return _rest(session, mismatch_id, TRACE, said, until, by=by, now=now)
+
+
+def answer_trace(session: Session, mismatch_id: int, said: str, *, by: str, now: datetime) -> Remark:
+    """Note what the bank answered; the question is taken up again."""
+    asked = _of(session, mismatch_id)
+    if not session.scalar(
+        text("SELECT EXISTS (SELECT 1 FROM remarks WHERE mismatch_id = :id AND kind = 'trace')"), {"id": mismatch_id}
+    ):
+        raise NotRemarked("no_trace", "expected a trace request to answer, got none")
+    made = _add(session, asked, TRACE_ANSWER, said, by=by, now=now)
+    asked.rests_until = None
+    session.flush()
+    return made
+
+
+def expect(session: Session, mismatch_id: int, until: date, said: str, *, by: str, now: datetime) -> Remark:
+    """Accept a question as expected until the end of a day, LONGEST_REST from now at most."""
+    return _rest(session, mismatch_id, EXPECTED, said, until, by=by, now=now)
+
+
+def _rest(
+    session: Session, mismatch_id: int, kind: str, said: str, until: date, *, by: str, now: datetime
+) -> Remark:
+    asked = _of(session, mismatch_id)
+    today = business_days.local_day(now)
+    if not today <= until <= today + LONGEST_REST:
+        latest = today + LONGEST_REST
+        raise NotRemarked("no_day", f"expected a day from {today} to {latest}, got {until}")
+    made = _add(session, asked, kind, said, by=by, now=now, until=until)
+    asked.rests_until = business_days.end_of(until)
+    session.flush()
+    return made
+
+
+def _of(session: Session, mismatch_id: int, *, unsettled: bool = True) -> Mismatch:
+    asked = session.get(Mismatch, mismatch_id, with_for_update=True)
+    if asked is None:
+        raise NotRemarked("no_question", f"expected the number of a question, got {mismatch_id}")
+    if unsettled and asked.state == "resolved":
+        raise NotRemarked("settled", "expected a question that is not settled")
+    return asked
+
+
+def _add(session: Session, asked: Mismatch, kind: str, said: str, *, by: str, now: datetime, **more: object) -> Remark:
+    words = said.strip()[:MOST_WORDS]
+    if not words:
+        raise NotRemarked("no_words", "expected words, got none")
+    made = Remark(mismatch_id=asked.id, kind=kind, text=words, by=by, at=now, **more)
+    session.add(made)
+    session.flush()
+    # Evidence stands in the chain by its digest: a file that was changed later would show.
+    facts = {"kind": kind, "remark": made.id, "digest": made.digest.hex() if made.digest else ""}
+    audit.append(session, actor=by, action="remarked", subject=f"mismatch:{asked.id}", facts=facts, now=now)
+    return made
+
+
+def _media_type(body: bytes) -> str:
+    for beginning, media_type in _BEGINNINGS.items():
+        if body.startswith(beginning):
+            return media_type
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        body = b"\0"
+    if b"\0" in body:
+        raise NotRemarked("no_kind", "expected a PDF, a PNG or JPEG picture, or plain text, got something else")
+    return "text/plain"

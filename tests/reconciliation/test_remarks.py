@@ -1,0 +1,88 @@
+"""Remarks on questions: kept with their author, sealed where they are files, and a question that rests comes back."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from reconciliation import ageing, mismatches, remarks
+from reconciliation.remarks import NotRemarked
+from tests.reconciliation.books import Books
+
+PDF = b"%PDF-1.7 a receipt"
+
+
+@pytest.fixture
+def asked(books: Books) -> int:
+    made: int = books.run(lambda s: mismatches.ask_one(s, code="M12", subject="payment:1", minor=5, now=books.now))
+    return made
+
+
+def attach(books: Books, asked: int, body: bytes, name: str = "r.pdf") -> Any:
+    return books.run(
+        lambda s: remarks.attach(s, asked, name, body, "", sealer=books.sealer, by="lan", now=books.now)
+    )
+
+
+def rests(books: Books) -> Any:
+    return books.one("SELECT rests_until FROM mismatches")
+
+
+def test_evidence_is_sealed_kept_once_and_opens_to_what_was_given(books: Books, asked: int) -> None:
+    kept = attach(books, asked, PDF, "../\u202eBiên lai.pdf\n")
+    assert (kept.media_type, kept.name, kept.size) == ("application/pdf", "../Biên lai.pdf", len(PDF))
+    assert PDF not in kept.body
+    assert remarks.opened(kept, books.sealer) == PDF
+    assert attach(books, asked, PDF).id == kept.id
+    with pytest.raises(DBAPIError):
+        books.run(lambda s: s.execute(text("UPDATE remarks SET text = 'x'")))
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [(b"", "empty"), (b"%PDF-" + bytes(remarks.MOST_BYTES), "too_large"), (b"MZ\x90\0", "no_kind"), (b"a\0b", "no_kind")],
+)
+def test_a_file_that_is_no_evidence_is_refused(books: Books, asked: int, body: bytes, reason: str) -> None:
+    with pytest.raises(NotRemarked) as refused:
+        attach(books, asked, body)
+    assert refused.value.reason == reason
+    assert books.one("SELECT count(*) FROM remarks") == 0
+
+
+def test_a_trace_request_rests_until_the_bank_must_have_answered(books: Books, asked: int) -> None:
+    with pytest.raises(NotRemarked, match="expected a trace request to answer"):
+        books.run(lambda s: remarks.answer_trace(s, asked, "no money", by="lan", now=books.now))
+    made = books.run(lambda s: remarks.trace(s, asked, "where is T1?", by="lan", now=books.now))
+    assert made.until == date(2026, 11, 23), "three business days after Wednesday the 18th"
+    assert rests(books) is not None
+    books.run(lambda s: remarks.answer_trace(s, asked, "it never came", by="lan", now=books.now))
+    assert rests(books) is None
+    assert [row[0] for row in books.rows("SELECT kind FROM remarks ORDER BY id")] == ["trace", "trace_answer"]
+
+
+def test_what_is_expected_until_a_day_is_no_exception_before_it_has_passed(books: Books, asked: int) -> None:
+    until = date(2026, 11, 30)
+    books.run(lambda s: remarks.expect(s, asked, until, "the bank settles monthly", by="lan", now=books.now))
+
+    def count() -> int:
+        return sum(one.questions for one in books.run(lambda s: ageing.aged(s, now=books.now)))
+
+    assert count() == 0
+    books.now += timedelta(days=13)
+    assert count() == 1
+    for day in (books.now.date() - timedelta(days=2), books.now.date() + timedelta(days=99)):
+        with pytest.raises(NotRemarked, match="expected a day from"):
+            books.run(lambda s, day=day: remarks.expect(s, asked, day, "why", by="lan", now=books.now))
+
+
+def test_words_are_needed_and_a_settled_question_takes_comments_only(books: Books, asked: int) -> None:
+    with pytest.raises(NotRemarked, match="expected words"):
+        books.run(lambda s: remarks.comment(s, asked, "  ", by="lan", now=books.now))
+    books.run(lambda s: mismatches.resolve(s, [asked], by="lan", resolution="done", now=books.now))
+    books.run(lambda s: remarks.comment(s, asked, "for the record", by="lan", now=books.now))
+    with pytest.raises(NotRemarked, match="expected a question that is not settled"):
+        books.run(lambda s: remarks.trace(s, asked, "where?", by="lan", now=books.now))
+    with pytest.raises(NotRemarked, match="expected the number of a question"):
+        books.run(lambda s: remarks.comment(s, asked + 1, "x", by="lan", now=books.now))
