@@ -37,7 +37,9 @@ class Placement(Base):
         CheckConstraint("(payment_id IS NULL) <> (bill_id IS NULL)", name="of_a_payment_or_a_bill"),
         CheckConstraint("bill_id IS NULL OR kind = 'difference'", name="a_bill_only_differs"),
         CheckConstraint("(kind = 'credit') = (customer_id IS NOT NULL)", name="a_credit_is_somebodys"),
-        CheckConstraint("line_id IS NULL OR (account = 'refunds_payable' AND undone_at IS NULL)", name="owed_money_leaves"),
+        CheckConstraint(
+            "line_id IS NULL OR (account = 'refunds_payable' AND undone_at IS NULL)", name="owed_money_leaves"
+        ),
         one_of("kind", [CREDIT, REFUND, RETURN, DIFFERENCE]),
         one_of("account", sorted({*ACCOUNTS.values(), *DIFFERENCE_ACCOUNTS})),
     )  # fmt: skip
@@ -135,9 +137,7 @@ _ASKED_ABOUT_LINES = """
 """
 
 
-def make(
-    session: Session, settlement_id: int, payment_id: int, places: str, *, by: str, now: datetime
-) -> set[int]:
+def make(session: Session, settlement_id: int, payment_id: int, places: str, *, by: str, now: datetime) -> set[int]:
     """Place what a settlement says (`places` is its JSON); return the bills of which a part was written off."""
     values = {"settlement": settlement_id, "payment": payment_id, "places": places, "by": by, "now": now}
     made = list(session.scalars(text(_MAKE), values))
@@ -185,7 +185,7 @@ def recognise(session: Session, statement_id: int, *, now: datetime) -> int:
 def pay_out(session: Session, placement_id: int, line_id: int, *, by: str, now: datetime) -> None:
     """Tie a refund that is owed to the outgoing line that paid it, and answer what was asked about that line."""
     session.execute(text("UPDATE placements SET line_id = :line WHERE id = :id"), {"line": line_id, "id": placement_id})
-    _post_tie(session, [placement_id], "paid out", "'refunds_payable'", _OUT, now)
+    _post_tie(session, [placement_id], said="paid out", debit="'refunds_payable'", credit=_OUT, now=now)
     asked = session.scalars(text(_ASKED_ABOUT_LINES), {"lines": [line_id]}).all()
     mismatches.resolve(session, asked, by=by, resolution=f"it pays out refund HT{placement_id:08}", now=now)
 
@@ -197,8 +197,9 @@ def untie(session: Session, ids: list[int], *, by: str, why: str, now: datetime)
     ).all()
     if not tied:
         return
-    _post_tie(session, [row.id for row in tied], f"not paid out: {why}", _OUT, "'refunds_payable'", now)
-    session.execute(text("UPDATE placements SET line_id = NULL WHERE id = ANY(:ids)"), {"ids": [r.id for r in tied]})
+    apart = [row.id for row in tied]
+    _post_tie(session, apart, said=f"not paid out: {why}", debit=_OUT, credit="'refunds_payable'", now=now)
+    session.execute(text("UPDATE placements SET line_id = NULL WHERE id = ANY(:ids)"), {"ids": apart})
     columns = "code, subject, source, minor, currency, line_id, statement_id, facts"
     mismatches.ask(session, columns, _ASK_AGAIN, {"lines": [row.line_id for row in tied], "now": now, "by": by})
 
@@ -217,7 +218,7 @@ def untie_statements(session: Session, statement_ids: Sequence[int], *, by: str,
     untie(session, tied, by=by, why=why, now=now)
 
 
-def _post_tie(session: Session, ids: list[int], said: str, debit: str, credit: str, now: datetime) -> None:
+def _post_tie(session: Session, ids: list[int], *, said: str, debit: str, credit: str, now: datetime) -> None:
     # How many such entries there are already tells this one apart: a tie may be made, undone and made again.
     again = "'/' || (SELECT count(*) FROM entries e WHERE e.key LIKE 'placement:' || p.id || '/line:%')"
     query = _PAID_OUT.format(again=again, memo="CAST(:said AS text)", debit=debit, credit=credit)

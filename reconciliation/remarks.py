@@ -122,9 +122,7 @@ def expect(session: Session, mismatch_id: int, until: date, said: str, *, by: st
     return _rest(session, mismatch_id, EXPECTED, said, until, by=by, now=now)
 
 
-def _rest(
-    session: Session, mismatch_id: int, kind: str, said: str, until: date, *, by: str, now: datetime
-) -> Remark:
+def _rest(session: Session, mismatch_id: int, kind: str, said: str, until: date, *, by: str, now: datetime) -> Remark:
     asked = _of(session, mismatch_id)
     today = business_days.local_day(now)
     if not today <= until <= today + LONGEST_REST:

@@ -155,7 +155,7 @@ def propose_denial(session: Session, mismatch_id: int, *, why: str, by: str, now
     if not deniable(asked):
         raise NotSettled("no_payment", "expected a question about a callback without its statement line")
     _check_denial(session, _payment_of(asked))
-    values = {
+    values: dict[str, object] = {
         "payment": asked.payment_id, "undoes": [], "bills": [], "minors": [], "lifts": [], "places": "[]",
         "denies": True,
     }  # fmt: skip
@@ -315,9 +315,7 @@ def _carry_out(session: Session, made: Settlement, *, by: str, why: str, now: da
                   "by": made.maker, "now": now}  # fmt: skip
         allotted = list(session.scalars(text(_ALLOT), values))
         ledger.post(session, matching.ALLOCATED, {"ids": allotted, "now": now})
-    written_off = placements.make(
-        session, made.id, made.payment_id, json.dumps(made.places), by=made.maker, now=now
-    )
+    written_off = placements.make(session, made.id, made.payment_id, json.dumps(made.places), by=made.maker, now=now)
     paid = matching.settle_bills(session, {*made.bills, *written_off}, why=said, now=now)
     outbox.promise_confirmations(session, [made.payment_id], allotted, now=now)
     outbox.withdraw_notices(session, paid, why="the bill is paid", now=now)

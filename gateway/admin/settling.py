@@ -17,7 +17,8 @@ from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
 from reconciliation import settlements
 from reconciliation.bills import Bill
-from reconciliation.settlements import NotSettled, Settlement
+from reconciliation.settlement_checks import NotSettled
+from reconciliation.settlements import Settlement
 
 blueprint = Blueprint("settling", __name__, url_prefix="/mismatches")
 MOST_WORDS = 500

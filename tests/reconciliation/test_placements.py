@@ -1,4 +1,4 @@
-"""Money that goes to no bill, on real books: credit, refund, return and difference are entries, and can be taken back."""
+"""Money that goes to no bill, on real books: credit, refund, return and difference are entries that can be undone."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from reconciliation import placements, settlements
 from reconciliation.placements import Place
-from reconciliation.settlements import NotSettled
+from reconciliation.settlement_checks import NotSettled
 from tests.reconciliation.books import OTHER_CODE, OTHER_CUSTOMER, Books, a_bill, a_line, a_notice
 
 

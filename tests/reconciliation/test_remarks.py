@@ -21,9 +21,7 @@ def asked(books: Books) -> int:
 
 
 def attach(books: Books, asked: int, body: bytes, name: str = "r.pdf") -> Any:
-    return books.run(
-        lambda s: remarks.attach(s, asked, name, body, "", sealer=books.sealer, by="lan", now=books.now)
-    )
+    return books.run(lambda s: remarks.attach(s, asked, name, body, "", sealer=books.sealer, by="lan", now=books.now))
 
 
 def rests(books: Books) -> Any:
@@ -42,7 +40,12 @@ def test_evidence_is_sealed_kept_once_and_opens_to_what_was_given(books: Books, 
 
 @pytest.mark.parametrize(
     ("body", "reason"),
-    [(b"", "empty"), (b"%PDF-" + bytes(remarks.MOST_BYTES), "too_large"), (b"MZ\x90\0", "no_kind"), (b"a\0b", "no_kind")],
+    [
+        (b"", "empty"),
+        (b"%PDF-" + bytes(remarks.MOST_BYTES), "too_large"),
+        (b"MZ\x90\0", "no_kind"),
+        (b"a\0b", "no_kind"),
+    ],
 )
 def test_a_file_that_is_no_evidence_is_refused(books: Books, asked: int, body: bytes, reason: str) -> None:
     with pytest.raises(NotRemarked) as refused:

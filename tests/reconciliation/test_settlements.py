@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from reconciliation import matching, remarks, settlements
-from reconciliation.settlements import NotSettled
+from reconciliation.settlement_checks import NotSettled
 from tests.reconciliation.books import CODE, CUSTOMER, OTHER_CODE, OTHER_CUSTOMER, Books, a_bill, a_notice, at
 
 LIMIT = 2_000_000
