@@ -14,6 +14,17 @@ from reconciliation.lifecycle import MISMATCH, SETTLEMENT, move
 CODES = tuple(f"M{number:02}" for number in range(1, 18))
 
 
+class NotSettled(ValueError):
+    """An answer that can't be; says what was expected and what arrived.
+
+    `reason` names the kind of obstacle for a page's own words, `facts` are the bill's number and the most it can be.
+    """
+
+    def __init__(self, reason: str, said: str, **facts: object) -> None:
+        self.reason, self.facts = reason, facts
+        super().__init__(said)
+
+
 class Mismatch(Base):
     """One question about one subject ("payment:12", "file:bank:2026-11-19"); asked once while it is open."""
 

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from reconciliation import business_days, ledger, mismatches
+from reconciliation import audit, business_days, ledger, mismatches
 from reconciliation.db import Base, Id, Label, Minor, one_of
+from reconciliation.mismatches import NotSettled
 
 CREDIT, REFUND, RETURN, DIFFERENCE = "credit", "refund", "return", "difference"
 ACCOUNTS = {CREDIT: "customer_credit", REFUND: "refunds_payable", RETURN: "refunds_payable"}
@@ -132,6 +133,15 @@ _OUT = r"'bank:' || s.bank || '\:outgoing'"
 _TIED_TO = """
     SELECT p.id FROM placements p JOIN statement_lines l ON l.id = p.line_id WHERE l.statement_id = ANY(:statements)
 """
+_PAYS = """
+    SELECT p.id FROM placements p JOIN statement_lines l ON l.id = :line AND l.minor = -p.minor AND l.currency = 'VND'
+    WHERE p.id = :id AND p.account = 'refunds_payable' AND p.undone_at IS NULL AND p.line_id IS NULL
+        AND NOT EXISTS (SELECT 1 FROM placements o WHERE o.line_id = l.id) FOR UPDATE OF p
+"""
+_MAY_PAY = """
+    SELECT p.* FROM placements p JOIN statement_lines l ON l.id = :line AND l.minor = -p.minor AND l.currency = 'VND'
+    WHERE p.account = 'refunds_payable' AND p.undone_at IS NULL AND p.line_id IS NULL ORDER BY p.id LIMIT 20
+"""
 _ASKED_ABOUT_LINES = """
     SELECT id FROM mismatches WHERE line_id = ANY(:lines) AND code = 'M12' AND state <> 'resolved'
 """
@@ -188,6 +198,24 @@ def pay_out(session: Session, placement_id: int, line_id: int, *, by: str, now: 
     _post_tie(session, [placement_id], said="paid out", debit="'refunds_payable'", credit=_OUT, now=now)
     asked = session.scalars(text(_ASKED_ABOUT_LINES), {"lines": [line_id]}).all()
     mismatches.resolve(session, asked, by=by, resolution=f"it pays out refund HT{placement_id:08}", now=now)
+
+
+def answer(session: Session, mismatch_id: int, placement_id: int, *, by: str, now: datetime) -> None:
+    """Answer a question about an outgoing line (M12): it pays out this refund; raises NotSettled when it can't."""
+    asked = session.get(mismatches.Mismatch, mismatch_id, with_for_update=True)
+    if asked is None or asked.state != "open" or asked.line_id is None:
+        raise NotSettled("not_open", "expected an open question about an outgoing line")
+    fits = session.scalar(text(_PAYS), {"id": placement_id, "line": asked.line_id})
+    if not fits:
+        raise NotSettled("not_that_line", "expected a refund that is owed and a line of its amount that goes out")
+    pay_out(session, placement_id, asked.line_id, by=by, now=now)
+    facts = {"placement": placement_id, "line": asked.line_id}
+    audit.append(session, actor=by, action="refund_paid_out", subject=f"mismatch:{mismatch_id}", facts=facts, now=now)
+
+
+def owed(session: Session, line_id: int) -> list[Placement]:
+    """Return the refunds that an outgoing line may have paid: owed, over its amount, the oldest first."""
+    return list(session.scalars(select(Placement).from_statement(text(_MAY_PAY)), {"line": line_id}))
 
 
 def untie(session: Session, ids: list[int], *, by: str, why: str, now: datetime) -> None:

@@ -6,19 +6,8 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
+from reconciliation.mismatches import NotSettled
 from reconciliation.placements import CREDIT, DIFFERENCE, DIFFERENCE_ACCOUNTS, REFUND, RETURN, Place
-
-
-class NotSettled(ValueError):
-    """A settlement that can't be; says what was expected and what arrived.
-
-    `reason` names the kind of obstacle for a page's own words, `facts` are the bill's number and the most it can be.
-    """
-
-    def __init__(self, reason: str, said: str, **facts: object) -> None:
-        self.reason, self.facts = reason, facts
-        super().__init__(said)
-
 
 _GIVES = "SELECT minor - matched_minor AS left, minor, currency, state FROM payments WHERE id = :payment"
 _HELD = "SELECT id, bill_id, minor FROM allocations WHERE payment_id = :payment AND undone_at IS NULL ORDER BY id"

@@ -19,9 +19,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from reconciliation import audit, denials, ledger, matching, mismatches, outbox, payments, placements, rivals, unmatched
 from reconciliation.db import Base, Id, Label, Minor, Moves, one_of
 from reconciliation.lifecycle import MISMATCH, SETTLEMENT, move
-from reconciliation.mismatches import Mismatch
+from reconciliation.mismatches import Mismatch, NotSettled
 from reconciliation.placements import Place
-from reconciliation.settlement_checks import NotSettled, check
+from reconciliation.settlement_checks import check
 
 
 class Settlement(Base):
@@ -162,24 +162,24 @@ def propose_denial(session: Session, mismatch_id: int, *, why: str, by: str, now
     return _make(session, asked, values, why=why, by=by, now=now)
 
 
-def raise_question(session: Session, payment_id: int, *, why: str, by: str, now: datetime) -> int | None:
-    """Doubt what a payment settles: the question (M05) that an answer can then take apart; None if one is open."""
+def raise_question(session: Session, payment_id: int, *, why: str, by: str, now: datetime) -> int:
+    """Doubt what a payment settles: return the question (M05, or the one open already) that an answer can settle."""
     _lock(session, payment_id)
-    known = session.scalar(
+    known: int | None = session.scalar(
         text("SELECT id FROM mismatches WHERE subject = :subject AND code = ANY(:codes) AND state <> 'resolved'"),
         {"subject": f"payment:{payment_id}", "codes": list(unmatched.CODES)},
     )
     if known is not None:
-        return None
+        return known
     payment = session.get_one(payments.Payment, payment_id)
-    made = mismatches.ask_one(
+    asked = mismatches.ask_one(
         session, code="M05", subject=f"payment:{payment_id}", source=payment.source, minor=payment.minor,
         currency=payment.currency, payment_id=payment_id, facts={"verdict": unmatched.RAISED, "reason": why}, now=now,
     )  # fmt: skip
     audit.append(
         session, actor=by, action="question_raised", subject=f"payment:{payment_id}", facts={"why": why}, now=now
     )
-    return made
+    return asked or 0  # none is open, as we have just seen under the payment's lock
 
 
 def _asked(session: Session, mismatch_id: int) -> Mismatch:

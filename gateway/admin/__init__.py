@@ -18,13 +18,15 @@ from gateway.admin import (
     mismatches,
     overview,
     payments,
+    remarking,
     settling,
+    settling_words,
     sign_in,
     words,
 )
 from gateway.admin.listing import RowId
 
-PAGES = (overview, mismatches, settling, payments, bills, deliveries, marks, sign_in)
+PAGES = (overview, mismatches, settling, remarking, payments, bills, deliveries, marks, sign_in)
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 
 
@@ -46,6 +48,7 @@ def register(app: Flask) -> None:
 
     app.url_map.converters["row"] = RowId
     admin = Blueprint("admin", __name__, url_prefix="/admin", template_folder="templates")
+    admin.before_request(remarking.give_room)
     admin.before_request(csrf.protect)
     admin.before_request(access.guard)
     for module in PAGES:
@@ -64,6 +67,7 @@ def _furniture() -> dict[str, object]:
     wiring = current_app.extensions["doisoat"]
     return {
         "words": words,
+        "settling_words": settling_words,
         "bank_title": banks.bank_title,
         "languages": languages.LANGUAGES,
         "language": languages.language(),

@@ -34,7 +34,13 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.mismatches.page": FINANCE,
     "admin.marks.listing": FINANCE,
     "admin.marks.file": FINANCE,
+    "admin.remarking.add": BOOKKEEPERS | {"liaison"},
+    "admin.remarking.attach": BOOKKEEPERS | {"liaison"},
+    "admin.remarking.evidence": FINANCE,
     "admin.settling.propose": BOOKKEEPERS,
+    "admin.settling.deny": BOOKKEEPERS,
+    "admin.settling.pay_out": BOOKKEEPERS,
+    "admin.settling.doubt": BOOKKEEPERS,
     "admin.settling.approve": frozenset({"chief_accountant"}),
     "admin.settling.refuse": BOOKKEEPERS,
 }

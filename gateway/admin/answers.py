@@ -6,30 +6,47 @@ from typing import Any
 from sqlalchemy import or_, select
 
 from gateway.request_session import db
-from reconciliation import settlements
+from reconciliation import placements, settlements
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
 from reconciliation.mismatches import Mismatch
 from reconciliation.payments import Allocation, Payment
+from reconciliation.placements import Placement
 from reconciliation.settlements import Settlement
 
 ROWS = 3
 """Bills that one answer can name on the page."""
+PLACES = 2
+"""Other places that one answer can put money to on the page."""
 _OFFERED = 20
 
 
 def offered(mismatch: Mismatch, payment: Payment | None) -> Mapping[str, Any]:
     """Return what the page offers: the payment's live matches, bills it may be for, and what was proposed."""
+    leaving = placements.owed(db(), mismatch.line_id) if payment is None and mismatch.line_id else []
     if payment is None:
-        return {"made": (), "answerable": False}
+        return {"made": (), "answerable": False, "leaving": leaving if mismatch.state == "open" else []}
     held = db().execute(
         select(Allocation, Bill).join(Bill, Bill.id == Allocation.bill_id)
         .where(Allocation.payment_id == payment.id, Allocation.undone_at.is_(None)).order_by(Allocation.id)
     ).all()  # fmt: skip
     made = db().scalars(select(Settlement).where(Settlement.mismatch_id == mismatch.id).order_by(Settlement.id)).all()
     named = {one for each in made for one in each.bills}
+    placed = db().execute(
+        select(Placement, Bill.number).outerjoin(Bill, Bill.id == Placement.bill_id)
+        .where(
+            Placement.undone_at.is_(None), Placement.line_id.is_(None),
+            or_(
+                Placement.payment_id == payment.id,
+                Placement.bill_id.in_(select(Allocation.bill_id).where(Allocation.payment_id == payment.id)),
+            ),
+        ).order_by(Placement.id)
+    ).all()  # fmt: skip
     return {
         "held": held,
+        "placed": placed,
+        "places": PLACES,
+        "deniable": mismatch.state == "open" and settlements.deniable(mismatch) and payment.state == "reported",
         "left": payment.minor - payment.matched_minor,
         "bills": _candidates(mismatch, payment),
         "made": made,

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from flask import Blueprint, abort, current_app, render_template
-from sqlalchemy import or_, select
+from sqlalchemy import and_, not_, or_, select
 
 from gateway.admin import answers, words
 from gateway.admin.banks import bank_choices
@@ -19,11 +19,13 @@ from reconciliation.bills import Bill
 from reconciliation.customers import Customer
 from reconciliation.mismatches import Mismatch
 from reconciliation.payments import Payment
+from reconciliation.remarks import Remark
 from reconciliation.statements import Line, Statement
 
 blueprint = Blueprint("mismatches", __name__, url_prefix="/mismatches")
 UNSETTLED = "unsettled"
-_STATES = {UNSETTLED: _("not settled"), **words.MISMATCH_STATES}
+RESTING = "resting"
+_STATES = {UNSETTLED: _("not settled"), RESTING: _("expected until a day"), **words.MISMATCH_STATES}
 
 
 @blueprint.get("/")
@@ -42,11 +44,14 @@ def listing() -> str:
     )
     if asked["bank"]:
         wanted = wanted.where(Mismatch.source == asked["bank"])
+    now = current_app.extensions["doisoat"].clock()
+    rests = and_(Mismatch.rests_until.is_not(None), Mismatch.rests_until > now)
     if asked["state"] == UNSETTLED:
-        wanted = wanted.where(Mismatch.state != "resolved")
+        wanted = wanted.where(Mismatch.state != "resolved", not_(rests))
+    elif asked["state"] == RESTING:
+        wanted = wanted.where(Mismatch.state != "resolved", rests)
     elif asked["state"]:
         wanted = wanted.where(Mismatch.state == asked["state"])
-    now = current_app.extensions["doisoat"].clock()
     if asked["age"]:
         since, until = ageing.bounds(asked["age"], now)
         wanted = wanted.where(Mismatch.opened_at < until)
@@ -101,6 +106,7 @@ def show(mismatch_id: int, *, problem: str = "") -> str:
         problem=problem,
         line=line,
         statement=db().get(Statement, statement_id) if statement_id else None,
+        remarks=db().scalars(select(Remark).where(Remark.mismatch_id == mismatch.id).order_by(Remark.id)).all(),
         moves=story.moves_of(db(), "mismatch", [mismatch.id]),
         now=current_app.extensions["doisoat"].clock(),
     )

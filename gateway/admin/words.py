@@ -295,6 +295,7 @@ VERDICTS = {
     "several_customers": _("several customers are named"),
     "contradiction": _("the bill belongs to another customer than the one named"),
     "cancelled": _("the bill is no longer owed"),
+    "raised": _("a person doubts what it settles"),
     "barred": _("a person said that this payment is not for the bill it names"),
     "other_amount": _("the customer is known, no open bill has this amount"),
     "unknown": _("no bill and no customer is named"),

@@ -7,8 +7,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from reconciliation import placements, settlements
+from reconciliation.mismatches import NotSettled
 from reconciliation.placements import Place
-from reconciliation.settlement_checks import NotSettled
 from tests.reconciliation.books import OTHER_CODE, OTHER_CUSTOMER, Books, a_bill, a_line, a_notice
 
 

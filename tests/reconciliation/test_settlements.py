@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from reconciliation import matching, remarks, settlements
-from reconciliation.settlement_checks import NotSettled
+from reconciliation.mismatches import NotSettled
 from tests.reconciliation.books import CODE, CUSTOMER, OTHER_CODE, OTHER_CUSTOMER, Books, a_bill, a_notice, at
 
 LIMIT = 2_000_000

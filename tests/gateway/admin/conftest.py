@@ -25,6 +25,7 @@ from reconciliation.lifecycle import BILL, move
 from reconciliation.mismatches import Mismatch
 from reconciliation.outbox import Message
 from reconciliation.payments import Allocation, Payment
+from reconciliation.sealing import Sealer
 from reconciliation.staff import ROLES
 from reconciliation.statements import Line, Statement
 
@@ -72,9 +73,9 @@ def page_settings() -> SimpleNamespace:
 
 
 @pytest.fixture
-def app(engine: Engine, clock: Clock, page_settings: SimpleNamespace) -> Flask:
+def app(engine: Engine, clock: Clock, page_settings: SimpleNamespace, sealer: Sealer) -> Flask:
     made = Flask("pages", static_folder=None)
-    made.extensions["doisoat"] = SimpleNamespace(settings=page_settings, clock=clock, engine=engine)
+    made.extensions["doisoat"] = SimpleNamespace(settings=page_settings, clock=clock, engine=engine, sealer=sealer)
     made.secret_key = "a key for tests only"
     request_session.install(made)
     admin.register(made)

@@ -94,7 +94,7 @@ def test_above_the_limit_the_chief_accountant_approves_and_nobody_else(as_role, 
         ({"bill1": "{bill}", "amount1": "0"}, 400, "bằng số đồng nguyên"),
         ({"bill1": "{bill}", "amount1": "5", "undo": "abc"}, 400, ""),
         ({"bill1": "{bill}", "amount1": "5", "bill2": "{bill}", "amount2": "5"}, 400, "nằm ở hai dòng"),
-        ({}, 409, "Hãy chọn một khoản khớp"),
+        ({}, 409, "Hãy chọn lần khớp cần hủy"),
         ({"undo": "999"}, 409, "đã bị gỡ"),
         ({"bill1": "{bill}", "amount1": "100.001"}, 409, "chỉ nhận tối đa 100.000"),
     ],
@@ -139,3 +139,45 @@ def test_a_settlement_is_approved_on_its_own_questions_page_only(as_role, accoun
     answer(accountant, path, bill1=bill.number, amount1="2000001")
     made = rows(session, "SELECT id FROM settlements")[0][0]
     assert as_role("chief_accountant").post(f"/admin/mismatches/999/approve/{made}", token_from=path).status_code == 404
+
+
+def test_money_is_put_elsewhere_on_the_page(accountant, deposit, session):
+    path, bill = deposit(130_000)
+    session.execute(text("UPDATE payments SET state = 'confirmed'"))
+    session.commit()
+    fields = {"bill1": bill.number, "amount1": "100000", "place1": "credit", "sum1": "20.000"}
+    assert "mã khách hàng" in answer(accountant, path, **fields).text.lower()
+    owner = rows(session, "SELECT code FROM customers")[0][0]
+    fields |= {"whose1": owner, "place2": "difference", "sum2": "5 000", "account2": "income:differences"}
+    assert answer(accountant, path, **fields).status_code == 303
+    assert rows(session, "SELECT kind, minor, account FROM placements ORDER BY id") == [
+        ("credit", 20_000, "customer_credit"),
+        ("difference", 5_000, "income:differences"),
+    ]
+    assert "ghi có cho khách hàng" in accountant.page(path).text
+
+
+def test_a_payment_is_doubted_on_its_page_and_its_placement_lifted(accountant, deposit, session):
+    path, _bill = deposit(30_000, 100_000)
+    session.execute(text("UPDATE payments SET state = 'confirmed'"))
+    session.commit()
+    assert answer(accountant, path, place1="refund", sum1="30000").status_code == 303
+    payment = rows(session, "SELECT id FROM payments")[0][0]
+    page = f"/admin/payments/{payment}"
+    asked = accountant.post(f"/admin/mismatches/payment/{payment}/doubt", token_from=page, why="khách gọi lại")
+    assert asked.status_code == 303
+    lifted = accountant.page(asked.location).select_one("[name=lift]")["value"]
+    assert answer(accountant, asked.location, lift=lifted).status_code == 303
+    assert rows(session, "SELECT undone_by FROM placements") == [("accountant",)]
+
+
+def test_that_money_never_came_is_said_on_the_page(accountant, books, session):
+    _bill, payment = books.settled(100_000)
+    asked = books.mismatch("M01", f"payment:{payment.id}/other-door", payment_id=payment.id, minor=100_000)
+    session.execute(text("UPDATE payments SET state = 'reported'"))
+    session.commit()
+    path = f"/admin/mismatches/{asked.id}"
+    assert accountant.post(f"{path}/deny", token_from=path).status_code == 400
+    assert accountant.post(f"{path}/deny", token_from=path, why="ngân hàng báo không có").status_code == 303
+    assert rows(session, "SELECT state FROM payments") == [("denied",)]
+    assert rows(session, "SELECT state, paid_minor FROM bills") == [("open", 0)]

@@ -1,0 +1,103 @@
+"""The form of an answer, read: why, which matches go, which bills are settled, and where else the money goes."""
+
+import re
+
+from flask import abort, request
+from sqlalchemy import or_, select
+
+from gateway.admin.answers import PLACES, ROWS
+from gateway.languages import gettext
+from gateway.request_session import db
+from reconciliation.bills import Bill
+from reconciliation.customers import Customer
+from reconciliation.placements import CREDIT, DIFFERENCE, REFUND, RETURN, Place
+
+MOST_WORDS = 500
+_AMOUNT = re.compile(r"[0-9]{1,3}(?:[ .,\u00a0][0-9]{3})*|[0-9]{1,15}", re.ASCII)
+
+
+class Unreadable(ValueError):
+    """A field of the form that can't be read; says so in the person's language."""
+
+
+def why() -> str:
+    """Return the reason, which every answer has."""
+    said = " ".join(request.form.get("why", "").split())[:MOST_WORDS]
+    if not said:
+        raise Unreadable(gettext("Say why: it is kept with your name."))
+    return said
+
+
+def chosen(name: str) -> list[int]:
+    """Return the rows that were ticked under `name`."""
+    ticked = request.form.getlist(name)
+    if not all(one.isascii() and one.isdigit() and len(one) <= 18 for one in ticked):
+        abort(400)  # no form of ours sends it
+    return [int(one) for one in ticked]
+
+
+def shares() -> dict[int, int]:
+    """Return bill id → đồng, as the form's rows name a bill (by number or payment code) and its part."""
+    found: dict[int, int] = {}
+    for row in range(1, ROWS + 1):
+        number, written = (_typed(f"{name}{row}") for name in ("bill", "amount"))
+        if not number and not written:
+            continue
+        if not number:
+            raise Unreadable(gettext("Name the bill that %(amount)s is for.", amount=written))
+        bill = _bill(number)
+        amount = _amount(written)
+        if not amount:
+            raise Unreadable(gettext("Write the part of bill %(number)s in whole đồng.", number=bill.number))
+        if bill.id in found:
+            raise Unreadable(gettext("Bill %(number)s stands in two rows.", number=bill.number))
+        found[bill.id] = amount
+    return found
+
+
+def places() -> list[Place]:
+    """Return where else money goes: rows of what it becomes, how much, and whose or on which account or bill."""
+    found = []
+    for row in range(1, PLACES + 1):
+        kind, written, whose, account = (_typed(f"{name}{row}") for name in ("place", "sum", "whose", "account"))
+        if not kind:
+            if written:
+                raise Unreadable(gettext("Say what becomes of %(amount)s.", amount=written))
+            continue
+        if kind not in (CREDIT, REFUND, RETURN, DIFFERENCE):
+            abort(400)
+        minor = _amount(written)
+        if not minor:
+            raise Unreadable(gettext("Write every amount in whole đồng."))
+        found.append(
+            Place(
+                kind, minor, account if kind == DIFFERENCE else "",
+                bill_id=_bill(whose).id if kind == DIFFERENCE and whose else None,
+                customer_id=_customer(whose) if kind == CREDIT else None,
+            )
+        )  # fmt: skip
+    return found
+
+
+def _typed(name: str) -> str:
+    return request.form.get(name, "").replace("\0", "").strip()[:40]
+
+
+def _amount(written: str) -> int:
+    amount = _AMOUNT.fullmatch(written.removesuffix("₫").removesuffix("đ").strip())
+    return int(re.sub(r"\D", "", amount[0])) if amount else 0
+
+
+def _bill(number: str) -> Bill:
+    named = or_(Bill.number.in_([number, number.upper()]), Bill.payment_code == number.upper())
+    bill: Bill | None = db().scalar(select(Bill).where(named).order_by(Bill.version.desc(), Bill.id.desc()).limit(1))
+    if bill is None:
+        raise Unreadable(gettext("No bill has the number or payment code %(number)s.", number=number))
+    return bill
+
+
+def _customer(code: str) -> int:
+    found: int | None = db().scalar(select(Customer.id).where(Customer.code == code.upper()))
+    if found is None:
+        raise Unreadable(gettext("Name the customer whose credit it is by their code; got “%(code)s”.", code=code))
+    return found

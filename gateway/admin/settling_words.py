@@ -1,0 +1,62 @@
+"""The words of settling: why an answer or a remark can't be, what becomes of money, what people add to a question."""
+
+from gateway.languages import lazy_gettext as _
+
+NOT_SETTLED = {
+    "no_payment": _("This question is not about a payment's money."),
+    "not_open": _("This question has been answered or is being answered: look at it again."),
+    "own": _("Another person approves than the one who proposed it."),
+    "no_match": _("A match was undone meanwhile: look at it again."),
+    "nothing": _("Choose a match to undo, a bill to settle or where else the money goes."),
+    "no_bill": _("There is no such bill."),
+    "not_counting": _("The payment is not in đồng, or the bank has taken it back."),
+    "not_owed": _("Bill %(number)s is not owed any more."),
+    "twice": _("The payment settles part of bill %(number)s already: undo that match as well."),
+    "too_much": _("Bill %(number)s takes at most %(most)s."),
+    "over": _("The payment has at most %(most)s to give."),
+    "paid_out": _("A statement shows that this refund has left: it can't be taken back."),
+    "not_arrived": _("Only money that a statement has shown is credited or given back."),
+    "arrived": _("A statement shows this money: it can't be said that it never came."),
+    "no_account": _("Choose the account the difference is written to."),
+    "too_different": _("A difference is at most %(most)s."),
+    "no_customer": _("Name the customer whose credit it is."),
+    "not_its_bill": _("A difference is written off only on a bill that this payment settles."),
+    "no_evidence": _("Money goes to another customer only on evidence: attach it to the question first."),
+    "not_that_line": _("This refund is not owed any more, or its amount is another one."),
+}
+"""Why an answer can't be, for the person who gave it."""
+
+NOT_REMARKED = {
+    "empty": _("Choose a file that is not empty."),
+    "too_large": _("A file is at most 5 MB."),
+    "no_kind": _("Evidence is a PDF, a PNG or JPEG picture, or plain text."),
+    "no_trace": _("There is no trace request that the bank could answer."),
+    "no_day": _("Choose a day within the next 60 days."),
+    "no_words": _("Write what is to be kept."),
+    "settled": _("This question has been settled: only a comment can be added."),
+    "no_question": _("There is no such question."),
+}
+"""Why a remark can't be, for the person who made it."""
+
+PLACES = {
+    "credit": _("the customer's credit"),
+    "refund": _("refund to the payer"),
+    "return": _("return to the sender"),
+    "difference": _("small difference"),
+}
+"""What becomes of money that goes to no bill."""
+
+ACCOUNTS = {
+    "expense:differences": _("differences, expense"),
+    "expense:bank-fees": _("bank fees"),
+    "income:differences": _("differences, income"),
+}
+"""The accounts a small difference is written to."""
+
+REMARKS = {
+    "comment": _("Comment"),
+    "evidence": _("Evidence"),
+    "trace": _("Trace request"),
+    "trace_answer": _("The bank's answer"),
+    "expected": _("Expected until"),
+}

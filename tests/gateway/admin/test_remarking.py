@@ -1,0 +1,69 @@
+"""Remarks on a question's page: words, files, rests, and who may read what was attached."""
+
+import pytest
+from sqlalchemy import text
+
+PDF = b"%PDF-1.7\n a receipt"
+
+
+@pytest.fixture
+def path(books, session):
+    asked = books.mismatch("M12", "payment:1", minor=5)
+    session.commit()
+    return f"/admin/mismatches/{asked.id}"
+
+
+def attach(person, path, body, name="bien-lai.pdf"):
+    # By hand: the client's own encoder leaves the temporary file of a large form open.
+    head = f'--end\r\nContent-Disposition: form-data; name="csrf_token"\r\n\r\n{person.token(path)}\r\n--end\r\n'
+    head += f'Content-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+    form = head.encode() + body + b"\r\n--end--\r\n"
+    return person.client.post(f"{path}/evidence", data=form, content_type="multipart/form-data; boundary=end")
+
+
+def test_a_comment_stays_with_its_author(accountant, path):
+    assert accountant.post(f"{path}/remarks", token_from=path, kind="comment", said="đã gọi khách").status_code == 303
+    page = accountant.page(path).text
+    assert "đã gọi khách" in page
+    assert accountant.post(f"{path}/remarks", token_from=path, kind="comment", said=" ").status_code == 400
+    assert accountant.post(f"{path}/remarks", token_from=path, kind="other", said="x").status_code == 400
+
+
+def test_evidence_larger_than_other_forms_is_taken_and_handed_out_as_a_download(accountant, as_role, path):
+    body = PDF + bytes(2 << 20)
+    assert attach(accountant, path, body).status_code == 303
+    link = accountant.page(path).select_one("a[href*='/evidence/']")["href"]
+    answer = as_role("auditor").get(link)
+    assert (answer.data, answer.headers["Content-Disposition"]) == (body, "attachment; filename=bien-lai.pdf")
+    assert answer.content_type == "application/octet-stream"
+    assert as_role("care").get(link).status_code == 403
+    assert attach(as_role("auditor"), path, PDF).status_code == 403
+    assert accountant.get(link + "9").status_code == 404
+
+
+def test_what_is_no_evidence_is_refused_in_words(accountant, path):
+    refused = attach(accountant, path, b"MZ\0\0", "x.exe")
+    assert refused.status_code == 400
+    assert "PDF, ảnh PNG hoặc JPEG" in refused.text
+    assert attach(accountant, path, PDF + bytes(6 << 20)).status_code == 413
+
+
+def test_a_question_rests_until_a_day_and_leaves_the_queue(accountant, path, session):
+    refused = accountant.post(f"{path}/remarks", token_from=path, kind="expected", said="chờ", until="2031-01-01")
+    assert refused.status_code == 400
+    assert accountant.post(f"{path}/remarks", token_from=path, kind="expected", said="chờ").status_code == 400
+    made = accountant.post(f"{path}/remarks", token_from=path, kind="expected", said="chờ", until="2026-11-25")
+    assert made.status_code == 303
+    assert path not in str(accountant.page("/admin/mismatches/?state=unsettled"))
+    assert path in str(accountant.page("/admin/mismatches/?state=resting"))
+    session.execute(text("UPDATE mismatches SET rests_until = '2026-11-18'"))
+    session.commit()
+    assert path in str(accountant.page("/admin/mismatches/?state=unsettled"))
+
+
+def test_a_trace_request_and_the_banks_answer(accountant, as_role, path):
+    liaison = as_role("liaison")
+    assert "trace_answer" not in str(liaison.page(path))
+    assert liaison.post(f"{path}/remarks", token_from=path, kind="trace", said="tra soát T1").status_code == 303
+    assert liaison.post(f"{path}/remarks", token_from=path, kind="trace_answer", said="không có").status_code == 303
+    assert "không có" in accountant.page(path).text
