@@ -12,8 +12,8 @@ help: ## list what can be made
 run: translations ## start the sandbox on http://127.0.0.1:8080 and live through a business day
 	@exec $(BIN)/doisoat run
 
-test: translations ## run every test
-	@exec $(BIN)/pytest
+test: translations ## run every test, a file at a time on each core (four at most)
+	@exec $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: setup check-docs ## lint, types, floors, spelling
 	$(BIN)/ruff check .
