@@ -55,6 +55,7 @@ def test_whoever_can_not_be_taken_on_is_refused_with_what_was_expected(add, rows
 
 def test_a_name_that_someone_has_is_refused(add, rows):
     add()
+    assert CliRunner().invoke(staff, ["list"]).stdout == "thuha: Nguyễn Thị Thu Hà, accountant\n"
     result = add(name="Người Khác")
     assert (result.exit_code, "which someone has" in result.stderr) == (1, True)
     assert rows("SELECT name FROM staff") == ["Nguyễn Thị Thu Hà"]
@@ -65,7 +66,14 @@ def limit(at_home, as_superuser):
     """Ask for the limit, or set it; what it was comes back at the end."""
     yield lambda *words: CliRunner().invoke(staff, ["limit", *words])
     with psycopg.connect(as_superuser, autocommit=True) as connection:
-        connection.execute("UPDATE approval_limits SET minor = 2000000")
+        connection.execute("UPDATE approval_limits SET minor = 2000000 WHERE action = 'settle'")
+        connection.execute("UPDATE approval_limits SET minor = 5000 WHERE action = 'difference'")
+
+
+def test_the_limit_of_differences_is_one_of_its_own(limit):
+    assert limit("--of", "difference").stdout == "a difference that is written off is at most 5,000 đ\n"
+    assert limit("700", "--of", "difference").stdout == "a difference that is written off is at most 700 đ\n"
+    assert limit().stdout == "one person may settle up to 2,000,000 đ alone\n"
 
 
 def test_the_limit_of_one_person_is_shown_and_set_and_noted(limit, rows):
