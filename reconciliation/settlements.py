@@ -249,6 +249,11 @@ def refuse(session: Session, settlement_id: int, *, by: str, why: str, now: date
     return made
 
 
+def waiting(session: Session) -> int:
+    """Return how many answers wait for somebody's approval."""
+    return int(session.scalar(text("SELECT count(*) FROM settlements WHERE state = 'proposed'")) or 0)
+
+
 def limit(session: Session, action: str = "settle") -> int:
     """Return how many đồng one person may "settle" alone, or how many a "difference" may be at most."""
     found = session.get(ApprovalLimit, action)

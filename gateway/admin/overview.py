@@ -8,7 +8,7 @@ from flask import Blueprint, current_app, render_template, request
 
 from gateway.clock import local_date
 from gateway.request_session import db
-from reconciliation import overview
+from reconciliation import overview, settlements
 from reconciliation.business_days import is_business_day
 
 blueprint = Blueprint("overview", __name__)
@@ -31,6 +31,7 @@ def page() -> str:
         rows=rows,
         total=reduce(add, rows, overview.BankDay(bank="")),
         codes=overview.open_by_code(db(), now),
+        waiting=settlements.waiting(db()),
         now=now,
     )
 

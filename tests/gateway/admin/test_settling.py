@@ -63,6 +63,7 @@ def test_above_the_limit_the_chief_accountant_approves_and_nobody_else(as_role, 
     approval, refusal = f"{path}/approve/{made}", f"{path}/refuse/{made}"
     page = chief.page(path)
     assert "chờ duyệt" in page.text
+    assert "1 cách xử lý đang chờ duyệt" in " ".join(chief.page("/admin/").text.split())
     assert not page.select_one(f"form[action='{approval}']"), "nobody is offered to approve their own"
     refused = chief.post(approval, token_from=path)
     assert refused.status_code == 409
