@@ -21,6 +21,7 @@ COMMANDS = {
     "staff": "staff",
     "bills": "bills",
     "export": "export",
+    "calendar": "calendar",
     "statement": "statement",
     "callback": "callback",
     "collect": "collect",

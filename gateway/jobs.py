@@ -10,7 +10,7 @@ from functools import lru_cache
 from banks import profile
 from gateway import bell, billing, callback_reading, collecting, messaging, statement_reading
 from gateway.wiring import Wiring, from_environment
-from reconciliation import business_days as calendar
+from reconciliation import business_days
 
 LEASE = timedelta(seconds=10)
 """How long the work of a killed reader waits. It need not outlast a reading: whoever reads holds the rows' locks, which
@@ -75,5 +75,5 @@ def tell_billing() -> int:
 
 def prepare() -> None:
     """Load in the worker what every job needs, so that the process forked for a job starts with it."""
-    calendar.is_business_day(wiring().clock().date())
+    business_days.LIBRARY.is_business_day(wiring().clock().date())
     profile.names()

@@ -43,7 +43,7 @@ def dates_before(today: date) -> DayDates:
     day = today
     while len(found) < 3:
         day -= timedelta(days=1)
-        if business_days.is_business_day(day):
+        if business_days.LIBRARY.is_business_day(day):
             found.append(day)
     return DayDates(found[2], found[1], found[0])
 
@@ -128,7 +128,7 @@ class _Day:
         """Return the third day's statement: nothing happened on it, and a file of no lines is a file."""
         last = [one for one in self.plan.files if one.bank == bank.name][-1]
         day = self.plan.dates.after_on
-        due = at_local(business_days.after(day, 1), clock_time(5, 30))
+        due = at_local(business_days.LIBRARY.after(day, 1), clock_time(5, 30))
         return replace(
             last, available_at=due, name=file_name(bank, day), message_id=f"MSG{day:%Y%m%d}",
             statement_id=f"SK{day:%Y%m%d}", sequence=day.timetuple().tm_yday, booked_on=day,

@@ -23,6 +23,7 @@ class Bill(Base):
         Index(None, "payment_code"),
         Index(None, "customer_id", "state"),
         Index(None, "charge_on"),
+        Index("ix_bills_owed", "due_on", "bank", postgresql_where=text("state IN ('open', 'part_paid')")),
         CheckConstraint("paid_minor >= 0 AND paid_minor <= minor", name="paid_within_amount"),
         CheckConstraint("paid_minor = 0 OR state NOT IN ('cancelled', 'replaced')", name="withdrawn_unpaid"),
         CheckConstraint("minor > 0 AND minor = charge_minor + tax_minor + arrears_minor", name="components_sum"),

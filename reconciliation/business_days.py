@@ -1,5 +1,7 @@
-"""Bank business days in Vietnam: Monday to Friday without public holidays."""
+"""Business days in Vietnam: Monday to Friday without public holidays, save what people have noted otherwise."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -9,29 +11,51 @@ import holidays
 LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
-@lru_cache(maxsize=1)
-def _calendar() -> holidays.HolidayBase:
-    return holidays.country_holidays("VN")
+@lru_cache(maxsize=2)
+def _published(language: str = "vi") -> holidays.HolidayBase:
+    return holidays.country_holidays("VN", language={"en": "en_US"}.get(language, language))
 
 
-def is_business_day(day: date) -> bool:
-    """Tell whether banks book on `day`."""
-    return day.weekday() < 5 and not is_holiday(day)
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Which days banks book on: those of the library, save `noted` (day → open), which win over it.
+
+    Made anew for each transaction that counts days (`bank_days.calendar`): none outlives an edit.
+    """
+
+    noted: Mapping[date, bool] = field(default_factory=dict)
+    _known: dict[tuple[date, int], date] = field(default_factory=dict, repr=False, compare=False)
+
+    def is_business_day(self, day: date) -> bool:
+        """Tell whether banks book on `day`."""
+        return self.noted.get(day, day.weekday() < 5 and day not in _published())
+
+    def is_holiday(self, day: date) -> bool:
+        """Tell whether `day` is a public holiday, or a day noted as closed."""
+        return not self.noted[day] if day in self.noted else day in _published()
+
+    def after(self, day: date, days: int) -> date:
+        """Return the business day that comes `days` business days after `day`."""
+        found = self._known.get((day, days))
+        if found is None:
+            found, left = day, days
+            while left > 0:
+                found += timedelta(days=1)
+                left -= self.is_business_day(found)
+            self._known[day, days] = found
+        return found
 
 
-def is_holiday(day: date) -> bool:
-    """Tell whether `day` is a public holiday."""
-    return day in _calendar()
+LIBRARY = Calendar()
+"""The library's days alone: for practice, and as what a noted day deviates from."""
 
 
-@lru_cache(maxsize=4096)
-def after(day: date, days: int) -> date:
-    """Return the business day that comes `days` business days after `day`."""
-    while days > 0:
-        day += timedelta(days=1)
-        if is_business_day(day):
-            days -= 1
-    return day
+def holidays_of(year: int, language: str = "vi") -> dict[date, str]:
+    """Return the public holidays of a year by the library, with their names."""
+    named = _published(language)
+    first = date(year, 1, 1)
+    days = (first + timedelta(days=n) for n in range(366))
+    return {day: str(named.get(day)) for day in days if day.year == year and day in named}
 
 
 @lru_cache(maxsize=4096)

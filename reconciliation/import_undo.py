@@ -11,7 +11,17 @@ from datetime import datetime
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from reconciliation import audit, business_days, corrections, denials, ledger, mismatches, placements, sequence_gaps
+from reconciliation import (
+    audit,
+    bank_days,
+    business_days,
+    corrections,
+    denials,
+    ledger,
+    mismatches,
+    placements,
+    sequence_gaps,
+)
 from reconciliation.continuity import following
 from reconciliation.inbox import Delivery
 from reconciliation.lifecycle import DELIVERY, PAYMENT_UNDONE, STATEMENT, move
@@ -160,9 +170,10 @@ def undo(
 def _take_back(session: Session, gone: list[Statement], by: str, why: str, now: datetime) -> Undone:
     ids = [one.id for one in gone]
     said = f"{RESOLUTION}: {why}"
+    today = business_days.local_day(now)
     these: dict[str, object] = {
-        "statements": ids, "now": now, "day": business_days.local_day(now), "resolution": RESOLUTION,
-        "due": business_days.end_of(business_days.after(business_days.local_day(now), STATEMENT_WITHIN)),
+        "statements": ids, "now": now, "day": today, "resolution": RESOLUTION,
+        "due": business_days.end_of(bank_days.calendar(session).after(today, STATEMENT_WITHIN)),
     }  # fmt: skip
     session.execute(text(_LOCK_PAYMENTS), these)
     touched = session.execute(text(_TOUCHED), these).all()

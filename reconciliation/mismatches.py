@@ -1,13 +1,17 @@
 """Mismatches: questions for people, each with its code M01…M17, its amount and its deadline."""
 
 import json
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from reconciliation import bank_days
+from reconciliation.business_days import Calendar, end_of, local_day
 from reconciliation.db import Base, Id, Label, Minor, Moves, one_of
 from reconciliation.lifecycle import MISMATCH, SETTLEMENT, move
 
@@ -23,6 +27,36 @@ class NotSettled(ValueError):
     def __init__(self, reason: str, said: str, **facts: object) -> None:
         self.reason, self.facts = reason, facts
         super().__init__(said)
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """Whose hands a kind of question is in, and within how many business days it must be settled."""
+
+    owner: str
+    days: int
+
+
+CARE: Mapping[str, Care] = {
+    "M01": Care("liaison", 1),  # its own deadline has passed: the bank is asked
+    "M02": Care("accountant", 1),
+    "M03": Care("accountant", 3),
+    "M04": Care("accountant", 3),
+    "M05": Care("accountant", 2),
+    "M06": Care("accountant", 3),
+    "M07": Care("accountant", 2),
+    "M08": Care("accountant", 1),  # clears itself the next business day
+    "M09": Care("accountant", 1),
+    "M10": Care("accountant", 3),
+    "M11": Care("accountant", 1),
+    "M12": Care("accountant", 5),
+    "M13": Care("liaison", 1),
+    "M14": Care("liaison", 1),
+    "M15": Care("liaison", 1),
+    "M16": Care("liaison", 1),
+    "M17": Care("accountant", 1),
+}
+"""Code → the role that settles it and by when, counted from the day it is asked; what only waits is no question yet."""
 
 
 class Mismatch(Base):
@@ -67,8 +101,14 @@ class Mismatch(Base):
     resolved_by: Mapped[Label]
     resolution: Mapped[Label]
 
+    def is_overdue(self, now: datetime) -> bool:
+        """Tell whether it should have been settled by now; one that rests is not due before its rest has ended."""
+        if self.state == "resolved" or self.due_at is None:
+            return False
+        return max(self.due_at, self.rests_until or self.due_at) <= now
 
-def ask(session: Session, columns: str, wanted: str, values: Mapping[str, object]) -> list[int]:
+
+def ask(session: Session, columns: str, wanted: str, values: Mapping[str, Any]) -> list[int]:
     """Open one mismatch per row of the query `wanted` (its columns named in `columns`); return the new ones' ids.
 
     A question that is open already is not asked again. `values` must hold `now`.
@@ -81,7 +121,9 @@ def ask(session: Session, columns: str, wanted: str, values: Mapping[str, object
         RETURNING id
         """  # noqa: S608 - both texts are this package's own; values travel as parameters
     )
-    return list(session.scalars(statement, values))
+    asked = list(session.scalars(statement, values))
+    _hand_over(session, asked, now=values["now"])
+    return asked
 
 
 def ask_one(session: Session, *, code: str, subject: str, now: datetime, **columns: object) -> int | None:
@@ -98,7 +140,59 @@ def ask_one(session: Session, *, code: str, subject: str, now: datetime, **colum
         """  # noqa: S608 - column names are keyword arguments written in this package
     )
     found: int | None = session.scalar(statement, {"code": code, "subject": subject, "now": now, **columns})
+    _hand_over(session, [] if found is None else [found], now=now)
     return found
+
+
+_CARE = """
+    UPDATE mismatches m SET owner = c.owner, due_at = c.due_at
+    FROM unnest(CAST(:codes AS text[]), CAST(:owners AS text[]), CAST(:dues AS timestamptz[]))
+        AS c (code, owner, due_at)
+    WHERE m.id = ANY(:ids) AND m.code = c.code
+"""
+
+
+def _hand_over(session: Session, ids: Sequence[int], *, now: datetime) -> None:
+    """Give new questions their owner and their deadline; few are asked, so the others pay nothing for it."""
+    if not ids:
+        return
+    days = bank_days.calendar(session)
+    dues = [_due(code, local_day(now), days) for code in CARE]
+    owners = [care.owner for care in CARE.values()]
+    session.execute(text(_CARE), {"ids": list(ids), "codes": list(CARE), "owners": owners, "dues": dues})
+
+
+def _due(code: str, opened_on: date, days: Calendar) -> datetime:
+    return end_of(days.after(opened_on, CARE[code].days))
+
+
+_OPENED = """
+    SELECT DISTINCT code, CAST(opened_at AT TIME ZONE 'Asia/Ho_Chi_Minh' AS date) AS day FROM mismatches
+    WHERE state <> 'resolved'
+"""
+_MOVE = """
+    UPDATE mismatches m SET due_at = c.due_at
+    FROM unnest(CAST(:codes AS text[]), CAST(:days AS date[]), CAST(:was AS timestamptz[]),
+        CAST(:dues AS timestamptz[])) AS c (code, day, was, due_at)
+    WHERE m.state <> 'resolved' AND m.code = c.code AND m.due_at = c.was
+      AND CAST(m.opened_at AT TIME ZONE 'Asia/Ho_Chi_Minh' AS date) = c.day
+    RETURNING m.id
+"""
+
+
+def redate(session: Session, was: Calendar, now_is: Calendar) -> int:
+    """Count the deadlines of unsettled questions anew after an edit of the calendar; return how many moved.
+
+    One that a person has set otherwise stays.
+    """
+    found = [
+        (row.code, row.day, _due(row.code, row.day, was), _due(row.code, row.day, now_is))
+        for row in session.execute(text(_OPENED))
+    ]
+    moved = [one for one in found if one[2] != one[3]]
+    names = ("codes", "days", "was", "dues")
+    columns = {name: [one[at] for one in moved] for at, name in enumerate(names)}
+    return len(session.scalars(text(_MOVE), columns).all()) if moved else 0
 
 
 def resolve(session: Session, ids: Iterable[int], *, by: str, resolution: str, now: datetime) -> list[int]:

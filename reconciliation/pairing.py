@@ -12,7 +12,17 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import business_days, corrections, ledger, matching, mismatches, placements, references, statistics
+from reconciliation import (
+    bank_days,
+    business_days,
+    corrections,
+    ledger,
+    matching,
+    mismatches,
+    placements,
+    references,
+    statistics,
+)
 from reconciliation.lifecycle import PAYMENT, move
 from reconciliation.payments import STATEMENT_WITHIN, UNDONE, lock_sources, naming_one_bill
 from reconciliation.statements import Statement
@@ -227,7 +237,8 @@ def accept(session: Session, statement: Statement, *, callbacks: bool, now: date
     statistics.refresh(session, statement.lines)
     counts = statement.kind == "statement"
     day = statement.closing_on or statement.to_on or business_days.local_day(now)
-    due = business_days.end_of(business_days.after(day, CALLBACK_WITHIN if counts else STATEMENT_WITHIN))
+    within = CALLBACK_WITHIN if counts else STATEMENT_WITHIN
+    due = business_days.end_of(bank_days.calendar(session).after(day, within))
     values: dict[str, object] = {
         "statement": statement.id, "bank": statement.bank, "now": now, "delivery": statement.delivery_id,
         "day": day, "origin": statement.kind, "due": due if callbacks or not counts else None,

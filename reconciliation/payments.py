@@ -11,7 +11,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from banks.errors import Unreadable
 from banks.records import PaymentNotice
-from reconciliation import business_days, corrections, ledger, matching, mismatches, references
+from reconciliation import bank_days, business_days, corrections, ledger, matching, mismatches, references
+from reconciliation.business_days import Calendar
 from reconciliation.db import Base, Id, Label, Minor, Moves, one_of
 from reconciliation.lifecycle import PAYMENT
 from reconciliation.sealing import Sealer, mask_numbers, tail
@@ -240,7 +241,8 @@ def report(session: Session, heard: Sequence[Heard], *, sealer: Sealer, now: dat
     Takes a lock per source, so that a statement of the same bank being read waits its turn.
     """
     lock_sources(session, {one.source for one in heard})
-    rows = json.dumps([_row(number, one, sealer, now) for number, one in enumerate(heard)])
+    calendar = bank_days.calendar(session)
+    rows = json.dumps([_row(number, one, sealer, calendar, now) for number, one in enumerate(heard)])
     values = {"rows": rows, "now": now}
     touched: list[int] = []
     if session.scalar(text(_MAY_BE_ADOPTED), values):
@@ -319,7 +321,7 @@ def lock_sources(session: Session, sources: set[str]) -> None:
         session.execute(text("SELECT pg_advisory_xact_lock(hashtext('payments of ' || :source))"), {"source": source})
 
 
-def _row(number: int, heard: Heard, sealer: Sealer, now: datetime) -> dict[str, object]:
+def _row(number: int, heard: Heard, sealer: Sealer, calendar: Calendar, now: datetime) -> dict[str, object]:
     notice = heard.notice
     if notice.source_reference.startswith(LINE):
         raise Unreadable(f"a transaction reference can't begin with {LINE!r}")
@@ -343,5 +345,5 @@ def _row(number: int, heard: Heard, sealer: Sealer, now: datetime) -> dict[str, 
         "quoted": references.extract(notice.payment_code, notice.customer_code, notice.end_to_end_id, notice.narrative),
         "payer_tail": tail(account),
         "payer_hash": sealer.blind(account, "account").hex() if account else None,
-        "due_at": business_days.end_of(business_days.after(day, STATEMENT_WITHIN)).isoformat(),
+        "due_at": business_days.end_of(calendar.after(day, STATEMENT_WITHIN)).isoformat(),
     }

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from reconciliation import audit, business_days
+from reconciliation import audit, bank_days, business_days
 from reconciliation.db import Base, Id, Label, one_of
 from reconciliation.mismatches import Mismatch
 from reconciliation.sealing import Sealer
@@ -100,7 +100,7 @@ def opened(remark: Remark, sealer: Sealer) -> bytes:
 
 def trace(session: Session, mismatch_id: int, said: str, *, by: str, now: datetime) -> Remark:
     """Note a trace request that goes to the bank; the question rests until the bank must have answered."""
-    until = business_days.after(business_days.local_day(now), TRACE_WITHIN)
+    until = bank_days.calendar(session).after(business_days.local_day(now), TRACE_WITHIN)
     return _rest(session, mismatch_id, TRACE, said, until, by=by, now=now)
 
 

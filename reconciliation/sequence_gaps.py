@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from reconciliation import business_days, deadlines, mismatches
+from reconciliation import bank_days, deadlines, mismatches
 
 MOST = 31
 """Numbers that jump further are another way of numbering (a date, a new series), not that many missing files."""
@@ -79,7 +79,8 @@ def look(session: Session, *, bank: str, account: bytes, now: datetime) -> int:
         if subject not in settled:
             facts = {"number": one.number, "after": one.after.isoformat(), "before": one.before.isoformat()}
             asked += bool(mismatches.ask_one(session, code="M13", subject=subject, source=bank, now=now, facts=facts))
+    calendar = bank_days.calendar(session) if lacking else None
     for one in lacking:
-        if one.day is not None and business_days.is_business_day(one.day):
+        if one.day is not None and calendar is not None and calendar.is_business_day(one.day):
             asked += deadlines.look_for(session, bank, one.day, now, now)
     return asked

@@ -113,7 +113,7 @@ _PAYERS = """
 """
 # The rest of an old question is as old as it was.
 _AS_OLD = """
-    UPDATE mismatches rest SET opened_at = answered.opened_at FROM mismatches answered
+    UPDATE mismatches rest SET opened_at = answered.opened_at, due_at = answered.due_at FROM mismatches answered
     WHERE answered.id = :mismatch AND rest.subject = answered.subject AND rest.state <> 'resolved'
       AND rest.opened_at > answered.opened_at
 """

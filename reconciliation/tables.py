@@ -2,6 +2,7 @@
 
 from reconciliation import (
     audit,
+    bank_days,
     bills,
     customers,
     inbox,
@@ -21,6 +22,6 @@ from reconciliation import (
 from reconciliation.db import metadata
 
 __all__ = [
-    "audit", "bills", "customers", "inbox", "ledger", "lifecycle", "links", "marks", "metadata", "mismatches", "outbox",
-    "payments", "placements", "remarks", "settlements", "staff", "statements",
+    "audit", "bank_days", "bills", "customers", "inbox", "ledger", "lifecycle", "links", "marks", "metadata",
+    "mismatches", "outbox", "payments", "placements", "remarks", "settlements", "staff", "statements",
 ]  # fmt: skip

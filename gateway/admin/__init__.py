@@ -13,7 +13,9 @@ from gateway.admin import (
     assets,
     banks,
     bills,
+    calendar,
     deliveries,
+    expectations,
     marks,
     mismatches,
     overview,
@@ -26,7 +28,9 @@ from gateway.admin import (
 )
 from gateway.admin.listing import RowId
 
-PAGES = (overview, mismatches, settling, remarking, payments, bills, deliveries, marks, sign_in)
+PAGES = (
+    overview, mismatches, settling, remarking, expectations, calendar, payments, bills, deliveries, marks, sign_in,
+)  # fmt: skip
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 
 

@@ -32,6 +32,9 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.deliveries.read_anew": BOOKKEEPERS,
     "admin.mismatches.listing": FINANCE,
     "admin.mismatches.page": FINANCE,
+    "admin.expectations.page": FINANCE,
+    "admin.calendar.page": FINANCE,
+    "admin.calendar.note": frozenset({"chief_accountant", "administrator"}),
     "admin.marks.listing": FINANCE,
     "admin.marks.file": FINANCE,
     "admin.remarking.add": BOOKKEEPERS | {"liaison"},
@@ -49,6 +52,7 @@ RULES: Mapping[str, frozenset[str]] = {
 MENU = (
     ("admin.overview.page", "squares-2x2", lazy_gettext("Overview")),
     ("admin.mismatches.listing", "scale", lazy_gettext("Mismatches")),
+    ("admin.expectations.page", "clock", lazy_gettext("Expected")),
     ("admin.payments.listing", "banknotes", lazy_gettext("Payments")),
     ("admin.bills.listing", "document-text", lazy_gettext("Bills")),
     ("admin.deliveries.listing", "inbox-arrow-down", lazy_gettext("Deliveries")),

@@ -17,13 +17,15 @@ from gateway.request_session import db
 from reconciliation import ageing, story
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
-from reconciliation.mismatches import Mismatch
+from reconciliation.mismatches import CARE, Mismatch
 from reconciliation.payments import Payment
 from reconciliation.remarks import Remark
 from reconciliation.statements import Line, Statement
 
 blueprint = Blueprint("mismatches", __name__, url_prefix="/mismatches")
 UNSETTLED = "unsettled"
+_OWNERS = {role: words.ROLES[role] for role in sorted({care.owner for care in CARE.values()})}
+_DUE = {"overdue": _("overdue")}
 RESTING = "resting"
 _STATES = {UNSETTLED: _("not settled"), RESTING: _("expected until a day"), **words.MISMATCH_STATES}
 
@@ -35,6 +37,8 @@ def listing() -> str:
         Filter("bank", _("Bank"), bank_choices()),
         Filter("state", _("State"), _STATES),
         Filter("age", _("Age"), words.AGES),
+        Filter("owner", _("In the hands of"), _OWNERS),
+        Filter("due", _("Deadline"), _DUE),
         Filter("code", _("Code"), {code: f"{code} {one.name}" for code, one in words.MISMATCHES.items()}),
     )
     wanted = (
@@ -57,6 +61,10 @@ def listing() -> str:
         wanted = wanted.where(Mismatch.opened_at < until)
         if since is not None:
             wanted = wanted.where(Mismatch.opened_at >= since)
+    if asked["owner"]:
+        wanted = wanted.where(Mismatch.owner == asked["owner"])
+    if asked["due"]:
+        wanted = wanted.where(Mismatch.state != "resolved", not_(rests), Mismatch.due_at <= now)
     if asked["code"]:
         wanted = wanted.where(Mismatch.code == asked["code"])
     if asked.search:

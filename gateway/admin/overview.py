@@ -8,8 +8,7 @@ from flask import Blueprint, current_app, render_template, request
 
 from gateway.clock import local_date
 from gateway.request_session import db
-from reconciliation import overview, settlements
-from reconciliation.business_days import is_business_day
+from reconciliation import bank_days, overview, settlements
 
 blueprint = Blueprint("overview", __name__)
 
@@ -45,4 +44,5 @@ def _asked_day() -> date | None:
 
 def _files_owed(day: date) -> dict[str, int]:
     banks = current_app.extensions["doisoat"].settings.banks
-    return {name: int(bank.sftp is not None and is_business_day(day)) for name, bank in banks.items()}
+    open_day = bank_days.calendar(db()).is_business_day(day)
+    return {name: int(bank.sftp is not None and open_day) for name, bank in banks.items()}

@@ -240,6 +240,8 @@ REASONS = {
     "a newer version was issued": _("a newer version was issued"),
     "asked anew under another code": _("asked anew under another code"),
     "the file came": _("the file came"),
+    "the deadline moved": _("the deadline moved"),
+    "the day is no business day": _("the day is no business day"),
     "the link works again": _("the link works again"),
     "the statement of this number came": _("the statement of this number came"),
     "the import was undone": _("the import was undone"),
