@@ -18,7 +18,7 @@ RANK = "({one}.currency = 'VND', {one}.currency, {one}.minor)"
 _KEY = "'payment:' || p.id || '/corrected by ' || w.cause"
 
 _TAKEN_BACK = rf"""
-    SELECT {_KEY} || '/out' AS key, CAST(:day AS date) AS business_date,
+    SELECT {_KEY} || '/out' AS key, p.source AS bank, CAST(:day AS date) AS business_date,
         p.source || ' ' || p.source_reference || ' was told with another amount' AS memo,
         'suspense' AS debit, 'bank\:' || p.source || '\:reported' AS credit, p.minor, p.currency,
         CAST(:now AS timestamptz) AS at
@@ -26,7 +26,7 @@ _TAKEN_BACK = rf"""
 """  # noqa: S608 - put together from constants, here and below
 
 _TOLD_ANEW = rf"""
-    SELECT {_KEY} || '/in' AS key, CAST(:day AS date) AS business_date,
+    SELECT {_KEY} || '/in' AS key, p.source AS bank, CAST(:day AS date) AS business_date,
         p.source || ' ' || p.source_reference || ' with the amount that counts' AS memo,
         'bank\:' || p.source || '\:reported' AS debit, 'suspense' AS credit, p.minor, p.currency,
         CAST(:now AS timestamptz) AS at

@@ -14,7 +14,7 @@ from reconciliation import business_days, guesses, ledger, matching, mismatches,
 from reconciliation.lifecycle import PAYMENT, move
 
 _DENIED = r"""
-    SELECT 'payment:' || id || '\:denied' AS key, CAST(:day AS date) AS business_date,
+    SELECT 'payment:' || id || '\:denied' AS key, source AS bank, CAST(:day AS date) AS business_date,
         source || ' ' || source_reference || ' was taken back' AS memo, 'suspense' AS debit,
         'bank:' || source || '\:reported' AS credit, minor, currency, CAST(:now AS timestamptz) AS at
     FROM payments WHERE id = ANY(:ids)

@@ -58,7 +58,7 @@ _LOCK_PAYMENTS = """
 """
 
 _TAKEN_OUT = """
-    SELECT e.key || '/undone' AS key, CAST(:day AS date) AS business_date, 'undone: ' || e.memo AS memo,
+    SELECT e.key || '/undone' AS key, e.bank, CAST(:day AS date) AS business_date, 'undone: ' || e.memo AS memo,
         credited.account AS debit, debited.account AS credit, debited.minor, debited.currency,
         CAST(:now AS timestamptz) AS at
     FROM statement_lines l JOIN entries e ON e.key = 'line:' || l.id
@@ -93,8 +93,9 @@ _UNCONFIRM = """
 """
 
 _REPORTED_AFTER_ALL = r"""
-    SELECT 'payment:' || id || '\:reported' AS key, business_date, source || ' ' || source_reference AS memo,
-        'bank:' || source || '\:reported' AS debit, 'suspense' AS credit, minor, currency,
+    SELECT 'payment:' || id || '\:reported' AS key, source AS bank, business_date,
+        source || ' ' || source_reference AS memo, 'bank:' || source || '\:reported' AS debit, 'suspense' AS credit,
+        minor, currency,
         CAST(:now AS timestamptz) AS at
     FROM payments WHERE id = ANY(:ids)
 """

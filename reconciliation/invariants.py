@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import audit, inbox, lifecycle, marks
+from reconciliation import audit, close_proof, inbox, lifecycle, marks
 from reconciliation.sealing import Sealer
 
 
@@ -35,8 +35,7 @@ def prove(
     yield _inbox(session, sealer)
     for check in (_one_payment, _entries, _bounds, _balances, _statements, _explained):
         yield check(session)
-    yield Finding(8, "a signed day accepts no further entries", True, "no day is signed yet")
-    for check in (_messages, _states):
+    for check in (_closes, _messages, _states):
         yield check(session)
     faults = audit.faults(session, audit_key, kept)
     acts = _count(session, "SELECT count(*) FROM audit")
@@ -259,6 +258,15 @@ def _explained(session: Session) -> Finding:
     )
     holds = total == 0 and lines.unexplained_lines == 0
     return Finding(7, "statement lines = matched + in mismatch + rejected: 0 unexplained đồng", holds, figures)
+
+
+def _closes(session: Session) -> Finding:
+    says = "a signed day accepts no further entries"
+    found = _finding(session, 8, says, close_proof.COUNTED, close_proof.BROKEN)
+    changed = close_proof.changed(session)
+    if not changed:
+        return found
+    return replace(found, holds=False, figures=f"{found.figures}; BROKEN: closes with other figures {changed}")
 
 
 def _messages(session: Session) -> Finding:

@@ -177,13 +177,14 @@ _CODES = """
 """
 
 _BOOK = """
-    SELECT 'bill:' || number || '/' || version AS key, issued_on AS business_date,
+    SELECT 'bill:' || number || '/' || version AS key, '' AS bank, issued_on AS business_date,
         'bill ' || number || ' version ' || version AS memo, 'receivable' AS debit, 'revenue' AS credit,
         minor, currency, CAST(:now AS timestamptz) AS at
     FROM bills WHERE id = ANY(:ids)
 """
 _UNBOOK = """
-    SELECT 'bill:' || number || '/' || version || '/' || CAST(:as AS text) AS key, CAST(:day AS date) AS business_date,
+    SELECT 'bill:' || number || '/' || version || '/' || CAST(:as AS text) AS key, '' AS bank,
+        CAST(:day AS date) AS business_date,
         'bill ' || number || ' version ' || version || ' ' || CAST(:as AS text) AS memo, 'revenue' AS debit,
         'receivable' AS credit, minor, currency, CAST(:now AS timestamptz) AS at
     FROM bills WHERE id = ANY(:ids)

@@ -12,11 +12,19 @@ class Entry(Base):
     """One balanced event; its key says which fact it books, so that the same fact is booked once."""
 
     __tablename__ = "entries"
-    __table_args__ = (UniqueConstraint("key"), Index(None, "business_date"))
+    __table_args__ = (
+        UniqueConstraint("key"),
+        Index(None, "business_date", "bank"),
+        Index("ix_entries_late", "late_for", "bank", postgresql_where=text("late_for IS NOT NULL")),
+    )
 
     id: Mapped[Id]
     key: Mapped[str]
+    bank: Mapped[Label]
+    """Whose day it belongs to; empty for what concerns no bank, such as the issuing of a bill."""
     business_date: Mapped[date]
+    late_for: Mapped[date | None]
+    """The day it would have been booked on, had that day not been signed by then."""
     memo: Mapped[Label]
     at: Mapped[datetime]
     transaction: Mapped[int] = mapped_column(server_default=text("(pg_current_xact_id()::text::bigint)"))
@@ -43,13 +51,18 @@ class Posting(Base):
 def post(session: Session, wanted: str, values: dict[str, object]) -> int:
     """Book one entry per row of the query `wanted`, skipping keys already booked; return how many were new.
 
-    `wanted` yields key, business_date, memo, debit, credit (account names), minor (> 0), currency and at.
+    `wanted` yields key, bank (empty for none), business_date, memo, debit, credit (account names), minor (> 0),
+    currency and at. What belongs to a day its bank has signed is booked on the first open day after it.
     """
     statement = text(
         f"""
-        WITH wanted AS MATERIALIZED ({wanted}), made AS (
-            INSERT INTO entries (key, business_date, memo, at)
-            SELECT key, business_date, memo, at FROM wanted ORDER BY key
+        WITH wanted AS MATERIALIZED ({wanted}), days AS MATERIALIZED (
+            SELECT bank, business_date, open_day(bank, business_date) AS open
+            FROM (SELECT DISTINCT bank, business_date FROM wanted ORDER BY 1, 2) d
+        ), made AS (
+            INSERT INTO entries (key, bank, business_date, late_for, memo, at)
+            SELECT key, bank, open, nullif(business_date, open), memo, at
+            FROM wanted JOIN days USING (bank, business_date) ORDER BY key
             ON CONFLICT (key) DO NOTHING
             RETURNING id, key
         ), posted AS (

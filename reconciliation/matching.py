@@ -150,7 +150,7 @@ _ALLOCATE = f"""
 """  # noqa: S608 - put together from constants
 
 ALLOCATED = """
-    SELECT 'allocation:' || a.id AS key, p.business_date,
+    SELECT 'allocation:' || a.id AS key, p.source AS bank, p.business_date,
         'payment ' || p.source_reference || ' settles bill ' || b.number AS memo,
         'suspense' AS debit, 'receivable' AS credit, a.minor, p.currency,
         CAST(:now AS timestamptz) AS at

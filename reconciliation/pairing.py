@@ -134,7 +134,7 @@ _NEW = """
 """
 
 _CONFIRMED = r"""
-    SELECT 'line:' || l.id AS key, coalesce(l.booked_on, CAST(:day AS date)) AS business_date,
+    SELECT 'line:' || l.id AS key, s.bank, coalesce(l.booked_on, CAST(:day AS date)) AS business_date,
         'statement ' || s.statement_id || ' line ' || l.entry || '.' || l.transaction AS memo,
         'bank:' || s.bank || '\:confirmed' AS debit,
         CASE WHEN p.source_reference = 'line:' || l.id OR p.state = 'denied' THEN 'suspense'
@@ -145,7 +145,7 @@ _CONFIRMED = r"""
 """
 
 _NOTICED = r"""
-    SELECT 'payment:' || p.id || '\:reported' AS key, p.business_date, 'notice line ' || l.id AS memo,
+    SELECT 'payment:' || p.id || '\:reported' AS key, p.source AS bank, p.business_date, 'notice line ' || l.id AS memo,
         'bank:' || p.source || '\:reported' AS debit, 'suspense' AS credit, p.minor, p.currency,
         CAST(:now AS timestamptz) AS at
     FROM statement_lines l JOIN payments p ON p.id = l.payment_id
@@ -178,7 +178,7 @@ _ASK_TAKEN_BACK_BEFORE = """
 """
 
 _OUTGOING = r"""
-    SELECT 'line:' || l.id AS key, coalesce(l.booked_on, CAST(:day AS date)) AS business_date,
+    SELECT 'line:' || l.id AS key, s.bank, coalesce(l.booked_on, CAST(:day AS date)) AS business_date,
         'statement ' || s.statement_id || ' line ' || l.entry || '.' || l.transaction AS memo,
         'bank:' || s.bank || '\:outgoing' AS debit, 'bank:' || s.bank || '\:confirmed' AS credit, -l.minor AS minor,
         l.currency, CAST(:now AS timestamptz) AS at

@@ -41,6 +41,7 @@ class Payment(Base):
         Index("ix_payments_unmatched", "id", postgresql_where=text("matched_minor < minor")),
         Index("ix_payments_unconfirmed", "source", "minor", postgresql_where=text("state = 'reported'")),
         Index("ix_payments_denied", "source", postgresql_where=text("state = 'denied'")),
+        Index("ix_payments_taken_back", "denied_at", postgresql_where=text("denied_at IS NOT NULL")),
         Index("ix_payments_untold", "source", "minor", postgresql_where=text("source_reference LIKE 'line:%'")),
         # Without the list of pending entries, which every look-up would read through.
         Index("ix_payments_quoted", "quoted", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
@@ -281,7 +282,8 @@ _REPORT = f"""
 """  # noqa: S608
 
 _REPORTED = r"""
-    SELECT 'payment:' || id || '\:reported' AS key, business_date, source || ' ' || source_reference AS memo,
+    SELECT 'payment:' || id || '\:reported' AS key, source AS bank, business_date,
+        source || ' ' || source_reference AS memo,
         'bank:' || source || '\:reported' AS debit, 'suspense' AS credit, minor, currency,
         CAST(:now AS timestamptz) AS at
     FROM payments WHERE id = ANY(:ids)

@@ -91,22 +91,24 @@ _MAKE = """
     RETURNING id
 """
 _PLACED = """
-    SELECT 'placement:' || l.id AS key, CAST(:day AS date) AS business_date, l.kind || ' by settlement ' ||
-        l.settlement_id AS memo, CASE WHEN l.bill_id IS NULL THEN 'suspense' ELSE l.account END AS debit,
+    SELECT 'placement:' || l.id AS key, coalesce(p.source, '') AS bank, CAST(:day AS date) AS business_date,
+        l.kind || ' by settlement ' || l.settlement_id AS memo,
+        CASE WHEN l.bill_id IS NULL THEN 'suspense' ELSE l.account END AS debit,
         CASE WHEN l.bill_id IS NULL THEN l.account ELSE 'receivable' END AS credit, l.minor, 'VND' AS currency,
         CAST(:now AS timestamptz) AS at
-    FROM placements l WHERE l.id = ANY(:ids)
+    FROM placements l LEFT JOIN payments p ON p.id = l.payment_id WHERE l.id = ANY(:ids)
 """
 _LIFT = """
     UPDATE placements SET undone_at = :now, undone_by = :by, undone_why = :why
     WHERE id = ANY(:ids) AND undone_at IS NULL RETURNING id, payment_id, bill_id
 """
 _LIFTED = """
-    SELECT 'placement:' || l.id || '/undone' AS key, CAST(:day AS date) AS business_date, 'undone: ' || l.undone_why
-        AS memo, CASE WHEN l.bill_id IS NULL THEN l.account ELSE 'receivable' END AS debit,
+    SELECT 'placement:' || l.id || '/undone' AS key, coalesce(p.source, '') AS bank,
+        CAST(:day AS date) AS business_date, 'undone: ' || l.undone_why AS memo,
+        CASE WHEN l.bill_id IS NULL THEN l.account ELSE 'receivable' END AS debit,
         CASE WHEN l.bill_id IS NULL THEN 'suspense' ELSE l.account END AS credit, l.minor, 'VND' AS currency,
         CAST(:now AS timestamptz) AS at
-    FROM placements l WHERE l.id = ANY(:ids)
+    FROM placements l LEFT JOIN payments p ON p.id = l.payment_id WHERE l.id = ANY(:ids)
 """
 _LIVE = "SELECT id FROM placements WHERE {column} = ANY(:ids) AND undone_at IS NULL ORDER BY id"
 # Each refund and each line once, however many could be each other's.
@@ -123,7 +125,7 @@ _LEAVING = f"""
 """  # noqa: S608 - put together from constants
 # The entries of a tie are told apart by how often the placement was tied before.
 _PAID_OUT = r"""
-    SELECT 'placement:' || p.id || '/line:' || l.id || {again} AS key, CAST(:day AS date) AS business_date,
+    SELECT 'placement:' || p.id || '/line:' || l.id || {again} AS key, s.bank, CAST(:day AS date) AS business_date,
         {memo} AS memo, {debit} AS debit, {credit} AS credit, p.minor, 'VND' AS currency,
         CAST(:now AS timestamptz) AS at
     FROM placements p JOIN statement_lines l ON l.id = p.line_id JOIN statements s ON s.id = l.statement_id

@@ -26,7 +26,7 @@ def turn(claim: str) -> str:
 
 
 _UNDONE = """
-    SELECT 'allocation:' || a.id || '/undone' AS key, CAST(:day AS date) AS business_date,
+    SELECT 'allocation:' || a.id || '/undone' AS key, p.source AS bank, CAST(:day AS date) AS business_date,
         'undone: ' || a.undone_why AS memo, 'receivable' AS debit, 'suspense' AS credit, a.minor, p.currency,
         CAST(:now AS timestamptz) AS at
     FROM allocations a JOIN payments p ON p.id = a.payment_id WHERE a.id = ANY(:ids)

@@ -4,6 +4,7 @@ from reconciliation import (
     audit,
     bank_days,
     bills,
+    closes,
     customers,
     inbox,
     ledger,
@@ -22,6 +23,6 @@ from reconciliation import (
 from reconciliation.db import metadata
 
 __all__ = [
-    "audit", "bank_days", "bills", "customers", "inbox", "ledger", "lifecycle", "links", "marks", "metadata",
+    "audit", "bank_days", "bills", "closes", "customers", "inbox", "ledger", "lifecycle", "links", "marks", "metadata",
     "mismatches", "outbox", "payments", "placements", "remarks", "settlements", "staff", "statements",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from reconciliation import ledger
 from tests.reconciliation.books import Books, a_line, a_notice
 
-WANTED = """SELECT CAST(:key AS text) AS key, DATE '2026-11-18' AS business_date, '' AS memo, 'a' AS debit,
+WANTED = """SELECT CAST(:key AS text) AS key, '' AS bank, DATE '2026-11-18' AS business_date, '' AS memo, 'a' AS debit,
     'b' AS credit, 5::bigint AS minor, 'VND' AS currency, now() AS at"""
 ENTRY = "INSERT INTO entries (key, business_date, at) VALUES ('e', DATE '2026-11-18', now())"
 SIDES = """INSERT INTO postings (entry_id, account, minor, currency)

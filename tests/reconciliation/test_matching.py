@@ -147,7 +147,7 @@ def test_what_a_person_settled_stays(sound_books: Books) -> None:
             " SELECT p.id, b.id, 100000, 'by_hand', 'a receipt', 'lan', now() FROM payments p, bills b"
         )
         session.connection().exec_driver_sql(
-            "INSERT INTO entries (key, business_date, at) VALUES ('by-hand', now(), now())"
+            "INSERT INTO entries (key, bank, business_date, at) VALUES ('by-hand', 'standard', now(), now())"
         )
         session.connection().exec_driver_sql(
             "INSERT INTO postings (entry_id, account, minor, currency)"

@@ -231,7 +231,9 @@ class Books:
         return self._add(Message(**values | columns))
 
     def entry(self, key: str, debit: str, credit: str, minor: int) -> Entry:
-        made = self._add(Entry(key=key, business_date=DAY, at=NOW - timedelta(hours=19)))
+        named = [one.split(":")[1] for one in (debit, credit) if one.startswith("bank:")]
+        bank = [*named, "saomai"][0] if named or "suspense" in (debit, credit) else ""
+        made = self._add(Entry(key=key, bank=bank, business_date=DAY, at=NOW - timedelta(hours=19)))
         for account, amount in ((debit, minor), (credit, -minor)):
             self.session.add(Posting(entry_id=made.id, account=account, minor=amount, currency="VND"))
         self.session.flush()

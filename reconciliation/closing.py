@@ -1,0 +1,219 @@
+"""Closing: a bank's day is balanced by one person, signed by another, and from then on takes no further entries.
+
+What may stand open past a signed day are questions whose money is in the books: they are listed, carried forward and
+aged. What must be answered first are questions that leave the day itself unknown: a statement that is missing or held,
+a delivery nobody could read, an answer that waits for its second person. A signed day is reopened by a third person,
+for a reason, as a new version; the signed one stays as it was.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from reconciliation import audit, business_days, closes, day_figures, month_figures, overview, payments, tie_out
+from reconciliation.closes import DAY, MONTH, Close
+from reconciliation.lifecycle import CLOSE, move
+
+
+class NotClosed(ValueError):
+    """A close that can't go on; says what was expected and what arrived.
+
+    `reason` names the kind of obstacle for a page's own words, `facts` are its figures.
+    """
+
+    def __init__(self, reason: str, said: str, **facts: object) -> None:
+        self.reason, self.facts = reason, facts
+        super().__init__(said)
+
+
+_FREE_TRIES = 100
+_TRY_LOCK = "SELECT pg_try_advisory_xact_lock(close_key(:bank))"
+_UNREAD = """
+    SELECT count(*) FROM deliveries WHERE source = :bank AND state = 'received' AND received_at < :until
+"""
+_STATEMENT_IS_DUE = """
+    SELECT NOT EXISTS (SELECT 1 FROM statements WHERE bank = :bank AND kind = 'statement' AND state = 'accepted'
+                       AND coalesce(closing_on, to_on) = :day)
+       AND NOT EXISTS (SELECT 1 FROM mismatches WHERE subject = :subject AND state = 'resolved')
+"""
+_COUNTED = "SELECT count(*) FROM ({items}) i WHERE verdict = ANY(:verdicts)"
+_UNEXPLAINED = _COUNTED.format(items=tie_out.DIFFERENCES)
+_UNANSWERED = _COUNTED.format(items=tie_out.QUESTIONS)
+_MAKE = """
+    INSERT INTO closes (bank, period, day, version, created_at)
+    SELECT :bank, :period, :day, 1 + coalesce(max(version), 0), :now FROM closes
+    WHERE bank = :bank AND period = :period AND day = :day RETURNING id
+"""
+_KEEP_ITEMS = f"""
+    INSERT INTO close_items (close_id, kind, subject, payment_id, line_id, mismatch_id, reference, currency, told_minor,
+        booked_minor, shown_minor, minor, verdict, code)
+    SELECT :close, i.* FROM ({tie_out.ITEMS}) i ORDER BY kind, verdict, code, subject
+"""  # noqa: S608 - put together from constants; values travel as parameters
+
+
+def obstacles(
+    session: Session, bank: str, day: date, *, tells: bool, owes_statement: bool, now: datetime
+) -> list[NotClosed]:
+    """Return everything that keeps a day from being balanced and signed, as it is now.
+
+    `tells` says whether the bank calls back, `owes_statement` whether it owes a statement for this day.
+    """
+    asked = day_figures.values(bank, day, tells=tells)
+    found = []
+    if day >= business_days.local_day(now):
+        found.append(NotClosed("not_over", f"expected a day that is over, got {day}"))
+    since = closes.first_signed(session, bank)
+    earlier = closes.days(session, bank, since, day - timedelta(days=1)) if since is not None and since < day else []
+    open_before = [one.day for one in earlier if one.state != "signed"]
+    if open_before:
+        first = open_before[-1]
+        found.append(NotClosed("earlier", f"expected {first} to be signed first, got {day}", day=first))
+    if unread := session.scalar(text(_UNREAD), asked):
+        found.append(NotClosed("unread", f"expected every delivery to be read, got {unread} unread", count=unread))
+    subject = f"file:{bank}:{day.isoformat()}"
+    if owes_statement and session.scalar(text(_STATEMENT_IS_DUE), {**asked, "subject": subject}):
+        found.append(NotClosed("no_statement", f"expected the bank's statement of {day}, got none"))
+    unexplained = sum(row.unexplained_minor for row in overview.bank_days(session, day, {}) if row.bank == bank)
+    differing = session.scalar(text(_UNEXPLAINED), {**asked, "verdicts": ["unexplained"]})
+    if unexplained or differing:
+        said = f"expected everything explained, got {unexplained} đ unexplained and {differing} differences"
+        found.append(NotClosed("unexplained", said, minor=unexplained, count=differing))
+    if blocking := session.scalar(text(_UNANSWERED), {**asked, "verdicts": ["blocking", "proposed"]}):
+        said = f"expected the questions answered that leave the day unknown, got {blocking} open"
+        found.append(NotClosed("questions", said, count=blocking))
+    return found
+
+
+def balance(
+    session: Session, bank: str, day: date, *, by: str, tells: bool, owes_statement: bool, now: datetime
+) -> Close:
+    """Keep a day's figures and everything behind them as `by` balanced it; raises NotClosed, having changed nothing."""
+    _alone(session, bank)
+    _refuse(obstacles(session, bank, day, tells=tells, owes_statement=owes_statement, now=now))
+    made = _begin(session, bank, DAY, day, now)
+    session.execute(text(_KEEP_ITEMS), {**day_figures.values(bank, day, tells=tells), "close": made.id})
+    return _keep(session, made, day_figures.of_day(session, bank, day, tells=tells), by=by, now=now)
+
+
+def balance_month(session: Session, bank: str, month: date, *, by: str, now: datetime) -> Close:
+    """Keep a month's figures, the sum of its signed days; raises NotClosed as `balance` does."""
+    _alone(session, bank)
+    first = month.replace(day=1)
+    _refuse(month_obstacles(session, bank, first, now))
+    return _keep(session, _begin(session, bank, MONTH, first, now), month_figures.of_month(session, bank, first),
+                 by=by, now=now)  # fmt: skip
+
+
+def sign(
+    session: Session, close_id: int, *, by: str, tells: bool = True, owes_statement: bool = True, now: datetime
+) -> Close:
+    """Sign what somebody else has balanced, if it is still what the books say; raises NotClosed otherwise."""
+    made = _locked(session, close_id, "balanced")
+    if made.maker == by:
+        raise NotClosed("own", "expected another person to sign than the one who balanced")
+    if made.period == MONTH:
+        _refuse(month_obstacles(session, made.bank, made.day, now))
+        figures = month_figures.of_month(session, made.bank, made.day)
+    else:
+        _refuse(obstacles(session, made.bank, made.day, tells=tells, owes_statement=owes_statement, now=now))
+        figures = day_figures.of_day(session, made.bank, made.day, tells=tells)
+    if day_figures.digest(figures) != made.digest:
+        raise NotClosed("moved", "expected the books as they were balanced, got others: balance them again")
+    _move(session, made, "signed", by=by, why="signed", noting="checker = :by, signed_at = :now", now=now)
+    return made
+
+
+def withdraw(session: Session, close_id: int, *, by: str, why: str, now: datetime) -> Close:
+    """Take a balance back that was not signed, or turn it down: the day is balanced anew as another version."""
+    made = _locked(session, close_id, "balanced")
+    _move(session, made, "withdrawn", by=by, why=why, now=now)
+    return made
+
+
+def reopen(session: Session, close_id: int, *, by: str, why: str, now: datetime) -> Close:
+    """Open a signed period again, as a third person and for a reason; return its new version, which is open.
+
+    Raises NotClosed for those who signed it, and for a day of a month that is signed.
+    """
+    made = _locked(session, close_id, "signed")
+    if by in (made.maker, made.checker):
+        raise NotClosed("signer", "expected a third person to reopen than the two who signed")
+    if not why.strip():
+        raise NotClosed("why", "expected a reason to reopen, got none")
+    month = closes.live(session, made.bank, MONTH, made.day.replace(day=1))
+    if made.period == DAY and month is not None and month.state == "signed":
+        raise NotClosed("month", f"expected the month {month.day:%Y-%m} to be reopened first, it is signed")
+    noting = "reopened_by = :by, reopened_at = :now, reopened_why = :why"
+    _move(session, made, "reopened", by=by, why=why, noting=noting, now=now)
+    return _begin(session, made.bank, made.period, made.day, now)
+
+
+def month_obstacles(session: Session, bank: str, first: date, now: datetime) -> list[NotClosed]:
+    """Return everything that keeps the month from being balanced and signed, as it is now."""
+    last = month_figures.last_day(first)
+    if last >= business_days.local_day(now):
+        return [NotClosed("not_over", f"expected a month that is over, got {first:%Y-%m}")]
+    unsigned = [one.day for one in closes.days(session, bank, first, last) if one.state != "signed"]
+    if not unsigned:
+        return []
+    said = f"expected every day of {first:%Y-%m} to be signed, {len(unsigned)} are not, {unsigned[-1]} first"
+    return [NotClosed("days", said, count=len(unsigned), day=unsigned[-1])]
+
+
+def _refuse(found: list[NotClosed]) -> None:
+    if found:
+        raise found[0]
+
+
+def _alone(session: Session, bank: str) -> None:
+    """Wait until nobody books anything of this bank, and keep it so for this transaction.
+
+    Callbacks and statements wait at the source's own lock. Others may hold rows that those wait for who already book
+    for this bank, so nobody is made to queue here: it is tried until it succeeds.
+    """
+    payments.lock_sources(session, {bank})
+    for _ in range(_FREE_TRIES):
+        if session.scalar(text(_TRY_LOCK), {"bank": bank}):
+            return
+        session.execute(text("SELECT pg_sleep(0.05)"))
+    raise NotClosed("busy", "expected a moment without entries for this bank within 5 seconds, got none")
+
+
+def _locked(session: Session, close_id: int, state: str) -> Close:
+    made = session.get(Close, close_id)
+    if made is None:
+        raise NotClosed("state", f"expected the number of a close, got {close_id}")
+    _alone(session, made.bank)
+    session.refresh(made, with_for_update=True)
+    if made.state != state:
+        raise NotClosed("state", f"expected a close that is {state}, got one that is {made.state}")
+    return made
+
+
+def _begin(session: Session, bank: str, period: str, day: date, now: datetime) -> Close:
+    """Return the open version of a period, a new one where there is none; the caller is alone with the bank."""
+    found = closes.live(session, bank, period, day)
+    if found is None:
+        number = session.scalar(text(_MAKE), {"bank": bank, "period": period, "day": day, "now": now})
+        return session.get_one(Close, number)
+    if found.state != "open":
+        raise NotClosed("state", f"expected a period that is open, got one that is {found.state}")
+    return found
+
+
+def _keep(session: Session, made: Close, figures: Mapping[str, Any], *, by: str, now: datetime) -> Close:
+    made.figures, made.digest, made.maker, made.made_at = dict(figures), day_figures.digest(figures), by, now
+    session.flush()
+    _move(session, made, "balanced", by=by, why="balanced", now=now)
+    return made
+
+
+def _move(session: Session, made: Close, to: str, *, by: str, why: str, now: datetime, noting: str = "") -> None:
+    move(session, CLOSE, [made.id], to, by=by, why=why, now=now, noting=noting)
+    session.refresh(made)
+    facts = {"bank": made.bank, "period": made.period, "day": made.day.isoformat(), "version": made.version,
+             "digest": made.digest, "why": why}  # fmt: skip
+    audit.append(session, actor=by, action=f"close_{to}", subject=f"close:{made.id}", facts=facts, now=now)

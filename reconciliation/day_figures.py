@@ -1,0 +1,129 @@
+"""A bank's day in figures: totals by channel, the three sides, why they differ, and what stays open past the day."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from reconciliation import business_days, tie_out
+
+# A payment counts on the day its money was first booked; what a correction changes of it is part of the gross.
+_CHANNELS = f"""
+    WITH rows AS (
+        SELECT *, key LIKE '%\\:denied' OR key LIKE '%/undone' AS back FROM ({tie_out.BOOKED}) b
+        WHERE minor <> 0 AND NOT leaving
+    ), subjects AS (
+        SELECT subject, currency, max(payment_id) AS payment_id,
+            coalesce(sum(minor) FILTER (WHERE NOT back), 0) AS gross,
+            -coalesce(sum(minor) FILTER (WHERE back), 0) AS reversed,
+            bool_or(minor > 0 AND NOT back AND key NOT LIKE '%/corrected by %') AS is_new
+        FROM rows GROUP BY subject, currency
+    )
+    SELECT coalesce(p.channel, '') AS channel, s.currency, count(*) FILTER (WHERE is_new) AS count,
+        sum(s.gross)\\:\\:bigint AS gross, sum(s.reversed)\\:\\:bigint AS reversed,
+        coalesce(sum(p.minor - p.matched_minor) FILTER (WHERE is_new AND p.state <> 'denied'), 0)\\:\\:bigint
+            AS unmatched
+    FROM subjects s LEFT JOIN payments p ON p.id = s.payment_id GROUP BY 1, 2 ORDER BY 1, 2
+"""  # noqa: S608 - put together from constants, here and below; values travel as parameters
+
+# What banks keep for themselves, on the day it is booked, whatever account of fees it stands in.
+_FEES = r"""
+    SELECT coalesce(p.channel, '') AS channel, o.currency, sum(o.minor)\:\:bigint AS fee
+    FROM entries e JOIN postings o ON o.entry_id = e.id
+    LEFT JOIN statement_lines l ON l.id = CAST(substring(e.key FROM 'line:(\d+)') AS bigint)
+    LEFT JOIN payments p ON p.id = coalesce(CAST(substring(e.key FROM 'payment:(\d+)') AS bigint), l.payment_id)
+    WHERE e.bank = :bank AND e.business_date = :day AND o.account LIKE 'expense:%fee%' GROUP BY 1, 2
+"""
+
+_SIDES = f"""
+    WITH {tie_out.SIDES}
+    SELECT currency, sum(told)\\:\\:bigint AS told, sum(booked)\\:\\:bigint AS booked, sum(shown)\\:\\:bigint AS shown,
+        count(*) FILTER (WHERE told <> 0) AS told_count, count(*) FILTER (WHERE booked <> 0) AS booked_count,
+        count(*) FILTER (WHERE shown <> 0) AS shown_count,
+        coalesce(sum(shown) FILTER (WHERE shown < 0), 0)\\:\\:bigint AS leaving
+    FROM sides GROUP BY currency ORDER BY currency
+"""  # noqa: S608
+
+_REASONS = f"""
+    SELECT verdict, code, currency, count(*) AS count, sum(told_minor)\\:\\:bigint AS told,
+        sum(booked_minor)\\:\\:bigint AS booked, sum(shown_minor)\\:\\:bigint AS shown
+    FROM ({tie_out.DIFFERENCES}) d GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+"""  # noqa: S608
+
+_OPEN = f"""
+    SELECT verdict, code, currency, count(*) AS count, sum(minor)\\:\\:bigint AS minor
+    FROM ({tie_out.QUESTIONS}) q GROUP BY 1, 2, 3 ORDER BY 2, 1, 3
+"""  # noqa: S608
+
+_MOVEMENTS = """
+    SELECT o.account, o.currency, coalesce(sum(o.minor) FILTER (WHERE o.minor > 0), 0)\\:\\:bigint AS debit,
+        -coalesce(sum(o.minor) FILTER (WHERE o.minor < 0), 0)\\:\\:bigint AS credit
+    FROM entries e JOIN postings o ON o.entry_id = e.id
+    WHERE e.bank = :bank AND e.business_date = :day GROUP BY 1, 2 ORDER BY 1, 2
+"""
+
+_STATEMENTS = """
+    SELECT statement_id AS id, account_tail AS account, currency, opening_minor AS opening, closing_minor AS closing,
+        credit_minor AS credit, debit_minor AS debit, lines
+    FROM statements s WHERE bank = :bank AND kind = 'statement' AND state = 'accepted'
+      AND coalesce(closing_on, to_on) = :day ORDER BY account_tail, statement_id, page, id
+"""
+
+ITEM_ROW = """concat_ws('|', kind, subject, coalesce(payment_id, 0), coalesce(line_id, 0), coalesce(mismatch_id, 0),
+    reference, currency, told_minor, booked_minor, shown_minor, minor, verdict, code)"""
+DIGEST_OF_ROWS = r"encode(sha256(convert_to(coalesce(string_agg(row, E'\n' ORDER BY row), ''), 'UTF8')), 'hex')"
+_ITEMS_DIGEST = f"SELECT {DIGEST_OF_ROWS} FROM (SELECT {ITEM_ROW} AS row FROM ({tie_out.ITEMS}) i) rows"  # noqa: S608
+
+
+def values(bank: str, day: date, *, tells: bool) -> dict[str, object]:
+    """Return what every query of a day asks for; `tells` says whether this bank calls back at all."""
+    return {
+        "bank": bank, "day": day, "tells": tells, "since": business_days.end_of(day - timedelta(days=1)),
+        "until": business_days.end_of(day),
+    }  # fmt: skip
+
+
+def of_day(session: Session, bank: str, day: date, *, tells: bool) -> dict[str, Any]:
+    """Return a day's figures as they are now, in names and whole minor units, ready to be kept as JSON.
+
+    "items" is the digest of every difference and open question behind them.
+    """
+    asked = values(bank, day, tells=tells)
+
+    def rows(query: str) -> list[dict[str, Any]]:
+        return [dict(row) for row in session.execute(text(query), asked).mappings()]
+
+    return {
+        "bank": bank,
+        "period": "day",
+        "day": day.isoformat(),
+        "channels": _with_fees(rows(_CHANNELS), rows(_FEES)),
+        "sides": rows(_SIDES),
+        "reasons": rows(_REASONS),
+        "questions": rows(_OPEN),
+        "movements": rows(_MOVEMENTS),
+        "statements": rows(_STATEMENTS),
+        "items": session.scalar(text(_ITEMS_DIGEST), asked),
+    }
+
+
+def digest(figures: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of figures in one spelling, in hexadecimal."""
+    written = json.dumps(figures, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(written.encode()).hexdigest()
+
+
+def _with_fees(channels: list[dict[str, Any]], fees: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return one row per channel and currency: count, gross, fee, net, reversed and unmatched."""
+    found = {(row["channel"], row["currency"]): {**row, "fee": 0} for row in channels}
+    for row in fees:
+        key = (row["channel"], row["currency"])
+        none = {"count": 0, "gross": 0, "reversed": 0, "unmatched": 0, "fee": 0}
+        found.setdefault(key, {"channel": key[0], "currency": key[1], **none})["fee"] += row["fee"]
+    for row in found.values():
+        row["net"] = row["gross"] - row["reversed"] - row["fee"]
+    return [found[key] for key in sorted(found)]

@@ -1,0 +1,131 @@
+"""Tie-out: one bank's day as its callbacks tell it, as our ledger holds it and as its statement shows it.
+
+Each side is one query of payments and lines with their signed amounts; whatever is not the same on all three is a
+difference, listed with its reason. A side dates money by its own day: when the customer paid, when we booked,
+when the bank booked. So a payment told today and shown tomorrow is a difference of both days, with one reason.
+"""
+
+# What callbacks and notices said: money told of on this day, less what was taken back on this day.
+TOLD = """
+    SELECT 'payment:' || id AS subject, id AS payment_id, CAST(NULL AS bigint) AS line_id, currency, minor
+    FROM payments WHERE source = :bank AND business_date = :day AND reported_at IS NOT NULL
+    UNION ALL
+    SELECT 'payment:' || id, id, NULL, currency, -minor FROM payments
+    WHERE source = :bank AND denied_at >= :since AND denied_at < :until AND reported_at IS NOT NULL
+"""
+
+# What our ledger holds of the bank's money: an entry that only turns "reported" into "confirmed" adds nothing. The key
+# of an entry says which payment or line it books. What was booked late is named on the day it is missing from as well.
+BOOKED = r"""
+    SELECT coalesce('payment:' || coalesce(p.id, l.payment_id), 'line:' || l.id, b.key) AS subject,
+        coalesce(p.id, l.payment_id) AS payment_id, l.id AS line_id, b.currency, b.minor, b.key, b.late,
+        coalesce(l.minor < 0, false) AS leaving
+    FROM (
+        SELECT e.key, e.late_for IS NOT NULL AS late, o.currency,
+            CASE WHEN e.business_date = :day THEN sum(o.minor) ELSE 0 END AS minor
+        FROM entries e JOIN postings o ON o.entry_id = e.id
+        WHERE e.bank = :bank AND (e.business_date = :day OR e.late_for = :day)
+          AND o.account IN ('bank:' || :bank || '\:reported', 'bank:' || :bank || '\:confirmed')
+        GROUP BY e.id, o.currency HAVING sum(o.minor) <> 0
+    ) b
+    LEFT JOIN payments p ON p.id = CAST(substring(b.key FROM '^payment:(\d+)') AS bigint)
+    LEFT JOIN statement_lines l ON l.id = CAST(substring(b.key FROM '^line:(\d+)') AS bigint)
+"""
+
+# What the statements show; a line without a date of its own counts on the day its statement closes.
+SHOWN = """
+    SELECT coalesce('payment:' || l.payment_id, 'line:' || l.id) AS subject, l.payment_id, l.id AS line_id, l.currency,
+        l.minor
+    FROM (
+        SELECT * FROM statement_lines WHERE booked_on = :day UNION ALL
+        SELECT n.* FROM statements s JOIN statement_lines n ON n.statement_id = s.id
+        WHERE s.bank = :bank AND coalesce(s.closing_on, s.to_on) = :day AND n.booked_on IS NULL
+    ) l JOIN statements s ON s.id = l.statement_id
+    WHERE s.bank = :bank AND s.state = 'accepted' AND l.counts AND l.minor <> 0
+"""
+
+SIDES = f"""
+    sides AS MATERIALIZED (
+        SELECT subject, currency, max(payment_id) AS payment_id, max(line_id) AS line_id,
+            sum(told)\\:\\:bigint AS told, sum(booked)\\:\\:bigint AS booked, sum(shown)\\:\\:bigint AS shown,
+            bool_or(late) AS late, bool_or(undone) AS undone, bool_or(corrected) AS corrected
+        FROM (
+            SELECT subject, payment_id, line_id, currency, minor AS told, 0 AS booked, 0 AS shown, false AS late,
+                false AS undone, false AS corrected FROM ({TOLD}) t
+            UNION ALL
+            SELECT subject, payment_id, line_id, currency, 0, minor, 0, late, key LIKE '%/undone',
+                key LIKE '%/corrected by %' FROM ({BOOKED}) b
+            UNION ALL
+            SELECT subject, payment_id, line_id, currency, 0, 0, minor, false, false, false FROM ({SHOWN}) s
+        ) each GROUP BY subject, currency
+    )
+"""  # noqa: S608 - put together from constants, here and below; values travel as parameters
+
+# Why a row differs; the first reason that fits. What no reason fits is unexplained, and no day is signed with it.
+DIFFERENCES = f"""
+    WITH {SIDES}, differing AS MATERIALIZED (
+        SELECT s.*, p.denied_at, p.state, p.reported_at, st.state = 'withdrawn' AS withdrawn,
+            coalesce(nullif(p.bank_reference, ''), nullif(p.source_reference, ''), nullif(l.bank_reference, ''),
+                s.subject) AS reference
+        FROM sides s LEFT JOIN payments p ON p.id = s.payment_id LEFT JOIN statement_lines l ON l.id = s.line_id
+        LEFT JOIN statements st ON st.id = l.statement_id
+        WHERE s.told <> s.booked OR s.booked <> s.shown
+    ), asked AS MATERIALIZED (
+        SELECT d.subject, d.currency, m.id, m.code, m.state <> 'resolved' AS open
+        FROM differing d JOIN mismatches m ON m.payment_id = d.payment_id
+        UNION
+        SELECT d.subject, d.currency, m.id, m.code, m.state <> 'resolved'
+        FROM differing d JOIN mismatches m ON m.line_id = d.line_id
+    ), judged AS MATERIALIZED (
+        SELECT d.*, CASE
+            WHEN told = 0 AND booked = shown AND shown < 0 THEN 'outgoing'
+            WHEN late THEN 'late'
+            WHEN denied_at IS NOT NULL AND reported_at IS NOT NULL THEN 'taken_back'
+            WHEN undone OR withdrawn THEN 'undone'
+            WHEN corrected OR (told <> booked AND two.subject IS NOT NULL) THEN 'other_amount'
+            WHEN shown = 0 AND told = booked AND state = 'reported' THEN 'awaited'
+            WHEN shown = 0 AND (told = booked OR booked = 0) AND state NOT IN ('reported', 'denied') THEN 'other_day'
+            WHEN told = 0 AND (booked = shown OR booked = 0) AND reported_at IS NOT NULL THEN 'other_day'
+            WHEN told = 0 AND booked = shown AND payment_id IS NOT NULL AND :tells THEN 'untold'
+            WHEN told = 0 AND booked = shown AND payment_id IS NOT NULL THEN 'never_tells'
+            ELSE 'unexplained' END AS verdict
+        FROM differing d LEFT JOIN (SELECT DISTINCT subject, currency FROM asked WHERE code = 'M03') two
+            USING (subject, currency)
+    ), coded AS (
+        SELECT j.*, CASE verdict WHEN 'awaited' THEN 'M01' WHEN 'untold' THEN 'M02' WHEN 'other_amount' THEN 'M03'
+            WHEN 'other_day' THEN 'M08' WHEN 'taken_back' THEN 'M09' ELSE '' END AS expected
+        FROM judged j
+    )
+    SELECT DISTINCT ON (c.subject, c.currency) 'difference' AS kind, c.subject, c.payment_id, c.line_id,
+        a.id AS mismatch_id, c.reference, c.currency, c.told AS told_minor, c.booked AS booked_minor,
+        c.shown AS shown_minor, c.shown - c.told AS minor, c.verdict,
+        CASE WHEN c.verdict IN ('never_tells', 'unexplained') THEN ''
+             ELSE coalesce(nullif(c.expected, ''), a.code, '') END AS code
+    FROM coded c LEFT JOIN asked a
+        ON (a.subject, a.currency) = (c.subject, c.currency) AND (c.expected = '' OR a.code = c.expected)
+    ORDER BY c.subject, c.currency, a.open DESC, a.id DESC
+"""  # noqa: S608
+
+# What stays open past the day: asked about its money, its statements, its files, or on the day itself.
+QUESTIONS = f"""
+    WITH {SIDES}
+    SELECT 'question' AS kind, m.subject, m.payment_id, m.line_id, m.id AS mismatch_id,
+        coalesce(nullif(p.bank_reference, ''), nullif(p.source_reference, ''), nullif(l.bank_reference, ''),
+            s.statement_id, m.subject) AS reference,
+        m.currency, 0\\:\\:bigint AS told_minor, 0\\:\\:bigint AS booked_minor, 0\\:\\:bigint AS shown_minor, m.minor,
+        CASE WHEN m.state = 'proposed' THEN 'proposed' WHEN m.code IN ('M15', 'M16') OR m.subject LIKE 'file:%'
+            THEN 'blocking' ELSE 'carried' END AS verdict, m.code
+    FROM mismatches m LEFT JOIN payments p ON p.id = m.payment_id LEFT JOIN statement_lines l ON l.id = m.line_id
+    LEFT JOIN statements s ON s.id = coalesce(m.statement_id, l.statement_id)
+    WHERE m.source = :bank AND m.state <> 'resolved' AND (
+        m.payment_id IN (SELECT payment_id FROM sides WHERE payment_id IS NOT NULL)
+        OR m.line_id IN (SELECT line_id FROM sides WHERE line_id IS NOT NULL)
+        OR :day = coalesce(CASE WHEN m.subject LIKE 'file:%' THEN CAST(m.facts->>'day' AS date) END,
+            p.business_date, l.booked_on, s.closing_on, s.to_on,
+            CAST(m.opened_at AT TIME ZONE 'Asia/Ho_Chi_Minh' AS date)))
+"""  # noqa: S608
+
+ITEMS = f"""
+    SELECT * FROM ({DIFFERENCES}) d WHERE verdict <> 'never_tells' UNION ALL SELECT * FROM ({QUESTIONS}) q
+"""  # noqa: S608
+"""What a close keeps row by row. A bank that never calls back differs on every line; that is kept as one sum."""

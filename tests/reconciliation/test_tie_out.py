@@ -1,0 +1,124 @@
+"""The three sides of a day: every difference has its reason and code, and together they bridge the sides exactly."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from reconciliation import day_figures, denials, import_undo, tie_out
+from reconciliation.import_undo import chosen
+from tests.reconciliation.books import CODE, DAY, OTHER_CODE, Books, a_bill, a_line, a_notice
+
+BEFORE, AFTER = DAY - timedelta(days=1), DAY + timedelta(days=1)
+
+
+def items(books: Books, day: date, *, tells: bool = True) -> dict[str, tuple[Any, ...]]:
+    """Reference → verdict, code and what the three sides say, of every difference."""
+    values = day_figures.values("standard", day, tells=tells)
+    query = f"SELECT * FROM ({tie_out.DIFFERENCES}) d ORDER BY reference"
+    rows = books.run(lambda session: session.execute(text(query), values).mappings().all())
+    return {
+        row["reference"]: (row["verdict"], row["code"], row["told_minor"], row["booked_minor"], row["shown_minor"])
+        for row in rows
+    }
+
+
+def figures(books: Books, day: date, *, tells: bool = True) -> dict[str, Any]:
+    found: dict[str, Any] = books.run(lambda session: day_figures.of_day(session, "standard", day, tells=tells))
+    for side in found["sides"]:
+        reasons = [one for one in found["reasons"] if one["currency"] == side["currency"]]
+        assert side["shown"] - side["told"] == sum(one["shown"] - one["told"] for one in reasons)
+        assert side["booked"] - side["told"] == sum(one["booked"] - one["told"] for one in reasons)
+        channels = [one for one in found["channels"] if one["currency"] == side["currency"]]
+        assert sum(one["gross"] - one["reversed"] for one in channels) + min(side["leaving"], 0) == side["booked"]
+    return found
+
+
+def test_each_way_the_sides_may_differ_is_told_apart(sound_books: Books) -> None:
+    books = sound_books
+    books.issue(a_bill())
+    books.hear(
+        a_notice("T1", bank_reference="SAME"), a_notice("T2", 5_000, OTHER_CODE, bank_reference="CUT"),
+        a_notice("T3", 6_000, "", bank_reference="WAIT"), a_notice("T4", 120, "", bank_reference="MORE"),
+        a_notice("T5", 7_000, "", bank_reference="BACK", channel="app"),
+    )  # fmt: skip
+    books.read(
+        a_line(reference="SAME"), a_line(100, "MORE"), a_line(900, "NEW"), a_line(-300, "OUT"), opening=0,
+    )  # fmt: skip
+    books.now += timedelta(days=1)
+    back = books.one("SELECT id FROM payments WHERE source_reference = 'T5'")
+
+    def deny(session: Session) -> None:
+        assert denials.deny(session, back, by="standard", why="taken back", now=books.now)
+
+    books.run(deny)
+    books.read(a_line(5_000, "CUT", booked_on=AFTER), id="S2", opening=100_700, on=AFTER)
+    assert items(books, DAY) == {
+        "CUT": ("other_day", "M08", 5_000, 5_000, 0),
+        "WAIT": ("awaited", "M01", 6_000, 6_000, 0),
+        "NEW": ("untold", "M02", 0, 900, 900),
+        "OUT": ("outgoing", "M12", 0, -300, -300),
+        "BACK": ("taken_back", "M09", 7_000, 7_000, 0),
+    }
+    assert items(books, AFTER) == {
+        "CUT": ("other_day", "M08", 0, 0, 5_000),
+        "BACK": ("taken_back", "M09", -7_000, -7_000, 0),
+    }
+    day, after = figures(books, DAY), figures(books, AFTER)
+    assert [(one["channel"], one["count"], one["gross"], one["reversed"]) for one in day["channels"]] == [
+        ("", 5, 112_000, 0), ("app", 1, 7_000, 0),
+    ]  # fmt: skip
+    assert [(one["channel"], one["count"], one["gross"], one["reversed"]) for one in after["channels"]] == [
+        ("app", 0, 0, 7_000)
+    ]
+
+
+def test_an_amount_corrected_later_differs_on_both_days(sound_books: Books) -> None:
+    sound_books.hear(a_notice("T4", 120, "", bank_reference="MORE"))
+    sound_books.now += timedelta(days=1)
+    sound_books.read(a_line(100, "MORE"), opening=0)
+    assert items(sound_books, DAY) == {"MORE": ("other_amount", "M03", 100, 120, 100)}
+    assert items(sound_books, AFTER) == {"MORE": ("other_amount", "M03", 0, -20, 0)}
+    figures(sound_books, DAY)
+    figures(sound_books, AFTER)
+
+
+def test_an_import_undone_differs_until_it_comes_again(sound_books: Books) -> None:
+    read = sound_books.read(a_line(900, "NEW"), opening=0)
+    sound_books.now += timedelta(days=1)
+    sound_books.run(
+        lambda session: import_undo.undo(
+            session, chosen(session, str(read.accepted[0])), by="ha", why="wrong file", now=sound_books.now
+        )
+    )
+    assert [one[:1] + one[2:] for one in items(sound_books, DAY).values()] == [("undone", 0, 900, 0)]
+    assert [one[:1] + one[2:] for one in items(sound_books, AFTER).values()] == [("undone", 0, -900, 0)]
+    figures(sound_books, DAY)
+    figures(sound_books, AFTER)
+
+
+def test_a_callback_heard_after_its_line_names_its_own_day(sound_books: Books) -> None:
+    sound_books.issue(a_bill())
+    sound_books.read(a_line(reference="FT1"), opening=0)
+    sound_books.hear(a_notice(bank_reference="FT1", paid_at=sound_books.now - timedelta(days=1)))
+    assert items(sound_books, BEFORE) == {"FT1": ("other_day", "M08", 100_000, 0, 0)}
+    assert items(sound_books, DAY) == {"FT1": ("other_day", "M08", 0, 100_000, 100_000)}
+
+
+def test_a_bank_that_never_calls_back_differs_in_one_sum(sound_books: Books) -> None:
+    sound_books.issue(a_bill())
+    sound_books.read(a_line(reference="A1", narrative=CODE), a_line(70, "A2"), opening=0, callbacks=False)
+    found = figures(sound_books, DAY, tells=False)
+    assert [(one["verdict"], one["count"], one["shown"]) for one in found["reasons"]] == [("never_tells", 2, 100_070)]
+    kept = f"SELECT count(*) FROM ({tie_out.ITEMS}) i WHERE kind = 'difference'"
+    values = day_figures.values("standard", DAY, tells=False)
+    assert sound_books.run(lambda session: session.scalar(text(kept), values)) == 0
+
+
+def test_a_ledger_that_says_something_else_is_unexplained(books: Books) -> None:
+    books.hear(a_notice(bank_reference="FT1"))
+    books.as_owner(
+        "UPDATE postings SET minor = minor * 2 WHERE entry_id IN (SELECT id FROM entries WHERE key LIKE 'payment:%')"
+    )
+    assert items(books, DAY) == {"FT1": ("unexplained", "", 100_000, 200_000, 0)}
