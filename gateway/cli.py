@@ -26,6 +26,8 @@ COMMANDS = {
     "callback": "callback",
     "collect": "collect",
     "banks": "banks",
+    "close": "close",
+    "minutes": "minutes",
 }
 """Command → module of `gateway.commands`, in the order of the help; the module binds the command under its name."""
 

@@ -21,6 +21,7 @@ from banks.sandbox.transactions import SandboxBanks
 from gateway import migrate, settings, staff_desk
 from gateway.clock import SandboxClock
 from gateway.database import owner_engine
+from gateway.minutes import certificate
 from gateway.secrets import ensure_secret, secret
 from gateway.settings import Settings
 from gateway.wiring import Wiring, ensure_own_secrets
@@ -71,6 +72,7 @@ def prepare(given: Settings, *, afresh: bool) -> Settings:
     for name in ("sms_token", "api_token", "vnpay_hash_secret"):
         ensure_secret(given.home, name)
     ensure_secret(given.home, "standard_webhook_secret", _webhook_key)
+    ensure_secret(given.home, certificate.KEY, certificate.make_test)
     password = ensure_secret(given.home, "sandbox_sftp_password").read_text().strip()
     banks = SandboxBanks()
     for bank in (banks.direct, banks.wallet):

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
@@ -55,15 +55,18 @@ def watch_deadlines(wiring: Wiring) -> int:
         return asked + deadlines.missing_files(session, expected_files(session, wiring), now=now)
 
 
-def expected_files(session: Session, wiring: Wiring) -> list[ExpectedFile]:
-    """Return which bank owes a statement since when: from the day its settings name, else from its first one on."""
+def expected_files(session: Session, wiring: Wiring, *, earliest: date | None = None) -> list[ExpectedFile]:
+    """Return which bank owes a statement since when: from the day its settings name, else from its first one on.
+
+    Not before `earliest`, which is two weeks ago unless it is given.
+    """
     rows = session.execute(
         text(
             "SELECT bank, min(coalesce(closing_on, to_on)) AS first FROM statements"
             " WHERE kind = 'statement' AND state = 'accepted' GROUP BY bank"
         )
     ).all()
-    earliest = business_days.local_day(wiring.clock()) - _LOOK_BACK
+    earliest = earliest or business_days.local_day(wiring.clock()) - _LOOK_BACK
     came = {row.bank: row.first for row in rows if row.first is not None}
     expected = []
     for bank in wiring.settings.banks.values():

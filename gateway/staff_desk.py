@@ -45,6 +45,7 @@ SANDBOX_STAFF = (
     SandboxPerson("nganhang", "Lê Minh Châu", "liaison"),
     SandboxPerson("kiemtoan", "Phạm Đức Long", "auditor"),
     SandboxPerson("cskh", "Vũ Ngọc Mai", "care"),
+    SandboxPerson("quantri", "Đỗ Thanh Sơn", "administrator"),
 )
 
 

@@ -14,6 +14,7 @@ from gateway.admin import (
     banks,
     bills,
     calendar,
+    closes,
     deliveries,
     expectations,
     marks,
@@ -29,7 +30,8 @@ from gateway.admin import (
 from gateway.admin.listing import RowId
 
 PAGES = (
-    overview, mismatches, settling, remarking, expectations, calendar, payments, bills, deliveries, marks, sign_in,
+    overview, mismatches, closes, settling, remarking, expectations, calendar, payments, bills, deliveries, marks,
+    sign_in,
 )  # fmt: skip
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 

@@ -7,6 +7,7 @@ from flask import abort, redirect, request, url_for
 from flask_login import LoginManager, current_user
 from werkzeug.wrappers import Response
 
+from gateway import close_desk
 from gateway.languages import lazy_gettext
 from gateway.request_session import db
 from reconciliation.staff import ROLES, Staff
@@ -40,6 +41,10 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.remarking.add": BOOKKEEPERS | {"liaison"},
     "admin.remarking.attach": BOOKKEEPERS | {"liaison"},
     "admin.remarking.evidence": FINANCE,
+    "admin.closes.listing": FINANCE,
+    "admin.closes.page": FINANCE,
+    "admin.closes.minutes": FINANCE,
+    **{f"admin.closes.{act}": roles for act, roles in close_desk.MAY.items()},
     "admin.settling.propose": BOOKKEEPERS,
     "admin.settling.deny": BOOKKEEPERS,
     "admin.settling.pay_out": BOOKKEEPERS,
@@ -53,6 +58,7 @@ MENU = (
     ("admin.overview.page", "squares-2x2", lazy_gettext("Overview")),
     ("admin.mismatches.listing", "scale", lazy_gettext("Mismatches")),
     ("admin.expectations.page", "clock", lazy_gettext("Expected")),
+    ("admin.closes.listing", "lock-closed", lazy_gettext("Closes")),
     ("admin.payments.listing", "banknotes", lazy_gettext("Payments")),
     ("admin.bills.listing", "document-text", lazy_gettext("Bills")),
     ("admin.deliveries.listing", "inbox-arrow-down", lazy_gettext("Deliveries")),

@@ -1,0 +1,50 @@
+"""The words of closes: their states, why the three sides differ, and what keeps a day from being closed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.languages import lazy_gettext as _
+
+STATES: Mapping[str, Any] = {
+    "open": _("open"),
+    "balanced": _("balanced"),
+    "signed": _("signed"),
+    "withdrawn": _("taken back"),
+    "reopened": _("reopened"),
+}
+TONES: Mapping[str, str] = {"balanced": "warn", "signed": "good"}
+
+VERDICTS: Mapping[str, Any] = {
+    "awaited": _("waits for its statement line"),
+    "untold": _("shown by the statement, told by no callback"),
+    "other_day": _("told on one day, booked by the bank on another"),
+    "other_amount": _("told with another amount"),
+    "taken_back": _("taken back by the bank"),
+    "outgoing": _("money going out"),
+    "late": _("booked after its own day had been signed"),
+    "undone": _("its import was undone"),
+    "never_tells": _("this bank does not call back"),
+    "unexplained": _("unexplained"),
+    "carried": _("carried forward"),
+    "blocking": _("to be answered first"),
+    "proposed": _("waits for approval"),
+}
+"""Why a row differs, and how a question stands."""
+
+NOT_CLOSED: Mapping[str, Any] = {
+    "not_over": _("The period is not over yet."),
+    "earlier": _("%(day)s is to be signed first."),
+    "days": _("Not every day of the month is signed: %(count)s are missing, %(day)s first."),
+    "unread": _("%(count)s deliveries of this bank have not been read yet."),
+    "no_statement": _("The bank's statement of this day has not come."),
+    "unexplained": _("%(count)s differences and %(minor)s are unexplained."),
+    "questions": _("%(count)s questions leave the day unknown: a statement, a delivery or an answer that waits."),
+    "moved": _("The books have moved since it was balanced: take it back and balance it again."),
+    "own": _("Another person signs than the one who balanced."),
+    "signer": _("A third person reopens than the two who signed."),
+    "why": _("Say why: it is kept with your name."),
+    "month": _("The month is signed: reopen it first."),
+    "state": _("Somebody has gone on with it meanwhile: look at it again."),
+    "busy": _("Entries for this bank are being booked: try again in a moment."),
+}
+"""Why a close can't go on, for the person who asked."""

@@ -1,0 +1,110 @@
+"""The close desk: who may balance, sign and reopen, what a bank owes for a day, and its minutes as they are given."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from sqlalchemy.orm import Session
+
+from gateway import schedule
+from gateway.database import insist, transaction
+from reconciliation import closes, closing
+from reconciliation.closes import DAY, MONTH, Close
+from reconciliation.closing import NotClosed
+
+if TYPE_CHECKING:
+    from gateway.wiring import Wiring
+
+MAY: Mapping[str, frozenset[str]] = {
+    "balance": frozenset({"accountant", "chief_accountant"}),
+    "sign": frozenset({"chief_accountant"}),
+    "withdraw": frozenset({"accountant", "chief_accountant"}),
+    "reopen": frozenset({"administrator"}),
+}
+"""Act → the roles that may do it; that its people differ is the rules' own matter, whatever their roles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A bank's day or month, as an address or a command names it: "2026-11-18" or "2026-11"."""
+
+    bank: str
+    kind: str
+    day: date
+
+    @classmethod
+    def read(cls, bank: str, written: str) -> "Period":
+        """Return the period; raises ValueError for what is neither a day nor a month."""
+        if len(written) == 7:
+            return cls(bank, MONTH, date.fromisoformat(f"{written}-01"))
+        if len(written) == 10:
+            return cls(bank, DAY, date.fromisoformat(written))
+        raise ValueError(f"expected a day as 2026-11-18 or a month as 2026-11, got {written[:20]!r}")
+
+    @property
+    def written(self) -> str:
+        """The period as it stands in addresses."""
+        return self.day.isoformat() if self.kind == DAY else f"{self.day:%Y-%m}"
+
+
+def asked_of(session: Session, wiring: "Wiring", bank: str, day: date) -> dict[str, bool]:
+    """Return what the settings say of a bank's day: whether it calls back, whether it owes a statement."""
+    known = wiring.settings.banks.get(bank)
+    owed = (one for one in schedule.expected_files(session, wiring, earliest=date.min) if one.bank == bank)
+    return {
+        "tells": known is None or known.callbacks or known.collects,
+        "owes_statement": any(one.since <= day and one.owes(day) for one in owed),
+    }
+
+
+def balance(session: Session, wiring: "Wiring", period: Period, *, by: str) -> Close:
+    """Balance a period as it is now; raises NotClosed."""
+    now = wiring.clock()
+    if period.kind == MONTH:
+        return closing.balance_month(session, period.bank, period.day, by=by, now=now)
+    asked = asked_of(session, wiring, period.bank, period.day)
+    return closing.balance(session, period.bank, period.day, by=by, now=now, **asked)
+
+
+def sign(session: Session, wiring: "Wiring", period: Period, *, by: str) -> Close:
+    """Sign a period that somebody else has balanced; raises NotClosed."""
+    asked = asked_of(session, wiring, period.bank, period.day)
+    return closing.sign(session, _live(session, period), by=by, now=wiring.clock(), **asked)
+
+
+def withdraw(session: Session, wiring: "Wiring", period: Period, *, by: str, why: str) -> Close:
+    """Take a balance back, or turn it down; raises NotClosed."""
+    return closing.withdraw(session, _live(session, period), by=by, why=why, now=wiring.clock())
+
+
+def reopen(session: Session, wiring: "Wiring", period: Period, *, by: str, why: str) -> Close:
+    """Open a signed period again; raises NotClosed."""
+    return closing.reopen(session, _live(session, period), by=by, why=why, now=wiring.clock())
+
+
+def done(wiring: "Wiring", act: Callable[[Session], Close]) -> Close:
+    """Do one act in a transaction of its own, again when the database made it give way to another."""
+
+    def work() -> Close:
+        with transaction(wiring.engine) as session:
+            return act(session)
+
+    return insist(work)
+
+
+def minutes(session: Session, wiring: "Wiring", made: Close) -> bytes:
+    """Return the minutes of a close as a PDF: signed once two people have, if there is a certificate to sign with."""
+    from gateway.minutes import certificate, contents, document, signing
+
+    said = contents.of(session, made, wiring.settings)
+    plain = document.make(session, said)
+    signer = certificate.signer(wiring.settings) if made.checker else None
+    return plain if signer is None else signing.sign(plain, signer, reason=f"Biên bản đối soát {said.name}")
+
+
+def _live(session: Session, period: Period) -> int:
+    found = closes.live(session, period.bank, period.kind, period.day)
+    if found is None:
+        raise NotClosed("state", f"expected a balance of {period.bank} {period.written}, got none")
+    return found.id

@@ -1,0 +1,50 @@
+"""Minutes as a PDF: typeset by Typst in the pages' own font, archival (PDF/A-3), the same bytes for the same close."""
+
+import json
+from datetime import datetime
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import typst
+from sqlalchemy.orm import Session
+
+from gateway.clock import LOCAL
+from gateway.minutes import contents
+from gateway.minutes.contents import Contents
+
+_TEMPLATE = Path(__file__).with_name("minutes.typ")
+LISTED = 400
+"""How many rows a document lists; the workbook beside it has them all."""
+_FONT = "Hanken Grotesk"
+
+
+def make(session: Session, wanted: Contents) -> bytes:
+    """Return the unsigned document."""
+    rows = list(contents.items(session, wanted.close_id, limit=LISTED + 1))
+    shown = {
+        "utility": wanted.utility, "bank": wanted.bank, "people": dict(wanted.people), "said": wanted.said,
+        "made_at": _local(wanted.said["made_at"]), "signed_at": _local(wanted.said["signed_at"]),
+        "cut": len(rows) > LISTED,
+        "items": [
+            {"kind": one.kind, "verdict": one.verdict, "code": one.code, "reference": one.reference,
+             "currency": one.currency, "told": one.told_minor, "booked": one.booked_minor, "shown": one.shown_minor,
+             "minor": one.minor}
+            for one in rows[:LISTED]
+        ],
+    }  # fmt: skip
+    inputs = {
+        "shown": json.dumps(shown, ensure_ascii=False), "carried": contents.written(wanted.said), "font": _FONT,
+        "on": wanted.settled_at.astimezone(LOCAL).date().isoformat(),
+    }  # fmt: skip
+    with as_file(files("fontpkg_hanken_grotesk") / "files") as fonts:
+        made = typst.compile(
+            str(_TEMPLATE), font_paths=[str(fonts)], ignore_system_fonts=True, sys_inputs=inputs,
+            pdf_standards=["a-3b"],
+        )  # fmt: skip
+    if not isinstance(made, bytes):
+        raise TypeError(f"expected one document, got {type(made).__name__}")
+    return made
+
+
+def _local(moment: str) -> str:
+    return f"{datetime.fromisoformat(moment).astimezone(LOCAL):%d/%m/%Y %H:%M}" if moment else ""

@@ -1,0 +1,106 @@
+"""Closes on the pages: days listed by state, one close with every row behind it, each act by its role, its minutes."""
+
+import io
+from datetime import timedelta
+
+import pytest
+from openpyxl import load_workbook
+from sqlalchemy import text
+
+from gateway.minutes import certificate, verifying
+
+DAY = "/admin/closes/vidien/2026-11-18"
+
+
+@pytest.fixture(autouse=True)
+def _home(page_settings, tmp_path):
+    page_settings.home = tmp_path
+
+
+@pytest.fixture
+def told(books, session):
+    """A payment that waits for its statement, at a bank that owes none: told, booked, nothing shown."""
+    payment = books.payment(844_960, bank="vidien", due_at=None)
+    books.entry(f"payment:{payment.id}:reported", "bank:vidien:reported", "suspense", 844_960)
+    asked = books.mismatch("M12", f"payment:{payment.id}", payment_id=payment.id, minor=844_960, source="vidien")
+    session.commit()
+    return payment, asked
+
+
+def act(person, name, **fields):
+    return person.post(f"{DAY}/{name}", token_from=DAY, **fields)
+
+
+def test_a_day_is_balanced_signed_and_reopened_each_by_its_role(as_role, told, session):
+    payment, asked = told
+    accountant, chief, administrator, auditor = map(
+        as_role, ("accountant", "chief_accountant", "administrator", "auditor")
+    )
+    page = accountant.page(DAY)
+    assert page.select_one(f"a[href='/admin/payments/{payment.id}']").text == payment.source_reference
+    assert page.select_one(f"a[href='/admin/mismatches/{asked.id}']")
+    assert "chờ sao kê" in page.text
+    assert not auditor.page(DAY).select_one("form[action$='/balance']")
+    assert act(auditor, "balance").status_code == 403
+    assert act(administrator, "balance").status_code == 403
+    assert act(accountant, "balance").status_code == 303
+    assert act(accountant, "sign").status_code == 403
+    assert not accountant.page(DAY).select_one("form[action$='/sign']")
+    assert act(chief, "sign").status_code == 303
+    assert act(chief, "reopen", why="x").status_code == 403
+    assert act(administrator, "reopen").status_code == 409
+    listed = auditor.page("/admin/closes/?bank=vidien&month=2026-11")
+    assert [row.select_one(".state").text for row in listed.select("tbody tr")] == ["đã ký"]
+    assert act(administrator, "reopen", why="sao kê đến muộn").status_code == 303
+    page = auditor.page(DAY)
+    assert "sao kê đến muộn" in page.text
+    session.rollback()
+    assert [tuple(row) for row in session.execute(text("SELECT version, state FROM closes ORDER BY id"))] == [
+        (1, "reopened"), (2, "open"),
+    ]  # fmt: skip
+
+
+def test_what_keeps_a_day_open_is_told_in_words(as_role, told, books, session, clock):
+    chief = as_role("chief_accountant")
+    books.delivery(bank="vidien")
+    session.commit()
+    page = chief.page(DAY)
+    assert "Còn 1 bản tin của ngân hàng này chưa được đọc." in page.text
+    assert not page.select_one("form[action$='/balance']")
+    refused = act(chief, "balance")
+    assert (refused.status_code, "Còn 1 bản tin" in refused.text) == (409, True)
+    session.execute(text("UPDATE deliveries SET state = 'read'"))
+    session.commit()
+    assert act(chief, "balance").status_code == 303
+    refused = act(chief, "sign")
+    assert (refused.status_code, "Người ký duyệt phải khác" in refused.text) == (409, True)
+    assert act(chief, "withdraw", why="nhầm").status_code == 303
+    clock.now -= timedelta(days=1)
+    assert "Kỳ này chưa kết thúc." in chief.page(DAY).text
+
+
+def test_minutes_are_handed_out_signed_once_two_have(as_role, told, page_settings, monkeypatch):
+    monkeypatch.setenv("DOISOAT_SECRET_MINUTES_KEY", certificate.make_test())
+    accountant = as_role("accountant")
+    act(accountant, "balance")
+
+    def minutes(form):
+        link = accountant.page(DAY).select_one(f"a[href$='.{form}']")["href"]
+        return accountant.get(link, buffered=True)
+
+    draft = minutes("pdf")
+    with pytest.raises(verifying.NotProven, match="without a signature"):
+        verifying.prove(draft.data, certificate.own(page_settings))
+    act(as_role("chief_accountant"), "sign")
+    signed = minutes("pdf")
+    assert "filename=bien-ban-doi-soat-vidien-2026-11-18-v1.pdf" in signed.headers["Content-Disposition"]
+    proven = verifying.prove(signed.data, certificate.own(page_settings))
+    assert (proven.said["maker"], proven.said["checker"]) == ("accountant", "chief_accountant")
+    sheet = load_workbook(io.BytesIO(minutes("xlsx").data))["Từng dòng"]
+    assert sheet.max_row == 3  # a head, the difference, the question
+
+
+def test_what_is_no_period_is_not_found(accountant):
+    for path in ("vidien/2026-13-01", "vidien/x", "nobody/2026-11-18", "minutes/99.pdf"):
+        assert accountant.get(f"/admin/closes/{path}").status_code == 404
+    assert "Khóa sổ 11/2026" in accountant.page("/admin/closes/?bank=x&month=zz").text
