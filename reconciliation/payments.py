@@ -283,9 +283,8 @@ _REPORT = f"""
 
 _REPORTED = r"""
     SELECT 'payment:' || id || '\:reported' AS key, source AS bank, business_date,
-        source || ' ' || source_reference AS memo,
-        'bank:' || source || '\:reported' AS debit, 'suspense' AS credit, minor, currency,
-        CAST(:now AS timestamptz) AS at
+        source || ' ' || source_reference AS memo, 'bank:' || source || '\:reported' AS debit, 'suspense' AS credit,
+        minor, currency, CAST(:now AS timestamptz) AS at
     FROM payments WHERE id = ANY(:ids)
 """
 
