@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from gateway import schedule
 from gateway.database import insist, transaction
-from reconciliation import closes, closing
+from reconciliation import bank_days, closes, closing
 from reconciliation.closes import DAY, MONTH, Close
 from reconciliation.closing import NotClosed
 
@@ -51,10 +51,11 @@ class Period:
 def asked_of(session: Session, wiring: "Wiring", bank: str, day: date) -> dict[str, bool]:
     """Return what the settings say of a bank's day: whether it calls back, whether it owes a statement."""
     known = wiring.settings.banks.get(bank)
+    calendar = bank_days.calendar(session)
     owed = (one for one in schedule.expected_files(session, wiring, earliest=date.min) if one.bank == bank)
     return {
         "tells": known is None or known.callbacks or known.collects,
-        "owes_statement": any(one.since <= day and one.owes(day) for one in owed),
+        "owes_statement": any(one.since <= day and one.owes(day, calendar) for one in owed),
     }
 
 

@@ -1,7 +1,7 @@
 """Closes on the pages: days listed by state, one close with every row behind it, each act by its role, its minutes."""
 
 import io
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from openpyxl import load_workbook
@@ -77,6 +77,14 @@ def test_what_keeps_a_day_open_is_told_in_words(as_role, told, books, session, c
     assert act(chief, "withdraw", why="nhầm").status_code == 303
     clock.now -= timedelta(days=1)
     assert "Kỳ này chưa kết thúc." in chief.page(DAY).text
+
+
+def test_a_bank_that_sends_files_owes_one_for_the_day(accountant, books, session):
+    books.statement(bank="saomai", closing_on=date(2026, 11, 16))
+    session.execute(text("UPDATE deliveries SET state = 'read'"))
+    session.commit()
+    assert "Chưa có sao kê của ngân hàng cho ngày này." in accountant.page("/admin/closes/saomai/2026-11-18").text
+    assert "Chưa có sao kê" not in accountant.page("/admin/closes/saomai/2026-11-15").text  # a Sunday
 
 
 def test_minutes_are_handed_out_signed_once_two_have(as_role, told, page_settings, monkeypatch):
