@@ -4,6 +4,7 @@ Prints one JSON object. The file goes the gateway's own road in a process of its
 tenth of the lines tells how the time grows. Peers of the same run: `psql \\copy` of the same rows into the same
 indexes; the same joins as bare SQL over bare tables; bankstatementparser's exact matcher; a loop over rows by an ORM.
 The last two take a sample of the lines, and their pace is per line. When all is booked, every invariant is proven.
+BENCH_STATEMENTS=1 prints the statements that took longest, BENCH_PLANS=FILE writes their plans as they ran.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from gateway import composing, migrate, settings, statement_reading
 from gateway.database import transaction
 from gateway.embedded import Embedded
 from gateway.wiring import Wiring, ensure_own_secrets
-from reconciliation import inbox, invariants, ledger, matching, pairing, statement_loading
+from reconciliation import inbox, invariants, large_statements, ledger, matching, pairing, statement_loading
 
 CONFIG = f"""
 [banks.{books.BANK}]
@@ -41,12 +42,16 @@ title = "Sao Mai"
 NOW = datetime(2026, 11, 18, 16, 30, tzinfo=UTC)
 STAGES: dict[str, tuple[Any, str]] = {
     "parsed and loaded": (statement_loading, "load"),
-    "paired": (pairing, "_pair"),
+    "paired": (pairing, "pair"),
     "matched": (matching, "match"),
     "posted": (ledger, "post"),
     "told": (composing, "compose_promises"),
 }
 """Where the time of each stage is taken; what one stage calls of another counts for that other one alone."""
+_TELL_PLANS = (
+    "auto_explain.log_min_duration = 50", "auto_explain.log_analyze = on", "auto_explain.log_buffers = on",
+    "auto_explain.log_timing = off", "auto_explain.log_level = notice", "auto_explain.log_parameter_max_length = 0",
+)  # fmt: skip
 
 
 class Stopwatch:
@@ -87,13 +92,45 @@ class Stopwatch:
             self.statements[said] = (seconds + time.perf_counter() - context.began, count + 1)
 
 
+class Plans:
+    """The plan of each statement that took long, as the server told it when it ran: the longest run of each."""
+
+    def __init__(self) -> None:
+        self._longest: dict[str, tuple[float, str]] = {}
+
+    def watch(self, engine: Any) -> None:
+        """Listen on each connection."""
+
+        @event.listens_for(engine, "connect")
+        def listen(connection: psycopg.Connection[Any], _record: object) -> None:
+            connection.add_notice_handler(self._hear)
+
+    def _hear(self, told: psycopg.errors.Diagnostic) -> None:
+        words = told.message_primary or ""
+        found = re.match(r"duration: ([0-9.]+) ms  plan:\nQuery Text: (.*?)\n(?=\S.*\(cost=)", words, re.DOTALL)
+        if found:
+            said = " ".join(found[2].split())
+            taken, plan = float(found[1]), words[found.end() :]
+            if taken > self._longest.get(said, (0.0, ""))[0]:
+                self._longest[said] = (taken, plan)
+
+    def write(self, path: Path) -> None:
+        """Write them, the longest first."""
+        with path.open("w", encoding="utf-8") as file:
+            for said, (taken, plan) in sorted(self._longest.items(), key=lambda item: -item[1][0]):
+                file.write(f"{taken:.0f} ms: {said}\n{plan}\n\n")
+
+
 def read(delivery: int) -> None:
     """Read one kept file, as a worker does, and print the time of each stage and the peak of memory."""
     wiring = _wiring()
     watch = Stopwatch()
     for name, (module, function) in STAGES.items():
         setattr(module, function, watch.wrap(name, getattr(module, function)))
+    large_statements.pair = pairing.pair
     watch.watch(wiring.engine)
+    plans = Plans()
+    plans.watch(wiring.engine)
     start = time.perf_counter()
     state = statement_reading.read(wiring, delivery)
     seconds = time.perf_counter() - start
@@ -102,6 +139,8 @@ def read(delivery: int) -> None:
     slowest = sorted(watch.statements.items(), key=lambda item: -item[1][0])[:25]
     for said, (taken, count) in slowest if os.environ.get("BENCH_STATEMENTS") else ():
         print(f"{taken:8.2f} s {count:6} × {' '.join(said.split())[:170]}", file=sys.stderr)
+    if os.environ.get("BENCH_PLANS"):
+        plans.write(Path(os.environ["BENCH_PLANS"]))
     told = {
         "seconds": round(seconds, 2),
         "stages": {name: round(taken, 2) for name, taken in watch.seconds.items()},
@@ -140,6 +179,9 @@ def run(services: Embedded, folder: Path, *, bills: int, lines: int, told: int) 
     with psycopg.connect(url.replace("//doisoat@", "//postgres@"), autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE payments, bills, allocations, entries, postings, customers")
         connection.execute("CHECKPOINT")
+        if os.environ.get("BENCH_PLANS"):
+            for setting in ("session_preload_libraries = auto_explain", *_TELL_PLANS):
+                connection.execute(f"ALTER DATABASE bench_{lines} SET {setting}".encode())
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.reconcile", "--read", str(delivery)], check=True, stdout=subprocess.PIPE
     )

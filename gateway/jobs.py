@@ -44,6 +44,8 @@ def read_statements() -> int:
         statement_reading.read(parts, delivery)
         read += 1
         bell.ring(parts.valkey, "messages")
+    if statement_reading.book_what_is_left(parts):
+        bell.ring(parts.valkey, "messages")
     return read
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from gateway import bell, checkpoints
 from gateway.database import transaction
 from gateway.wiring import Wiring
-from reconciliation import audit, business_days, deadlines, inbox, marks, sending
+from reconciliation import audit, business_days, deadlines, inbox, large_statements, marks, sending
 from reconciliation.db import AdvisoryLock
 from reconciliation.deadlines import ExpectedFile
 
@@ -39,6 +39,8 @@ def sweep(wiring: Wiring) -> None:
         for kind in ("callback", "statement"):
             if inbox.waiting(session, kind):
                 bell.ring(wiring.valkey, kind + "s")
+        if large_statements.waiting_banks(session):
+            bell.ring(wiring.valkey, "statements")
         carrier = wiring.carrier
         if carrier is not None and sending.is_due(session, dedupes=carrier.dedupes, now=wiring.clock()):
             bell.ring(wiring.valkey, "messages")

@@ -4,8 +4,10 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from itertools import chain
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from banks import statements
@@ -16,10 +18,16 @@ from gateway.database import insist, transaction
 from gateway.openpgp_keys import openpgp_keys
 from gateway.own_formats import own_formats
 from gateway.wiring import Wiring
-from reconciliation import inbox, statement_booking, statement_loading
+from reconciliation import inbox, large_statements, statement_booking, statement_loading
 from reconciliation.inbox import Delivery
+from reconciliation.large_statements import Marks
+from reconciliation.statements import Statement
 
 log = logging.getLogger(__name__)
+
+_PAIRED_WITHIN = timedelta(minutes=2)
+_BETWEEN_PIECES = timedelta(seconds=10)
+"""How long a large statement whose reader was killed waits for another one: while it is paired, and between pieces."""
 
 
 def claim(wiring: Wiring, *, lease: timedelta) -> int | None:
@@ -32,7 +40,8 @@ def claim(wiring: Wiring, *, lease: timedelta) -> int | None:
 def read(wiring: Wiring, delivery_id: int) -> str:
     """Read one kept file and return the state it is left in; an unreadable one changes nothing but its own state."""
     try:
-        return insist(lambda: _read_whole(wiring, delivery_id))
+        state = insist(lambda: _read_whole(wiring, delivery_id))
+        return state if state != "received" else _book_pieces(wiring, delivery_id)
     except Unreadable as error:
         return _leave(wiring, delivery_id, "unreadable", str(error))
     except Exception as error:
@@ -56,7 +65,7 @@ def _read_whole(wiring: Wiring, delivery_id: int) -> str:
 def _read(session: Session, file: inbox.KeptFile, wiring: Wiring, delivery_id: int) -> str:
     now = wiring.clock()
     delivery = session.get_one(Delivery, delivery_id, with_for_update=True)
-    if delivery.state != "received":
+    if delivery.state != "received" or large_statements.was_loaded(session, delivery_id):
         return delivery.state
     bank = wiring.settings.banks.get(delivery.source)
     keys = openpgp_keys(wiring.settings, f"{delivery.source}_")
@@ -69,11 +78,80 @@ def _read(session: Session, file: inbox.KeptFile, wiring: Wiring, delivery_id: i
         session, chain(() if first is None else (first,), events), bank=delivery.source,
         delivery_id=delivery_id, sealer=wiring.sealer, now=now, accounts=bank.accounts if bank is not None else (),
     )  # fmt: skip
-    callbacks = bank is not None and (bank.callbacks or bank.collects)
-    statement_booking.book(session, loaded, callbacks=callbacks, now=now)
+    statement_booking.book(session, loaded, callbacks=_calls_back(wiring, delivery.source), now=now)
     composing.compose_promises(session, wiring.settings)
+    if loaded.accepted and large_statements.next_in_work(session, delivery.source, delivery_id) is not None:
+        delivery.lease_until = now + _PAIRED_WITHIN
+        return "received"
     inbox.finish(session, [delivery_id], "read", reason="; ".join(loaded.reasons), now=now)
     return "read"
+
+
+def _calls_back(wiring: Wiring, bank: str) -> bool:
+    known = wiring.settings.banks.get(bank)
+    return known is not None and (known.callbacks or known.collects)
+
+
+def book_what_is_left(wiring: Wiring) -> int:
+    """Book large statements that nobody is reading: held until another one came, or until a person accepted them."""
+    with transaction(wiring.engine) as session:
+        banks = large_statements.waiting_banks(session)
+    return sum(_book_statements(wiring, bank, None) for bank in banks)
+
+
+def _book_pieces(wiring: Wiring, delivery_id: int) -> str:
+    """Book the large statements of a loaded file to the last piece; the delivery is read when nothing is left."""
+    with transaction(wiring.engine) as session:
+        bank = session.get_one(Delivery, delivery_id).source
+    _book_statements(wiring, bank, delivery_id)
+    with transaction(wiring.engine) as session:
+        held = select(Statement.reason).where(Statement.delivery_id == delivery_id, Statement.state == "quarantined")
+        reasons = session.scalars(held.order_by(Statement.id)).all()
+        inbox.finish(session, [delivery_id], "read", reason="; ".join(reasons), now=wiring.clock())
+        return session.get_one(Delivery, delivery_id).state
+
+
+def _book_statements(wiring: Wiring, bank: str, delivery_id: int | None) -> int:
+    """Go on with the large statements of a bank until none is left; return how many were finished."""
+    finished = 0
+    while (number := _next(wiring, bank, delivery_id)) is not None:
+        marks = insist(partial(_pair, wiring, bank, number))
+        while marks is not None:
+            marks = insist(partial(_book_piece, wiring, number, marks, delivery_id))
+        finished += 1
+    return finished
+
+
+def _next(wiring: Wiring, bank: str, delivery_id: int | None) -> int | None:
+    with transaction(wiring.engine) as session:
+        return large_statements.next_in_work(session, bank, delivery_id)
+
+
+def _pair(wiring: Wiring, bank: str, number: int) -> Marks | None:
+    with transaction(wiring.engine) as session:
+        marks = large_statements.mark(session, bank)
+    with transaction(wiring.engine.execution_options(isolation_level="REPEATABLE READ")) as session:
+        large_statements.pair_whole(session, number)
+    return marks
+
+
+def _book_piece(wiring: Wiring, number: int, marks: Marks, delivery_id: int | None) -> Marks | None:
+    now = wiring.clock()
+    with transaction(wiring.engine) as session:
+        statement = session.get_one(Statement, number)
+        callbacks = _calls_back(wiring, statement.bank)
+        left = large_statements.book_piece(session, number, marks, callbacks=callbacks, now=now)
+        composing.compose_promises(session, wiring.settings)
+        if delivery_id is not None:  # its row stays locked to the end of the piece: nobody else takes it meanwhile
+            inbox.hold(session, delivery_id, until=now + _BETWEEN_PIECES)
+        done = large_statements.progress(statement, now)
+    log.info(
+        "statement %d: %d of %d lines booked, %.0f a second", number, statement.booked_lines, statement.lines,
+        done.per_second,
+    )  # fmt: skip
+    with transaction(wiring.engine) as session:
+        large_statements.refresh_after(session, statement.booked_lines)
+    return left
 
 
 def _word_on(report: ReportOpened, events: Iterator[FileEvent]) -> str:

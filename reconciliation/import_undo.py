@@ -17,6 +17,7 @@ from reconciliation import (
     business_days,
     corrections,
     denials,
+    inbox,
     ledger,
     mismatches,
     placements,
@@ -26,7 +27,7 @@ from reconciliation.continuity import following
 from reconciliation.inbox import Delivery
 from reconciliation.lifecycle import DELIVERY, PAYMENT_UNDONE, STATEMENT, move
 from reconciliation.payments import STATEMENT_WITHIN, lock_sources
-from reconciliation.statements import Statement
+from reconciliation.statements import BOOKED, Statement
 
 
 class NotUndone(ValueError):
@@ -51,6 +52,17 @@ class Undone:
 
 
 RESOLUTION = "the import was undone"
+
+# What a large statement has not booked yet has only been paired: it is let go before the rest is taken back.
+_LET_GO = f"""
+    UPDATE statement_lines l SET payment_id = NULL, state = 'rejected', reason = :resolution
+    FROM statements s WHERE s.id = l.statement_id AND s.id = ANY(:statements) AND NOT {BOOKED}
+"""  # noqa: S608 - put together from constants
+
+_NOTHING_LEFT = """
+    SELECT id FROM deliveries d WHERE id = ANY(:ids) AND state = 'received' AND NOT EXISTS (
+        SELECT 1 FROM statements s WHERE s.delivery_id = d.id AND s.booking_from IS NOT NULL)
+"""
 
 _LOCK_PAYMENTS = """
     SELECT id FROM payments WHERE id IN (SELECT payment_id FROM statement_lines WHERE statement_id = ANY(:statements))
@@ -176,6 +188,7 @@ def _take_back(session: Session, gone: list[Statement], by: str, why: str, now: 
         "statements": ids, "now": now, "day": today, "resolution": RESOLUTION,
         "due": business_days.end_of(bank_days.calendar(session).after(today, STATEMENT_WITHIN)),
     }  # fmt: skip
+    session.execute(text(_LET_GO), these)
     session.execute(text(_LOCK_PAYMENTS), these)
     touched = session.execute(text(_TOUCHED), these).all()
     placements.untie_statements(session, ids, by=by, why=said, now=now)
@@ -201,8 +214,11 @@ def _take_back(session: Session, gone: list[Statement], by: str, why: str, now: 
     move(session, STATEMENT, ids, "withdrawn", by=by, why=why, now=now)
     for one in gone:
         session.refresh(one)
-        one.reason = said
+        one.reason, one.booking_from = said, None
     session.flush()
+    # A file that was still being booked has been read now, unless other statements of it are in work.
+    unread = session.scalars(text(_NOTHING_LEFT), {"ids": sorted({one.delivery_id for one in gone})}).all()
+    inbox.finish(session, list(unread), "read", reason=said, now=now)
     denials.offer(session, bills, corrected, why=said, now=now)
     for bank, account in {(one.bank, one.account_hash) for one in gone}:
         sequence_gaps.look(session, bank=bank, account=account, now=now)

@@ -212,6 +212,14 @@ def claim(session: Session, kind: str, *, limit: int, lease: timedelta, now: dat
     return sorted(taken)
 
 
+def hold(session: Session, delivery_id: int, *, until: datetime) -> None:
+    """Keep a delivery that is being read for its reader; it has come further, so that its tries count anew."""
+    session.execute(
+        text("UPDATE deliveries SET lease_until = :until, attempts = 1 WHERE id = :id AND state = 'received'"),
+        {"id": delivery_id, "until": until},
+    )
+
+
 def finish(session: Session, ids: list[int], state: str, *, reason: str, now: datetime) -> list[int]:
     """Say what became of deliveries; only those still waiting move, so that reading twice changes nothing.
 

@@ -200,7 +200,8 @@ _REPLACING = """
 
 _MARKS = """
     SELECT (SELECT coalesce(max(id), 0) FROM payments) AS payments, (SELECT coalesce(max(id), 0) FROM bills) AS bills,
-        (SELECT coalesce(max(id), 0) FROM transitions) AS transitions
+        (SELECT coalesce(max(id), 0) FROM transitions) AS transitions,
+        ARRAY(SELECT id FROM statements WHERE booking_from IS NOT NULL) AS in_work
 """
 
 # Payments whose evidence is newer than the marks (new, told again, or shown by a statement) and names a newer bill.
@@ -211,6 +212,7 @@ _LATE = """
             WHERE t.id > :transitions AND t.kind = 'delivery'
         UNION SELECT l.payment_id FROM transitions t JOIN statement_lines l ON l.statement_id = t.subject_id
             WHERE t.id > :transitions AND t.kind = 'statement'
+        UNION SELECT payment_id FROM statement_lines WHERE statement_id = ANY(:in_work)
     )
     SELECT p.id FROM changed JOIN payments p USING (id)
     WHERE EXISTS (SELECT 1 FROM bills b WHERE b.payment_code = ANY(p.quoted) AND b.id > :bills)

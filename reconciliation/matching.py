@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import guesses, ledger, outbox, references, rivals, statistics
+from reconciliation import guesses, ledger, outbox, plain_matches, references, rivals, statistics
 from reconciliation.db import AdvisoryLock
 from reconciliation.lifecycle import BILL, move
 from reconciliation.unmatched import ask_about, settle_answered
@@ -76,9 +76,6 @@ _DECIDE = f"""
             string_agg(DISTINCT number, ', ' ORDER BY number) AS numbers,
             (array_agg(rule ORDER BY rank))[1] AS rule, (array_agg(quoted ORDER BY rank))[1] AS quoted
         FROM identities GROUP BY payment_id
-    ), newest AS MATERIALIZED (
-        SELECT DISTINCT ON (b.number) b.number, b.id, b.customer_id, b.state
-        FROM bills b WHERE b.number IN (SELECT number FROM named WHERE bills = 1) ORDER BY b.number, b.version DESC
     ), people AS MATERIALIZED (
         SELECT x.payment_id, count(DISTINCT c.id) AS customers, min(c.id) AS customer_id,
             string_agg(DISTINCT c.code, ', ' ORDER BY c.code) AS customer_codes
@@ -102,7 +99,10 @@ _DECIDE = f"""
         coalesce(n.numbers, p.customer_codes)
     FROM todo t
     LEFT JOIN named n ON n.payment_id = t.id
-    LEFT JOIN newest w ON w.number = n.number AND n.bills = 1
+    LEFT JOIN LATERAL (
+        SELECT b.id, b.customer_id, b.state FROM bills b
+        WHERE n.bills = 1 AND b.number = n.number ORDER BY b.version DESC LIMIT 1
+    ) w ON true
     LEFT JOIN people p ON p.payment_id = t.id
     LEFT JOIN unknown u ON u.payment_id = t.id
     ORDER BY t.id
@@ -166,6 +166,11 @@ def match(session: Session, payment_ids: Sequence[int], *, now: datetime) -> Mat
     wait_for_bills(session)
     done = Matched()
     wanted = sorted(set(payment_ids))
+    if len(wanted) >= plain_matches.MANY:
+        for some in [wanted[at : at + plain_matches.AT_ONCE] for at in range(0, len(wanted), plain_matches.AT_ONCE)]:
+            settled, plainly = _match_plain(session, some, now)
+            done += plainly
+            wanted = [one for one in wanted if one not in settled]
     known = 0
     for start in range(0, len(wanted), _BATCH):
         if start > 2 * known:  # what this run has written changes the plans of the rest: counted at each doubling
@@ -198,10 +203,31 @@ def waiting(session: Session, codes: Sequence[str]) -> list[int]:
     return list(found)
 
 
-def _match_batch(session: Session, ids: list[int], now: datetime) -> Matched:
+def _match_plain(session: Session, ids: list[int], now: datetime) -> tuple[set[int], Matched]:
+    """Settle the plain ones of `ids`; return which they were. To each the usual road would do the same."""
+    _begin(session, ids)
+    _decide(session, ids)
+    session.execute(text(_LOCK_BILLS), {"ids": []})
+    plain = plain_matches.keep_plain(session)
+    if not plain:
+        return set(), Matched()
+    rows = session.execute(text(_ALLOCATE), {"now": now}).all()
+    allocations = [row.id for row in rows]
+    ledger.post(session, ALLOCATED, {"ids": allocations, "now": now})
+    paid = settle_bills(session, {row.bill_id for row in rows}, why="matched", now=now)
+    outbox.promise_confirmations(session, plain, allocations, now=now)
+    outbox.withdraw_notices(session, paid, why="the bill is paid", now=now)
+    return set(plain), Matched(len(allocations), len(paid))
+
+
+def _begin(session: Session, ids: list[int]) -> None:
     session.execute(text(_DECISIONS))
     session.execute(text("TRUNCATE decisions" if session.scalar(text(_OUTGROWN)) else "DELETE FROM decisions"))
     session.execute(text(_LOCK_PAYMENTS), {"ids": ids})
+
+
+def _match_batch(session: Session, ids: list[int], now: datetime) -> Matched:
+    _begin(session, ids)
     bills = rivals.undo_doubted(session, ids, now=now)
     _decide(session, ids)
     session.execute(text(_LOCK_BILLS), {"ids": ids})

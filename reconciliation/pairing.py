@@ -3,10 +3,9 @@
 A line is paired by the bank's own reference, by an end-to-end id, or by a bill's code quoted in both, always over the
 same amount; where a reference agrees and the amount does not, the statement's counts, and people are asked. Equal rows
 are counted off against each other: two identical lines are two payments. What no callback has told yet becomes a
-payment of its own.
+payment of its own. Pairing looks at a statement whole; booking takes its lines from `:first` to `:last`.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import text
@@ -24,71 +23,14 @@ from reconciliation import (
     statistics,
 )
 from reconciliation.lifecycle import PAYMENT, move
-from reconciliation.payments import STATEMENT_WITHIN, UNDONE, lock_sources, naming_one_bill
+from reconciliation.pairing_rounds import IS_ANY_TAKEN_BACK, pair
+from reconciliation.payments import STATEMENT_WITHIN, UNDONE, lock_sources
 from reconciliation.statements import Statement
 
 CALLBACK_WITHIN = 1
 """Business days within which a bank that calls back must have told of a line."""
-
-_BY_REFERENCE = """
-    WITH lines AS (
-        SELECT id, {line_key} AS reference, reversal, minor, currency,
-            row_number() OVER (PARTITION BY {line_key}, reversal{amount} ORDER BY entry, transaction) AS turn,
-            count(*) OVER (PARTITION BY {line_key}, reversal) AS rows
-        FROM statement_lines WHERE statement_id = :statement AND state = 'pending' AND minor > 0 AND {line_key} <> ''
-    ), waiting AS (
-        SELECT id, {payment_key} AS reference, reversal, minor, currency,
-            row_number() OVER (PARTITION BY {payment_key}, reversal{amount} ORDER BY id) AS turn,
-            count(*) OVER (PARTITION BY {payment_key}, reversal) AS rows
-        FROM payments
-        WHERE source = :bank AND {waiting} AND {payment_key} IN (SELECT reference FROM lines)
-    )
-    UPDATE statement_lines l SET payment_id = w.id, state = 'matched'
-    FROM lines JOIN waiting w USING (reference, reversal, turn) WHERE l.id = lines.id {same}
-"""
-_SAME_AMOUNT = {
-    "amount": ", minor, currency",
-    "same": "AND w.minor = lines.minor AND w.currency = lines.currency",
-}
-_OTHER_AMOUNT = {"amount": ", currency", "same": "AND w.currency = lines.currency AND w.rows = 1 AND lines.rows = 1"}
-"""A reference that stands on several rows is a batch's: it proves nothing once the amounts differ."""
-
-# Both name the same bill over the same amount, and their references don't contradict each other.
-_BY_CODE = """
-    WITH pending AS MATERIALIZED (
-        SELECT id, entry, transaction, reversal, minor, currency, quoted FROM statement_lines
-        WHERE statement_id = :statement AND state = 'pending' AND minor > 0 AND quoted <> '{{}}' AND {line}
-    ), waiting AS MATERIALIZED (
-        SELECT id, reversal, minor, currency, quoted FROM payments
-        WHERE source = :bank AND {waiting} AND quoted <> '{{}}' AND {payment}
-          AND minor IN (SELECT minor FROM pending)
-    ), lines AS (
-        SELECT id, bill, reversal, minor, currency,
-            row_number() OVER (PARTITION BY bill, reversal, minor, currency ORDER BY entry, transaction) AS turn
-        FROM pending JOIN ({named_by_lines}) one USING (id)
-    ), told AS (
-        SELECT id AS payment_id, bill, reversal, minor, currency,
-            row_number() OVER (PARTITION BY bill, reversal, minor, currency ORDER BY id) AS turn
-        FROM waiting JOIN ({named_by_payments}) one USING (id)
-    )
-    UPDATE statement_lines l SET payment_id = told.payment_id, state = 'matched'
-    FROM lines JOIN told USING (bill, reversal, minor, currency, turn) WHERE l.id = lines.id
-"""
-
-# A statement waits for payments it has not confirmed yet. A notice only recognises what is known already; the next
-# one may repeat its lines, because intraday reports grow over the day.
-_UNCONFIRMED = """
-    state = 'reported' AND confirmed_minor = 0
-    AND NOT EXISTS (SELECT 1 FROM statement_lines n WHERE n.payment_id = payments.id AND n.counts)
-"""
-_TAKEN_BACK = f"""
-    state = 'denied' AND confirmed_minor = 0 AND NOT ({UNDONE})
-    AND NOT EXISTS (SELECT 1 FROM statement_lines n WHERE n.payment_id = payments.id AND n.counts)
-"""  # noqa: S608 - put together from constants, here and below
-_UNNOTICED = f"""
-    NOT ({UNDONE})
-    AND NOT EXISTS (SELECT 1 FROM statement_lines n WHERE n.payment_id = payments.id AND n.statement_id = :statement)
-"""  # noqa: S608 - put together from constants
+EVERY_LINE = (0, (1 << 63) - 1)
+"""The first and the last line of whatever statement."""
 
 # What the statement's own line could not be told to be is noted, not booked; the statement decides over amounts.
 _BOOKABLE_NOTICE = f"""
@@ -108,7 +50,7 @@ _ENRICH = """
         end_to_end_id = coalesce(nullif(p.end_to_end_id, ''), l.end_to_end_id),
         quoted = ARRAY(SELECT DISTINCT unnest(p.quoted || l.quoted) ORDER BY 1)
     FROM statement_lines l
-    WHERE l.statement_id = :statement AND l.payment_id = p.id AND l.minor > 0
+    WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.payment_id = p.id AND l.minor > 0
       AND (NOT l.quoted <@ p.quoted OR (p.bank_reference = '' AND l.bank_reference <> '')
            OR (p.end_to_end_id = '' AND l.end_to_end_id <> ''))
     RETURNING p.id
@@ -124,7 +66,8 @@ _NEW = """
             l.counterparty_hash, :origin, :delivery, CASE WHEN l.counts THEN NULL ELSE CAST(:now AS timestamptz) END,
             CAST(:due AS timestamptz), :now
         FROM statement_lines l
-        WHERE l.statement_id = :statement AND l.state = 'pending' AND l.minor > 0 {only}
+        WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.state = 'pending'
+          AND l.minor > 0 {only}
         ORDER BY l.entry, l.transaction
         RETURNING id, source_reference
     )
@@ -141,7 +84,7 @@ _CONFIRMED = r"""
              ELSE 'bank:' || s.bank || '\:reported' END AS credit,
         l.minor, l.currency, CAST(:now AS timestamptz) AS at
     FROM statement_lines l JOIN statements s ON s.id = l.statement_id JOIN payments p ON p.id = l.payment_id
-    WHERE l.statement_id = :statement AND l.minor > 0 AND l.counts
+    WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.minor > 0 AND l.counts
 """
 
 _NOTICED = r"""
@@ -149,15 +92,16 @@ _NOTICED = r"""
         'bank:' || p.source || '\:reported' AS debit, 'suspense' AS credit, p.minor, p.currency,
         CAST(:now AS timestamptz) AS at
     FROM statement_lines l JOIN payments p ON p.id = l.payment_id
-    WHERE l.statement_id = :statement AND NOT l.counts AND p.source_reference = 'line:' || l.id
+    WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND NOT l.counts
+      AND p.source_reference = 'line:' || l.id
 """
 
-_IS_ANY_TAKEN_BACK = "SELECT EXISTS (SELECT 1 FROM payments WHERE source = :bank AND state = 'denied')"
 
 # Its bank took it back, and its statement shows it all the same.
 _SHOWN_AFTER_ALL = """
     SELECT p.id FROM payments p JOIN statement_lines l ON l.payment_id = p.id
-    WHERE p.source = :bank AND p.state = 'denied' AND l.statement_id = :statement AND l.counts
+    WHERE p.source = :bank AND p.state = 'denied' AND l.counts
+      AND l.statement_id = :statement AND l.id BETWEEN :first AND :last
 """
 
 # Nor does such a line always carry the reference: the bill it settles is the one that a payment taken back had settled.
@@ -173,8 +117,10 @@ _ASK_TAKEN_BACK_BEFORE = """
         l.statement_id, jsonb_build_object('verdict', 'taken_back_before', 'reference', had.source_reference)
     FROM had JOIN bills b USING (number) JOIN allocations a ON a.bill_id = b.id AND a.undone_at IS NULL
     JOIN payments p ON p.id = a.payment_id AND p.minor = had.minor AND p.currency = had.currency
-    JOIN statement_lines l ON l.payment_id = p.id AND l.statement_id = :statement AND l.counts
-    WHERE p.source_reference = 'line:' || l.id ORDER BY p.id, had.source_reference
+    JOIN statement_lines l ON l.payment_id = p.id AND l.counts
+    WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last
+      AND p.source_reference = 'line:' || l.id
+    ORDER BY p.id, had.source_reference
 """
 
 _OUTGOING = r"""
@@ -183,26 +129,27 @@ _OUTGOING = r"""
         'bank:' || s.bank || '\:outgoing' AS debit, 'bank:' || s.bank || '\:confirmed' AS credit, -l.minor AS minor,
         l.currency, CAST(:now AS timestamptz) AS at
     FROM statement_lines l JOIN statements s ON s.id = l.statement_id
-    WHERE l.statement_id = :statement AND l.minor < 0 AND l.counts
+    WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.minor < 0 AND l.counts
 """
 
 _ASK_OUTGOING = """
     SELECT CASE WHEN l.reversal OR l.return_reason <> '' THEN 'M09' ELSE 'M12' END, 'line:' || l.id,
         CAST(:bank AS text), -l.minor, l.currency, l.id, l.statement_id,
         jsonb_build_object('verdict', 'outgoing', 'paid', l.minor, 'reason', l.return_reason, 'quoted', l.quoted)
-    FROM statement_lines l WHERE l.statement_id = :statement AND l.state = 'mismatch' AND l.minor < 0
+    FROM statement_lines l
+    WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.state = 'mismatch' AND l.minor < 0
 """
 
 _ASK_OTHER_AMOUNT = """
     SELECT 'M03', 'payment:' || p.id || '/amount', CAST(:bank AS text), abs(p.minor - l.minor), l.currency, p.id, l.id,
         l.statement_id, jsonb_build_object('verdict', 'statement_differs', 'expected', p.minor, 'arrived', l.minor)
     FROM statement_lines l JOIN payments p ON p.id = l.payment_id
-    WHERE l.statement_id = :statement AND l.counts AND l.minor <> p.minor
+    WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.counts AND l.minor <> p.minor
 """
 _CORRECTED = """
     SELECT p.id AS payment_id, l.minor, l.currency, 'line:' || l.id AS cause
     FROM statement_lines l JOIN payments p ON p.id = l.payment_id
-    WHERE l.statement_id = :statement AND l.counts AND l.minor <> p.minor
+    WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.counts AND l.minor <> p.minor
 """
 
 # As when the notice came first: the reference agrees, on one row each, and the amount does not.
@@ -220,11 +167,18 @@ _ASK_OTHER_NOTICE = f"""
     WHERE l.rows = 1 AND l.state = 'pending'
 """  # noqa: S608 - put together from constants
 
+# What a statement shows has the statement's amount by now.
+_PROVEN = """
+    SELECT l.payment_id FROM statement_lines l
+    WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.payment_id IS NOT NULL AND l.counts
+"""
+
 _CUT_OVER = """
     SELECT 'M08', 'payment:' || p.id || '/cut-over', p.source, p.minor, p.currency, p.id, l.id, l.statement_id,
         jsonb_build_object('reported_on', p.business_date, 'booked_on', l.booked_on)
     FROM statement_lines l JOIN payments p ON p.id = l.payment_id
-    WHERE l.statement_id = :statement AND l.counts AND p.origin = 'callback' AND l.booked_on > p.business_date
+    WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.counts
+      AND p.origin = 'callback' AND l.booked_on > p.business_date
 """
 
 
@@ -235,6 +189,14 @@ def accept(session: Session, statement: Statement, *, callbacks: bool, now: date
     """
     lock_sources(session, {statement.bank})
     statistics.refresh(session, statement.lines)
+    pair(session, statement)
+    return book(session, statement, EVERY_LINE, callbacks=callbacks, now=now)
+
+
+def book(
+    session: Session, statement: Statement, lines: tuple[int, int], *, callbacks: bool, now: datetime
+) -> matching.Matched:
+    """Book and match the paired lines from the first to the last of `lines`; the caller holds the source's lock."""
     counts = statement.kind == "statement"
     day = statement.closing_on or statement.to_on or business_days.local_day(now)
     within = CALLBACK_WITHIN if counts else STATEMENT_WITHIN
@@ -242,53 +204,28 @@ def accept(session: Session, statement: Statement, *, callbacks: bool, now: date
     values: dict[str, object] = {
         "statement": statement.id, "bank": statement.bank, "now": now, "delivery": statement.delivery_id,
         "day": day, "origin": statement.kind, "due": due if callbacks or not counts else None,
+        "first": lines[0], "last": lines[1],
     }  # fmt: skip
     columns = "code, subject, source, minor, currency, payment_id, line_id, statement_id, facts"
-    taken_back = counts and bool(session.scalar(text(_IS_ANY_TAKEN_BACK), values))
-    _pair(session, values, counts, taken_back)
+    taken_back = counts and bool(session.scalar(text(IS_ANY_TAKEN_BACK), values))
     shown = list(session.scalars(text(_SHOWN_AFTER_ALL), values)) if taken_back else []
     mismatches.ask(session, columns, _ASK_OTHER_AMOUNT if counts else _ASK_OTHER_NOTICE, values)
     corrected = corrections.correct(session, _CORRECTED, values, by="statement", now=now)
     grown = list(session.scalars(text(_ENRICH), values))
     made = list(session.scalars(text(_NEW.format(only="" if counts else _BOOKABLE_NOTICE)), values))
-    statistics.refresh(session, len(made))
+    if lines == EVERY_LINE:  # by the piece, whoever asks for the pieces counts
+        statistics.refresh(session, len(made))
     _set_the_rest_aside(session, values)
     ledger.post(session, _CONFIRMED if counts else _NOTICED, values)
     ledger.post(session, _OUTGOING, values)
     mismatches.ask(session, columns.replace("payment_id, ", ""), _ASK_OUTGOING, values)
-    placements.recognise(session, statement.id, now=now)
+    placements.recognise(session, statement.id, lines, now=now)
     if counts:
         _confirm(session, values, columns, now)
     matched = matching.match(session, [*made, *grown, *corrected, *shown], now=now)
     if taken_back:
         mismatches.ask(session, columns, _ASK_TAKEN_BACK_BEFORE, values)
     return matched
-
-
-def _pair(session: Session, values: dict[str, object], counts: bool, taken_back: bool) -> None:
-    waiting = _UNCONFIRMED if counts else _UNNOTICED
-    rounds = [
-        ("bank_reference", "bank_reference"),
-        ("bank_reference", "source_reference"),
-        ("end_to_end_id", "end_to_end_id"),
-    ]
-    for line_key, payment_key in rounds:
-        query = _BY_REFERENCE.format(line_key=line_key, payment_key=payment_key, waiting=waiting, **_SAME_AMOUNT)
-        session.execute(text(query), values)
-    # Before the codes: a bill that was paid again must not lend its new payment to the line of the old one.
-    for payment_key in ("bank_reference", "source_reference") if taken_back else ():
-        keys = {"line_key": "bank_reference", "payment_key": payment_key}
-        session.execute(text(_BY_REFERENCE.format(waiting=_TAKEN_BACK, **keys, **_SAME_AMOUNT)), values)
-    for line, payment in (("true", "bank_reference = ''"), ("bank_reference = ''", "true")):
-        query = _BY_CODE.format(
-            line=line, payment=payment, waiting=waiting,
-            named_by_lines=naming_one_bill("id", "SELECT * FROM pending"),
-            named_by_payments=naming_one_bill("id", "SELECT * FROM waiting"),
-        )  # fmt: skip
-        session.execute(text(query), values)
-    if counts:
-        keys = {"line_key": "bank_reference", "payment_key": "bank_reference"}
-        session.execute(text(_BY_REFERENCE.format(waiting=waiting, **keys, **_OTHER_AMOUNT)), values)
 
 
 def _set_the_rest_aside(session: Session, values: dict[str, object]) -> None:
@@ -300,7 +237,7 @@ def _set_the_rest_aside(session: Session, values: dict[str, object]) -> None:
                 reason = CASE WHEN minor = 0 THEN 'no money moved'
                               WHEN NOT counts THEN 'a notice: the statement will decide'
                               ELSE 'money going out' END
-            WHERE statement_id = :statement AND state = 'pending'
+            WHERE statement_id = :statement AND id BETWEEN :first AND :last AND state = 'pending'
             """
         ),
         values,
@@ -308,20 +245,11 @@ def _set_the_rest_aside(session: Session, values: dict[str, object]) -> None:
 
 
 def _confirm(session: Session, values: dict[str, object], columns: str, now: datetime) -> None:
-    confirmed: Sequence[int] = list(
-        session.scalars(
-            text(
-                """
-                UPDATE payments p SET confirmed_minor = p.confirmed_minor + l.minor, due_at = CASE
-                    WHEN p.reported_at IS NULL THEN p.due_at END
-                FROM statement_lines l WHERE l.statement_id = :statement AND l.payment_id = p.id AND l.counts
-                RETURNING p.id
-                """
-            ),
-            values,
-        )
-    )
-    move(session, PAYMENT, confirmed, "confirmed", by="statement", why=f"statement {values['statement']}", now=now)
+    proven = session.scalars(text(_PROVEN), values)
+    confirmed = move(
+        session, PAYMENT, proven, "confirmed", by="statement", why=f"statement {values['statement']}", now=now,
+        noting="confirmed_minor = t.minor, due_at = CASE WHEN t.reported_at IS NULL THEN t.due_at END",
+    )  # fmt: skip
     cleared = mismatches.ask(session, columns, _CUT_OVER, values)
     mismatches.resolve(
         session, cleared, by="pairing", resolution="booked by the bank on a later day; it cleared itself", now=now

@@ -169,24 +169,6 @@ _ADOPT = """
 _SAME_AMOUNT = {"amount": ", minor, currency", "same": "AND s.amount = h.minor AND s.unit = h.currency"}
 
 
-def naming_one_bill(key: str, rows: str) -> str:
-    """Return a query of ({key}, bill) for those of `rows` (a query of {key}, quoted) whose codes name one bill.
-
-    A payment code names its bill by its shape, so that a bill issued later changes nothing.
-    """
-    return f"""
-        SELECT {key}, min(bill) AS bill FROM (
-            SELECT x.{key}, coalesce(b.number, x.code) AS bill
-            FROM (SELECT {key}, unnest(quoted) AS code FROM ({rows}) r) x
-            LEFT JOIN LATERAL (
-                (SELECT number FROM bills WHERE payment_code = x.code LIMIT 1) UNION
-                (SELECT number FROM bills WHERE number = x.code LIMIT 1) LIMIT 1
-            ) b ON true
-            WHERE b.number IS NOT NULL OR x.code ~ '{references.PAYMENT_CODE}'
-        ) named GROUP BY {key} HAVING count(DISTINCT bill) = 1
-    """  # noqa: S608 - put together from constants
-
-
 # The last resort of identity: both name the same bill, over the same amount, and their references don't contradict.
 _ADOPT_QUOTED = """
     WITH unheard AS MATERIALIZED (
@@ -210,20 +192,32 @@ _ADOPT_QUOTED = """
 """
 
 
-def _adoptions() -> list[str]:
+# A line of a large statement that waits to be booked proves them by a reference: nothing less may give them to another.
+_UNAWAITED = f"""
+    SELECT * FROM ({_UNHEARD}) awaited WHERE NOT EXISTS (
+        SELECT 1 FROM statements s JOIN statement_lines l ON l.statement_id = s.id AND l.id >= s.booking_from
+        WHERE s.booking_from IS NOT NULL AND s.bank = awaited.source AND s.state = 'accepted' AND l.counts
+          AND l.minor = awaited.minor AND NOT l.reversal
+          AND (l.bank_reference IN (nullif(awaited.bank_reference, ''), awaited.source_reference)
+               OR l.end_to_end_id = nullif(awaited.end_to_end_id, '')))
+"""  # noqa: S608
+_IS_ANY_AWAITED = "SELECT EXISTS (SELECT 1 FROM statements WHERE booking_from IS NOT NULL AND bank = ANY(:sources))"
+
+
+def _adoptions(unheard: str) -> list[str]:
     rounds = [
-        _ADOPT.format(told=told, seen=seen, unheard=_UNHEARD, adopted=_ADOPTED, **_SAME_AMOUNT)
-        for told, seen in (
-            ("bank_reference", "bank_reference"),
-            ("source_reference", "bank_reference"),
-            ("end_to_end_id", "end_to_end_id"),
+        _ADOPT.format(told=told, seen=seen, unheard=among, adopted=_ADOPTED, **_SAME_AMOUNT)
+        for told, seen, among in (
+            ("bank_reference", "bank_reference", _UNHEARD),
+            ("source_reference", "bank_reference", _UNHEARD),
+            ("end_to_end_id", "end_to_end_id", unheard),
         )
     ]
     rounds += [
         _ADOPT_QUOTED.format(
-            told=told, seen=seen, unheard=_UNHEARD, adopted=_ADOPTED,
-            named_by_notices=naming_one_bill("n", "SELECT * FROM unheard"),
-            named_by_lines=naming_one_bill("id", "SELECT * FROM untold"),
+            told=told, seen=seen, unheard=unheard, adopted=_ADOPTED,
+            named_by_notices=references.naming_one_bill("n", "SELECT * FROM unheard"),
+            named_by_lines=references.naming_one_bill("id", "SELECT * FROM untold"),
         )
         for told, seen in (("bank_reference = ''", "true"), ("true", "bank_reference = ''"))
     ]  # fmt: skip
@@ -231,7 +225,7 @@ def _adoptions() -> list[str]:
     # A reference that stands on several rows is a batch's: it proves nothing once the amounts differ.
     alone = "AND s.unit = h.currency AND s.rows = 1 AND h.rows = 1"
     by_reference = {"told": "bank_reference", "seen": "bank_reference", "same": alone}
-    return [*rounds, _ADOPT.format(unheard=_UNHEARD, adopted=_ADOPTED, amount="", **by_reference)]
+    return [*rounds, _ADOPT.format(unheard=unheard, adopted=_ADOPTED, amount="", **by_reference)]
 
 
 def report(session: Session, heard: Sequence[Heard], *, sealer: Sealer, now: datetime) -> list[int]:
@@ -247,7 +241,9 @@ def report(session: Session, heard: Sequence[Heard], *, sealer: Sealer, now: dat
     values = {"rows": rows, "now": now}
     touched: list[int] = []
     if session.scalar(text(_MAY_BE_ADOPTED), values):
-        for query in _ADOPTIONS:
+        sources = {"sources": sorted({one.source for one in heard})}
+        awaited = session.scalar(text(_IS_ANY_AWAITED), sources)
+        for query in _ADOPTIONS_BESIDE_LINES_IN_WORK if awaited else _ADOPTIONS:
             touched += session.scalars(text(query), values)
     made = list(session.scalars(text(_REPORT), values))
     ledger.post(session, _REPORTED, {"ids": made, "now": now})
@@ -257,7 +253,8 @@ def report(session: Session, heard: Sequence[Heard], *, sealer: Sealer, now: dat
     return [*touched, *made, *corrected]
 
 
-_ADOPTIONS = _adoptions()
+_ADOPTIONS = _adoptions(_UNHEARD)
+_ADOPTIONS_BESIDE_LINES_IN_WORK = _adoptions(_UNAWAITED)
 
 # Every round asks for the same amount, and the last one for the same reference: one look spares most batches all six.
 _MAY_BE_ADOPTED = f"""

@@ -115,7 +115,8 @@ _LIVE = "SELECT id FROM placements WHERE {column} = ANY(:ids) AND undone_at IS N
 _LEAVING = f"""
     WITH lines AS (
         SELECT l.id, -l.minor AS minor, l.quoted FROM statement_lines l
-        WHERE l.statement_id = :statement AND l.counts AND l.state = 'mismatch' AND l.minor < 0 AND l.currency = 'VND'
+        WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.counts AND l.state = 'mismatch'
+          AND l.minor < 0 AND l.currency = 'VND'
     ), found AS (
         SELECT DISTINCT ON (p.id) p.id, lines.id AS line_id FROM lines JOIN placements p
             ON p.minor = lines.minor AND {_REFERENCE.format(id="p.id")} = ANY(lines.quoted)
@@ -186,9 +187,13 @@ def of_bills(session: Session, bill_ids: Sequence[int]) -> list[int]:
     return list(session.scalars(text(_LIVE.format(column="bill_id")), {"ids": list(bill_ids)}))
 
 
-def recognise(session: Session, statement_id: int, *, now: datetime) -> int:
-    """Tie the outgoing lines of a statement that quote a refund owed and its amount; return how many there were."""
-    found = session.execute(text(_LEAVING), {"statement": statement_id}).all()
+def recognise(session: Session, statement_id: int, lines: tuple[int, int], *, now: datetime) -> int:
+    """Tie outgoing lines that quote a refund owed and its amount; return how many there were.
+
+    They are those of a statement from the first to the last of `lines`.
+    """
+    values = {"statement": statement_id, "first": lines[0], "last": lines[1]}
+    found = session.execute(text(_LEAVING), values).all()
     for one in found:
         pay_out(session, one.id, one.line_id, by="pairing", now=now)
     return len(found)

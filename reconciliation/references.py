@@ -45,3 +45,21 @@ def extract(*texts: str) -> list[str]:
             for code in pattern.findall(plain):
                 found[code] = None
     return [code for code in found if any(map(str.isalpha, code))][:MAX_CODES]
+
+
+def naming_one_bill(key: str, rows: str) -> str:
+    """Return a query of ({key}, bill) for those of `rows` (a query of {key}, quoted) whose codes name one bill.
+
+    A payment code names its bill by its shape, so that a bill issued later changes nothing.
+    """
+    return f"""
+        SELECT {key}, min(bill) AS bill FROM (
+            SELECT x.{key}, coalesce(b.number, x.code) AS bill
+            FROM (SELECT {key}, unnest(quoted) AS code FROM ({rows}) r) x
+            LEFT JOIN LATERAL (
+                (SELECT number FROM bills WHERE payment_code = x.code LIMIT 1) UNION
+                (SELECT number FROM bills WHERE number = x.code LIMIT 1) LIMIT 1
+            ) b ON true
+            WHERE b.number IS NOT NULL OR x.code ~ '{PAYMENT_CODE}'
+        ) named GROUP BY {key} HAVING count(DISTINCT bill) = 1
+    """  # noqa: S608 - put together from constants

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import audit, continuity, mismatches, pairing, sequence_gaps
+from reconciliation import audit, continuity, large_statements, mismatches, pairing, sequence_gaps
 from reconciliation.lifecycle import STATEMENT, move
 from reconciliation.payments import lock_sources
 from reconciliation.statement_loading import Loaded, accepted_twin, released
@@ -19,19 +19,27 @@ class NotAccepted(ValueError):
 def book(session: Session, loaded: Loaded, *, callbacks: bool, now: datetime) -> None:
     """Pair, book and match every statement that `loaded` accepted; then ask about numbers that a bank left out.
 
-    `callbacks` tells whether this bank calls back at all.
+    `callbacks` tells whether this bank calls back at all. Large ones are only begun: the reader of files books them by
+    the piece.
     """
-    accounts: set[tuple[str, bytes]] = set()
-    for accepted in loaded.accepted:
-        statement = session.get_one(Statement, accepted)
-        pairing.accept(session, statement, callbacks=callbacks, now=now)
-        accounts.add((statement.bank, statement.account_hash))
+    accepted = [session.get_one(Statement, number) for number in loaded.accepted]
+    lines = sum(one.lines for one in accepted)
+    for statement in accepted:
+        _book(session, statement, lines, callbacks, now)
         # A statement that came too early may follow on from this one, and another on from that.
         while following := released(session, bank=statement.bank, account=statement.account_hash, now=now):
             for one in following:
-                pairing.accept(session, one, callbacks=callbacks, now=now)
-    for bank, account in sorted(accounts):
+                _book(session, one, one.lines, callbacks, now)
+    for bank, account in sorted({(one.bank, one.account_hash) for one in accepted}):
         sequence_gaps.look(session, bank=bank, account=account, now=now)
+
+
+def _book(session: Session, statement: Statement, lines: int, callbacks: bool, now: datetime) -> None:
+    """Book one accepted statement, or begin it when it is one of so many `lines` that it goes by the piece."""
+    if lines > large_statements.LARGE and statement.kind == "statement" and statement.lines:
+        large_statements.begin(session, statement, now=now)
+    else:
+        pairing.accept(session, statement, callbacks=callbacks, now=now)
 
 
 def accept_overlap(

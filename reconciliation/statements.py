@@ -23,6 +23,7 @@ class Statement(Base):
         ),
         Index(None, "bank", "account_hash", "closing_on"),
         Index(None, "delivery_id"),
+        Index("ix_statements_in_work", "bank", postgresql_where=text("booking_from IS NOT NULL")),
         one_of("kind", ["statement", "notice"]),
         one_of("state", STATEMENT.states),
     )  # fmt: skip
@@ -56,8 +57,17 @@ class Statement(Base):
     reason: Mapped[Label]
     only_gap: Mapped[bool] = mapped_column(server_default="false")
     """Held for no other reason than an opening balance that follows from a statement not seen yet."""
+    booking_from: Mapped[int | None]
+    """While a large statement is being booked by the piece: the first of its lines that is not booked yet."""
+    booked_lines: Mapped[int] = mapped_column(server_default="0")
+    """How many of them are booked, while it is so."""
+    booking_since: Mapped[datetime | None]
     moves: Mapped[Moves]
     created_at: Mapped[datetime]
+
+
+BOOKED = "coalesce(l.id < s.booking_from, true)"
+"""Whether line `l` of an accepted statement `s` is booked; one that is not waits for its piece, and counts nowhere."""
 
 
 class Line(Base):

@@ -17,7 +17,7 @@ from gateway.database import insist
 from gateway.languages import gettext
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
-from reconciliation import import_undo, story
+from reconciliation import import_undo, large_statements, story
 from reconciliation.import_undo import NotUndone
 from reconciliation.inbox import Delivery, DeliveryChunk
 from reconciliation.mismatches import Mismatch
@@ -87,6 +87,11 @@ def page(delivery_id: int) -> str:
         chunks=db().scalar(chunks),
         payments=db().scalars(payments).all(),
         statements=statements,
+        in_work={
+            one.id: large_statements.progress(one, current_app.extensions["doisoat"].clock())
+            for one in statements
+            if one.booking_from is not None
+        },
         undoable="accepted" in states,
         readable=delivery.kind == "statement" and delivery.state in READ and "accepted" not in states,
         questions=db().scalars(select(Mismatch).where(Mismatch.delivery_id == delivery_id)).all(),

@@ -1,4 +1,4 @@
-"""`doisoat statement list | undo | reread | accept`: what was imported, and a person's word on an import."""
+"""`doisoat statement list | progress | undo | reread | accept`: what was imported, and a person's word on it."""
 
 import click
 
@@ -28,6 +28,25 @@ def list_imports(bank: str | None, limit: int) -> None:
                 f"{one.lines} lines", one.state, " ".join(one.reason.split()),
             )  # fmt: skip
             click.echo("\t".join(told).rstrip())
+
+
+@click.command()
+def progress() -> None:
+    """Print a line per large statement that is being booked: how many of its lines are, since when, at which pace."""
+    from gateway.clock import LOCAL
+    from gateway.commands.wired import wired
+    from gateway.database import transaction
+    from reconciliation import large_statements
+
+    with wired() as wiring, transaction(wiring.engine) as session:
+        for one in large_statements.in_work(session, now=wiring.clock()):
+            at = one.statement
+            since = at.booking_since.astimezone(LOCAL).strftime("%Y-%m-%d %H:%M:%S") if at.booking_since else "?"
+            told = (
+                f"{at.id}", f"delivery:{at.delivery_id}", at.bank, at.statement_id,
+                f"{at.booked_lines} of {at.lines} lines booked", f"since {since}", f"{one.per_second:.0f} a second",
+            )  # fmt: skip
+            click.echo("\t".join(told))
 
 
 @click.command()
@@ -135,4 +154,4 @@ def accept(number: int, by: str, why: str) -> None:
         except NotAccepted as error:
             raise click.ClickException(str(error)) from error
         bell.ring(wiring.valkey, "messages")
-    click.echo(f"statement {number} is booked")
+    click.echo(f"statement {number} is accepted")

@@ -32,7 +32,7 @@ def statement() -> None:
     """Statement files: read one, list what was imported, undo an import."""
 
 
-for _command in (imports.list_imports, imports.undo, imports.reread, imports.accept):
+for _command in (imports.list_imports, imports.progress, imports.undo, imports.reread, imports.accept):
     statement.add_command(_command)
 
 

@@ -1,4 +1,4 @@
-"""`doisoat statement list | undo | reread`: what is told, what is kept in the audit trail, and who is refused."""
+"""`doisoat statement list | progress | undo | reread`: what is told, what the audit trail keeps, who is refused."""
 
 import pytest
 from click.testing import CliRunner
@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from gateway import jobs, staff_desk
 from gateway.commands.statement import statement
 from gateway.database import transaction
-from reconciliation import inbox
+from reconciliation import inbox, large_statements
 from tests.gateway.samples import a_bill, a_statement
 
 
@@ -38,6 +38,29 @@ def read(at_home, monkeypatch, issue):
         )
     assert jobs.read_statements() == 1
     return kept
+
+
+def test_how_far_a_large_file_has_come_is_told(run, at_home, issue, monkeypatch):
+    monkeypatch.setattr(large_statements, "LARGE", 2)
+    monkeypatch.setattr(large_statements, "PIECE", 2)
+    monkeypatch.setattr(jobs, "wiring", lambda: at_home)
+    whole, told = large_statements.book_piece, []
+
+    def looking(*given, **named):
+        told.append(run("progress").stdout)
+        return whole(*given, **named)
+
+    monkeypatch.setattr(large_statements, "book_piece", looking)
+    issue(a_bill(1))
+    path = at_home.settings.home / "day.xml"
+    path.write_bytes(a_statement(*[(1, 100_000)] * 3))
+    with transaction(at_home.engine) as session:
+        inbox.keep_file(
+            session, source="standard", name="day.xml", path=path, sealer=at_home.sealer, now=at_home.clock()
+        )
+    assert jobs.read_statements() == 1
+    assert [line.split("\t")[4] for line in told] == ["0 of 3 lines booked", "2 of 3 lines booked"]
+    assert run("progress").stdout == ""
 
 
 def test_an_import_is_listed_undone_and_read_anew(run, read, rows, at_home):

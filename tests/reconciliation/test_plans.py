@@ -1,0 +1,66 @@
+"""Plans: no rule reads rows once for each row of another table, however the planner came to like it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from reconciliation import large_statements
+from tests.reconciliation.books import Books, a_bill, a_line, a_notice
+from tests.reconciliation.test_large_statements import go_on
+
+LINES = 1_200
+"""Enough for a bulk load's statistics, and for a loop within a loop to stand out."""
+MOST = 100 * LINES
+"""Rows that one step of a plan may read in all: a table so small is read through for a few dozen of them at a time, but
+never once for each line, which would be 1,440,000."""
+
+
+@pytest.fixture
+def read_by_plans(engine: Engine) -> Iterator[dict[str, int]]:
+    """Run each statement a first time under EXPLAIN ANALYZE, undone at once; yields its words → the most rows read."""
+    most: dict[str, int] = {}
+
+    def explain(_connection: Any, cursor: Any, said: str, given: Any, _context: Any, _many: bool) -> None:
+        if not said.lstrip().startswith(("WITH", "SELECT", "INSERT", "UPDATE")) or "refresh_statistics" in said:
+            return
+        own = cursor.connection.cursor()
+        own.execute("SAVEPOINT explained")
+        found = own.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {said}".encode(), given).fetchone()[0]
+        own.execute("ROLLBACK TO explained")
+        plan = found if isinstance(found, list) else json.loads(found)
+        words = " ".join(said.split())[:300]
+        most[words] = max(most.get(words, 0), _read(plan[0]["Plan"]))
+
+    event.listen(engine, "before_cursor_execute", explain)
+    yield most
+    event.remove(engine, "before_cursor_execute", explain)
+
+
+def _read(plan: dict[str, Any]) -> int:
+    """Return how many rows the busiest step of a plan has looked at in all its loops."""
+    rows = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0) + plan.get("Rows Removed by Join Filter", 0)
+    return max(int(rows * plan["Actual Loops"]), *(_read(one) for one in plan.get("Plans", [])), 0)
+
+
+def test_a_statement_is_paired_booked_and_matched_without_a_loop_in_a_loop(
+    sound_books: Books, monkeypatch: pytest.MonkeyPatch, read_by_plans: dict[str, int]
+) -> None:
+    monkeypatch.setattr(large_statements, "LARGE", 0)
+    monkeypatch.setattr(large_statements, "PIECE", LINES // 2)
+    customers = [f"PA{n:011}" for n in range(LINES)]
+    owed = [a_bill(f"HD{n:06}", 50_000 + n, f"{who}11126", customer_code=who) for n, who in enumerate(customers)]
+    sound_books.issue(*owed)
+    sound_books.hear(*(a_notice(f"T{n}", 50_000 + n, f"{customers[n]}11126") for n in range(0, LINES, 8)))
+    read_by_plans.clear()
+    words = ["tt {}11126"] * 8 + ["tra {}", "khong ro"]
+    sound_books.read(
+        *(a_line(50_000 + n, f"B{n}", words[n % 10].format(who)) for n, who in enumerate(customers)), opening=0
+    )
+    for _ in go_on(sound_books):
+        pass
+    assert len(read_by_plans) > 30
+    assert {said: rows for said, rows in read_by_plans.items() if rows > MOST} == {}
+    assert sound_books.one("SELECT count(*) FROM bills WHERE state = 'paid'") > LINES * 0.8
