@@ -172,11 +172,11 @@ def test_every_code_has_its_page(accountant, books, session):
         accountant.page(f"/admin/mismatches/{one}")
 
 
-def test_the_page_of_a_large_file_says_how_far_its_booking_has_come(accountant, books, session, wiring):
+def test_the_page_of_a_large_file_says_how_far_its_booking_has_come(accountant, books, session, clock):
     delivery = books.delivery(kind="statement", state="received", moves=0)
     books.statement(
         delivery_id=delivery.id, lines=1_000_000, booking_from=1, booked_lines=120_000,
-        booking_since=wiring.clock() - timedelta(seconds=60),
+        booking_since=clock() - timedelta(seconds=60),
     )  # fmt: skip
     session.commit()
     said = accountant.page(f"/admin/deliveries/{delivery.id}?language=en").select_one("table tbody").get_text(" ")
