@@ -241,7 +241,9 @@ def test_any_of_several_pins_will_do(bank: Bank) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["", "ssh-ed25519", "ssh-ed25519 AAAA", "ssh-dss AAAA", "ssh-rsa " + PUBLIC.split()[1]]
+    "line",
+    ["", "ssh-ed25519", "ssh-ed25519 AAAA", "ssh-dss AAAA", "ssh-rsa " + PUBLIC.split()[1]],
+    ids=["empty", "no key", "half a key", "another kind", "not of its kind"],
 )
 def test_unreadable_pin_is_our_mistake(sandbox: Bank, line: str) -> None:
     with pytest.raises(Misconfigured, match="expected"), open_session(replace(sandbox.endpoint, host_key=line)):
