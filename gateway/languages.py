@@ -3,6 +3,8 @@
 The catalog is read from its .po file when the process starts, so that no compiled copy can be stale or missing.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from functools import lru_cache
 from io import BytesIO
@@ -136,6 +138,16 @@ def age(since: datetime | None, now: datetime) -> str:
     if minutes < 48 * 60:
         return ngettext("%(num)s hour", "%(num)s hours", minutes // 60)
     return ngettext("%(num)s day", "%(num)s days", minutes // (24 * 60))
+
+
+@contextmanager
+def speaking(name: str) -> Iterator[None]:
+    """Use the words of a language outside any request: for a command."""
+    app = Flask("words", static_folder=None)
+    Babel(app, default_locale=DEFAULT)
+    with app.test_request_context(), flask_babel.force_locale(name):
+        PoDomain().as_default()
+        yield
 
 
 def install(app: Flask) -> None:

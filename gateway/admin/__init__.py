@@ -22,6 +22,7 @@ from gateway.admin import (
     overview,
     payments,
     remarking,
+    reports,
     settling,
     settling_words,
     sign_in,
@@ -31,7 +32,7 @@ from gateway.admin.listing import RowId
 
 PAGES = (
     overview, mismatches, closes, settling, remarking, expectations, calendar, payments, bills, deliveries, marks,
-    sign_in,
+    reports, sign_in,
 )  # fmt: skip
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 

@@ -34,6 +34,8 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.mismatches.listing": FINANCE,
     "admin.mismatches.page": FINANCE,
     "admin.expectations.page": FINANCE,
+    "admin.reports.listing": FINANCE,
+    "admin.reports.file": FINANCE,
     "admin.calendar.page": FINANCE,
     "admin.calendar.note": frozenset({"chief_accountant", "administrator"}),
     "admin.marks.listing": FINANCE,
@@ -63,6 +65,7 @@ MENU = (
     ("admin.bills.listing", "document-text", lazy_gettext("Bills")),
     ("admin.deliveries.listing", "inbox-arrow-down", lazy_gettext("Deliveries")),
     ("admin.marks.listing", "check-badge", lazy_gettext("Marks")),
+    ("admin.reports.listing", "document-arrow-down", lazy_gettext("Reports")),
 )
 """Endpoint, icon and name of what stands in the menu, for those who may open it."""
 

@@ -66,6 +66,36 @@ def acknowledge(number: int, by: str) -> None:
     click.echo(f"{len(done)} batches acknowledged; every mark up to {last} is")
 
 
+def _report(name: str, meaning: str) -> click.Command:
+    """Return the command that writes the report `name`."""
+
+    @click.command(name, help=meaning)
+    @_TO
+    @click.option("--format", "form", type=click.Choice(["csv", "xlsx"]), help="Else by FILE's ending; csv for stdout.")
+    @click.option("--language", type=click.Choice(["vi", "en"]), default="vi", show_default=True)
+    @click.option("--bank", default="", metavar="NAME", help="Of this bank alone.")
+    def write(to: Path, form: str | None, language: str, bank: str) -> None:
+        from gateway import languages, reports
+
+        chosen = form or (to.suffix[1:] if to.suffix[1:] in reports.FORMATS else "csv")
+        with languages.speaking(language):
+            written = reports.in_words(name)
+        with wired() as wiring, _written(to) as file:
+            count = reports.write(wiring, written, chosen, file, bank=bank)
+        say(f"{count} rows written")
+
+    return write
+
+
+for _name, _meaning in (
+    ("ageing", "Write the open questions by bank, code, owner and age."),
+    ("suspense", "Write the money that is matched to no bill, each payment with its age."),
+    ("fees", "Write what banks kept for their service, entry by entry."),
+    ("mismatches", "Write every question there was, with its owner, its deadline and its end."),
+):
+    export.add_command(_report(_name, _meaning))
+
+
 @contextmanager
 def _written(to: Path) -> Iterator[BinaryIO]:
     """Yield a file that stands under its name only once it is whole; "-" is standard output."""

@@ -59,7 +59,17 @@ def test_customer_care_and_offices_see_bills_and_nothing_else(as_role, books, se
 def test_finance_roles_open_every_page(as_role):
     for role in sorted(access.FINANCE):
         person = as_role(role)
-        for path in ("", "payments/", "bills/", "deliveries/", "mismatches/", "marks/", "expected/", "calendar/"):
+        for path in (
+            "",
+            "payments/",
+            "bills/",
+            "deliveries/",
+            "mismatches/",
+            "marks/",
+            "expected/",
+            "calendar/",
+            "reports/",
+        ):
             assert person.get(f"/admin/{path}").status_code == 200, (role, path)
 
 

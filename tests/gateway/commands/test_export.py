@@ -6,6 +6,7 @@ from click.testing import CliRunner
 from gateway.commands.export import export
 from gateway.database import transaction
 from gateway.staff_desk import create_person
+from reconciliation.reports import REPORTS
 
 
 @pytest.fixture
@@ -48,3 +49,23 @@ def test_what_nobody_sent_and_whoever_nobody_knows_is_refused(run, lan, one):
     assert "expected the number of a mark" in run("acknowledge", 7, "--by", "lan").stderr
     assert "may sign in" in run("acknowledge", 0, "--by", "nobody").stderr
     assert one("SELECT count(*) FROM audit WHERE action = 'marks_acknowledged'") == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "beginning"),
+    [
+        (("--to", "r.csv"), b"\xef\xbb\xbfNg"),
+        (("--to", "r.csv", "--language", "en"), b"\xef\xbb\xbfBank"),
+        (("--to", "r.xlsx"), b"PK"),
+        (("--to", "r.bin", "--format", "xlsx"), b"PK"),
+    ],
+)
+def test_a_report_is_written_whole(run, tmp_path, words, beginning):
+    name = words[1]
+    result = run("suspense", "--to", tmp_path / name, *words[2:])
+    assert (result.exit_code, result.stderr) == (0, "0 rows written\n")
+    assert (tmp_path / name).read_bytes().startswith(beginning)
+
+
+def test_every_report_has_its_command():
+    assert set(REPORTS) <= set(export.commands)

@@ -1,0 +1,128 @@
+"""Reports: lists for finance, each one query whose rows are read as they are wanted, however many there are."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from reconciliation.ageing import SPANS
+from reconciliation.business_days import local_day
+
+_AT_ONCE = 1_000
+"""Rows held at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A name, a query over :now, :today and :bank ("" for all), and its columns, each with what its values are.
+
+    Kinds: text, number (a count), money (smallest units of the row's `currency`, or đồng), day, moment; and what a page
+    has words for: question (a mismatch's code), state (of a mismatch), payment (state of a payment), owner (a role),
+    span (of ages).
+    """
+
+    name: str
+    columns: Mapping[str, str]
+    query: str
+
+
+_AGE = "greatest(0, CAST(:today AS date) - CAST({moment} AT TIME ZONE 'Asia/Ho_Chi_Minh' AS date))"
+_SPAN = (
+    "CASE "
+    + " ".join(f"WHEN {{age}} <= {most} THEN '{name}'" for name, (_, most) in SPANS.items() if most is not None)
+    + f" ELSE '{next(name for name, (_, most) in SPANS.items() if most is None)}' END"
+)
+_OPENED = _AGE.format(moment="m.opened_at")
+
+AGEING = Report(
+    "ageing",
+    {
+        "bank": "text", "code": "text", "question": "question", "owner": "owner", "span": "span",
+        "questions": "number", "overdue": "number", "amount": "money",
+    },
+    f"""
+    SELECT m.source AS bank, m.code, m.code AS question, m.owner, {_SPAN.format(age=_OPENED)} AS span,
+        count(*) AS questions,
+        count(*) FILTER (WHERE greatest(m.due_at, m.rests_until) <= :now) AS overdue,
+        CAST(coalesce(sum(m.minor) FILTER (WHERE m.currency = 'VND'), 0) AS bigint) AS amount
+    FROM mismatches m WHERE m.state <> 'resolved' AND (:bank = '' OR m.source = :bank)
+    GROUP BY m.source, m.code, m.owner, span ORDER BY m.source, m.code, m.owner, span
+    """,  # noqa: S608 - put together from constants
+)  # fmt: skip
+
+SUSPENSE = Report(
+    "suspense",
+    {
+        "bank": "text", "reference": "text", "bank_reference": "text", "business_date": "day", "paid_at": "moment",
+        "payment_state": "payment", "currency": "text", "amount": "money", "matched": "money", "left": "money",
+        "days": "number", "span": "span", "code": "text", "question": "question", "owner": "owner", "due_at": "moment",
+    },
+    f"""
+    SELECT p.source AS bank, p.source_reference AS reference, p.bank_reference, p.business_date, p.paid_at,
+        p.state AS payment_state, p.currency, p.minor AS amount, p.matched_minor AS matched,
+        p.minor - p.matched_minor AS left, old.days, {_SPAN.format(age="old.days")} AS span,
+        m.code, m.code AS question, m.owner, m.due_at
+    FROM payments p
+    CROSS JOIN LATERAL (SELECT greatest(0, CAST(:today AS date) - p.business_date) AS days) old
+    LEFT JOIN LATERAL (
+        SELECT code, owner, due_at FROM mismatches q
+        WHERE q.payment_id = p.id AND q.state <> 'resolved' ORDER BY q.subject <> 'payment:' || p.id, q.id LIMIT 1
+    ) m ON true
+    WHERE p.matched_minor < p.minor AND p.state <> 'denied' AND (:bank = '' OR p.source = :bank)
+    ORDER BY p.id
+    """,  # noqa: S608 - put together from constants
+)  # fmt: skip
+
+MISMATCHES = Report(
+    "mismatches",
+    {
+        "id": "number", "code": "text", "question": "question", "bank": "text", "subject": "text", "bill": "text",
+        "reference": "text", "currency": "text", "amount": "money", "state": "state", "owner": "owner",
+        "opened_at": "moment", "days": "number", "span": "span", "due_at": "moment", "rests_until": "moment",
+        "resolved_at": "moment", "resolved_by": "text", "resolution": "text",
+    },
+    f"""
+    SELECT m.id, m.code, m.code AS question, m.source AS bank, m.subject, b.number AS bill,
+        p.source_reference AS reference, m.currency, m.minor AS amount, m.state, m.owner, m.opened_at, old.days,
+        {_SPAN.format(age="old.days")} AS span, m.due_at, m.rests_until, m.resolved_at, m.resolved_by, m.resolution
+    FROM mismatches m LEFT JOIN bills b ON b.id = m.bill_id LEFT JOIN payments p ON p.id = m.payment_id
+    CROSS JOIN LATERAL (SELECT CASE WHEN m.resolved_at IS NULL THEN {_OPENED} ELSE greatest(
+        0, CAST(m.resolved_at AT TIME ZONE 'Asia/Ho_Chi_Minh' AS date)
+            - CAST(m.opened_at AT TIME ZONE 'Asia/Ho_Chi_Minh' AS date)) END AS days) old
+    WHERE :bank = '' OR m.source = :bank
+    ORDER BY m.id
+    """,  # noqa: S608 - put together from constants
+)  # fmt: skip
+
+FEE_ACCOUNTS = ("expense:bank-fees", "input-vat")
+"""What banks keep for their service, and the VAT on it: whatever books a fee books it here."""
+FEES = Report(
+    "fees",
+    {
+        "business_date": "day", "bank": "text", "account": "text", "entry": "text", "memo": "text", "currency": "text",
+        "amount": "money",
+    },
+    f"""
+    SELECT e.business_date, coalesce(b.bank, '') AS bank, p.account, e.key AS entry, e.memo, p.currency,
+        p.minor AS amount
+    FROM postings p JOIN entries e ON e.id = p.entry_id
+    LEFT JOIN LATERAL (
+        SELECT split_part(o.account, ':', 2) AS bank FROM postings o
+        WHERE o.entry_id = p.entry_id AND o.account LIKE 'bank:%' LIMIT 1
+    ) b ON true
+    WHERE p.account IN {FEE_ACCOUNTS} AND (:bank = '' OR b.bank = :bank)
+    ORDER BY p.id
+    """,  # noqa: S608 - put together from constants
+)  # fmt: skip
+
+REPORTS: Mapping[str, Report] = {one.name: one for one in (AGEING, SUSPENSE, FEES, MISMATCHES)}
+"""Every report, by its name; one more is one more of these, with words for its columns in the shell."""
+
+
+def rows(session: Session, report: Report, *, bank: str = "", now: datetime) -> Iterator[Row[Any]]:
+    """Yield the report's rows, read by a cursor in the server: of any number of them few are held at a time."""
+    values = {"now": now, "today": local_day(now), "bank": bank}
+    yield from session.execute(text(report.query), values, execution_options={"yield_per": _AT_ONCE})
