@@ -28,6 +28,7 @@ COMMANDS = {
     "banks": "banks",
     "close": "close",
     "minutes": "minutes",
+    "tariffs": "tariffs",
 }
 """Command → module of `gateway.commands`, in the order of the help; the module binds the command under its name."""
 

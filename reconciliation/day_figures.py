@@ -25,8 +25,8 @@ _CHANNELS = f"""
     )
     SELECT coalesce(p.channel, '') AS channel, s.currency, count(*) FILTER (WHERE is_new) AS count,
         sum(s.gross)\\:\\:bigint AS gross, sum(s.reversed)\\:\\:bigint AS reversed,
-        coalesce(sum(p.minor - p.matched_minor) FILTER (WHERE is_new AND p.state <> 'denied'), 0)\\:\\:bigint
-            AS unmatched
+        coalesce(sum(p.minor - p.matched_minor)
+            FILTER (WHERE is_new AND p.state NOT IN ('denied', 'returned')), 0)\\:\\:bigint AS unmatched
     FROM subjects s LEFT JOIN payments p ON p.id = s.payment_id GROUP BY 1, 2 ORDER BY 1, 2
 """  # noqa: S608 - put together from constants, here and below; values travel as parameters
 

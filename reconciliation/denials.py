@@ -57,6 +57,17 @@ def let_go(session: Session, payment_ids: Sequence[int], *, by: str, why: str, n
     session.execute(
         text("UPDATE payments SET denied_at = coalesce(denied_at, :now), due_at = NULL WHERE id = ANY(:ids)"), these
     )
+    bills, matches = release(session, payment_ids, by=by, why=why, now=now)
+    asked = session.scalars(
+        text("SELECT id FROM mismatches WHERE payment_id = ANY(:ids) AND state <> 'resolved'"), these
+    ).all()
+    mismatches.resolve(session, asked, by=by, resolution=why, now=now)
+    return bills, matches
+
+
+def release(session: Session, payment_ids: Sequence[int], *, by: str, why: str, now: datetime) -> tuple[list[int], int]:
+    """Undo all that these payments settle, with their unsent words; return as `let_go` does."""
+    these = {"ids": list(payment_ids)}
     bills = list(session.scalars(text(_LOCK_BILLS), these))
     allocations = session.scalars(
         text("SELECT id FROM allocations WHERE payment_id = ANY(:ids) AND undone_at IS NULL"), these
@@ -64,10 +75,6 @@ def let_go(session: Session, payment_ids: Sequence[int], *, by: str, why: str, n
     rivals.undo(session, allocations, by=by, why=why, now=now)
     placements.lift(session, placements.of_payments(session, payment_ids), by=by, why=why, now=now)
     outbox.promise_confirmations(session, list(payment_ids), [], now=now)
-    asked = session.scalars(
-        text("SELECT id FROM mismatches WHERE payment_id = ANY(:ids) AND state <> 'resolved'"), these
-    ).all()
-    mismatches.resolve(session, asked, by=by, resolution=why, now=now)
     return bills, len(allocations)
 
 

@@ -17,10 +17,13 @@ from reconciliation import (
     business_days,
     corrections,
     denials,
+    fee_charges,
+    fees,
     inbox,
     ledger,
     mismatches,
     placements,
+    returns,
     sequence_gaps,
 )
 from reconciliation.continuity import following
@@ -117,7 +120,7 @@ _AMOUNT_BEFORE = """
     SELECT p.id AS payment_id, CAST(m.facts->>'expected' AS bigint) AS minor, p.currency,
         'the undoing of line:' || m.line_id AS cause
     FROM mismatches m JOIN payments p ON p.id = m.payment_id
-    WHERE m.statement_id = ANY(:statements) AND p.id = ANY(:reported) AND m.code = 'M03'
+    WHERE m.statement_id = ANY(:statements) AND p.id = ANY(:reported) AND m.code IN ('M03', 'M10')
       AND m.facts->>'verdict' = 'statement_differs' AND CAST(m.facts->>'expected' AS bigint) <> p.minor
 """
 
@@ -190,6 +193,9 @@ def _take_back(session: Session, gone: list[Statement], by: str, why: str, now: 
     }  # fmt: skip
     session.execute(text(_LET_GO), these)
     session.execute(text(_LOCK_PAYMENTS), these)
+    banks = sorted({one.bank for one in gone})
+    fees.undo(session, ids, why=said, now=now)
+    loosened = {bank: returns.loosen(session, ids, bank, why=said, now=now) for bank in banks}
     touched = session.execute(text(_TOUCHED), these).all()
     placements.untie_statements(session, ids, by=by, why=said, now=now)
     ledger.post(session, _TAKEN_OUT, these)
@@ -220,6 +226,9 @@ def _take_back(session: Session, gone: list[Statement], by: str, why: str, now: 
     unread = session.scalars(text(_NOTHING_LEFT), {"ids": sorted({one.delivery_id for one in gone})}).all()
     inbox.finish(session, list(unread), "read", reason=said, now=now)
     denials.offer(session, bills, corrected, why=said, now=now)
+    for bank, (outgoing, anew) in loosened.items():
+        returns.judge(session, bank, outgoing, anew=anew, now=now)
+        fee_charges.compare(session, ids, bank, now=now)
     for bank, account in {(one.bank, one.account_hash) for one in gone}:
         sequence_gaps.look(session, bank=bank, account=account, now=now)
     lines = sum(one.lines for one in gone)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import audit, close_proof, inbox, lifecycle, marks
+from reconciliation import audit, close_proof, inbox, lifecycle, marks, returns
 from reconciliation.sealing import Sealer
 from reconciliation.statements import BOOKED
 
@@ -85,7 +85,10 @@ def _inbox(session: Session, sealer: Sealer | None) -> Finding:
 _UNSHOWN = f"""
     SELECT count(*) FROM payments p WHERE confirmed_minor <> coalesce((
         SELECT sum(l.minor) FROM statement_lines l JOIN statements s ON s.id = l.statement_id
-        WHERE l.payment_id = p.id AND l.counts AND {BOOKED}), 0)
+        WHERE l.payment_id = p.id AND l.counts AND {BOOKED}), 0) + coalesce((
+        SELECT sum(f.minor + f.vat_minor) FROM fees f JOIN statement_lines l ON l.id = f.line_id
+        JOIN statements s ON s.id = l.statement_id
+        WHERE f.payment_id = p.id AND f.undone_at IS NULL AND {BOOKED}), 0)
 """  # noqa: S608 - put together from constants
 
 
@@ -101,6 +104,7 @@ def _one_payment(session: Session) -> Finding:
                   AND seen.state = 'confirmed' AND seen.source_reference LIKE 'line:%'
                   AND NOT seen.reversal""",
             "confirmed payments without their line": _UNSHOWN,
+            **returns.APART,
         },
     )  # fmt: skip
 
@@ -150,14 +154,17 @@ _BALANCES = rf"""
         SELECT 'receivable' AS account, currency, sum(minor - paid_minor) AS minor FROM bills
             WHERE state IN ('open', 'part_paid', 'paid') GROUP BY 2
         UNION ALL SELECT 'suspense', currency, -sum(minor - matched_minor)
-            FROM payments WHERE state <> 'denied' GROUP BY 2
+            FROM payments WHERE state NOT IN ('denied', 'returned') GROUP BY 2
         UNION ALL SELECT 'bank:' || source || '\:reported', currency, sum(minor - confirmed_minor) FROM payments
-            WHERE state <> 'denied' GROUP BY 1, 2
+            WHERE state NOT IN ('denied', 'returned') GROUP BY 1, 2
         UNION ALL SELECT 'revenue', currency, -sum(minor) FROM bills WHERE state IN ('open', 'part_paid', 'paid')
             GROUP BY 2
         UNION ALL SELECT 'bank:' || s.bank || '\:outgoing', l.currency, -sum(l.minor)
             FROM statement_lines l JOIN statements s ON s.id = l.statement_id
-            WHERE s.state = 'accepted' AND l.counts AND l.minor < 0 AND {BOOKED} GROUP BY 1, 2
+            WHERE s.state = 'accepted' AND l.counts AND l.minor < 0 AND {BOOKED} AND l.payment_id IS NULL
+              AND NOT EXISTS (SELECT 1 FROM fees f WHERE f.line_id = l.id AND f.undone_at IS NULL) GROUP BY 1, 2
+        UNION ALL SELECT 'expense:bank-fees', 'VND', sum(minor) FROM fees WHERE undone_at IS NULL
+        UNION ALL SELECT 'input-vat', 'VND', sum(vat_minor) FROM fees WHERE undone_at IS NULL
         UNION ALL SELECT 'bank:' || s.bank || '\:confirmed', l.currency, sum(l.minor)
             FROM statement_lines l JOIN statements s ON s.id = l.statement_id
             WHERE s.state = 'accepted' AND l.counts AND {BOOKED} GROUP BY 1, 2
@@ -235,19 +242,21 @@ _LINES = f"""
             WHEN NOT {BOOKED} THEN 'in work'
             WHEN l.state = 'rejected' AND (l.minor = 0 OR NOT l.counts) THEN 'rejected'
             WHEN NOT l.counts AND p.state = 'denied' THEN 'rejected'
-            WHEN p.matched_minor = p.minor AND l.minor = p.minor THEN 'matched'
+            WHEN p.state = 'returned' OR (l.direction = 'out' AND l.payment_id IS NOT NULL) THEN 'matched'
+            WHEN p.matched_minor = p.minor AND l.minor + coalesce(f.minor + f.vat_minor, 0) = p.minor THEN 'matched'
+            WHEN f.charged = 'apart' THEN 'matched'
             WHEN EXISTS (SELECT 1 FROM mismatches m WHERE m.line_id = l.id
                          AND (m.state <> 'resolved' OR m.resolved_by <> '')) THEN 'mismatch'
             WHEN EXISTS (SELECT 1 FROM mismatches m WHERE m.payment_id = p.id AND m.state <> 'resolved') THEN 'mismatch'
             ELSE 'unexplained' END AS why
         FROM statement_lines l JOIN statements s ON s.id = l.statement_id
-        LEFT JOIN payments p ON p.id = l.payment_id
+        LEFT JOIN payments p ON p.id = l.payment_id LEFT JOIN fees f ON f.line_id = l.id AND f.undone_at IS NULL
         WHERE s.state = 'accepted'
     ) judged
 """  # noqa: S608 - put together from constants
 _PAYMENTS = """
     SELECT coalesce(sum(p.minor - p.matched_minor), 0) FROM payments p
-    WHERE p.matched_minor < p.minor AND p.currency = 'VND' AND p.state <> 'denied'
+    WHERE p.matched_minor < p.minor AND p.currency = 'VND' AND p.state NOT IN ('denied', 'returned')
       AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.payment_id = p.id AND m.state <> 'resolved')
 """
 
@@ -327,7 +336,8 @@ def _states(session: Session) -> Finding:
             "payments in another state than their line": """SELECT count(*) FROM payments WHERE
                 (state = 'confirmed') <> (confirmed_minor <> 0)""",
             "payments taken back that still settle something": """SELECT count(*) FROM payments WHERE
-                state = 'denied' AND (matched_minor <> 0 OR confirmed_minor <> 0 OR denied_at IS NULL)""",
+                (state = 'denied' AND denied_at IS NULL)
+                OR (state IN ('denied', 'returned') AND (matched_minor <> 0 OR confirmed_minor <> 0))""",
             **marks.ORPHANS,
             **{f"moves of {one.table} without history": _moved(one) for one in lifecycle.ALL},
         },

@@ -8,7 +8,17 @@ from datetime import date, datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import business_days, guesses, ledger, matching, outbox, placements, rivals
+from reconciliation import (
+    business_days,
+    guesses,
+    ledger,
+    matching,
+    netted_fees,
+    outbox,
+    placements,
+    returns,
+    rivals,
+)
 from reconciliation.db import AdvisoryLock
 from reconciliation.lifecycle import BILL, move
 
@@ -278,7 +288,9 @@ class Import:
             freed += withdraw(self._session, superseded, to="replaced", by="billing", why=why, now=now)
             made += len(self._book(now))
         late = self._session.scalars(text(_LATE), self._marks).all()
+        netted_fees.by_bills(self._session, [*self._early, *late], now=now)
         matched = matching.match(self._session, [*freed, *self._early, *late], now=now)
+        returns.judge_bills(self._session, int(self._marks["bills"]), now=now)
         return Issued(replaced=made, matched=matched.allocations)
 
     def _stage(self, bills: Sequence[BillIn]) -> None:

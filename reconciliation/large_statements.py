@@ -131,6 +131,7 @@ def book_piece(session: Session, number: int, marks: Marks, *, callbacks: bool, 
     statement.booking_from = session.scalar(text(_FOLLOWING), {"statement": number, "last": piece.last})
     statement.booked_lines = before + piece.lines
     session.flush()
+    pairing.judge(session, statement, (first, piece.last), now=now)
     return _marks(session) if statement.booking_from is not None else None
 
 

@@ -58,10 +58,15 @@ BILL = Lifecycle(
     ),
 )
 PAYMENT = Lifecycle(
-    "payment", "payments", "reported", _table(reported="confirmed denied", confirmed="returned", denied="confirmed")
+    "payment",
+    "payments",
+    "reported",
+    _table(reported="confirmed denied", confirmed="returned", returned="confirmed", denied="confirmed"),
 )
-PAYMENT_UNDONE = Lifecycle("payment", "payments", PAYMENT.start, _table(confirmed="reported denied", reported="denied"))
-"""What becomes of a payment when the import of its statement is undone, and only then."""
+PAYMENT_UNDONE = Lifecycle(
+    "payment", "payments", PAYMENT.start, _table(confirmed="reported denied", reported="denied", returned="denied")
+)
+"""What becomes of a payment when the import of its statement is undone, or when its line brought another one back."""
 STATEMENT = Lifecycle(
     "statement",
     "statements",

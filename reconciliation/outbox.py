@@ -1,5 +1,6 @@
 """Promises to tell a customer: written with the fact that causes them, unique by event and version."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -31,7 +32,7 @@ class Message(Base):
         Index(None, "bill_id"),
         Index(None, "payment_id"),
         Index(None, "customer_id"),
-        one_of("event", ["before_debit", "payment_recorded"]),
+        one_of("event", ["before_debit", "payment_recorded", "payment_returned"]),
         one_of("state", MESSAGE.states),
         {"postgresql_with": {"fillfactor": 70}},
     )
@@ -63,6 +64,9 @@ class Message(Base):
     sent_at: Mapped[datetime | None]
     delivered_at: Mapped[datetime | None]
 
+
+TOLD = "('sending', 'sent', 'unsure', 'delivered', 'undelivered')"
+"""The states of a word that has left, or may have."""
 
 # What a payment settles now, in the words of its confirmation; one settlement speaks for all of a payment. Payment by
 # payment through its index: within a large load no statistics tell how many there are.
@@ -114,10 +118,53 @@ _CONFIRM = f"""
         SELECT 1 FROM messages m JOIN payments q ON q.id = m.payment_id
         WHERE m.bill_id = s.bill_id AND m.event = 'payment_recorded' AND q.state = 'denied'
           AND q.source_reference LIKE 'line:%' AND m.facts - 'reference' = s.facts - 'reference'
-          AND m.state IN ('sending', 'sent', 'unsure', 'delivered', 'undelivered'))
+          AND m.state IN {TOLD})
     ORDER BY s.allocation_id
     ON CONFLICT (event_key, version) DO NOTHING
 """  # noqa: S608
+
+# What the customer was told last of the payment, if anything.
+_LAST_TOLD = f"""
+    SELECT * FROM messages t WHERE t.payment_id = {{payment}} AND t.event IN ('payment_recorded', 'payment_returned')
+      AND t.state IN {TOLD} ORDER BY t.id DESC LIMIT 1
+"""  # noqa: S608 - put together from constants
+
+_RETURNED = f"""
+    INSERT INTO messages (event_key, version, event, customer_id, bill_id, payment_id, facts, not_after, created_at)
+    SELECT 'return:' || r.id, 1, 'payment_returned', told.customer_id, told.bill_id, r.payment_id,
+        told.facts - 'paid_on' || jsonb_build_object('returned_on', r.returned_on), :not_after, :now
+    FROM returns r CROSS JOIN LATERAL ({_LAST_TOLD.format(payment="r.payment_id")}) told
+    JOIN payments p ON p.id = r.payment_id JOIN customers c ON c.id = told.customer_id
+    WHERE r.id = ANY(:returns) AND p.state = 'returned' AND told.event = 'payment_recorded'
+      AND c.consent AND c.msisdn_sealed IS NOT NULL
+    ORDER BY r.id
+    ON CONFLICT (event_key, version) DO NOTHING
+"""  # noqa: S608
+_PAID_AGAIN = f"""
+    INSERT INTO messages (event_key, version, event, customer_id, bill_id, payment_id, facts, not_after, created_at)
+    SELECT told.event_key || '/again', 1, 'payment_recorded', s.customer_id, s.bill_id, s.payment_id, s.facts,
+        :not_after, :now
+    FROM ({_SETTLED}) s CROSS JOIN LATERAL ({_LAST_TOLD.format(payment="s.payment_id")}) told
+    WHERE s.reachable AND told.event = 'payment_returned'
+    ORDER BY s.payment_id
+    ON CONFLICT (event_key, version) DO NOTHING
+"""  # noqa: S608
+_OVERTAKEN = f"""
+    WITH refused AS (
+        SELECT m.id, m.payment_id FROM messages m JOIN payments p ON p.id = m.payment_id
+        WHERE m.id = :id AND m.event = 'payment_recorded' AND m.state IN ('queued', 'failed') AND p.state = 'returned'
+    )
+    SELECT id FROM refused UNION
+    SELECT m.id FROM refused JOIN messages m USING (payment_id)
+    WHERE m.event = 'payment_returned' AND m.state = 'queued' AND NOT EXISTS (
+        SELECT 1 FROM messages t
+        WHERE t.payment_id = m.payment_id AND t.event = 'payment_recorded' AND t.state IN {TOLD})
+"""  # noqa: S608
+_NOT_RETURNED = """
+    SELECT m.id FROM messages m JOIN payments p ON p.id = m.payment_id
+    WHERE m.payment_id = ANY(:payments) AND m.event = 'payment_returned' AND (m.state = 'queued') IS TRUE
+      AND p.state <> 'returned'
+"""
 
 _NOTICE = """
     INSERT INTO messages (event_key, version, event, customer_id, bill_id, facts, not_after, created_at)
@@ -152,6 +199,36 @@ def promise_confirmations(
     session.execute(text(_REWRITE), values)
     if allocation_ids:
         session.execute(text(_CONFIRM), values)
+
+
+def promise_returned(session: Session, return_ids: Sequence[int], *, now: datetime) -> None:
+    """Promise one word on each return to whoever was told that the payment was recorded, and to nobody else."""
+    if return_ids:
+        values = {"returns": list(return_ids), "not_after": now + CONFIRM_WITHIN, "now": now}
+        session.execute(text(_RETURNED), values)
+
+
+def promise_paid_again(session: Session, payment_ids: Sequence[int], *, now: datetime) -> None:
+    """Promise to confirm anew payments that count again, to whoever was told of their return.
+
+    A word on the return that has not left is taken back instead.
+    """
+    if not payment_ids:
+        return
+    values = {"payments": list(payment_ids), "not_after": now + CONFIRM_WITHIN, "now": now}
+    untrue = session.scalars(text(_NOT_RETURNED), values)
+    move(session, MESSAGE, untrue, "withdrawn", by="outbox", why="the money came back", now=now)
+    session.execute(text(_PAID_AGAIN), values)
+
+
+def withdraw_untrue(session: Session, message_id: int, *, now: datetime) -> None:
+    """Take back a word that was on its way while its payment was returned, and the word that would correct it.
+
+    For one that its carrier has just refused: nothing left, so there is nothing to correct.
+    """
+    these = {"id": message_id}
+    overtaken = session.scalars(text(_OVERTAKEN), these).all()
+    move(session, MESSAGE, overtaken, "withdrawn", by="outbox", why="the payment was returned", now=now)
 
 
 def promise_notices(session: Session, bill_ids: list[int], *, now: datetime) -> None:

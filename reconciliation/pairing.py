@@ -15,13 +15,17 @@ from reconciliation import (
     bank_days,
     business_days,
     corrections,
+    fee_charges,
     ledger,
     matching,
     mismatches,
+    netted_fees,
     placements,
     references,
+    returns,
     statistics,
 )
+from reconciliation.fees import HOLDS
 from reconciliation.lifecycle import PAYMENT, move
 from reconciliation.pairing_rounds import IS_ANY_TAKEN_BACK, pair
 from reconciliation.payments import STATEMENT_WITHIN, UNDONE, lock_sources
@@ -80,7 +84,7 @@ _CONFIRMED = r"""
     SELECT 'line:' || l.id AS key, s.bank, coalesce(l.booked_on, CAST(:day AS date)) AS business_date,
         'statement ' || s.statement_id || ' line ' || l.entry || '.' || l.transaction AS memo,
         'bank:' || s.bank || '\:confirmed' AS debit,
-        CASE WHEN p.source_reference = 'line:' || l.id OR p.state = 'denied' THEN 'suspense'
+        CASE WHEN p.source_reference = 'line:' || l.id OR p.state IN ('denied', 'returned') THEN 'suspense'
              ELSE 'bank:' || s.bank || '\:reported' END AS credit,
         l.minor, l.currency, CAST(:now AS timestamptz) AS at
     FROM statement_lines l JOIN statements s ON s.id = l.statement_id JOIN payments p ON p.id = l.payment_id
@@ -140,17 +144,19 @@ _ASK_OUTGOING = """
     WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.state = 'mismatch' AND l.minor < 0
 """
 
-_ASK_OTHER_AMOUNT = """
+_ASK_OTHER_AMOUNT = f"""
     SELECT 'M03', 'payment:' || p.id || '/amount', CAST(:bank AS text), abs(p.minor - l.minor), l.currency, p.id, l.id,
         l.statement_id, jsonb_build_object('verdict', 'statement_differs', 'expected', p.minor, 'arrived', l.minor)
     FROM statement_lines l JOIN payments p ON p.id = l.payment_id
     WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.counts AND l.minor <> p.minor
-"""
-_CORRECTED = """
+      AND NOT {netted_fees.KNOWN}
+"""  # noqa: S608 - put together from constants, here and below
+_CORRECTED = f"""
     SELECT p.id AS payment_id, l.minor, l.currency, 'line:' || l.id AS cause
     FROM statement_lines l JOIN payments p ON p.id = l.payment_id
     WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.counts AND l.minor <> p.minor
-"""
+      AND NOT {HOLDS}
+"""  # noqa: S608
 
 # As when the notice came first: the reference agrees, on one row each, and the amount does not.
 _ASK_OTHER_NOTICE = f"""
@@ -190,7 +196,9 @@ def accept(session: Session, statement: Statement, *, callbacks: bool, now: date
     lock_sources(session, {statement.bank})
     statistics.refresh(session, statement.lines)
     pair(session, statement)
-    return book(session, statement, EVERY_LINE, callbacks=callbacks, now=now)
+    matched = book(session, statement, EVERY_LINE, callbacks=callbacks, now=now)
+    judge(session, statement, EVERY_LINE, now=now)
+    return matched
 
 
 def book(
@@ -207,6 +215,8 @@ def book(
         "first": lines[0], "last": lines[1],
     }  # fmt: skip
     columns = "code, subject, source, minor, currency, payment_id, line_id, statement_id, facts"
+    if counts:
+        netted_fees.note(session, values)
     taken_back = counts and bool(session.scalar(text(IS_ANY_TAKEN_BACK), values))
     shown = list(session.scalars(text(_SHOWN_AFTER_ALL), values)) if taken_back else []
     mismatches.ask(session, columns, _ASK_OTHER_AMOUNT if counts else _ASK_OTHER_NOTICE, values)
@@ -222,10 +232,22 @@ def book(
     placements.recognise(session, statement.id, lines, now=now)
     if counts:
         _confirm(session, values, columns, now)
+        netted_fees.book(session, values, made, now=now)
+        fee_charges.recognise(session, values, now=now)
     matched = matching.match(session, [*made, *grown, *corrected, *shown], now=now)
     if taken_back:
         mismatches.ask(session, columns, _ASK_TAKEN_BACK_BEFORE, values)
     return matched
+
+
+def judge(session: Session, statement: Statement, lines: tuple[int, int], *, now: datetime) -> None:
+    """Judge what the booked lines from the first to the last of `lines` mean beyond themselves: returns, periods' fees.
+
+    The caller holds the source's lock.
+    """
+    if statement.kind == "statement":
+        returns.judge_statement(session, statement.id, statement.bank, lines, now=now)
+        fee_charges.compare(session, [statement.id], statement.bank, now=now)
 
 
 def _set_the_rest_aside(session: Session, values: dict[str, object]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import references
+from reconciliation import netted_fees, references
 from reconciliation.payments import UNDONE
 from reconciliation.statements import Statement
 
@@ -122,4 +122,5 @@ def pair(session: Session, statement: Statement, news: News | None = None) -> No
         )  # fmt: skip
         session.execute(text(query), values)
     if counts:
+        netted_fees.pair(session, values, waiting)
         by_reference("bank_reference", "bank_reference", waiting, _OTHER_AMOUNT)

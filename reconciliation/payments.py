@@ -11,10 +11,11 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from banks.errors import Unreadable
 from banks.records import PaymentNotice
-from reconciliation import bank_days, business_days, corrections, ledger, matching, mismatches, references
+from reconciliation import bank_days, business_days, corrections, ledger, matching, mismatches, references, returns
 from reconciliation.business_days import Calendar
 from reconciliation.db import Base, Id, Label, Minor, Moves, one_of
 from reconciliation.lifecycle import PAYMENT
+from reconciliation.netted_fees import by_callbacks
 from reconciliation.sealing import Sealer, mask_numbers, tail
 
 STATEMENT_WITHIN = 2
@@ -247,9 +248,11 @@ def report(session: Session, heard: Sequence[Heard], *, sealer: Sealer, now: dat
             touched += session.scalars(text(query), values)
     made = list(session.scalars(text(_REPORT), values))
     ledger.post(session, _REPORTED, {"ids": made, "now": now})
+    by_callbacks(session, _INCOMING, values, touched)
     columns = "code, subject, source, minor, currency, payment_id, delivery_id, facts"
     mismatches.ask(session, columns, _OTHER_AMOUNT, values)
     corrected = corrections.correct(session, _REPLACED, {**values, "adopted": touched}, by="callback", now=now)
+    returns.judge_payments(session, touched, now=now)
     return [*touched, *made, *corrected]
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
+from reconciliation import outbox
 from reconciliation.lifecycle import MESSAGE, move
 
 _KEY = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
@@ -156,6 +157,7 @@ def refused(session: Session, message_id: int, *, permanent: bool, why: str, aga
         ),
         {"id": message_id, "why": why, "again": again_at},
     )
+    outbox.withdraw_untrue(session, message_id, now=now)
 
 
 def unsure(session: Session, message_id: int, *, why: str, again_at: datetime, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import Computed, ForeignKey, Index, Text, UniqueConstraint, text
+from sqlalchemy import Computed, ForeignKey, Index, SmallInteger, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -76,8 +76,9 @@ class Line(Base):
     __tablename__ = "statement_lines"
     __table_args__ = (
         UniqueConstraint("statement_id", "entry", "transaction"),
-        Index("uq_statement_lines_payment", "payment_id", "direction", unique=True,
+        Index("uq_statement_lines_payment", "payment_id", "direction", "turn", unique=True,
               postgresql_where=text("payment_id IS NOT NULL AND counts")),
+        Index("ix_statement_lines_out", "statement_id", postgresql_where=text("direction = 'out' AND counts")),
         Index("ix_statement_lines_pending", "statement_id", postgresql_where=text("state = 'pending'")),
         Index(None, "payment_id"),
         # Lines come in the order of their days: a few pages find a day's, and loading hardly notices.
@@ -109,5 +110,7 @@ class Line(Base):
     narrative: Mapped[Label]
     quoted: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     payment_id: Mapped[int | None] = mapped_column(ForeignKey("payments.id"))
+    turn: Mapped[int] = mapped_column(SmallInteger, server_default="1")
+    """Money may be returned and come again: which of the payment's lines of this direction it is."""
     state: Mapped[str] = mapped_column(server_default="pending")
     reason: Mapped[Label]

@@ -15,6 +15,7 @@ from reconciliation.lifecycle import Transition
 from reconciliation.mismatches import Mismatch
 from reconciliation.outbox import Message
 from reconciliation.payments import Allocation, Payment
+from reconciliation.returns import Return
 from reconciliation.statements import Line, Statement
 
 _ORDER = (
@@ -124,6 +125,8 @@ def _tell(
             events.append(Event(one.resolved_at, "settled", one))
     keys = [*_bill_keys(bills), *(f"payment:{one.id}:reported" for one in payments)]
     keys += [f"line:{line.id}" for line, _ in lines]
+    returned = session.scalars(select(Return.id).where(Return.payment_id.in_(payment_ids))).all()
+    keys += [f"return:{one}{end}" for one in returned for end in ("", "/undone")]
     keys += [key for one in allocations for key in (f"allocation:{one.id}", f"allocation:{one.id}/undone")]
     events += [Event(entry.at, "entry", entry, postings) for entry, postings in entries_of(session, keys)]
     events.sort(key=lambda one: (one.at, _ORDER.index(one.kind)))

@@ -6,6 +6,7 @@ from reconciliation import (
     bills,
     closes,
     customers,
+    fees,
     inbox,
     ledger,
     lifecycle,
@@ -16,13 +17,16 @@ from reconciliation import (
     payments,
     placements,
     remarks,
+    returns,
     settlements,
     staff,
     statements,
+    tariffs,
 )
 from reconciliation.db import metadata
 
 __all__ = [
-    "audit", "bank_days", "bills", "closes", "customers", "inbox", "ledger", "lifecycle", "links", "marks", "metadata",
-    "mismatches", "outbox", "payments", "placements", "remarks", "settlements", "staff", "statements",
+    "audit", "bank_days", "bills", "closes", "customers", "fees", "inbox", "ledger", "lifecycle", "links", "marks",
+    "metadata", "mismatches", "outbox", "payments", "placements", "remarks", "returns", "settlements", "staff",
+    "statements", "tariffs",
 ]  # fmt: skip

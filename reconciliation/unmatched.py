@@ -53,7 +53,7 @@ _ASK = """
         WHEN d.verdict = 'other_amount' AND settled.any THEN CASE WHEN settled.other_channel THEN 'M04' ELSE 'M06' END
         WHEN d.verdict = 'other_amount' THEN 'M03'
         ELSE 'M12' END AS code) verdict
-    WHERE p.id = ANY(:ids) AND verdict.code IS NOT NULL AND p.state <> 'denied'
+    WHERE p.id = ANY(:ids) AND verdict.code IS NOT NULL AND p.state NOT IN ('denied', 'returned')
       AND (p.matched_minor < p.minor OR (mine.own AND b.paid_minor < b.minor))
 """
 

@@ -240,5 +240,14 @@ EVENTS: Mapping[str, Mapping[str, Callable[[str, object, str], str]]] = {
         "reference": _text,
         "hotline": _hotline,
     },
+    "payment_returned": {
+        "brand": _text,
+        "customer_code": _code,
+        "period": _text,
+        "amount": _amount,
+        "returned_on": _day,
+        "reference": _text,
+        "hotline": _hotline,
+    },
 }
 """Event → the facts its text needs, each with the kind that checks and writes it."""

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, abort, current_app, render_template
 from sqlalchemy import and_, not_, or_, select
 
-from gateway.admin import answers, words
+from gateway.admin import answers, verdicts, words
 from gateway.admin.banks import bank_choices
 from gateway.admin.listing import Asked, Filter, page_of
 from gateway.languages import day, moment, money
@@ -123,11 +123,11 @@ def show(mismatch_id: int, *, problem: str = "") -> str:
 def sides(facts: Mapping[str, Any], currency: str) -> dict[str, list[tuple[str, str]]]:
     """Return a mismatch's facts as (name, value) pairs under "expected" and "arrived"; unknown ones as they are."""
     found: dict[str, list[tuple[str, str]]] = {"expected": [], "arrived": []}
-    for name, (side, kind, label) in words.FACTS.items():
+    for name, (side, kind, label) in verdicts.FACTS.items():
         if name in facts and facts[name] not in (None, "", []):
             found[side].append((str(label), _written(facts[name], kind, currency)))
     for name, value in facts.items():
-        if name not in words.FACTS:
+        if name not in verdicts.FACTS:
             found["arrived"].append((name, _written(value, "text", currency)))
     return found
 
@@ -142,7 +142,7 @@ def _written(value: Any, kind: str, currency: str) -> str:
             case "moment":
                 return moment(datetime.fromisoformat(value))
             case "verdict":
-                return str(words.VERDICTS.get(value, value))
+                return str(verdicts.VERDICTS.get(value, value))
     if isinstance(value, list):
         return ", ".join(str(one) for one in value)
     return str(value)

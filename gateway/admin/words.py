@@ -184,7 +184,11 @@ TONES: Mapping[str, str] = {
 
 KINDS = {"callback": _("callback"), "statement": _("statement file")}
 ORIGINS = {"callback": _("callback"), "statement": _("statement"), "notice": _("bank notice")}
-EVENTS = {"before_debit": _("SMS before the debit"), "payment_recorded": _("SMS after the payment")}
+EVENTS = {
+    "before_debit": _("SMS before the debit"),
+    "payment_recorded": _("SMS after the payment"),
+    "payment_returned": _("SMS that corrects it: the money went back"),
+}
 ROLES = {
     "accountant": _("Accountant"),
     "chief_accountant": _("Chief accountant"),
@@ -229,6 +233,8 @@ ACTORS = {
     "collecting": _("file fetching"),
     "outbox": _("SMS outbox"),
     "sender": _("SMS sender"),
+    "returns": _("returns"),
+    "fees": _("fees"),
 }
 """The parts of the house that act by themselves; a person stands with the name they sign in with."""
 
@@ -263,6 +269,18 @@ REASONS = {
     "the reference is known with other content": _("the reference is known with other content"),
     "money going out": _("money going out"),
     "no money moved": _("no money moved"),
+    "the bank took it back after its statement had shown it": _(
+        "the bank took it back after its statement had shown it"
+    ),
+    "a fee": _("a fee"),
+    "the bank's own words call it a fee": _("the bank's own words call it a fee"),
+    "what was taken is what the tariff lets expect": _("what was taken is what the tariff lets expect"),
+    "asked anew with other figures": _("asked anew with other figures"),
+    "the payment was returned": _("the payment was returned"),
+    "the money came back": _("the money came back"),
+    "later facts say otherwise": _("later facts say otherwise"),
+    "the money came once more, or was never taken back": _("the money came once more, or was never taken back"),
+    "the money of a payment known before, come once more": _("the money of a payment known before, come once more"),
 }
 """Reasons that the rules write in English; one that is not here is shown as it was written."""
 
@@ -291,54 +309,6 @@ def payment_name(source_reference: str, bank_reference: str) -> str:
     return source_reference
 
 
-VERDICTS = {
-    "match": _("the bill is known, the amount is not what it owes"),
-    "several_bills": _("several bills fit"),
-    "several_customers": _("several customers are named"),
-    "contradiction": _("the bill belongs to another customer than the one named"),
-    "cancelled": _("the bill is no longer owed"),
-    "raised": _("a person doubts what it settles"),
-    "barred": _("a person said that this payment is not for the bill it names"),
-    "other_amount": _("the customer is known, no open bill has this amount"),
-    "unknown": _("no bill and no customer is named"),
-    "foreign_currency": _("the currency is not đồng"),
-    "outgoing": _("money left the account"),
-    "statement_differs": _("the statement shows another amount than the callback"),
-    "notice_differs": _("the bank's notice tells another amount"),
-    "reversal": _("money that came back settles no bill by itself"),
-    "denied": _("the bank took this payment back, and its statement shows it all the same"),
-    "taken_back_before": _("settled from the statement; the bank took back a payment like it before"),
-}
-
-FACTS: Mapping[str, tuple[str, str, Any]] = {
-    "owed": ("expected", "money", _("Owed on the bill")),
-    "expected": ("expected", "money", _("Told by the callback")),
-    "bill": ("expected", "text", _("Bill")),
-    "candidates": ("expected", "text", _("Bills or customers that fit")),
-    "expected_by": ("expected", "moment", _("Expected by")),
-    "day": ("expected", "day", _("Business day")),
-    "number": ("expected", "text", _("Number that is missing")),
-    "after": ("arrived", "day", _("Statement before it, of")),
-    "before": ("arrived", "day", _("Statement after it, of")),
-    "reported_on": ("expected", "day", _("Told for the day")),
-    "first": ("expected", "text", _("First sent as statement")),
-    "first_sha256": ("expected", "text", _("SHA-256 at first")),
-    "paid": ("arrived", "money", _("Paid")),
-    "matched": ("arrived", "money", _("Matched so far")),
-    "arrived": ("arrived", "money", _("On the statement")),
-    "booked_on": ("arrived", "day", _("Booked on")),
-    "quoted": ("arrived", "text", _("Codes quoted")),
-    "reference": ("arrived", "text", _("Reference")),
-    "verdict": ("arrived", "verdict", _("Finding")),
-    "reason": ("arrived", "text", _("Bank's reason")),
-    "reasons": ("arrived", "text", _("What does not agree")),
-    "statement": ("arrived", "text", _("Statement")),
-    "lines": ("arrived", "text", _("Lines")),
-    "file": ("arrived", "text", _("File")),
-    "sha256": ("arrived", "text", _("SHA-256")),
-}
-"""A mismatch's fact → its side (what was expected, what arrived), how it is written, and its name."""
-
 ACCOUNTS = {
     "receivable": _("receivable"),
     "suspense": _("suspense"),
@@ -346,4 +316,6 @@ ACCOUNTS = {
     "reported": _("reported by"),
     "confirmed": _("confirmed by"),
     "outgoing": _("paid out by"),
+    "expense:bank-fees": _("bank fees"),
+    "input-vat": _("input VAT"),
 }

@@ -30,6 +30,7 @@ FACTS: dict[str, Any] = {
     "bank": "Vietcombank",
     "debit_on": date(2026, 6, 25),
     "paid_on": date(2026, 6, 25),
+    "returned_on": date(2026, 6, 26),
     "reference": "FT26176123456",
     "hotline": "19006769",
 }
@@ -57,6 +58,18 @@ WORDED = {
     ("payment_recorded", "en", False): (
         "Dien luc TP Vinh: VND 844,960 recorded on 25/06/2026, electricity 06/2026, customer PA03012345678. "
         "Reference FT26176123456. Help 19006769"
+    ),
+    ("payment_returned", "vi", False): (
+        "Dien luc TP Vinh: ngan hang da thu hoi 844.960 d ngay 26/06/2026, tien dien ky 06/2026 KH PA03012345678 "
+        "chua duoc tra. Ma GD FT26176123456. Ho tro 19006769"
+    ),
+    ("payment_returned", "vi", True): (
+        "Điện lực TP Vinh: ngân hàng đã thu hồi 844.960 đ ngày 26/06/2026, tiền điện kỳ 06/2026 KH PA03012345678 "
+        "chưa được trả. Mã GD FT26176123456. Hỗ trợ 19006769"
+    ),
+    ("payment_returned", "en", False): (
+        "Dien luc TP Vinh: bank took back VND 844,960 on 26/06/2026, electricity 06/2026 of PA03012345678 "
+        "is owed again. Ref FT26176123456. Help 19006769"
     ),
 }
 

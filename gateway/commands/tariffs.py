@@ -1,0 +1,57 @@
+"""`doisoat tariffs`: what banks may charge by contract, declared from a file, and what they took beside it."""
+
+import tomllib
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from gateway.commands.wired import wired
+from gateway.database import owner_engine, transaction
+from reconciliation import fee_charges
+from reconciliation import tariffs as contracts
+
+
+@click.group()
+def tariffs() -> None:
+    """Declare what banks charge by contract, and compare what they took."""
+
+
+@tariffs.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def declare(file: Path) -> None:
+    """Take in the [[tariff]] tables of a TOML FILE; one that follows another ends it the day before."""
+    try:
+        content = tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise click.ClickException(f"{file.name}: expected TOML in UTF-8: {error}") from error
+    entries = content.get("tariff")
+    if content.keys() != {"tariff"} or not isinstance(entries, list):
+        raise click.ClickException(f"{file.name}: expected [[tariff]] tables and nothing else")
+    with wired() as wiring:
+        unknown = sorted({str(one.get("bank")) for one in entries} - wiring.settings.banks.keys())
+        if unknown:
+            raise click.ClickException(f"{file.name}: expected declared banks, got {', '.join(unknown)}")
+        try:
+            # The application's own role can't change what fees are held against.
+            with transaction(owner_engine(wiring.database_url)) as session:
+                made = contracts.declare(session, entries, by="command line", now=wiring.clock())
+        except contracts.NotDeclared as error:
+            raise click.ClickException(f"{file.name}: {error}") from error
+    click.echo(f"{len(made)} tariffs declared")
+
+
+@tariffs.command()
+@click.argument("bank", default="")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), required=True, help="The first day.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), required=True, help="The last day.")
+@click.option("--monthly", is_flag=True, help="By month instead of by day.")
+def compare(bank: str, since: datetime, until: datetime, monthly: bool) -> None:
+    """Show, by bank and day, what tariffs let expect and what was taken, in đồng with VAT."""
+    with wired() as wiring, transaction(wiring.engine) as session:
+        found = fee_charges.report(session, since=since.date(), until=until.date(), bank=bank, monthly=monthly)
+    for one in found:
+        click.echo(
+            f"{one.bank} {one.day}: {one.payments} payments of {one.gross:,} đ, expected {one.expected:,} đ,"
+            f" taken {one.taken:,} đ (VAT {one.vat:,} đ), difference {one.difference:,} đ"
+        )
