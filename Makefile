@@ -29,7 +29,7 @@ bench: translations ## measure against peers and limits, as ratios
 	@exec $(BIN)/python -m benchmarks
 
 chaos: translations ## the long fault campaign
-	@CHAOS_CAMPAIGN=1 exec $(BIN)/pytest tests/chaos
+	@CHAOS_CAMPAIGN=1 exec $(BIN)/pytest tests/chaos tests/reconciliation/proofs/test_simulation.py
 
 lock: setup ## choose the newest allowed versions anew and write requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --generate-hashes \

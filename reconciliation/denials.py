@@ -24,10 +24,6 @@ _LOCK_BILLS = """
         SELECT bill_id FROM allocations WHERE payment_id = ANY(:ids) AND undone_at IS NULL)
     ORDER BY id FOR UPDATE
 """
-_WAITING_FOR = """
-    SELECT DISTINCT payment_id FROM mismatches
-    WHERE bill_id = ANY(:bills) AND state <> 'resolved' AND subject = 'payment:' || payment_id
-"""
 
 
 def deny(session: Session, payment_id: int, *, by: str, why: str, now: datetime) -> bool:
@@ -79,7 +75,6 @@ def release(session: Session, payment_ids: Sequence[int], *, by: str, why: str, 
 
 
 def offer(session: Session, bills: Sequence[int], payment_ids: Sequence[int] = (), *, why: str, now: datetime) -> None:
-    """Reopen bills that lost a payment, and match anew whoever waited for them, with `payment_ids`."""
+    """Reopen bills that lost a payment, and match anew whoever waits for them or pays a part, with `payment_ids`."""
     matching.settle_bills(session, set(bills), why=why, now=now)
-    waiting = session.scalars(text(_WAITING_FOR), {"bills": list(bills)}).all()
-    matching.match(session, [*waiting, *guesses.at_bills(session, bills), *payment_ids], now=now)
+    matching.match(session, [*rivals.at(session, bills), *guesses.at_bills(session, bills), *payment_ids], now=now)

@@ -318,16 +318,17 @@ def withdraw(session: Session, bill_ids: Sequence[int], *, to: str, by: str, why
     if not bill_ids:
         return []
     session.execute(text("SELECT id FROM bills WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"), {"ids": list(bill_ids)})
+    concerned = rivals.at(session, bill_ids)
     allocations = session.scalars(
         text("SELECT id FROM allocations WHERE bill_id = ANY(:ids) AND undone_at IS NULL"), {"ids": list(bill_ids)}
     ).all()
-    freed = rivals.undo(session, allocations, by=by, why=why, now=now)
+    rivals.undo(session, allocations, by=by, why=why, now=now)
     placements.lift(session, placements.of_bills(session, bill_ids), by=by, why=why, now=now)
     moved = move(session, BILL, bill_ids, to, by=by, why=why, now=now)
     values = {"ids": moved, "now": now, "as": to, "day": business_days.local_day(now)}
     ledger.post(session, _UNBOOK, values)
     outbox.withdraw_notices(session, moved, why=f"the bill is {to}", now=now)
-    return sorted({*freed, *guesses.at_bills(session, moved)})
+    return sorted({*concerned, *guesses.at_bills(session, moved)})
 
 
 def _plain(bill: BillIn) -> dict[str, object]:

@@ -108,22 +108,28 @@ class Mismatch(Base):
         return max(self.due_at, self.rests_until or self.due_at) <= now
 
 
-def ask(session: Session, columns: str, wanted: str, values: Mapping[str, Any]) -> list[int]:
+def ask(
+    session: Session, columns: str, wanted: str, values: Mapping[str, Any], *, renewing: Sequence[str] = ()
+) -> list[int]:
     """Open one mismatch per row of the query `wanted` (its columns named in `columns`); return the new ones' ids.
 
-    A question that is open already is not asked again. `values` must hold `now`.
+    A question that is open already is not asked again; where one of the columns `renewing` says something else now, it
+    says so from then on and is among the ids. `values` must hold `now`.
     """
+    renewed = ", ".join(f"{name} = excluded.{name}" for name in renewing)
+    differs = " OR ".join(f"mismatches.{name} IS DISTINCT FROM excluded.{name}" for name in renewing)
     statement = text(
         f"""
         INSERT INTO mismatches ({columns}, opened_at)
         SELECT wanted.*, :now FROM ({wanted}) wanted
-        ON CONFLICT (code, subject) WHERE state <> 'resolved' DO NOTHING
-        RETURNING id
+        ON CONFLICT (code, subject) WHERE state <> 'resolved'
+        DO {f"UPDATE SET {renewed} WHERE {differs}" if renewing else "NOTHING"}
+        RETURNING id, xmax = 0 AS is_new
         """  # noqa: S608 - both texts are this package's own; values travel as parameters
     )
-    asked = list(session.scalars(statement, values))
-    _hand_over(session, asked, now=values["now"])
-    return asked
+    asked = session.execute(statement, values).all()
+    _hand_over(session, [row.id for row in asked if row.is_new], now=values["now"])
+    return [row.id for row in asked]
 
 
 def ask_one(session: Session, *, code: str, subject: str, now: datetime, **columns: object) -> int | None:

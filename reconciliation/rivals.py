@@ -122,6 +122,18 @@ def of(session: Session, payment_ids: Sequence[int], vacated: set[int]) -> list[
     return list(session.scalars(text(_RIVALS), {"ids": list(payment_ids), "vacated": sorted(vacated)}))
 
 
+_AT = """
+    SELECT payment_id FROM allocations WHERE bill_id = ANY(:bills) AND undone_at IS NULL
+    UNION SELECT payment_id FROM mismatches
+        WHERE bill_id = ANY(:bills) AND state <> 'resolved' AND subject = 'payment:' || payment_id
+"""
+
+
+def at(session: Session, bill_ids: Sequence[int]) -> list[int]:
+    """Return the payments that settle part of these bills or wait for one of them."""
+    return list(session.scalars(text(_AT), {"bills": list(bill_ids)}))
+
+
 # `could` is what a payment has for the bill, `room` what the bill has for matching, `before` what comes first.
 _OUT_OF_TURN = f"""
     WITH claimed AS MATERIALIZED ({_CLAIMED}), claims AS (

@@ -107,10 +107,6 @@ _TRANSFERS = """
 """
 _HAS_EVIDENCE = "SELECT EXISTS (SELECT 1 FROM remarks WHERE mismatch_id = :mismatch AND kind = 'evidence')"
 _NEVER_CAME = "SELECT source, state FROM payments WHERE id = :payment"
-_PAYERS = """
-    SELECT DISTINCT payment_id FROM allocations
-    WHERE bill_id = ANY(:bills) AND undone_at IS NULL AND payment_id <> :payment
-"""
 # The rest of an old question is as old as it was.
 _AS_OLD = """
     UPDATE mismatches rest SET opened_at = answered.opened_at, due_at = answered.due_at FROM mismatches answered
@@ -327,8 +323,7 @@ def _carry_out(session: Session, made: Settlement, *, by: str, why: str, now: da
     mismatches.resolve(session, [made.mismatch_id], by=by, resolution=said, now=now)
     # What is left of the payment or of a bill is asked about anew, and so is whoever else pays one of these bills.
     touched = sorted({*made.bills, *lacking, *written_off}.union(*freed.values()))
-    payers = session.scalars(text(_PAYERS), {"bills": touched, "payment": made.payment_id}).all()
-    denials.offer(session, touched, [made.payment_id, *payers], why=said, now=now)
+    denials.offer(session, touched, [made.payment_id], why=said, now=now)
     session.execute(text(_AS_OLD), {"mismatch": made.mismatch_id})
 
 

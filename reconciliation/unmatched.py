@@ -59,10 +59,14 @@ _ASK = """
 
 
 def ask_about(session: Session, payment_ids: list[int], *, now: datetime) -> int:
-    """Open the question each payment with money left (or a bill left short) poses; a changed one replaces the old."""
+    """Open the question each payment with money left (or a bill left short) poses; a changed one replaces the old.
+
+    Return how many are new or say something else now.
+    """
     columns = "code, subject, source, minor, currency, payment_id, bill_id, facts"
     values = {"ids": payment_ids, "now": now}
-    asked = mismatches.ask(session, columns, _ASK, values)
+    # Otherwise a question would go on about a bill that was replaced, and nobody would find who waits for the new one.
+    asked = mismatches.ask(session, columns, _ASK, values, renewing=("minor", "bill_id", "facts"))
     if asked:
         outdated = session.scalars(
             text(

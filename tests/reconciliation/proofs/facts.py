@@ -1,0 +1,127 @@
+"""Facts as an accountant says them; each is told within one run, whose names mean nothing to any other run.
+
+A code is quoted as `A` (the payment code of bill A), `#A` (its number), `e2e:A` (the end-to-end id of its debit) or
+`@An` (the code of customer An). Times are minutes after seven in the morning of the day the tests play.
+"""
+
+from dataclasses import dataclass, field
+
+CUSTOMERS = ("An", "Binh", "Chi")
+
+
+@dataclass(frozen=True)
+class Bill:
+    """A bill, or the next version of one, is issued; `issued` counts days from the day the tests play."""
+
+    name: str
+    minor: int
+    of: str = "An"
+    version: int = 1
+    issued: int = -2
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """A bill is no longer owed, and nothing takes its place."""
+
+    bill: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """A callback tells of a payment."""
+
+    name: str
+    minor: int
+    quotes: tuple[str, ...] = ()
+    bank: str = "bank"
+    minute: int = 60
+    reference: str = ""
+    currency: str = "VND"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a statement, or of a notice; `minor` is signed, `name` is the bank's reference unless `bare`."""
+
+    name: str
+    minor: int
+    quotes: tuple[str, ...] = ()
+    bank: str = "bank"
+    day: int = 0
+    notice: bool = False
+    reversal: bool = False
+    reason: str = ""
+    currency: str = "VND"
+    bare: bool = False
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement of its own, judged by its balances: opening and closing as the bank says them."""
+
+    name: str
+    opening: int
+    closing: int
+    lines: tuple[Line, ...] = ()
+    day: int = 0
+    sequence: int | None = None
+
+
+@dataclass(frozen=True)
+class Denied:
+    """The bank takes back a payment it told of."""
+
+    payment: str
+
+
+@dataclass(frozen=True)
+class Undone:
+    """The import of a statement is undone by a person."""
+
+    statement: str
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A person answers the question about a payment: bills it settles no more, and bills it settles then."""
+
+    payment: str
+    undoes: tuple[str, ...] = ()
+    gives: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Days:
+    """So many days pass, with whatever falls due in them."""
+
+    number: int
+
+
+Fact = Bill | Cancelled | Told | Line | Statement | Denied | Undone | Settled | Days
+
+
+@dataclass
+class Found:
+    """What the books of one run come to."""
+
+    bills: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Name → state of its newest version and what is paid of it."""
+    left: dict[str, int] = field(default_factory=dict)
+    """Payment → what it has not settled; a payment taken back is not among them."""
+    questions: set[tuple[str, str]] = field(default_factory=set)
+    """(code, what it is about) of every open question: "T1", or "T1/amount" when not about the payment's money."""
+
+    def differs(self, other: "Found") -> str:
+        """Say where these books and `other` disagree; "" when nowhere."""
+        said = []
+        for what in ("bills", "left"):
+            mine, theirs = getattr(self, what), getattr(other, what)
+            said += [
+                f"{what} {name}: {mine.get(name)} ≠ {theirs.get(name)}"
+                for name in sorted(mine.keys() | theirs.keys())
+                if mine.get(name) != theirs.get(name)
+            ]
+        said += [f"asked {' '.join(one)}" for one in sorted(self.questions - other.questions)]
+        said += [f"not asked {' '.join(one)}" for one in sorted(other.questions - self.questions)]
+        return "; ".join(said)

@@ -1,0 +1,307 @@
+"""The oracle: what the books must come to, worked out from the facts alone and by no code of the house.
+
+It follows the rules as they are written in docs/ and the design: which tellings are one transaction, which bill each
+transaction proves, who comes first, what is left for people. It keeps no state between facts but what people did.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from tests.reconciliation.proofs.facts import (
+    Bill,
+    Cancelled,
+    Days,
+    Denied,
+    Fact,
+    Found,
+    Line,
+    Settled,
+    Statement,
+    Told,
+    Undone,
+)
+from tests.reconciliation.proofs.oracle_statements import Account
+from tests.reconciliation.proofs.oracle_transactions import Transaction, transactions
+
+TODAY = date(2026, 11, 18)
+
+
+@dataclass
+class Decision:
+    """Which bill a transaction is about, and what kind of answer that is."""
+
+    verdict: str
+    bill: str | None = None
+
+
+class Oracle:
+    """Takes the facts of one run in and tells what its books come to; `owners` says whose each bill is."""
+
+    def __init__(self, owners: Mapping[str, str]) -> None:
+        self.owners = owners
+        self.bills: dict[str, Bill] = {}
+        self.cancelled: set[str] = set()
+        self.told: list[Told] = []
+        self.lines: list[Line] = []
+        self.denied: set[str] = set()
+        self.given: dict[tuple[str, str], int] = {}
+        self.barred: set[tuple[str, str]] = set()
+        self.late: set[str] = set()
+        self.account = Account()
+        self.today = 0
+        self.had: set[tuple[str, str]] = set()
+        """(Callback, bill) wherever one settled the other at some time."""
+        self.shown_after: set[str] = set()
+        """Lines that settle what a payment had settled that their bank took back before."""
+
+    # ── facts ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def hear(self, fact: Fact) -> None:
+        """Take one fact in."""
+        before = self._settled() if self.given else {}
+        match fact:
+            case Bill():
+                known = self.bills.get(fact.name)
+                if known is None or known.version < fact.version:
+                    self.bills[fact.name] = fact
+                    self._let_go(lambda _, bill: bill == fact.name and known is not None)
+            case Cancelled():
+                self.cancelled.add(fact.bill)
+                self._let_go(lambda _, bill: bill == fact.bill)
+            case Told():
+                self.told.append(fact)
+            case Line():
+                self.lines.append(fact)
+            case Statement():
+                self.account.read(fact)
+            case Undone():
+                alone = {one.name for one in self.transactions() if one.line and not one.told and not one.notices}
+                gone = self.account.undo(fact.statement)
+                self._let_go(lambda payment, _: payment in alone & gone)
+            case Denied():
+                self._deny(fact.payment)
+            case Settled():
+                self._settle(fact)
+            case Days():
+                for _ in range(fact.number):
+                    self.today += 1
+                    self._pass_deadlines()
+        if before:
+            self._drop_what_outgrew(before)
+        self._remember(fact)
+
+    def _remember(self, fact: Fact) -> None:
+        """Note who has settled what, and whether a line now settles what a payment taken back had settled."""
+        shares = self._shares()[1]
+        for one in self._last:
+            bills = [bill for bill, minor in shares[id(one)].items() if minor]
+            self.had |= {(one.name, bill) for bill in bills if one.told}
+            if isinstance(fact, Line) and one.line == fact and not one.told:
+                gone = {(other.name, other.minor) for other in self._last if other.denied and other.bank == one.bank}
+                if any((name, bill) in self.had and minor == one.minor for name, minor in gone for bill in bills):
+                    self.shown_after.add(fact.name)
+
+    def _let_go(self, which: Callable[[str, str], bool]) -> None:
+        self.given = {(one, bill): minor for (one, bill), minor in self.given.items() if not which(one, bill)}
+
+    def _settled(self) -> dict[str, int]:
+        shares = self._shares()[1]
+        return {one.name: sum(shares[id(one)].values()) for one in self._last}
+
+    def _drop_what_outgrew(self, before: dict[str, int]) -> None:
+        """Whoever is told with a smaller amount than it settles has all of that undone, also what people gave."""
+        for one in self.transactions():
+            if any(before.get(name, 0) > one.minor for name in one.names):
+                self._let_go(lambda payment, _, names=one.names: payment in names)
+
+    def _deny(self, payment: str) -> None:
+        [one] = [one for one in self.transactions() if payment in one.names]
+        if one.line:
+            return
+        self.denied.add(payment)
+        self._let_go(lambda settled, _: settled in one.names)
+
+    def _settle(self, fact: Settled) -> None:
+        [one] = [one for one in self.transactions() if fact.payment in one.names]
+        gives = dict(fact.gives)
+        for bill in fact.undoes:
+            self._let_go(lambda payment, owed, bill=bill: payment in one.names and owed == bill)
+            if bill not in gives:
+                self.barred.add((one.name, bill))
+        for bill, minor in gives.items():
+            self.given[one.name, bill] = minor
+
+    def _pass_deadlines(self) -> None:
+        for one in self.transactions():
+            if not one.line and not one.denied and self.today > _business_days_after(one.day, 2):
+                self.late |= one.names
+
+    def transactions(self) -> list[Transaction]:
+        """Tell what moved at the banks, as far as has been heard."""
+        self._last = transactions(self.told, [*self.lines, *self.account.lines()], self.denied, set(self.bills))
+        return self._last
+
+    def shares_of(self, one: Transaction) -> dict[str, int]:
+        """Return what each bill gets of a transaction."""
+        shares = self._shares()[1]
+        return next(shares[id(other)] for other in self._last if other.names == one.names)
+
+    # ── which bill, and how much ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _decide(self, one: Transaction) -> Decision:
+        customers_known = {bill.of for bill in self.bills.values()}
+        quotes = one.quotes
+        named = {quote.removeprefix("e2e:").lstrip("#") for quote in quotes if quote[0] != "@"} & self.bills.keys()
+        codes = {quote for quote in quotes if len(quote) == 1}
+        customers = {quote[1:] for quote in quotes if quote[0] == "@"} | {
+            self.owners.get(code, self.bills[code].of if code in self.bills else "An") for code in codes
+        }
+        customers &= customers_known
+        if one.counted.currency != "VND":
+            return Decision("foreign")
+        if one.denied or one.reversal:
+            return Decision("comes back")
+        if len(named) > 1:
+            return Decision("several")
+        if named:
+            [bill] = named
+            if customers - {self.bills[bill].of}:
+                return Decision("contradiction", bill)
+            if bill in self.cancelled:
+                return Decision("cancelled", bill)
+            if any((name, bill) in self.barred for name in one.names):
+                return Decision("barred")
+            return Decision("match", bill)
+        if len(customers) == 1 and not codes:
+            return Decision("guess", next(iter(customers)))
+        return Decision("unknown")
+
+    def _shares(self) -> tuple[dict[int, Decision], dict[int, dict[str, int]]]:
+        """Share the bills out: people's matches stand, then whoever is proven in turn, then guesses."""
+        alive = [one for one in sorted(self.transactions(), key=lambda one: one.turn) if one.counts]
+        decisions = {id(one): self._decide(one) for one in alive}
+        shares: dict[int, dict[str, int]] = {id(one): {} for one in self._last}
+        owed = {name: bill.minor for name, bill in self.bills.items() if name not in self.cancelled}
+        for one in alive:
+            for (payment, bill), minor in self.given.items():
+                if payment in one.names:
+                    shares[id(one)][bill] = minor
+                    owed[bill] -= minor
+        for one in alive:
+            decision = decisions[id(one)]
+            mine = shares[id(one)]
+            if decision.verdict == "match" and decision.bill and decision.bill not in mine:
+                part = min(one.minor - sum(mine.values()), owed[decision.bill])
+                mine[decision.bill] = part
+                owed[decision.bill] -= part
+        self._guess(alive, decisions, shares, owed)
+        return decisions, shares
+
+    def _guess(
+        self,
+        alive: list[Transaction],
+        decisions: dict[int, Decision],
+        shares: dict[int, dict[str, int]],
+        owed: dict[str, int],
+    ) -> None:
+        """Each guess takes the one bill more that it fits than the one before it did; two more stop all."""
+        then = dict(owed)
+        fitted: dict[tuple[str, int], int] = {}
+        stopped: set[tuple[str, int]] = set()
+        for one in alive:
+            decision = decisions[id(one)]
+            if decision.verdict != "guess":
+                continue
+            left = one.minor - sum(shares[id(one)].values())
+            key = (decision.bill or "", left)
+            fits = [
+                bill for name, bill in self.bills.items()
+                if bill.of == decision.bill and then.get(name) == left and left and bill.issued <= one.day
+                and not any((alias, name) in self.barred for alias in one.names)
+            ]  # fmt: skip
+            more = len(fits) - fitted.get(key, 0)
+            fitted[key] = len(fits)
+            if more > 1:
+                stopped.add(key)
+            if key in stopped:
+                decisions[id(one)] = Decision("several")
+            elif more == 1:
+                newest = max(fits, key=lambda bill: bill.issued)
+                decisions[id(one)] = Decision("match", newest.name)
+                shares[id(one)][newest.name] = left
+                owed[newest.name] -= left
+            else:
+                decisions[id(one)] = Decision("other amount", decision.bill)
+
+    # ── the books ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def books(self) -> Found:
+        """Tell what the books come to after the facts heard so far."""
+        decisions, shares = self._shares()
+        found = Found()
+        paid = dict.fromkeys(self.bills, 0)
+        payers: dict[str, set[str]] = {name: set() for name in self.bills}
+        for one in self._last:
+            for bill, minor in shares[id(one)].items():
+                if minor:
+                    paid[bill] += minor
+                    payers[bill].add(one.bank)
+        for name, bill in self.bills.items():
+            state = "paid" if paid[name] == bill.minor else "part_paid" if paid[name] else "open"
+            found.bills[name] = ("cancelled" if name in self.cancelled else state, paid[name])
+        for one in self._last:
+            if one.counts:
+                left = one.minor - sum(shares[id(one)].values())
+                found.left[one.name] = left
+                if code := self._question(one, decisions[id(one)], shares[id(one)], left, paid, payers):
+                    found.questions.add((code, one.name))
+                found.questions |= self._doors(one, shares[id(one)])
+        going_out = [one for one in [*self.lines, *self.account.lines()] if one.minor < 0 and not one.notice]
+        found.questions |= {("M09" if one.reversal or one.reason else "M12", one.name) for one in going_out}
+        found.questions |= {("M15", name) for name in self.account.held()}
+        found.questions |= {("M13", number) for number in self.account.missing()}
+        return found
+
+    def _doors(self, one: Transaction, mine: dict[str, int]) -> set[tuple[str, str]]:
+        """Questions about how a transaction was told: with other amounts, late, or after it was taken back."""
+        asked = set()
+        if len({(telling.minor, telling.currency) for telling in one.tellings}) > 1:
+            asked.add(("M03", one.name + "/amount"))
+        if not one.line and one.names & self.late:
+            asked.add(("M01", one.name + "/other-door"))
+        if one.names & self.shown_after:
+            asked.add(("M09", one.name + "/taken-back"))
+        return asked
+
+    def _question(
+        self, one: Transaction, decision: Decision, mine: dict[str, int], left: int, paid: dict[str, int],
+        payers: dict[str, set[str]],
+    ) -> str | None:  # fmt: skip
+        bill = decision.bill if decision.verdict in ("match", "cancelled", "contradiction") else None
+        own = bill is not None and mine.get(bill, 0) > 0
+        short = bill is not None and paid[bill] < self.bills[bill].minor
+        if not left and not (own and short):
+            return None
+        if decision.verdict == "comes back":
+            return "M09"
+        if decision.verdict == "match" and bill:
+            if own or short:
+                return "M03"
+            return "M04" if payers[bill] - {one.bank} else "M06"
+        if decision.verdict == "other amount":
+            done = [
+                name for name, owed in self.bills.items()
+                if owed.of == decision.bill and owed.minor == one.minor == paid[name] and name not in self.cancelled
+            ]  # fmt: skip
+            if done:
+                return "M04" if any(payers[name] - {one.bank} for name in done) else "M06"
+            return "M03"
+        return {"contradiction": "M05", "cancelled": "M07"}.get(decision.verdict, "M12")
+
+
+def _business_days_after(day: int, number: int) -> int:
+    while number:
+        day += 1
+        number -= (TODAY + timedelta(days=day)).weekday() < 5
+    return day

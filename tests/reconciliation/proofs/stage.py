@@ -1,0 +1,251 @@
+"""The stage: facts of many runs played side by side in one database, through the functions that production uses."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from itertools import count
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from banks.money import Money
+from banks.records import FileEvent, PaymentNotice, StatementClosed, StatementKind, StatementLine, StatementOpened
+from reconciliation import (
+    deadlines,
+    denials,
+    import_undo,
+    issuing,
+    matching,
+    payments,
+    remarks,
+    settlements,
+    statement_booking,
+    statement_loading,
+)
+from reconciliation.bills import LIVE
+from reconciliation.issuing import BillIn
+from reconciliation.statements import Statement as KeptStatement
+from tests.reconciliation.books import ACCOUNT, DAY, Books, a_bill, at
+from tests.reconciliation.proofs import facts, reading
+from tests.reconciliation.proofs.facts import Bill, Cancelled, Denied, Fact, Found, Line, Settled, Told
+from tests.reconciliation.proofs.reading import Run
+
+Play = tuple[int, Any]
+"""A run and one of its facts."""
+
+
+class Stage:
+    """Plays facts of any number of runs; those given together share the transactions that production would share."""
+
+    def __init__(self, books: Books) -> None:
+        self.books = books
+        self.now = books.now
+        self.runs: dict[int, Run] = {}
+        self._ids = count(1)
+
+    def begin(self, number: int, owners: Mapping[str, str]) -> None:
+        self.runs[number] = Run(number, owners)
+
+    def play(self, plays: Sequence[Play]) -> None:
+        """Play facts that happen at the same time, kind by kind; a run should have one of a kind among them."""
+        kinds: dict[type[Fact], list[Play]] = defaultdict(list)
+        for run, fact in plays:
+            kinds[type(fact)].append((run, fact))
+        acts: list[tuple[type[Fact], Callable[[list[Play]], None]]] = [
+            (Bill, self._issue), (Cancelled, self._cancel), (Told, self._tell), (Line, self.show),
+            (facts.Statement, self._read), (Denied, self._deny), (facts.Undone, self._undo), (Settled, self._settle),
+        ]  # fmt: skip
+        for kind, act in acts:
+            if kinds[kind]:
+                act(kinds[kind])
+
+    def pass_day(self) -> None:
+        """Let the clock move on by a day, and what falls due become a question."""
+        self.now += timedelta(days=1)
+        self.books.now = self.now
+        self.books.run(lambda session: deadlines.pass_deadlines(session, now=self.now))
+
+    def _issue(self, plays: list[Play]) -> None:
+        bills: list[BillIn] = []
+        for number, bill in plays:
+            run = self.runs[number]
+            if run.versions.get(bill.name, 0) < bill.version:  # an older one behind it is refused as it arrives
+                run.versions[bill.name] = bill.version
+                bills.append(
+                    a_bill(
+                        run.bill(bill.name), bill.minor, run.code(bill.name), customer_code=run.customer(bill.of),
+                        version=bill.version, issued_on=DAY + timedelta(days=bill.issued),
+                    )
+                )  # fmt: skip
+        self.books.run(lambda session: issuing.issue(session, bills, now=self.now))
+
+    def _cancel(self, plays: list[Play]) -> None:
+        numbers = [self.runs[number].bill(fact.bill) for number, fact in plays]
+
+        def act(session: Session) -> None:
+            matching.wait_for_bills(session, alone=True)
+            found = session.scalars(
+                text(f"SELECT id FROM bills WHERE number = ANY(:numbers) AND {LIVE}"), {"numbers": numbers}
+            ).all()
+            freed = issuing.withdraw(session, found, to="cancelled", by="billing", why="not owed", now=self.now)
+            matching.match(session, freed, now=self.now)
+
+        self.books.run(act)
+
+    def _tell(self, plays: list[Play]) -> None:
+        heard = []
+        for number, told in plays:
+            run = self.runs[number]
+            narrative, end_to_end = run.quoted(told.quotes)
+            run.told[told.bank, run.reference(told.name)] = told.name
+            notice = PaymentNotice(
+                source_reference=run.reference(told.name), amount=Money(told.minor, told.currency), paid=True,
+                paid_at=at(0) + timedelta(minutes=told.minute), narrative=narrative, end_to_end_id=end_to_end,
+                bank_reference=run.reference(told.reference) if told.reference else "",
+            )  # fmt: skip
+            heard.append(payments.Heard(told.bank, self.books.delivery(told.bank), notice))
+
+        def act(session: Session) -> None:
+            touched = payments.report(session, heard, sealer=self.books.sealer, now=self.now)
+            matching.match(session, touched, now=self.now)
+
+        self.books.run(act)
+
+    def show(self, plays: list[Play]) -> list[int]:
+        """Read lines of many runs in statements that they share; return the statements' ids."""
+        together: dict[tuple[str, bool, int, str], list[Play]] = defaultdict(list)
+        for number, line in plays:
+            together[line.bank, line.notice, line.day, line.currency].append((number, line))
+        return [
+            self._load([self._file(f"S{next(self._ids)}", ACCOUNT, lines, notice=notice, day=day, currency=currency)],
+                       bank, [lines])[0]
+            for (bank, notice, day, currency), lines in together.items()
+        ]  # fmt: skip
+
+    def _read(self, plays: list[Play]) -> None:
+        files, lines = [], []
+        for number, statement in plays:
+            shown = [(number, line) for line in statement.lines]
+            files.append(
+                self._file(
+                    statement.name, self.runs[number].account, shown, day=statement.day, sequence=statement.sequence,
+                    balances=(statement.opening, statement.closing),
+                )
+            )  # fmt: skip
+            lines.append(shown)
+        for (number, statement), made in zip(plays, self._load(files, "bank", lines), strict=True):
+            self.runs[number].statements[made] = statement.name
+
+    def _file(
+        self, name: str, account: str, lines: list[Play], *, notice: bool = False, day: int = 0,
+        currency: str = "VND", sequence: int | None = None, balances: tuple[int, int] | None = None,
+    ) -> list[FileEvent]:  # fmt: skip
+        total = sum(line.minor for _, line in lines)
+        credit = sum(line.minor for _, line in lines if line.minor > 0)
+        opening, closing = (Money(one, currency) for one in balances) if balances else (None, None)
+        difference = Money(balances[1] - balances[0] - total, currency) if balances else None
+        kind = StatementKind.NOTICE if notice else StatementKind.STATEMENT
+        on = DAY + timedelta(days=day)
+        return [
+            StatementOpened("test", kind, name, account, currency, opening=opening, closing=closing, closing_on=on,
+                            sequence=sequence),
+            *(self._line(number, line, entry, on) for entry, (number, line) in enumerate(lines, 1)),
+            StatementClosed(name, len(lines), Money(credit, currency), Money(total - credit, currency),
+                            None if difference is None else not difference, difference),
+        ]  # fmt: skip
+
+    def _line(self, number: int, line: Line, entry: int, on: date) -> StatementLine:
+        run = self.runs[number]
+        narrative, end_to_end = run.quoted(line.quotes)
+        return StatementLine(
+            entry, 1, Money(line.minor, line.currency), booked_on=on, reversal=line.reversal, narrative=narrative,
+            bank_reference="" if line.bare else run.reference(line.name), end_to_end_id=end_to_end,
+            return_reason=line.reason,
+        )  # fmt: skip
+
+    def _load(self, files: list[list[FileEvent]], bank: str, lines: list[list[Play]]) -> list[int]:
+        delivery = self.books.delivery(bank, "statement")
+
+        def act(session: Session) -> list[int]:
+            last = session.scalar(text("SELECT coalesce(max(id), 0) FROM statements"))
+            events: Iterator[FileEvent] = (event for file in files for event in file)
+            loaded = statement_loading.load(
+                session, events, bank=bank, delivery_id=delivery, sealer=self.books.sealer, now=self.now
+            )
+            statement_booking.book(session, loaded, callbacks=True, now=self.now)
+            made = session.scalars(text("SELECT id FROM statements WHERE id > :last ORDER BY id"), {"last": last}).all()
+            for statement, shown in zip(made, lines, strict=True):
+                ids = session.scalars(
+                    text("SELECT id FROM statement_lines WHERE statement_id = :id ORDER BY entry"), {"id": statement}
+                )
+                for (number, line), one in zip(shown, ids, strict=True):
+                    self.runs[number].lines[one] = line.name
+            return list(made)
+
+        found: list[int] = self.books.run(act)
+        return found
+
+    def _deny(self, plays: list[Play]) -> None:
+        for number, fact in plays:
+            payment = self.payment(number, fact.payment)
+            self.books.run(lambda session, one=payment: self._take_back(session, one))
+
+    def _take_back(self, session: Session, payment: int) -> None:
+        source = session.scalar(text("SELECT source FROM payments WHERE id = :id"), {"id": payment})
+        payments.lock_sources(session, {str(source)})
+        denials.deny(session, payment, by="bank", why="the bank took it back", now=self.now)
+
+    def _undo(self, plays: list[Play]) -> None:
+        for number, fact in plays:
+            self.take_out(one for one, name in self.runs[number].statements.items() if name == fact.statement)
+
+    def take_out(self, statements: Iterable[int]) -> None:
+        """Undo the import of these statements, as a person does."""
+        ids = list(statements)
+
+        def act(session: Session) -> None:
+            found = [session.get_one(KeptStatement, one) for one in ids]
+            import_undo.undo(session, found, by="mai", why="the wrong file", now=self.now, with_following=True)
+
+        self.books.run(act)
+
+    def _settle(self, plays: list[Play]) -> None:
+        for number, fact in plays:
+            self.books.run(lambda session, number=number, fact=fact: self._answer(session, number, fact))
+
+    def _answer(self, session: Session, number: int, fact: Settled) -> None:
+        run, payment = self.runs[number], self.payment(number, fact.payment)
+        bills: dict[str, int] = dict(
+            session.execute(
+                text("SELECT number, id FROM bills WHERE number = ANY(:numbers) ORDER BY version"),
+                {"numbers": [run.bill(name) for name in (*fact.undoes, *dict(fact.gives))]},
+            ).all()  # type: ignore[arg-type]
+        )
+        undoes = session.scalars(
+            text("SELECT id FROM allocations WHERE payment_id = :p AND bill_id = ANY(:b) AND undone_at IS NULL"),
+            {"p": payment, "b": [bills[run.bill(name)] for name in fact.undoes]},
+        ).all()
+        asked = session.execute(
+            text("SELECT id FROM mismatches WHERE subject = :subject AND state <> 'resolved'"),
+            {"subject": f"payment:{payment}"},
+        ).scalar_one()
+        gives = {bills[run.bill(name)]: minor for name, minor in fact.gives}
+        if gives:  # money may go to another customer only on evidence
+            receipt = {"sealer": self.books.sealer, "by": "lan", "now": self.now}
+            remarks.attach(session, asked, "receipt.txt", b"a receipt", "a receipt", **receipt)
+        made = settlements.propose(
+            session, asked, undoes=undoes, settles=gives, why="a receipt was shown", by="lan", now=self.now
+        )
+        if made.state == "proposed":
+            settlements.approve(session, made.id, by="hoa", now=self.now)
+
+    def payment(self, number: int, name: str) -> int:
+        """Return the id of a payment by the name of its callback, or of its line when no callback told of it."""
+        known = reading.payments_of(self.books, [self.runs[number]])
+        [found] = [payment for payment, (_, called) in known.items() if called == name]
+        return found
+
+    def found(self, numbers: Sequence[int]) -> dict[int, Found]:
+        """Return what the books of these runs come to."""
+        return reading.read(self.books, [self.runs[number] for number in numbers])
