@@ -123,6 +123,8 @@ class Oracle:
         self._let_go(lambda settled, _: settled in one.names)
 
     def _settle(self, fact: Settled) -> None:
+        if fact.payment not in {about for _, about in self.books().questions}:
+            raise ValueError(f"expected an open question about {fact.payment} before it is answered")
         [one] = [one for one in self.transactions() if fact.payment in one.names]
         gives = dict(fact.gives)
         for bill in fact.undoes:
