@@ -106,14 +106,9 @@ FEES = Report(
         "amount": "money",
     },
     f"""
-    SELECT e.business_date, coalesce(b.bank, '') AS bank, p.account, e.key AS entry, e.memo, p.currency,
-        p.minor AS amount
+    SELECT e.business_date, e.bank, p.account, e.key AS entry, e.memo, p.currency, p.minor AS amount
     FROM postings p JOIN entries e ON e.id = p.entry_id
-    LEFT JOIN LATERAL (
-        SELECT split_part(o.account, ':', 2) AS bank FROM postings o
-        WHERE o.entry_id = p.entry_id AND o.account LIKE 'bank:%' LIMIT 1
-    ) b ON true
-    WHERE p.account IN {FEE_ACCOUNTS} AND (:bank = '' OR b.bank = :bank)
+    WHERE p.account IN {FEE_ACCOUNTS} AND (:bank = '' OR e.bank = :bank)
     ORDER BY p.id
     """,  # noqa: S608 - put together from constants
 )  # fmt: skip

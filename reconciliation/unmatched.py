@@ -83,7 +83,7 @@ def ask_about(session: Session, payment_ids: list[int], *, now: datetime) -> int
 
 
 def settle_answered(session: Session, payment_ids: list[int], paid_bills: list[int], *, now: datetime) -> None:
-    """Close the questions that later facts have answered: the payment is matched whole and its bill is paid."""
+    """Close the questions that later facts have answered: the payment is matched whole, the bill in question paid."""
     answered = session.scalars(
         text(
             """
@@ -92,7 +92,8 @@ def settle_answered(session: Session, payment_ids: list[int], paid_bills: list[i
               AND (m.payment_id = ANY(:ids) OR m.bill_id = ANY(:paid))
               AND p.matched_minor = p.minor AND m.facts->>'verdict' IS DISTINCT FROM 'raised'
               AND NOT EXISTS (SELECT 1 FROM allocations a JOIN bills b ON b.id = a.bill_id
-                              WHERE a.payment_id = p.id AND a.undone_at IS NULL AND b.state <> 'paid')
+                              WHERE a.payment_id = p.id AND a.undone_at IS NULL AND b.state <> 'paid'
+                                AND a.bill_id = m.bill_id)
             """
         ),
         {"ids": payment_ids, "paid": paid_bills, "codes": list(CODES)},

@@ -86,7 +86,7 @@ def test_fees_sum_to_the_ledgers_accounts_of_fees(sound_books: Books) -> None:
 
 def test_a_fee_stands_with_the_bank_that_took_it(books: Books) -> None:
     wanted = """
-        SELECT 'fee:1' AS key, CAST('2026-11-18' AS date) AS business_date, 'netted' AS memo,
+        SELECT 'fee:1' AS key, 'other' AS bank, CAST('2026-11-18' AS date) AS business_date, 'netted' AS memo,
             'input-vat' AS debit, 'bank:other\\:outgoing' AS credit, 100 AS minor, 'VND' AS currency,
             CAST(:now AS timestamptz) AS at
     """

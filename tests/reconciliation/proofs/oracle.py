@@ -302,8 +302,13 @@ class Oracle:
         return {"contradiction": "M05", "cancelled": "M07"}.get(decision.verdict, "M12")
 
 
+HOLIDAYS = {date(2026, 11, 24)}
+"""Public holidays in the weeks these facts play in: the Day of Vietnamese Culture."""
+
+
 def _business_days_after(day: int, number: int) -> int:
     while number:
         day += 1
-        number -= (TODAY + timedelta(days=day)).weekday() < 5
+        one = TODAY + timedelta(days=day)
+        number -= one.weekday() < 5 and one not in HOLIDAYS
     return day

@@ -18,9 +18,9 @@ class Account:
         twins = [one for one in self._booked if one.name == statement.name]
         if statement in twins:
             return
-        seen = {(one.name, one.minor) for known in self._booked for one in known.lines}
+        seen = {(one.name, one.minor, one.day) for known in self._booked for one in known.lines}
         balanced = statement.closing - statement.opening == sum(one.minor for one in statement.lines)
-        if twins or not balanced or any((one.name, one.minor) in seen for one in statement.lines):
+        if twins or not balanced or any((one.name, one.minor, one.day) in seen for one in statement.lines):
             self._wrong.append(statement)
         elif self._joins(statement):
             self._booked.append(statement)

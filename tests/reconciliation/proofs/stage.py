@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -146,22 +146,21 @@ class Stage:
         opening, closing = (Money(one, currency) for one in balances) if balances else (None, None)
         difference = Money(balances[1] - balances[0] - total, currency) if balances else None
         kind = StatementKind.NOTICE if notice else StatementKind.STATEMENT
-        on = DAY + timedelta(days=day)
         return [
-            StatementOpened("test", kind, name, account, currency, opening=opening, closing=closing, closing_on=on,
-                            sequence=sequence),
-            *(self._line(number, line, entry, on) for entry, (number, line) in enumerate(lines, 1)),
+            StatementOpened("test", kind, name, account, currency, opening=opening, closing=closing,
+                            closing_on=DAY + timedelta(days=day), sequence=sequence),
+            *(self._line(number, line, entry) for entry, (number, line) in enumerate(lines, 1)),
             StatementClosed(name, len(lines), Money(credit, currency), Money(total - credit, currency),
                             None if difference is None else not difference, difference),
         ]  # fmt: skip
 
-    def _line(self, number: int, line: Line, entry: int, on: date) -> StatementLine:
+    def _line(self, number: int, line: Line, entry: int) -> StatementLine:
         run = self.runs[number]
         narrative, end_to_end = run.quoted(line.quotes)
         return StatementLine(
-            entry, 1, Money(line.minor, line.currency), booked_on=on, reversal=line.reversal, narrative=narrative,
-            bank_reference="" if line.bare else run.reference(line.name), end_to_end_id=end_to_end,
-            return_reason=line.reason,
+            entry, 1, Money(line.minor, line.currency), booked_on=DAY + timedelta(days=line.day),
+            reversal=line.reversal, narrative=narrative, end_to_end_id=end_to_end, return_reason=line.reason,
+            bank_reference="" if line.bare else run.reference(line.name),
         )  # fmt: skip
 
     def _load(self, files: list[list[FileEvent]], bank: str, lines: list[list[Play]]) -> list[int]:
