@@ -55,18 +55,20 @@ class World:
         self.seed = seed
         self.random = Random(seed)
         self._next = first_number
-        self.households = [self._move_in() for _ in range(AT_ONCE)]
+        self.households = [self._move_in(0) for _ in range(AT_ONCE)]
         self.steps: list[str] = []
 
-    def _move_in(self) -> Household:
+    def _move_in(self, day: int) -> Household:
         self._next += 1
-        return Household(self._next - 1)
+        household = Household(self._next - 1)
+        household.oracle.hear(Days(day))  # it knows the clock, whenever it comes
+        return household
 
     def step(self, kind: str, day: int) -> tuple[Household, Fact]:
         """Draw a step of this kind, or now and then one of a person; its fact is known to the oracle already."""
         place = self.random.randrange(AT_ONCE)
         if len(self.households[place].facts) >= LONGEST:
-            self.households[place] = self._move_in()
+            self.households[place] = self._move_in(day)
         household = self.households[place]
         draws: dict[str, Callable[[Household, int], Fact | None]] = {
             "bill": self._bill, "tell": self._tell, "show": self._show, "again": self._again, "person": self._person,
