@@ -1,39 +1,53 @@
-"""Guesses: payments that quote a customer and no bill; each settles the one bill of that customer it fits exactly.
+"""Guesses: payments that name customers, or several bills, and no single bill; the amount tells which bills they pay.
 
 A guess is weighed against what the bills lack once every payment proven by a code has settled, the earlier paid first,
 and against bills issued by the day it was paid. So it never depends on what was heard first, and a bill issued next
-month does not unsettle this month's. Where two bills fit, people decide, on that payment and on those after it.
+month does not unsettle this month's. All guesses at the customers that one of them names are weighed together.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from reconciliation import references, rivals
+from reconciliation import explaining, misread, policies, rivals
+from reconciliation.explaining import Explained, Named, Owed
 
-_HELD = "a.undone_at IS NULL AND a.by = 'matching' AND a.rule = 'customer_amount'"
+_HELD = f"a.undone_at IS NULL AND a.by = 'matching' AND a.rule IN {rivals.GUESSES}"
 """A live allocation `a` that is a guess: it gives way to whatever is proven."""
 
-_OPEN_TO_GUESSING = f"""
-    p.currency = 'VND' AND p.state IN ('reported', 'confirmed') AND (
-        p.matched_minor < p.minor OR EXISTS (SELECT 1 FROM allocations a WHERE a.payment_id = p.id AND {_HELD}))
-    AND NOT EXISTS (SELECT 1 FROM unnest(p.quoted) AS code WHERE code ~ '{references.PAYMENT_CODE}')
-    AND NOT EXISTS (SELECT 1 FROM bills o WHERE o.number = ANY(p.quoted) OR o.payment_code = ANY(p.quoted))
+_OF_PAYMENTS = f"""
+    WITH codes AS MATERIALIZED (
+        SELECT DISTINCT {misread.code("one")} AS code FROM payments p, unnest(p.quoted) AS q (one)
+        WHERE p.id = ANY(:payments)
+    )
+    SELECT k.id FROM codes JOIN customers k USING (code)
+    UNION SELECT b.customer_id FROM codes JOIN bills b ON b.number = code
+    UNION SELECT b.customer_id FROM codes JOIN bills b ON b.payment_code = code
+    UNION SELECT b.customer_id FROM payments p JOIN bills b ON b.end_to_end_id = p.end_to_end_id
+    WHERE p.id = ANY(:payments) AND p.end_to_end_id <> ''
 """  # noqa: S608 - put together from constants, here and below
+_OF_BILLS = "SELECT DISTINCT customer_id FROM bills WHERE id = ANY(:bills)"
+_GUESSED = "SELECT payment_id FROM decisions WHERE verdict = 'guess' ORDER BY 1"
 
-_CUSTOMERS = """
-    SELECT customer_id FROM decisions WHERE verdict = 'guess' UNION
-    SELECT customer_id FROM bills WHERE id = ANY(:bills)
-"""
-
-# Customer by customer through the index of codes (OFFSET keeps it so), instead of through all payments for each.
+# Those with money left, or that hold a guess; whether they are guesses indeed is for the decision to say.
 _GUESSING = f"""
-    SELECT DISTINCT p.id, c.id AS customer_id
-    FROM customers c CROSS JOIN LATERAL (SELECT * FROM payments q WHERE q.quoted @> ARRAY[c.code] OFFSET 0) p
-    WHERE c.id = ANY(:customers) AND {_OPEN_TO_GUESSING} ORDER BY p.id
+    WITH codes AS MATERIALIZED (
+        SELECT code FROM customers WHERE id = ANY(:customers)
+        UNION SELECT unnest(ARRAY[number, payment_code]) FROM bills WHERE id = ANY(:bills)
+        UNION SELECT unnest(ARRAY[number, payment_code]) FROM bills
+        WHERE :thorough AND customer_id = ANY(:customers) AND state IN ('open', 'part_paid', 'paid')
+    ), quoting AS MATERIALIZED (
+        SELECT p.id FROM (SELECT code FROM codes UNION ALL SELECT '{misread.MARK}' || code FROM codes) c
+        CROSS JOIN LATERAL (SELECT id FROM payments WHERE quoted @> ARRAY[c.code] OFFSET 0) p
+    )
+    SELECT DISTINCT p.id FROM quoting JOIN payments p USING (id)
+    WHERE p.currency = 'VND' AND p.state IN ('reported', 'confirmed') AND (
+        p.matched_minor < p.minor OR EXISTS (SELECT 1 FROM allocations a WHERE a.payment_id = p.id AND {_HELD}))
+    ORDER BY p.id
 """  # noqa: S608
 
 _LOCK_BILLS = """
@@ -43,59 +57,76 @@ _LOCK_BILLS = """
     ) locked
 """
 
-# Among the payments of one customer over one amount: `fitting` bills were issued by the day of each. One that finds
-# one bill more than the one before it takes that bill; one that finds two more has a choice only people can make, and
-# so have all after it; one that finds none more comes too late.
-_WEIGH = f"""
-    WITH guesses AS MATERIALIZED (
-        SELECT d.payment_id, d.customer_id, d.rule, p.business_date, p.minor - coalesce((
-                SELECT sum(a.minor) FROM allocations a
-                WHERE a.payment_id = p.id AND a.undone_at IS NULL AND NOT ({_HELD})), 0) AS remaining,
-            row_number() OVER (PARTITION BY d.customer_id ORDER BY {rivals.turn("d")}) AS turn
-        FROM decisions d JOIN payments p ON p.id = d.payment_id WHERE d.verdict = 'guess'
-    ), owed AS MATERIALIZED (
-        SELECT b.id, b.customer_id, b.number, b.issued_on, b.minor - coalesce((
-            SELECT sum(a.minor) FROM allocations a
-            WHERE a.bill_id = b.id AND a.undone_at IS NULL AND NOT ({_HELD})), 0) AS owed
-        FROM bills b
-        WHERE b.customer_id IN (SELECT customer_id FROM guesses) AND b.state IN ('open', 'part_paid', 'paid')
-    ), fitting AS (
-        SELECT g.payment_id, g.customer_id, g.remaining, g.turn, count(b.id) AS bills,
-            (array_agg(b.id ORDER BY b.issued_on DESC, b.id))[1] AS newest,
-            string_agg(b.number, ', ' ORDER BY b.number) AS numbers
-        FROM guesses g LEFT JOIN owed b ON b.customer_id = g.customer_id AND b.owed = g.remaining
-            AND b.owed > 0 AND b.issued_on <= g.business_date
-            AND NOT EXISTS (SELECT 1 FROM allocations a
-                            WHERE a.payment_id = g.payment_id AND a.bill_id = b.id AND a.barred)
-        GROUP BY 1, 2, 3, 4
-    ), more AS (
-        SELECT f.*, bills - lag(bills, 1, 0) OVER (PARTITION BY customer_id, remaining ORDER BY turn) AS more
-        FROM fitting f
-    ), weighed AS (
-        SELECT m.*, max(more) OVER (PARTITION BY customer_id, remaining ORDER BY turn) AS most FROM more m
-    )
-    UPDATE decisions d SET
-        verdict = CASE WHEN w.most > 1 THEN 'several_bills' WHEN w.more = 1 THEN 'match' ELSE 'other_amount' END,
-        bill_id = CASE WHEN w.most = 1 AND w.more = 1 THEN w.newest END,
-        rule = 'customer_amount',
-        candidates = CASE WHEN w.most > 1 THEN w.numbers ELSE d.candidates END
-    FROM weighed w WHERE w.payment_id = d.payment_id
+_NAMED = f"""
+    SELECT d.payment_id, coalesce(d.bills, '{{}}') AS bills, d.customers, p.business_date,
+        p.minor - p.matched_minor + coalesce((SELECT sum(a.minor)\\:\\:bigint FROM allocations a
+            WHERE a.payment_id = p.id AND {_HELD}), 0) AS minor,
+        ARRAY(SELECT a.bill_id FROM allocations a
+            WHERE a.payment_id = p.id AND (a.barred OR (a.undone_at IS NULL AND NOT ({_HELD})))) AS taboo
+    FROM decisions d JOIN payments p ON p.id = d.payment_id WHERE d.verdict = 'guess' ORDER BY {rivals.turn("d")}
+"""  # noqa: S608
+_OWED = f"""
+    SELECT b.id, b.customer_id, b.number, b.issued_on, b.minor - b.paid_minor + coalesce((
+        SELECT sum(a.minor)\\:\\:bigint FROM allocations a WHERE a.bill_id = b.id AND {_HELD}), 0) AS owed
+    FROM bills b
+    WHERE b.state IN ('open', 'part_paid', 'paid') AND (b.customer_id = ANY(:customers) OR b.id = ANY(:bills))
 """  # noqa: S608
 
-# The guesses weighed are all in `decisions`; whatever one of them holds that it does not fit is set free.
+_SHARES = """
+    CREATE TEMP TABLE IF NOT EXISTS shares (
+        payment_id bigint, bill_id bigint, minor bigint, rule text, quoted text, evidence text, beaten jsonb,
+        PRIMARY KEY (payment_id, bill_id)
+    )
+"""
+_WEIGHED = """
+    UPDATE decisions d SET verdict = coalesce(w.verdict, d.otherwise), rule = w.rule,
+        bill_id = coalesce(w.bill_id, CASE WHEN w.rule IS NULL THEN d.bill_id END),
+        candidates = coalesce(w.candidates, d.candidates), choices = w.choices
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS w (
+        payment_id bigint, verdict text, bill_id bigint, rule text, candidates text, choices jsonb)
+    WHERE w.payment_id = d.payment_id
+"""
+_SHARED = """
+    INSERT INTO shares
+    SELECT s.payment_id, s.bill_id, s.minor, s.rule, d.quoted,
+        replace(s.evidence, '{quoted}', coalesce(d.quoted, '')), s.beaten
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS s (
+        payment_id bigint, bill_id bigint, minor bigint, rule text, evidence text, beaten jsonb)
+    JOIN decisions d USING (payment_id)
+"""
+
+# The guesses weighed are all in `decisions`; whatever one of them holds that it does not come to is set free.
 _MISFITS = f"""
-    SELECT a.id FROM allocations a JOIN decisions d ON d.payment_id = a.payment_id JOIN bills b ON b.id = a.bill_id
-    WHERE d.rule = 'customer_amount' AND {_HELD} AND (
-        d.verdict <> 'match' OR d.bill_id <> a.bill_id OR a.minor <> b.minor - (
-            SELECT coalesce(sum(o.minor), 0) FROM allocations o
-            WHERE o.bill_id = a.bill_id AND o.undone_at IS NULL AND o.id <> a.id))
+    SELECT a.id FROM allocations a LEFT JOIN shares s USING (payment_id, bill_id)
+    WHERE a.payment_id = ANY(:payments) AND {_HELD} AND s.minor IS DISTINCT FROM a.minor
 """  # noqa: S608
+
+_SETTLE = """
+    INSERT INTO allocations (payment_id, bill_id, minor, rule, quoted, evidence, beaten, by, at)
+    SELECT payment_id, bill_id, minor, rule, quoted, evidence, beaten, 'matching', :now FROM shares s
+    WHERE NOT EXISTS (SELECT 1 FROM allocations a
+                      WHERE a.payment_id = s.payment_id AND a.bill_id = s.bill_id AND a.undone_at IS NULL)
+    ORDER BY payment_id, bill_id
+    RETURNING id, payment_id, bill_id
+"""
 
 _HOLDERS = """
     SELECT DISTINCT payment_id FROM allocations
     WHERE bill_id = ANY(:bills) AND undone_at IS NULL AND by = 'matching'
     EXCEPT SELECT payment_id FROM decisions ORDER BY 1
 """
+
+_EVIDENCE = {
+    "customer_amount": "The customer code {quoted} is quoted, and bill {number} is that customer's only open bill over"
+    " exactly this amount",
+    "customer_all": "The customer code {quoted} is quoted, and the amount is all that customer owes: {shares}",
+    "customer_oldest": "The customer code {quoted} is quoted, and the amount is what the oldest bills of that customer"
+    " come to: {shares}",
+    "customer_subset": "The customer code {quoted} is quoted, and of that customer's open bills only these add up to"
+    " the amount: {shares}",
+    "customer_part": "The customer code {quoted} is quoted; the oldest bills of that customer are paid first: {shares}",
+    "named_sum": "The codes {quoted} are quoted, and the amount is the sum of what they name: {shares}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +139,15 @@ class Weighed:
 
 def at_bills(session: Session, bill_ids: Sequence[int]) -> list[int]:
     """Return the payments that may be guesses at the customers of these bills: money left, or settled by a guess."""
-    customers = session.scalars(
-        text("SELECT DISTINCT customer_id FROM bills WHERE id = ANY(:bills)"), {"bills": list(bill_ids)}
-    ).all()
-    return _of(session, customers)
+    customers = session.scalars(text(_OF_BILLS), {"bills": list(bill_ids)}).all()
+    return _guessing(session, customers, bill_ids)
 
 
-def _of(session: Session, customer_ids: Sequence[int]) -> list[int]:
-    return [row.id for row in session.execute(text(_GUESSING), {"customers": list(customer_ids)})]
+def _guessing(
+    session: Session, customers: Iterable[int], bills: Iterable[int] = (), *, thorough: bool = False
+) -> list[int]:
+    values = {"customers": sorted(customers), "bills": sorted(bills), "thorough": thorough}
+    return list(session.scalars(text(_GUESSING), values))
 
 
 def gather(session: Session, bill_ids: set[int]) -> list[int]:
@@ -123,27 +155,83 @@ def gather(session: Session, bill_ids: set[int]) -> list[int]:
 
     Return every payment that may be a guess at one of them: all are weighed together, or none is.
     """
-    customers = list(session.scalars(text(_CUSTOMERS), {"bills": sorted(bill_ids)}))
+    guessed = list(session.scalars(text(_GUESSED)))
+    places = set(session.scalars(text(_OF_BILLS), {"bills": sorted(bill_ids)}))
     # Most customers have none. Whoever changes one of their bills meets this lock, or has met the guess already.
-    guessing = session.execute(text(_GUESSING), {"customers": customers}).all()
-    if not guessing:
-        return []
-    customers = sorted({row.customer_id for row in guessing})
-    session.execute(text(_LOCK_BILLS), {"customers": customers})
-    return _of(session, customers)
+    found = {*guessed, *_guessing(session, places, bill_ids)}
+    locked: set[int] = set()
+    while found:
+        # One payment may name several customers, and so tie their guesses together.
+        customers = set(session.scalars(text(_OF_PAYMENTS), {"payments": sorted(found)}))
+        if customers <= locked:
+            break
+        session.execute(text(_LOCK_BILLS), {"customers": sorted(customers)})
+        locked |= customers
+        found.update(_guessing(session, locked, thorough=True))
+    return sorted(found)
 
 
 def weigh(session: Session, *, now: datetime) -> Weighed:
     """Decide every 'guess' in `decisions`, and undo those guesses that no longer fit; return what was touched."""
-    payments = list(session.scalars(text("SELECT payment_id FROM decisions WHERE verdict = 'guess' ORDER BY 1")))
-    if not payments:
+    session.execute(text(_SHARES))
+    session.execute(text("DELETE FROM shares"))
+    rows = session.execute(text(_NAMED)).all()
+    if not rows:
         return Weighed([], set())
-    session.execute(text(_WEIGH))
-    misfits = session.scalars(text(_MISFITS)).all()
+    named = [
+        Named(row.payment_id, row.minor, row.business_date, row.bills, row.customers, frozenset(row.taboo))
+        for row in rows
+    ]
+    values = {
+        "customers": sorted({one for each in named for one in each.customers}),
+        "bills": sorted({one for each in named for one in each.bills}),
+    }
+    owed = [Owed(*row) for row in session.execute(text(_OWED), values)]
+    explained = explaining.explain(named, owed, policies.chosen(session))
+    _write(session, explained)
+    payments = sorted(explained)
+    misfits = session.scalars(text(_MISFITS), {"payments": payments}).all()
     freed = rivals.undo(session, misfits, by="matching", why="the customer's bills now say otherwise", now=now)
     return Weighed(payments, set[int]().union(*freed.values()))
+
+
+def settle(session: Session, *, now: datetime) -> Sequence[Row[tuple[int, int, int]]]:
+    """Settle what the weighed guesses came to; return the new allocations as rows of id, payment_id and bill_id."""
+    return session.execute(text(_SETTLE), {"now": now}).all()
 
 
 def holders(session: Session, bill_ids: set[int]) -> list[int]:
     """Return the payments that settle part of these bills and have not been decided yet: they may be short now."""
     return list(session.scalars(text(_HOLDERS), {"bills": sorted(bill_ids)}))
+
+
+def _write(session: Session, explained: Mapping[int, Explained]) -> None:
+    decided, shared = [], []
+    for payment_id, one in explained.items():
+        short = [bill for bill, minor in one.shares if minor < bill.minor]
+        alone = one.shares[0][0] if len(one.shares) == 1 else None
+        row: dict[str, object] = {"payment_id": payment_id, "rule": one.rule or None}
+        if one.rule:
+            about = short[0] if short else alone
+            row |= {"verdict": "match", "bill_id": about.bill_id if about else None}
+        elif one.choices:
+            numbers = dict.fromkeys(bill.number for choice in one.choices for bill in choice)
+            row |= {"verdict": "several_bills", "candidates": ", ".join(sorted(numbers))}
+            row["choices"] = [
+                [{"bill": bill.number, "minor": bill.minor} for bill in choice] for choice in dict.fromkeys(one.choices)
+            ]
+        decided.append(row)
+        beaten = [{"bill": bill.number, "owed": bill.minor, "why": "amount"} for bill in one.beaten]
+        shared += [
+            {"payment_id": payment_id, "bill_id": bill.bill_id, "minor": minor, "rule": one.rule,
+             "evidence": _evidence(one, bill), "beaten": beaten}
+            for bill, minor in one.shares
+        ]  # fmt: skip
+    session.execute(text(_WEIGHED), {"rows": json.dumps(decided)})
+    if shared:
+        session.execute(text(_SHARED), {"rows": json.dumps(shared)})
+
+
+def _evidence(one: Explained, bill: Owed) -> str:
+    shares = ", ".join(f"{bill.number} {minor} đ" for bill, minor in one.shares)
+    return _EVIDENCE[one.rule].format(quoted="{quoted}", number=bill.number, shares=shares) + "."

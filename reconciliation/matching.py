@@ -1,8 +1,9 @@
 """Matching: which bill a payment settles, proven by a code that was quoted, never by the amount alone.
 
-Rules, first hit wins: the end-to-end id of a debit · the payment code or bill number quoted · one customer code quoted
-and exactly one bill of that customer over exactly this amount, which is a guess. Whatever is ambiguous or contradicts
-itself goes to people. All of it is set-based: a batch of callbacks and a statement's lines take the same road.
+Rules, first hit wins: the end-to-end id of a debit · the payment code or bill number quoted · customer codes or several
+bills quoted and an amount that only one choice among what they owe adds up to, which is a guess. Codes written with
+look-alikes or in pieces count where the plain ones name nothing known. Whatever is ambiguous or contradicts itself goes
+to people. All of it is set-based: a batch of callbacks and a statement's lines take the same road.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import guesses, ledger, outbox, plain_matches, references, rivals, statistics
+from reconciliation import guesses, ledger, misread, outbox, plain_matches, references, rivals, statistics, suggestions
 from reconciliation.db import AdvisoryLock
 from reconciliation.lifecycle import BILL, move
 from reconciliation.unmatched import ask_about, settle_answered
@@ -37,8 +38,8 @@ class Matched:
 
 _DECISIONS = """
     CREATE TEMP TABLE IF NOT EXISTS decisions (
-        payment_id bigint PRIMARY KEY, bill_id bigint, customer_id bigint, rule text, quoted text,
-        verdict text NOT NULL, candidates text
+        payment_id bigint PRIMARY KEY, bill_id bigint, rule text, quoted text, verdict text NOT NULL, candidates text,
+        bills bigint[], customers bigint[], otherwise text, choices jsonb
     )
 """
 # Emptied by hand: emptied by each commit, every plan that reads it would be made anew in every transaction. What
@@ -56,14 +57,21 @@ _LOCK_BILLS = """
 """
 
 # A bill's identity is its number: versions of one bill share it, and the newest version is the one that is owed.
-# What names one customer and no bill is a guess, weighed when all that is proven has settled; a payment code of a bill
-# that is not known yet names another bill than those that are.
+# What names customers or several bills is a guess, weighed when all that is proven has settled; a payment code of a
+# bill that is not known yet names another bill than those that are, and nothing is read into what stands beside it.
 _DECIDE = f"""
     WITH todo AS MATERIALIZED (
         SELECT id, end_to_end_id, quoted, reversal, denied_at FROM payments
         WHERE id = ANY(:ids) AND currency = 'VND' AND state IN ('reported', 'confirmed')
     ), codes AS MATERIALIZED (
-        SELECT id AS payment_id, unnest(quoted) AS code FROM todo
+        SELECT id AS payment_id, code FROM todo, unnest(quoted) AS code WHERE code NOT LIKE '{misread.MARK}%'
+    ), unknown AS MATERIALIZED (
+        SELECT DISTINCT payment_id FROM codes c WHERE code ~ '{references.PAYMENT_CODE}'
+          AND NOT EXISTS (SELECT 1 FROM bills b WHERE b.payment_code = c.code)
+    ), readings AS MATERIALIZED (
+        SELECT id AS payment_id, {misread.reading("code")} AS code, {misread.said("code")} AS said
+        FROM todo t, unnest(quoted) AS code
+        WHERE {misread.is_reading("code")} AND NOT EXISTS (SELECT 1 FROM unknown WHERE unknown.payment_id = t.id)
     ), identities AS MATERIALIZED (
         SELECT t.id AS payment_id, b.number, 1 AS rank, 'end_to_end_id' AS rule, t.end_to_end_id AS quoted
         FROM todo t JOIN bills b ON b.end_to_end_id = t.end_to_end_id WHERE t.end_to_end_id <> ''
@@ -71,41 +79,66 @@ _DECIDE = f"""
         SELECT c.payment_id, b.number, 2, 'payment_code', c.code FROM codes c JOIN bills b ON b.payment_code = c.code
         UNION ALL
         SELECT c.payment_id, b.number, 3, 'bill_number', c.code FROM codes c JOIN bills b ON b.number = c.code
+        UNION ALL
+        SELECT r.payment_id, b.number, 2, 'payment_code', r.said FROM readings r JOIN bills b ON b.payment_code = r.code
+        UNION ALL
+        SELECT r.payment_id, b.number, 3, 'bill_number', r.said FROM readings r JOIN bills b ON b.number = r.code
+    ), newest AS MATERIALIZED (
+        SELECT named.number, w.id, w.customer_id, w.state FROM (SELECT DISTINCT number FROM identities) named
+        CROSS JOIN LATERAL (
+            SELECT b.id, b.customer_id, b.state FROM bills b
+            WHERE b.number = named.number ORDER BY b.version DESC LIMIT 1
+        ) w
     ), named AS MATERIALIZED (
-        SELECT payment_id, count(DISTINCT number) AS bills, min(number) AS number,
-            string_agg(DISTINCT number, ', ' ORDER BY number) AS numbers,
-            (array_agg(rule ORDER BY rank))[1] AS rule, (array_agg(quoted ORDER BY rank))[1] AS quoted
-        FROM identities GROUP BY payment_id
+        SELECT i.payment_id, count(DISTINCT w.id) AS bills, min(w.id) AS bill_id,
+            array_agg(DISTINCT w.id ORDER BY w.id) AS ids, array_agg(DISTINCT w.customer_id) AS owners,
+            string_agg(DISTINCT w.number, ', ' ORDER BY w.number) AS numbers,
+            bool_and(w.state IN ('open', 'part_paid', 'paid')) AS owed,
+            (array_agg(i.rule ORDER BY i.rank, i.quoted))[1] AS rule,
+            (array_agg(i.quoted ORDER BY i.rank, i.quoted))[1] AS quoted,
+            string_agg(DISTINCT i.quoted, ', ' ORDER BY i.quoted) AS all_quoted
+        FROM identities i JOIN newest w USING (number) GROUP BY i.payment_id
     ), people AS MATERIALIZED (
-        SELECT x.payment_id, count(DISTINCT c.id) AS customers, min(c.id) AS customer_id,
-            string_agg(DISTINCT c.code, ', ' ORDER BY c.code) AS customer_codes
-        FROM codes x JOIN customers c ON c.code = x.code GROUP BY x.payment_id
-    ), unknown AS MATERIALIZED (
-        SELECT DISTINCT payment_id FROM codes WHERE code ~ '{references.PAYMENT_CODE}'
+        SELECT payment_id, count(DISTINCT id) AS customers, array_agg(DISTINCT id ORDER BY id) AS ids,
+            string_agg(DISTINCT code, ', ' ORDER BY code) AS codes
+        FROM (
+            SELECT c.payment_id, k.id, c.code FROM codes c JOIN customers k ON k.code = c.code
+            UNION ALL
+            SELECT r.payment_id, k.id, r.said FROM readings r JOIN customers k ON k.code = r.code
+        ) quoted GROUP BY payment_id
+    ), found AS (
+        SELECT t.id, t.denied_at, t.reversal, n.bills, n.bill_id, n.ids, n.owed, n.numbers, n.rule, n.quoted,
+            n.all_quoted, p.customers, p.codes, u.payment_id IS NULL AS all_known,
+            ARRAY(SELECT unnest(p.ids) EXCEPT SELECT unnest(n.owners) ORDER BY 1) AS others
+        FROM todo t
+        LEFT JOIN named n ON n.payment_id = t.id
+        LEFT JOIN people p ON p.payment_id = t.id
+        LEFT JOIN unknown u ON u.payment_id = t.id
+    ), judged AS (
+        SELECT f.*, w.state,
+            CASE
+                WHEN bills > 1 THEN 'several_bills'
+                WHEN bills = 1 AND others <> '{{}}' THEN 'contradiction'
+                WHEN bills = 1 AND w.state IN ('cancelled', 'replaced') THEN 'cancelled'
+                WHEN bills = 1 THEN 'match'
+                WHEN customers > 1 THEN 'several_customers'
+                WHEN customers = 1 AND all_known THEN 'other_amount'
+                ELSE 'unknown'
+            END AS verdict
+        FROM found f LEFT JOIN bills w ON w.id = f.bill_id AND f.bills = 1
     )
-    INSERT INTO decisions (payment_id, bill_id, customer_id, rule, quoted, verdict, candidates)
-    SELECT t.id, w.id, p.customer_id, n.rule, coalesce(n.quoted, p.customer_codes),
+    INSERT INTO decisions (payment_id, bill_id, rule, quoted, verdict, candidates, bills, customers, otherwise)
+    SELECT id, CASE WHEN bills = 1 THEN bill_id END, rule, coalesce(CASE WHEN bills > 1 THEN all_quoted ELSE quoted END,
+            codes),
         CASE
-            WHEN t.denied_at IS NOT NULL THEN 'denied'
-            WHEN t.reversal THEN 'reversal'
-            WHEN n.bills > 1 THEN 'several_bills'
-            WHEN n.bills = 1 AND (p.customers > 1 OR p.customer_id <> w.customer_id) THEN 'contradiction'
-            WHEN n.bills = 1 AND w.state IN ('cancelled', 'replaced') THEN 'cancelled'
-            WHEN n.bills = 1 THEN 'match'
-            WHEN p.customers > 1 THEN 'several_customers'
-            WHEN p.customers = 1 AND u.payment_id IS NULL THEN 'guess'
-            ELSE 'unknown'
+            WHEN denied_at IS NOT NULL THEN 'denied'
+            WHEN reversal THEN 'reversal'
+            WHEN verdict IN ('several_bills', 'contradiction') AND owed AND all_known THEN 'guess'
+            WHEN verdict IN ('several_customers', 'other_amount') AND all_known THEN 'guess'
+            ELSE verdict
         END,
-        coalesce(n.numbers, p.customer_codes)
-    FROM todo t
-    LEFT JOIN named n ON n.payment_id = t.id
-    LEFT JOIN LATERAL (
-        SELECT b.id, b.customer_id, b.state FROM bills b
-        WHERE n.bills = 1 AND b.number = n.number ORDER BY b.version DESC LIMIT 1
-    ) w ON true
-    LEFT JOIN people p ON p.payment_id = t.id
-    LEFT JOIN unknown u ON u.payment_id = t.id
-    ORDER BY t.id
+        coalesce(numbers, codes), ids, others, verdict
+    FROM judged ORDER BY id
     ON CONFLICT (payment_id) DO NOTHING
 """  # noqa: S608 - put together from constants
 
@@ -118,7 +151,7 @@ _BAR = """
 # Each bill is shared out in turn, so that it does not depend on which payment was heard first.
 _ALLOCATE = f"""
     WITH ready AS (
-        SELECT d.*, p.minor - p.matched_minor AS remaining, b.minor - b.paid_minor AS owed, b.number,
+        SELECT d.*, p.minor - p.matched_minor AS remaining, b.minor - b.paid_minor AS owed, b.number, b.customer_id,
             sum(p.minor - p.matched_minor) OVER (
                 PARTITION BY d.bill_id ORDER BY {rivals.turn("d")} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
             ) AS before
@@ -128,22 +161,28 @@ _ALLOCATE = f"""
           AND NOT EXISTS (SELECT 1 FROM allocations a
                           WHERE a.payment_id = d.payment_id AND a.bill_id = d.bill_id AND a.undone_at IS NULL)
     ), shared AS (
-        SELECT payment_id, bill_id, rule, quoted, number, remaining, owed - coalesce(before, 0) AS owed FROM ready
+        SELECT payment_id, bill_id, customer_id, rule, quoted, number, remaining, owed - coalesce(before, 0) AS owed
+        FROM ready
     )
-    INSERT INTO allocations (payment_id, bill_id, minor, rule, quoted, evidence, by, at)
+    INSERT INTO allocations (payment_id, bill_id, minor, rule, quoted, evidence, beaten, by, at)
     SELECT payment_id, bill_id, least(remaining, owed), rule, quoted,
         CASE rule
             WHEN 'end_to_end_id'
                 THEN 'The bank repeats the end-to-end id ' || quoted || ' of our debit for bill ' || number
-            WHEN 'payment_code' THEN 'The payment code ' || quoted || ' of bill ' || number || ' is quoted'
-            WHEN 'bill_number' THEN 'The bill number ' || quoted || ' is quoted'
-            ELSE 'The customer code ' || quoted || ' is quoted, and bill ' || number
-                 || ' is that customer''s only open bill over exactly this amount'
+            WHEN 'payment_code' THEN 'The payment code ' || {misread.in_words("quoted")} || ' of bill ' || number
+                 || ' is quoted'
+            ELSE 'The bill number ' || {misread.in_words("quoted")} || ' is quoted'
         END || CASE
             WHEN remaining = owed THEN '; the amount is exactly what is owed.'
             WHEN remaining < owed THEN '; ' || remaining || ' đ of ' || owed || ' đ owed.'
             ELSE '; ' || owed || ' đ owed of ' || remaining || ' đ paid.'
         END,
+        -- A code beats an amount that agrees elsewhere.
+        CASE WHEN remaining = owed THEN '[]' ELSE coalesce((
+            SELECT jsonb_agg(jsonb_build_object('bill', o.number, 'owed', remaining, 'why', 'unnamed')
+                ORDER BY o.number)
+            FROM bills o WHERE o.customer_id = shared.customer_id AND o.id <> bill_id
+              AND o.state IN ('open', 'part_paid') AND o.minor - o.paid_minor = remaining), '[]') END,
         'matching', :now
     FROM shared WHERE owed > 0 ORDER BY payment_id
     RETURNING id, payment_id, bill_id
@@ -195,10 +234,12 @@ def waiting(session: Session, codes: Sequence[str]) -> list[int]:
         text(
             """
             SELECT p.id FROM unnest(CAST(:codes AS text[])) AS c (code) JOIN payments p ON p.quoted @> ARRAY[c.code]
+            UNION SELECT p.id FROM unnest(CAST(:misread AS text[])) AS c (code)
+                JOIN payments p ON p.quoted @> ARRAY[c.code]
             UNION SELECT id FROM payments WHERE end_to_end_id <> '' AND end_to_end_id = ANY(:codes)
             """
         ),
-        {"codes": list(codes)},
+        {"codes": list(codes), "misread": [misread.MARK + code for code in codes]},
     )
     return list(found)
 
@@ -228,8 +269,8 @@ def _begin(session: Session, ids: list[int]) -> None:
 
 def _match_batch(session: Session, ids: list[int], now: datetime) -> Matched:
     _begin(session, ids)
-    bills = rivals.undo_doubted(session, ids, now=now)
     _decide(session, ids)
+    bills = rivals.undo_doubted(session, ids, now=now)
     session.execute(text(_LOCK_BILLS), {"ids": ids})
     # Only now is it certain who else claims these bills: whoever held them before has committed.
     others = rivals.of(session, ids, bills)
@@ -244,7 +285,7 @@ def _match_batch(session: Session, ids: list[int], now: datetime) -> Matched:
     weighed = _weigh_guesses(session, bills, now)
     ids = sorted({*ids, *weighed.payments})
     bills |= weighed.freed
-    guessed = session.execute(text(_ALLOCATE), {"now": now}).all() if weighed.payments else []
+    guessed = guesses.settle(session, now=now) if weighed.payments else []
     bills |= {row.bill_id for row in guessed}
     allocations = [row.id for row in (*proven, *guessed)]
     ledger.post(session, ALLOCATED, {"ids": allocations, "now": now})
@@ -253,6 +294,7 @@ def _match_batch(session: Session, ids: list[int], now: datetime) -> Matched:
     outbox.withdraw_notices(session, paid, why="the bill is paid", now=now)
     questions = ask_about(session, ids, now=now)
     settle_answered(session, ids, paid, now=now)
+    suggestions.rank(session, ids)
     return Matched(len(allocations), len(paid), questions)
 
 

@@ -6,12 +6,22 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from banks.errors import Unreadable
 from banks.records import PaymentNotice
-from reconciliation import bank_days, business_days, corrections, ledger, matching, mismatches, references, returns
+from reconciliation import (
+    bank_days,
+    business_days,
+    corrections,
+    ledger,
+    matching,
+    mismatches,
+    misread,
+    references,
+    returns,
+)
 from reconciliation.business_days import Calendar
 from reconciliation.db import Base, Id, Label, Minor, Moves, one_of
 from reconciliation.lifecycle import PAYMENT
@@ -44,6 +54,7 @@ class Payment(Base):
         Index("ix_payments_denied", "source", postgresql_where=text("state = 'denied'")),
         Index("ix_payments_taken_back", "denied_at", postgresql_where=text("denied_at IS NOT NULL")),
         Index("ix_payments_untold", "source", "minor", postgresql_where=text("source_reference LIKE 'line:%'")),
+        Index("ix_payments_payer", "payer_hash", postgresql_where=text("payer_hash IS NOT NULL")),
         # Without the list of pending entries, which every look-up would read through.
         Index("ix_payments_quoted", "quoted", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
         Index(None, "business_date", "source"),
@@ -105,6 +116,8 @@ class Allocation(Base):
     quoted: Mapped[Label]
     """The code that proved the identity."""
     evidence: Mapped[str]
+    beaten: Mapped[list[dict[str, object]]] = mapped_column(JSONB, server_default="[]")
+    """Bills it could have been for as well: number, what was owed, and "amount" or "unnamed" for why it is not."""
     by: Mapped[str]
     at: Mapped[datetime]
     undone_at: Mapped[datetime | None]
@@ -129,8 +142,7 @@ _INCOMING = """
         minor bigint, currency text, paid_at timestamptz, business_date date, channel text, narrative text,
         quoted text[], payer_tail text, payer_hash text, due_at timestamptz)
 """
-# One row per transaction, however often the batch tells it, and none for those known already; of two amounts the one
-# that counts.
+# One row per transaction, however often it is told, none for those known already; of two amounts the one that counts.
 _UNHEARD = f"""
     SELECT DISTINCT ON (source, source_reference) * FROM ({_INCOMING}) told
     WHERE NOT EXISTS (SELECT 1 FROM payments k WHERE k.source = told.source
@@ -329,7 +341,6 @@ def _row(number: int, heard: Heard, sealer: Sealer, calendar: Calendar, now: dat
     if notice.amount.minor <= 0:
         raise Unreadable(f"expected a payment of more than nothing, got {notice.amount}")
     day = business_days.local_day(notice.paid_at or now)
-    account = notice.payer_account
     return {
         "n": number,
         "delivery_id": heard.delivery_id,
@@ -343,8 +354,8 @@ def _row(number: int, heard: Heard, sealer: Sealer, calendar: Calendar, now: dat
         "business_date": day.isoformat(),
         "channel": notice.channel,
         "narrative": mask_numbers(notice.narrative),
-        "quoted": references.extract(notice.payment_code, notice.customer_code, notice.end_to_end_id, notice.narrative),
-        "payer_tail": tail(account),
-        "payer_hash": sealer.blind(account, "account").hex() if account else None,
+        "quoted": misread.codes_in(notice.payment_code, notice.customer_code, notice.end_to_end_id, notice.narrative),
+        "payer_tail": tail(notice.payer_account),
+        "payer_hash": sealer.blind(notice.payer_account, "account").hex() if notice.payer_account else None,
         "due_at": business_days.end_of(calendar.after(day, STATEMENT_WITHIN)).isoformat(),
     }

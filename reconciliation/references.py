@@ -10,8 +10,9 @@ import unicodedata
 
 from reconciliation.sealing import is_number
 
-_CUSTOMER = re.compile(r"P[A-Z][0-9]{11}")
-_PAYMENT = re.compile(r"P[A-Z][0-9]{16}")
+# Digits too many are a mistyped code, not a code with something behind it, unless that is a period.
+_CUSTOMER = re.compile(r"P[A-Z][0-9]{11}(?=[0-9]{5}(?![0-9])|(?:(?:0[1-9]|1[0-2])20[23][0-9])?(?![0-9]))")
+_PAYMENT = re.compile(r"P[A-Z][0-9]{16}(?![0-9])")
 _TOKEN = re.compile(r"[A-Z0-9]+(?:[-/][A-Z0-9]+)*")
 PAYMENT_CODE = "^P[A-Z][0-9]{16}$"
 """What a payment code looks like, in a regular expression that PostgreSQL understands too."""

@@ -11,10 +11,13 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import business_days, ledger, references
+from reconciliation import business_days, ledger
+
+GUESSES = "('customer_amount', 'customer_all', 'customer_oldest', 'customer_subset', 'customer_part', 'named_sum')"
+"""The rules, as an SQL list, of what names no single bill: it gives way to whatever is proven."""
 
 _TURN = """
-    ({claim}.rule = 'customer_amount'),
+    ({claim}.rule IN {guesses}),
     coalesce(p.paid_at, p.business_date\\:\\:timestamp AT TIME ZONE 'Asia/Ho_Chi_Minh'), p.source,
     coalesce(nullif(p.bank_reference, ''), p.source_reference), p.id
 """
@@ -22,7 +25,7 @@ _TURN = """
 
 def turn(claim: str) -> str:
     """Return the SQL order in which payments `p` settle a bill; `claim` is the alias whose `rule` proves them."""
-    return _TURN.format(claim=claim)
+    return _TURN.format(claim=claim, guesses=GUESSES)
 
 
 _UNDONE = """
@@ -73,23 +76,19 @@ def undo(
 
 
 # Evidence may grow: a callback told a code, the statement's line of the same transaction tells another one. A guess
-# whose payment names a bill, known or not, is no guess any more.
+# whose payment names one bill, known or not, is no guess any more.
 _DOUBTED = f"""
-    SELECT a.id FROM allocations a JOIN payments p ON p.id = a.payment_id JOIN bills b ON b.id = a.bill_id
-    WHERE a.payment_id = ANY(:ids) AND a.undone_at IS NULL AND a.by = 'matching' AND (
-        EXISTS (SELECT 1 FROM bills o WHERE o.payment_code = ANY(p.quoted) AND o.number <> b.number)
-        OR EXISTS (SELECT 1 FROM bills o WHERE o.number = ANY(p.quoted) AND o.number <> b.number)
-        OR EXISTS (SELECT 1 FROM bills o WHERE o.end_to_end_id = p.end_to_end_id AND o.number <> b.number)
-        OR EXISTS (SELECT 1 FROM customers c WHERE c.code = ANY(p.quoted) AND c.id <> b.customer_id)
-        OR (a.rule = 'customer_amount' AND (
-            EXISTS (SELECT 1 FROM unnest(p.quoted) AS code WHERE code ~ '{references.PAYMENT_CODE}')
-            OR EXISTS (SELECT 1 FROM bills o WHERE o.payment_code = ANY(p.quoted) OR o.number = ANY(p.quoted))
-            OR EXISTS (SELECT 1 FROM bills o WHERE o.end_to_end_id = p.end_to_end_id))))
+    SELECT a.id FROM allocations a JOIN decisions d ON d.payment_id = a.payment_id JOIN bills b ON b.id = a.bill_id
+    LEFT JOIN bills w ON w.id = d.bill_id
+    WHERE a.payment_id = ANY(:ids) AND a.undone_at IS NULL AND a.by = 'matching'
+      AND d.verdict NOT IN ('denied', 'reversal')
+      AND CASE WHEN a.rule IN {GUESSES} THEN d.verdict <> 'guess'
+               ELSE d.verdict <> 'match' OR w.number <> b.number END
 """  # noqa: S608 - put together from constants
 
 
 def undo_doubted(session: Session, payment_ids: Sequence[int], *, now: datetime) -> set[int]:
-    """Undo what matching settled on evidence that has since grown to contradict it; return the bills set free."""
+    """Undo what matching settled and the decisions of `payment_ids` no longer say; return the bills set free."""
     doubted = session.scalars(text(_DOUBTED), {"ids": list(payment_ids)}).all()
     freed = undo(session, doubted, by="matching", why="later evidence names another bill or customer", now=now)
     return set[int]().union(*freed.values())
@@ -157,12 +156,12 @@ _OUT_OF_TURN = f"""
     SELECT allocation_id FROM fair WHERE allocation_id IS NOT NULL AND held <> share
 """  # noqa: S608 - put together from this module's own constants
 
-_DECIDED_AS_BEFORE = """
+_DECIDED_AS_BEFORE = f"""
     INSERT INTO decisions (payment_id, bill_id, rule, quoted, verdict)
     SELECT payment_id, bill_id, rule, quoted, 'match' FROM allocations
-    WHERE id = ANY(:undone) AND rule <> 'customer_amount' ORDER BY payment_id, id
+    WHERE id = ANY(:undone) AND rule NOT IN {GUESSES} ORDER BY payment_id, id
     ON CONFLICT (payment_id) DO NOTHING
-"""
+"""  # noqa: S608 - put together from constants
 
 
 def make_room(session: Session, payment_ids: Sequence[int], vacated: set[int], *, now: datetime) -> set[int]:

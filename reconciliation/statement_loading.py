@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from banks.errors import Unreadable
 from banks.records import FileEvent, StatementClosed, StatementLine, StatementOpened
-from reconciliation import continuity, mismatches, payments, references
+from reconciliation import continuity, mismatches, misread, payments
 from reconciliation.lifecycle import STATEMENT, move
 from reconciliation.sealing import Sealer, mask_name, mask_numbers, tail
 from reconciliation.statements import Statement
@@ -241,7 +241,7 @@ def _row(statement_id: int, head: StatementOpened, line: StatementLine, sealer: 
         line.reversal, line.bank_reference, line.end_to_end_id, line.mandate_id, line.return_reason,
         mask_name(line.counterparty), tail(account), sealer.blind(account, "account") if account else None,
         mask_numbers(" ".join(filter(None, (line.structured_reference, line.narrative)))),
-        references.extract(line.structured_reference, line.end_to_end_id, line.narrative),
+        misread.codes_in(line.structured_reference, line.end_to_end_id, line.narrative),
     )  # fmt: skip
 
 

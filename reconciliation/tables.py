@@ -16,6 +16,7 @@ from reconciliation import (
     outbox,
     payments,
     placements,
+    policies,
     remarks,
     returns,
     settlements,
@@ -27,6 +28,6 @@ from reconciliation.db import metadata
 
 __all__ = [
     "audit", "bank_days", "bills", "closes", "customers", "fees", "inbox", "ledger", "lifecycle", "links", "marks",
-    "metadata", "mismatches", "outbox", "payments", "placements", "remarks", "returns", "settlements", "staff",
-    "statements", "tariffs",
+    "metadata", "mismatches", "outbox", "payments", "placements", "policies", "remarks", "returns", "settlements",
+    "staff", "statements", "tariffs",
 ]  # fmt: skip

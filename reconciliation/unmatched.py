@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import mismatches
+from reconciliation import mismatches, misread
 
 CODES = ("M03", "M04", "M05", "M06", "M07", "M09", "M12")
 """The codes that ask about a payment's money; at most one of them is open for a payment."""
@@ -14,12 +14,13 @@ RAISED = "raised"
 """The verdict of a question that a person raised: no later fact answers it but a person's."""
 
 # Reads the decisions of the batch being matched. `owed` is what the bill still lacks, `left` what the payment has over.
-_ASK = """
+_ASK = f"""
     SELECT verdict.code, 'payment:' || p.id, p.source,
         CASE WHEN p.matched_minor < p.minor THEN p.minor - p.matched_minor ELSE b.minor - b.paid_minor END,
         p.currency, p.id, CASE WHEN d.verdict IN ('match', 'cancelled', 'contradiction') THEN d.bill_id END,
         jsonb_strip_nulls(jsonb_build_object(
-            'verdict', coalesce(d.verdict, 'foreign_currency'), 'candidates', d.candidates, 'quoted', p.quoted,
+            'verdict', coalesce(d.verdict, 'foreign_currency'), 'candidates', d.candidates,
+            'quoted', {misread.told("p.quoted")},
             'paid', p.minor, 'matched', p.matched_minor, 'bill', b.number, 'owed', b.minor - b.paid_minor))
     FROM payments p
     LEFT JOIN decisions d ON d.payment_id = p.id
@@ -55,7 +56,7 @@ _ASK = """
         ELSE 'M12' END AS code) verdict
     WHERE p.id = ANY(:ids) AND verdict.code IS NOT NULL AND p.state NOT IN ('denied', 'returned')
       AND (p.matched_minor < p.minor OR (mine.own AND b.paid_minor < b.minor))
-"""
+"""  # noqa: S608 - put together from constants
 
 
 def ask_about(session: Session, payment_ids: list[int], *, now: datetime) -> int:

@@ -16,6 +16,7 @@ from gateway.admin import (
     calendar,
     closes,
     deliveries,
+    evidence,
     expectations,
     marks,
     mismatches,
@@ -74,6 +75,7 @@ def _furniture() -> dict[str, object]:
     wiring = current_app.extensions["doisoat"]
     return {
         "words": words,
+        "evidence": evidence,
         "settling_words": settling_words,
         "bank_title": banks.bank_title,
         "languages": languages.LANGUAGES,

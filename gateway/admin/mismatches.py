@@ -101,7 +101,8 @@ def show(mismatch_id: int, *, problem: str = "") -> str:
     line = db().get(Line, mismatch.line_id) if mismatch.line_id else None
     bill = db().get(Bill, mismatch.bill_id) if mismatch.bill_id else None
     # What the linked bill says itself is not said twice.
-    shown = {name: value for name, value in mismatch.facts.items() if bill is None or value != bill.number}
+    told = {name: value for name, value in mismatch.facts.items() if name != "ranked"}
+    shown = {name: value for name, value in told.items() if bill is None or value != bill.number}
     payment = db().get(Payment, mismatch.payment_id) if mismatch.payment_id else None
     statement_id = mismatch.statement_id or (line.statement_id if line else None)
     return render_template(

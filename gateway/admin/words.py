@@ -1,4 +1,4 @@
-"""The words for what the tables write as codes: states, mismatches, rules, roles, and who did something."""
+"""The words for what the tables write as codes: states, mismatches, roles, and who did something."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -205,23 +205,6 @@ VIEWS = {
     "open": _("with money left over"),
     "unexplained": _("unexplained"),
 }
-
-RULES = {
-    "end_to_end_id": _("The bank repeats the end-to-end id %(quoted)s of our debit."),
-    "payment_code": _("The payment code %(quoted)s is quoted."),
-    "bill_number": _("The bill number %(quoted)s is quoted."),
-    "customer_amount": _(
-        "The customer code %(quoted)s is quoted, and this is that customer's only open bill over exactly this amount."
-    ),
-    "person": _("A person matched it."),
-}
-"""Why a payment was matched to a bill, in words; `quoted` is the code that proved it."""
-
-
-def rule(name: str, quoted: str) -> str:
-    """Return the sentence of a rule with the code that proved it."""
-    return str(RULES[name]) % {"quoted": quoted}
-
 
 ACTORS = {
     "matching": _("matching"),

@@ -169,8 +169,9 @@ A, B = issues(), issues("HD0002", code=NEXT_CODE)
 OTHERS = issues("HD0009", 70_000, OTHER_CODE, customer_code=OTHER_CUSTOMER)
 PAID, OPEN = ("paid", 100_000), ("open", 0)
 
+Told = tuple[list[Act], dict[str, tuple[str, int]], dict[str, int], set[tuple[str, str]]]
 # facts → what each bill comes to, what each payment settles, what is asked
-STORIES: dict[str, tuple[list[Act], dict[str, tuple[str, int]], dict[str, int], set[tuple[str, str]]]] = {
+STORIES: dict[str, Told] = {
     "a payment that names a bill issued last": (
         [A, OTHERS, hears(code=CODE, narrative="HD0009")],
         {"HD0001": OPEN, "HD0009": OPEN}, {"T1": 0}, {("M12", "T1")},
@@ -259,11 +260,12 @@ STORIES: dict[str, tuple[list[Act], dict[str, tuple[str, int]], dict[str, int], 
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("story", STORIES)
-def test_each_order_of_a_few_facts_ends_in_the_same_books(books: Books, story: str) -> None:
-    acts, bills, payments, questions = STORIES[story]
+def ends_in_the_same_books(books: Books, story: Told, *, most: int = 120) -> None:
+    """Play the facts in every order, or in `most` of them, the written one first."""
+    acts, bills, payments, questions = story
     balances: dict[str, int] = {}
-    for order in permutations(range(len(acts))):
+    orders = list(permutations(range(len(acts))))
+    for order in [orders[0], *Random(20261118).sample(orders[1:], min(most, len(orders)) - 1)]:
         books.clear()
         for number in order:
             acts[number](books)
@@ -273,3 +275,8 @@ def test_each_order_of_a_few_facts_ends_in_the_same_books(books: Books, story: s
         balances = balances or books.balances()
         assert books.balances() == balances, order
         assert books.broken() == [], order
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_each_order_of_a_few_facts_ends_in_the_same_books(books: Books, story: str) -> None:
+    ends_in_the_same_books(books, STORIES[story])

@@ -1,7 +1,9 @@
 """Settling on the question's page: what is offered, what is done, who approves, and what is refused in words."""
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
+
+from reconciliation.mismatches import Mismatch
 
 LIMIT = 2_000_000
 
@@ -182,3 +184,23 @@ def test_that_money_never_came_is_said_on_the_page(accountant, books, session):
     assert accountant.post(f"{path}/deny", token_from=path, why="ngân hàng báo không có").status_code == 303
     assert rows(session, "SELECT state FROM payments") == [("denied",)]
     assert rows(session, "SELECT state, paid_minor FROM bills") == [("open", 0)]
+
+
+def test_a_suggestion_is_taken_into_the_answer_with_one_click(accountant, deposit, books, session):
+    path, bill = deposit(150_000)
+    other = books.bill(50_000)
+    both = [{"bill": one.number, "minor": one.minor} for one in (bill, other)]
+    gone = [{"bill": bill.number, "minor": bill.minor + 1}]
+    asked = session.scalars(select(Mismatch)).one()
+    asked.facts = {"ranked": [{"rule": "sum", "bills": both}, {"rule": "named", "bills": gone}]}
+    session.commit()
+    page = accountant.page(path)
+    assert "cộng lại đúng bằng số tiền" in page.text
+    assert [link["href"] for link in page.select("a[href^='?take']")] == ["?take=0"]
+    form = accountant.page(f"{path}?take=0").select_one(f"form[action='{path}/settle']")
+    fields = {name: form.select_one(f"[name={name}]")["value"] for name in ("bill1", "amount1", "bill2", "amount2")}
+    assert fields == {"bill1": bill.number, "amount1": "100000", "bill2": other.number, "amount2": "50000"}
+    assert "ranked" not in page.text
+    assert accountant.page(f"{path}?take=7").select_one("[name=bill2]")["value"] == ""
+    assert answer(accountant, path, **fields).status_code == 303
+    assert rows(session, "SELECT DISTINCT state FROM bills") == [("paid",)]

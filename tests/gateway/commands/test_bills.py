@@ -77,3 +77,13 @@ def test_without_valkey_the_bills_are_taken_all_the_same(run, monkeypatch, cut_o
     monkeypatch.setenv("DOISOAT_VALKEY_URL", cut_off.valkey_url)
     assert run(a_bill(1)).exit_code == 0
     assert rows("SELECT number FROM bills") == ["HD2611-0000001"]
+
+
+def test_what_matching_may_do_is_shown_and_decided_and_noted(at_home, rows):
+    forbidden = "oldest-first: not allowed\npart-payment: not allowed\n"
+    assert CliRunner().invoke(bills, ["policy"]).stdout == forbidden
+    assert "oldest-first: allowed" in CliRunner().invoke(bills, ["policy", "oldest-first"]).stdout
+    assert CliRunner().invoke(bills, ["policy", "oldest-first", "--forbid"]).stdout == forbidden
+    assert CliRunner().invoke(bills, ["policy", "youngest-first"]).exit_code == 2
+    assert rows("SELECT facts->>'after' FROM audit WHERE action = 'matching_policy_set' ORDER BY id") == [
+        "true", "false"]  # fmt: skip
