@@ -1,8 +1,9 @@
 """Guesses: payments that name customers, or several bills, and no single bill; the amount tells which bills they pay.
 
-A guess is weighed against what the bills lack once every payment proven by a code has settled, the earlier paid first,
-and against bills issued by the day it was paid. So it never depends on what was heard first, and a bill issued next
-month does not unsettle this month's. All guesses at the customers that one of them names are weighed together.
+A guess is weighed against what the bills lack once every payment proven by a code has settled: those that name bills
+first, then the earlier paid; and against bills issued by the day it was paid. So it never depends on what was heard
+first, and a bill issued next month does not unsettle this month's. All guesses at the customers that one of them names
+are weighed together.
 """
 
 import json
@@ -63,7 +64,8 @@ _NAMED = f"""
             WHERE a.payment_id = p.id AND {_HELD}), 0) AS minor,
         ARRAY(SELECT a.bill_id FROM allocations a
             WHERE a.payment_id = p.id AND (a.barred OR (a.undone_at IS NULL AND NOT ({_HELD})))) AS taboo
-    FROM decisions d JOIN payments p ON p.id = d.payment_id WHERE d.verdict = 'guess' ORDER BY {rivals.turn("d")}
+    FROM decisions d JOIN payments p ON p.id = d.payment_id WHERE d.verdict = 'guess'
+    ORDER BY d.rule IS NULL, {rivals.turn("d")}
 """  # noqa: S608
 _OWED = f"""
     SELECT b.id, b.customer_id, b.number, b.issued_on, b.minor - b.paid_minor + coalesce((

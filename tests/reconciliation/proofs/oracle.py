@@ -5,7 +5,7 @@ transaction proves, who comes first, what is left for people. It keeps no state 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from tests.reconciliation.proofs.facts import (
@@ -21,6 +21,7 @@ from tests.reconciliation.proofs.facts import (
     Told,
     Undone,
 )
+from tests.reconciliation.proofs.oracle_amounts import Reckoning, Wish
 from tests.reconciliation.proofs.oracle_statements import Account
 from tests.reconciliation.proofs.oracle_transactions import Transaction, transactions
 
@@ -33,6 +34,11 @@ class Decision:
 
     verdict: str
     bill: str | None = None
+    otherwise: str = ""
+    """What it is where no amount tells: for a "guess"."""
+    bills: frozenset[str] = frozenset()
+    customers: frozenset[str] = frozenset()
+    """Those it names beside the owners of the bills that it names."""
 
 
 class Oracle:
@@ -164,20 +170,28 @@ class Oracle:
             return Decision("foreign")
         if one.denied or one.reversal:
             return Decision("comes back")
-        if len(named) > 1:
-            return Decision("several")
-        if named:
+        all_known = not codes - self.bills.keys()
+        others = customers - {self.bills[bill].of for bill in named}
+        guess = Decision("guess", None, "", frozenset(named), frozenset(others))
+        if len(named) == 1:
             [bill] = named
-            if customers - {self.bills[bill].of}:
-                return Decision("contradiction", bill)
-            if bill in self.cancelled:
+            if not others and bill in self.cancelled:
                 return Decision("cancelled", bill)
-            if any((name, bill) in self.barred for name in one.names):
-                return Decision("barred")
-            return Decision("match", bill)
-        if len(customers) == 1 and not codes:
-            return Decision("guess", next(iter(customers)))
-        return Decision("unknown")
+            if not others:
+                barred = any((name, bill) in self.barred for name in one.names)
+                return Decision("barred") if barred else Decision("match", bill)
+            guess.bill, guess.otherwise = bill, "contradiction"
+        elif named:
+            guess.otherwise = "several"
+        elif len(others) > 1:
+            guess.otherwise = "several"
+        elif others and all_known:
+            guess.otherwise = "other amount"
+        else:
+            return Decision("unknown")
+        if all_known and not named & self.cancelled:
+            return guess
+        return Decision(guess.otherwise, guess.bill)
 
     def _shares(self) -> tuple[dict[int, Decision], dict[int, dict[str, int]]]:
         """Share the bills out: people's matches stand, then whoever is proven in turn, then guesses."""
@@ -207,34 +221,24 @@ class Oracle:
         shares: dict[int, dict[str, int]],
         owed: dict[str, int],
     ) -> None:
-        """Each guess takes the one bill more that it fits than the one before it did; two more stop all."""
-        then = dict(owed)
-        fitted: dict[tuple[str, int], int] = {}
-        stopped: set[tuple[str, int]] = set()
-        for one in alive:
-            decision = decisions[id(one)]
+        """Each guess takes what its amount comes to, if it comes to one thing only; those that name bills come first."""
+        reckoning = Reckoning(self.bills, owed, set())
+        for one in sorted(alive, key=lambda one: not decisions[id(one)].bills):
+            decision, mine = decisions[id(one)], shares[id(one)]
             if decision.verdict != "guess":
                 continue
-            left = one.minor - sum(shares[id(one)].values())
-            key = (decision.bill or "", left)
-            fits = [
-                bill for name, bill in self.bills.items()
-                if bill.of == decision.bill and then.get(name) == left and left and bill.issued <= one.day
-                and not any((alias, name) in self.barred for alias in one.names)
-            ]  # fmt: skip
-            more = len(fits) - fitted.get(key, 0)
-            fitted[key] = len(fits)
-            if more > 1:
-                stopped.add(key)
-            if key in stopped:
+            never = {bill for name, bill in self.barred if name in one.names} | mine.keys()
+            left = one.minor - sum(mine.values())
+            wish = Wish(left, one.day, decision.bills, decision.customers, frozenset(never))
+            before = dict(owed)
+            verdict, bills = reckoning.take(wish)
+            mine.update({bill: before[bill] for bill in bills})
+            if verdict == "match":
+                decisions[id(one)] = Decision("match", bills[0] if len(bills) == 1 else None)
+            elif verdict == "several":
                 decisions[id(one)] = Decision("several")
-            elif more == 1:
-                newest = max(fits, key=lambda bill: bill.issued)
-                decisions[id(one)] = Decision("match", newest.name)
-                shares[id(one)][newest.name] = left
-                owed[newest.name] -= left
             else:
-                decisions[id(one)] = Decision("other amount", decision.bill)
+                decisions[id(one)] = replace(decision, verdict=decision.otherwise)
 
     # ── the books ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -294,7 +298,7 @@ class Oracle:
         if decision.verdict == "other amount":
             done = [
                 name for name, owed in self.bills.items()
-                if owed.of == decision.bill and owed.minor == one.minor == paid[name] and name not in self.cancelled
+                if owed.of in decision.customers and owed.minor == one.minor == paid[name] and name not in self.cancelled
             ]  # fmt: skip
             if done:
                 return "M04" if any(payers[name] - {one.bank} for name in done) else "M06"

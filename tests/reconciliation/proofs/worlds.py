@@ -107,11 +107,13 @@ class World:
         if chance < 0.85:
             return ("@" + OWNERS[one],)
         return self.random.choice([(), (self.random.choice(list(OWNERS)),), (one, self.random.choice(bills)),
-                                   ("#" + one, "@" + self.random.choice(["An", "Binh"]))])  # fmt: skip
+                                   ("#" + one, "@" + self.random.choice(["An", "Binh"])), ("@An", "@Binh")])  # fmt: skip
 
     def _tell(self, household: Household, day: int) -> Fact:
         name = f"T{len(household.facts)}"
         owed = [bill.minor for bill in household.bills()] + [self.random.choice(AMOUNTS)]
+        if self.random.random() < 0.2:  # several bills at once, or what is just like their sum
+            owed = [sum(self.random.choices(owed, k=2))]
         return Told(
             name, self.random.choice(owed), self._quotes(household), self.random.choice(CHANNELS),
             day * 1440 + self.random.randrange(600), "R" + name if self.random.random() < 0.8 else "",
