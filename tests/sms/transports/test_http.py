@@ -26,6 +26,7 @@ class Scripted:
         self.requests: list[bytes] = []
         self.connections = 0
         self.arrived = threading.Event()
+        self.hung_up = threading.Event()
         self.done = threading.Event()
         self._answer, self._keep, self._hold, self._drip = answer, keep, hold, drip
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -45,6 +46,7 @@ class Scripted:
                 self.connections += 1
                 while self._one(connection) and self._keep:
                     pass
+            self.hung_up.set()
 
     def _one(self, connection: socket.socket) -> bool:
         received = b""
@@ -197,6 +199,7 @@ def test_a_dropped_idle_connection_is_replaced() -> None:
     with scripted(http(202, b'{"id": "p-1"}')) as server:
         with HttpTransport(server.url, "t") as transport:
             transport.send(MESSAGE)
+            assert server.hung_up.wait(10)  # a message that met the hang-up half-way would be unsure, and rightly so
             transport.send(MESSAGE)
         assert server.connections == 2
 
