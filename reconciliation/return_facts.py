@@ -18,8 +18,9 @@ from reconciliation.statements import BOOKED
 
 _OUT = """
     statement_lines o JOIN statements so ON so.id = o.statement_id AND so.state = 'accepted' AND so.bank = :bank
-    WHERE o.direction = 'out' AND o.counts AND coalesce(o.id < so.booking_from, true)
+    WHERE o.direction = 'out' AND o.counts AND o.state <> 'pending' AND coalesce(o.id < so.booking_from, true)
 """
+"""Those that are booked: a file's later statements are loaded with the first and wait for their turn."""
 IS_ANY = f"SELECT EXISTS (SELECT 1 FROM {_OUT})"  # noqa: S608 - put together from constants, here and below
 
 _CONCERNED = f"""

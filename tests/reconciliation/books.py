@@ -122,9 +122,12 @@ class Books:
         self, *lines: StatementLine, id: str = "S1", bank: str = "standard", kind: str = "statement",
         opening: int | None = None, closing: int | None = None, on: date = DAY, callbacks: bool = True,
         faults: tuple[str, ...] = (), currency: str = "VND", account: str = ACCOUNT, accounts: tuple[str, ...] = (),
-        **head: Any,
+        before: tuple[object, ...] = (), **head: Any,
     ) -> Loaded:  # fmt: skip
-        """Read one statement (or notice), as the reader of files does; its balances agree unless `closing` is told."""
+        """Read one statement (or notice), as the reader of files does; its balances agree unless `closing` is told.
+
+        `before` are the events of statements that stand before it in the same file.
+        """
         total = sum(line.amount.minor for line in lines)
         if opening is not None and closing is None:
             closing = opening + total
@@ -146,7 +149,7 @@ class Books:
 
         def act(session: Session) -> Loaded:
             loaded = statement_loading.load(
-                session, [opened, *numbered, closed], bank=bank, delivery_id=delivery, sealer=self.sealer, now=self.now,
+                session, [*before, opened, *numbered, closed], bank=bank, delivery_id=delivery, sealer=self.sealer, now=self.now,
                 accounts=accounts,
             )  # fmt: skip
             statement_booking.book(session, loaded, callbacks=callbacks, now=self.now)

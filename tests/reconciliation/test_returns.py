@@ -9,8 +9,21 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from banks.money import Money
+from banks.records import StatementClosed, StatementKind, StatementOpened
 from reconciliation import import_undo, sending
-from tests.reconciliation.books import CODE, DAY, OTHER_CODE, OTHER_CUSTOMER, Books, a_bill, a_line, a_notice, at
+from tests.reconciliation.books import (
+    ACCOUNT,
+    CODE,
+    DAY,
+    OTHER_CODE,
+    OTHER_CUSTOMER,
+    Books,
+    a_bill,
+    a_line,
+    a_notice,
+    at,
+)
 
 Act = Callable[[Books], object]
 
@@ -44,6 +57,21 @@ CAME = a_line(reference="B1", narrative=CODE)
 BACK = a_line(-100_000, "B1", reversal=True)
 OTHER = a_line(reference="B2", narrative=CODE)
 AGAIN = a_line(100_000, "B1", reversal=True)
+
+
+def test_a_file_brings_a_payment_and_its_return_in_two_statements(sound_books: Books) -> None:
+    head = StatementOpened(
+        format="test", kind=StatementKind("statement"), id="S0", account=ACCOUNT, currency="VND", closing_on=DAY
+    )
+    foot = StatementClosed(
+        id="S0", lines=1, credit_total=Money(100_000, "VND"), debit_total=Money(0, "VND"), balanced=None
+    )
+    first = (head, CAME._replace(booked_on=DAY), foot)
+    sound_books.issue(a_bill())
+    sound_books.read(BACK._replace(booked_on=DAY), id="S1", before=first)
+
+    assert sound_books.paid() == ("open", 0)
+    assert sound_books.rows("SELECT state, matched_minor, confirmed_minor FROM payments") == [("returned", 0, 0)]
 
 
 def test_a_payment_taken_back_owes_its_bill_again_and_says_so_once(sound_books: Books) -> None:
