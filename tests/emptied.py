@@ -32,6 +32,15 @@ def empty(url: str) -> None:
                 connection.execute(f"DELETE FROM {table.name}")
 
 
+def leave_alone(url: str) -> None:
+    """End the connections that earlier tests left: the thread of a web process ends with its process only."""
+    with psycopg.connect(as_superuser(url), autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+
+
 def as_superuser(url: str) -> str:
     """Return `url` for the superuser of the embedded server."""
     return url.replace("//doisoat@", "//postgres@")

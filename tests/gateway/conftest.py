@@ -31,7 +31,8 @@ def _floor(embedded: Embedded) -> str:
 
 @pytest.fixture
 def database_url(_floor: str) -> str:
-    """The database of these tests, emptied."""
+    """The database of these tests, emptied and with nobody at it."""
+    emptied.leave_alone(_floor)
     emptied.empty(_floor)
     return _floor
 

@@ -149,8 +149,8 @@ class Books:
 
         def act(session: Session) -> Loaded:
             loaded = statement_loading.load(
-                session, [*before, opened, *numbered, closed], bank=bank, delivery_id=delivery, sealer=self.sealer, now=self.now,
-                accounts=accounts,
+                session, [*before, opened, *numbered, closed], bank=bank, delivery_id=delivery, sealer=self.sealer,
+                now=self.now, accounts=accounts,
             )  # fmt: skip
             statement_booking.book(session, loaded, callbacks=callbacks, now=self.now)
             return loaded

@@ -181,9 +181,7 @@ class Oracle:
                 barred = any((name, bill) in self.barred for name in one.names)
                 return Decision("barred") if barred else Decision("match", bill)
             guess.bill, guess.otherwise = bill, "contradiction"
-        elif named:
-            guess.otherwise = "several"
-        elif len(others) > 1:
+        elif named or len(others) > 1:
             guess.otherwise = "several"
         elif others and all_known:
             guess.otherwise = "other amount"
@@ -221,7 +219,7 @@ class Oracle:
         shares: dict[int, dict[str, int]],
         owed: dict[str, int],
     ) -> None:
-        """Each guess takes what its amount comes to, if it comes to one thing only; those that name bills come first."""
+        """Each guess takes the one thing that its amount comes to; those that name bills come first."""
         reckoning = Reckoning(self.bills, owed, set())
         for one in sorted(alive, key=lambda one: not decisions[id(one)].bills):
             decision, mine = decisions[id(one)], shares[id(one)]
@@ -298,7 +296,8 @@ class Oracle:
         if decision.verdict == "other amount":
             done = [
                 name for name, owed in self.bills.items()
-                if owed.of in decision.customers and owed.minor == one.minor == paid[name] and name not in self.cancelled
+                if owed.of in decision.customers and owed.minor == one.minor == paid[name]
+                and name not in self.cancelled
             ]  # fmt: skip
             if done:
                 return "M04" if any(payers[name] - {one.bank} for name in done) else "M06"

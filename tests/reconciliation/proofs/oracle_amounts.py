@@ -1,4 +1,4 @@
-"""What an amount comes to, by the oracle's own reckoning: every set of bills is tried, and the only one that fits wins."""
+"""What an amount comes to, as the oracle reckons it: every set of bills is tried, and the only one that fits wins."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

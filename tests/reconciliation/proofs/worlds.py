@@ -106,8 +106,10 @@ class World:
             return ("#" + one,) if one in household.oracle.bills else (one,)
         if chance < 0.85:
             return ("@" + OWNERS[one],)
-        return self.random.choice([(), (self.random.choice(list(OWNERS)),), (one, self.random.choice(bills)),
-                                   ("#" + one, "@" + self.random.choice(["An", "Binh"])), ("@An", "@Binh")])  # fmt: skip
+        return self.random.choice([
+            (), (self.random.choice(list(OWNERS)),), (one, self.random.choice(bills)),
+            ("#" + one, "@" + self.random.choice(["An", "Binh"])), ("@An", "@Binh"),
+        ])  # fmt: skip
 
     def _tell(self, household: Household, day: int) -> Fact:
         name = f"T{len(household.facts)}"
