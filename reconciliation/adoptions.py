@@ -6,6 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from reconciliation import corrections, references
+from reconciliation.tariffs import FEE, OF_PAYMENT, VAT
 
 INCOMING = """
     SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (
@@ -75,6 +76,31 @@ _ADOPT_QUOTED = """
     RETURNING p.id
 """
 
+# A bank that keeps its fee from each payment: what both carry agrees, and the line's amount is the payment's less the
+# fee. As in pairing, it takes one line and one payment that fit nothing else.
+_ADOPT_NETTED = f"""
+    WITH unheard AS MATERIALIZED (
+        SELECT p.*, p.minor - {FEE} - {VAT} AS net FROM (:unheard) p {OF_PAYMENT}
+        WHERE t.charged = 'netted' AND {FEE} > 0
+    ), untold AS MATERIALIZED (
+        SELECT * FROM payments s
+        WHERE source_reference LIKE 'line:%' AND NOT reversal AND state <> 'denied' AND currency = 'VND'
+          AND (source, minor) IN (SELECT source, net FROM unheard)
+          AND NOT EXISTS (SELECT 1 FROM fees f WHERE f.payment_id = s.id AND f.undone_at IS NULL)
+    ), named_unheard AS ({references.naming_one_bill("n", "SELECT n, quoted FROM unheard")}
+    ), named_untold AS ({references.naming_one_bill("id", "SELECT id, quoted FROM untold")}
+    ), pairs AS (
+        SELECT h.n, s.id FROM unheard h JOIN untold s ON s.source = h.source AND s.minor = h.net
+        LEFT JOIN named_unheard b USING (n) LEFT JOIN named_untold m ON m.id = s.id
+        WHERE nullif(s.bank_reference, '') IN (h.bank_reference, h.source_reference)
+           OR nullif(s.end_to_end_id, '') = h.end_to_end_id
+           OR (b.bill = m.bill AND (s.bank_reference = '' OR h.bank_reference IN ('', s.bank_reference)))
+    ), certain AS (
+        SELECT n, id, count(*) OVER (PARTITION BY n) = 1 AND count(*) OVER (PARTITION BY id) = 1 AS only FROM pairs
+    )
+    UPDATE payments p SET {_ADOPTED} FROM certain c JOIN unheard h USING (n) WHERE c.only AND p.id = c.id RETURNING p.id
+"""  # noqa: S608
+
 
 # A line of a large statement that waits to be booked proves them by a reference: nothing less may give them to another.
 _UNAWAITED = f"""
@@ -109,13 +135,14 @@ def _adoptions(unheard: str) -> list[str]:
     # A reference that stands on several rows is a batch's: it proves nothing once the amounts differ.
     alone = "AND s.unit = h.currency AND s.rows = 1 AND h.rows = 1"
     by_reference = {"told": "bank_reference", "seen": "bank_reference", "same": alone}
-    return [*rounds, _ADOPT.format(unheard=unheard, adopted=_ADOPTED, amount="", **by_reference)]
+    netted = _ADOPT_NETTED.replace(":unheard", unheard)
+    return [*rounds, netted, _ADOPT.format(unheard=unheard, adopted=_ADOPTED, amount="", **by_reference)]
 
 
 _ADOPTIONS = _adoptions(UNHEARD)
 _ADOPTIONS_BESIDE_LINES_IN_WORK = _adoptions(_UNAWAITED)
 
-# Every round asks for the same amount, and the last one for the same reference: one look spares most batches all six.
+# Most rounds ask for the same amount, and the last one for the same reference: one look spares most batches all.
 _MAY_BE_ADOPTED = f"""
     SELECT EXISTS (
         SELECT 1 FROM ({INCOMING}) i JOIN payments p ON p.source = i.source AND p.minor = i.minor
@@ -123,7 +150,7 @@ _MAY_BE_ADOPTED = f"""
     ) OR EXISTS (
         SELECT 1 FROM ({INCOMING}) i JOIN payments p ON p.source = i.source AND p.bank_reference = i.bank_reference
         WHERE i.bank_reference <> '' AND p.bank_reference <> '' AND p.source_reference LIKE 'line:%'
-    )
+    ) OR EXISTS (SELECT 1 FROM tariffs WHERE charged = 'netted' AND bank = ANY(:sources))
 """  # noqa: S608 - put together from constants; values travel as parameters
 
 
@@ -132,8 +159,9 @@ def adopt(session: Session, values: Mapping[str, object], sources: set[str]) -> 
 
     `values` are `rows`, the callbacks as INCOMING reads them, and `now`; the caller holds the locks of `sources`.
     """
-    if not session.scalar(text(_MAY_BE_ADOPTED), values):
+    told = {**values, "sources": sorted(sources)}
+    if not session.scalar(text(_MAY_BE_ADOPTED), told):
         return []
-    awaited = session.scalar(text(_IS_ANY_AWAITED), {"sources": sorted(sources)})
+    awaited = session.scalar(text(_IS_ANY_AWAITED), told)
     queries = _ADOPTIONS_BESIDE_LINES_IN_WORK if awaited else _ADOPTIONS
     return [one for query in queries for one in session.scalars(text(query), values)]

@@ -106,6 +106,21 @@ _FROM_CALLBACKS = f"""
 """  # noqa: S608
 
 
+# As when the callback came first: the line brought less than was told, and not by the fee.
+_ASK_CALLBACKS = f"""
+    SELECT DISTINCT ON (p.payment_id) 'M10', 'payment:' || p.payment_id || '/amount', p.source, p.minor - p.arrived,
+        p.currency, p.payment_id, p.line_id, p.statement_id,
+        jsonb_build_object('verdict', 'statement_differs', 'expected', p.minor, 'arrived', p.arrived,
+            'fee_expected', {FEE} + {VAT}, 'fee_taken', p.minor - p.arrived)
+    FROM (
+        SELECT i.*, k.id AS payment_id, k.minor AS arrived, l.id AS line_id, l.statement_id
+        FROM ({{incoming}}) i
+        JOIN payments k ON k.source = i.source AND k.source_reference = i.source_reference AND k.currency = i.currency
+        JOIN statement_lines l ON l.payment_id = k.id AND l.counts AND l.direction = 'in' AND l.turn = 1
+        WHERE k.id = ANY(:adopted) AND k.minor = l.minor AND k.minor < i.minor AND NOT {HOLDS}
+    ) p {OF_PAYMENT} WHERE t.charged = 'netted' ORDER BY p.payment_id, p.n
+"""  # noqa: S608
+
 # The difference that is exactly the fee makes the payment whole; the database counts it itself.
 _WHOLE = "SELECT gross_up_payments(CAST(:ids AS bigint[]))"
 _OF_STATEMENT = """
@@ -113,7 +128,7 @@ _OF_STATEMENT = """
     WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND f.charged = 'netted'
       AND f.undone_at IS NULL AND f.credit <> 'suspense'
 """
-_PAYMENTS = "SELECT payment_id FROM fees WHERE id = ANY(:ids)"
+_COLUMNS = "code, subject, source, minor, currency, payment_id, line_id, statement_id, facts"
 # Fees are there for a few banks only; their payments are looked at for each bill that comes later.
 _ANY = "SELECT EXISTS (SELECT 1 FROM tariffs WHERE charged = 'netted')"
 
@@ -128,8 +143,7 @@ def note(session: Session, values: Mapping[str, object]) -> None:
     """Note the fee of each paired line of a statement that its payment exceeds by exactly that; ask about others."""
     if session.scalar(text(IS_NETTED), values):
         session.execute(text(_FROM_PAIRED), values)
-        columns = "code, subject, source, minor, currency, payment_id, line_id, statement_id, facts"
-        mismatches.ask(session, columns, _ASK, values)
+        mismatches.ask(session, _COLUMNS, _ASK, values)
 
 
 def book(session: Session, values: Mapping[str, object], made: Sequence[int], *, now: datetime) -> None:
@@ -147,9 +161,14 @@ def by_bills(session: Session, payment_ids: Sequence[int], *, now: datetime) -> 
 
 
 def by_callbacks(session: Session, incoming: str, values: Mapping[str, object], adopted: Sequence[int]) -> None:
-    """Make whole payments first seen on a line, now told (`incoming` is a query) as exactly the fee larger."""
+    """Make whole payments first seen on a line, now told (`incoming` is a query) as exactly the fee larger.
+
+    M10 asks about those told as larger by something else.
+    """
     if adopted and session.scalar(text(_ANY)):
-        _make_whole(session, _FROM_CALLBACKS.format(incoming=incoming), {**values, "adopted": list(adopted)})
+        told = {**values, "adopted": list(adopted)}
+        _make_whole(session, _FROM_CALLBACKS.format(incoming=incoming), told)
+        mismatches.ask(session, _COLUMNS, _ASK_CALLBACKS.format(incoming=incoming), told)
 
 
 def _make_whole(session: Session, noting: str, values: dict[str, object]) -> None:

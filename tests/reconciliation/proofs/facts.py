@@ -7,6 +7,8 @@ A code is quoted as `A` (the payment code of bill A), `#A` (its number), `e2e:A`
 from dataclasses import dataclass, field
 
 CUSTOMERS = ("An", "Binh", "Chi")
+NETTING, FEE, FEE_VAT = "gate", 1_000, 100
+"""The bank that keeps its fee from each payment, and how much: đồng, and the VAT on it."""
 
 
 @dataclass(frozen=True)

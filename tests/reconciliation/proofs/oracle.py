@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from tests.reconciliation.proofs.facts import (
+    NETTING,
     Bill,
     Cancelled,
     Days,
@@ -147,7 +148,8 @@ class Oracle:
 
     def transactions(self) -> list[Transaction]:
         """Tell what moved at the banks, as far as has been heard."""
-        self._last = transactions(self.told, [*self.lines, *self.account.lines()], self.denied, set(self.bills))
+        bills = {name: bill.minor for name, bill in self.bills.items()}
+        self._last = transactions(self.told, [*self.lines, *self.account.lines()], self.denied, bills)
         return self._last
 
     def shares_of(self, one: Transaction) -> dict[str, int]:
@@ -270,8 +272,9 @@ class Oracle:
     def _doors(self, one: Transaction, mine: dict[str, int]) -> set[tuple[str, str]]:
         """Questions about how a transaction was told: with other amounts, late, or after it was taken back."""
         asked = set()
-        if len({(telling.minor, telling.currency) for telling in one.tellings}) > 1:
-            asked.add(("M03", one.name + "/amount"))
+        if len(one.amounts) > 1:
+            kept = one.bank == NETTING and one.line and one.told and one.line.minor < one.told[0].minor
+            asked.add(("M10" if kept else "M03", one.name + "/amount"))
         if not one.line and one.names & self.late:
             asked.add(("M01", one.name + "/other-door"))
         if one.names & self.shown_after:

@@ -1,9 +1,9 @@
 """Which tellings are one transaction: a callback, a notice's line and a statement's line, told in any order."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from tests.reconciliation.proofs.facts import Line, Told
+from tests.reconciliation.proofs.facts import FEE, FEE_VAT, NETTING, Line, Told
 
 MIDNIGHT = -7 * 60
 """Minutes from seven in the morning in Vietnam back to the moment its day began."""
@@ -17,6 +17,8 @@ class Transaction:
     line: Line | None = None
     notices: list[Line] = field(default_factory=list)
     denied: bool = False
+    whole: int = 0
+    """What was paid, where the line shows it less the fee."""
 
     @property
     def tellings(self) -> list[Told | Line]:
@@ -46,7 +48,13 @@ class Transaction:
 
     @property
     def minor(self) -> int:
-        return self.counted.minor
+        return self.whole or self.counted.minor
+
+    @property
+    def amounts(self) -> set[tuple[int, str]]:
+        """The amounts it was told with, a line less the fee as the whole."""
+        shown = {(self.whole or self.line.minor, self.line.currency)} if self.line else set()
+        return shown | {(one.minor, one.currency) for one in (*self.told, *self.notices)}
 
     @property
     def reversal(self) -> bool:
@@ -77,8 +85,11 @@ class Transaction:
         return {quote for one in self.tellings for quote in one.quotes}
 
 
-def transactions(told: list[Told], lines: list[Line], denied: set[str], known: set[str]) -> list[Transaction]:
-    """Tell which tellings are of one transaction: by reference, end-to-end id, or bill and amount."""
+def transactions(told: list[Told], lines: list[Line], denied: set[str], known: Mapping[str, int]) -> list[Transaction]:
+    """Tell which tellings are of one transaction: by reference, end-to-end id, or bill and amount.
+
+    `known` are the bills with their amounts: a line of the bank that keeps its fee may bring one less that fee.
+    """
     made: dict[tuple[str, str], Transaction] = {}
     for telling in told:
         one = made.setdefault((telling.bank, telling.name), Transaction(denied=telling.name in denied))
@@ -90,11 +101,12 @@ def transactions(told: list[Told], lines: list[Line], denied: set[str], known: s
         statement = _join(statement, reported, same)
     standing = [one for one in reported if not one.denied]
     statement = _join(statement, standing, lambda line, one: _same_bill(line, one, known))
+    statement = _join_netted(statement, standing, known)
     alone = [one for one in statement if _other_amount(one, statement, reported)]
     for line in alone:
         [one] = _other_amount(line, statement, reported)
         one.line = line
-    reported += [Transaction(line=one) for one in statement if one not in alone]
+    reported += [Transaction(line=one, whole=_whole_bill(one, known)) for one in statement if one not in alone]
     for line in notices:
         recognised = [one for one in reported if _is_noticed(line, one, known)]
         if recognised:
@@ -120,6 +132,35 @@ def _join(lines: list[Line], reported: list[Transaction], same: Callable[[Line, 
     return rest
 
 
+def _join_netted(lines: list[Line], reported: list[Transaction], known: Mapping[str, int]) -> list[Line]:
+    """Join each line with the one transaction it brings less the fee, if no other line brings it; return the rest."""
+
+    def brings(line: Line, one: Transaction) -> bool:
+        return (
+            line.bank == one.bank == NETTING and not line.reversal and one.line is None
+            and line.minor + FEE + FEE_VAT == one.minor
+            and (_same_reference(line, one) or _same_own_reference(line, one) or _same_end_to_end(line, one)
+                 or _same_bill(line, one, known))
+        )  # fmt: skip
+
+    pairs = [(line, one) for line in lines for one in reported if brings(line, one)]
+    rest = list(lines)
+    for line, one in pairs:
+        if sum(line is other or one is another for other, another in pairs) == 1:
+            one.line, one.whole = line, one.minor
+            rest.remove(line)
+    return rest
+
+
+def _whole_bill(line: Line, known: Mapping[str, int]) -> int:
+    """The amount of the one bill that a line names and brings less the fee; 0 where there is none."""
+    named = _named(line.quotes, known)
+    if line.bank != NETTING or line.reversal or len(named) != 1:
+        return 0
+    bill = known.get(named.pop(), 0)
+    return bill if bill == line.minor + FEE + FEE_VAT else 0
+
+
 def _other_amount(line: Line, lines: list[Line], reported: list[Transaction]) -> list[Transaction]:
     if line.bare or line.reversal or [one.name for one in lines].count(line.name) > 1:
         return []
@@ -130,7 +171,7 @@ def _other_amount(line: Line, lines: list[Line], reported: list[Transaction]) ->
     return found if len(found) == 1 and found[0].counted.currency == line.currency else []
 
 
-def _is_noticed(line: Line, one: Transaction, known: set[str]) -> bool:
+def _is_noticed(line: Line, one: Transaction, known: Mapping[str, int]) -> bool:
     if line.bank != one.bank or line.reversal != one.reversal:
         return False
     if not line.bare and any(not shown.bare and shown.name == line.name for shown in one.shown):
@@ -143,7 +184,7 @@ def _is_noticed(line: Line, one: Transaction, known: set[str]) -> bool:
     return one.minor == line.minor and same
 
 
-def _same_bill(line: Line, one: Transaction, known: set[str]) -> bool:
+def _same_bill(line: Line, one: Transaction, known: Mapping[str, int]) -> bool:
     """Both name the same one bill, and at least one of them has no reference to contradict the other's."""
     if not line.bare and one.told[0].reference:
         return False
@@ -151,7 +192,7 @@ def _same_bill(line: Line, one: Transaction, known: set[str]) -> bool:
     return len(named) == 1 and named == _named(one.told[0].quotes, known)
 
 
-def _named(quotes: Iterable[str], known: set[str]) -> set[str]:
+def _named(quotes: Iterable[str], known: Collection[str]) -> set[str]:
     """The bills that are named, a payment code naming its bill even before that is known."""
     return {one.lstrip("#") for one in quotes if one[0] not in "@e" and (one[0] != "#" or one[1:] in known)}
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import count
 from typing import Any
 
@@ -22,6 +22,7 @@ from reconciliation import (
     settlements,
     statement_booking,
     statement_loading,
+    tariffs,
 )
 from reconciliation.bills import LIVE
 from reconciliation.issuing import BillIn
@@ -43,6 +44,16 @@ class Stage:
         self.now = books.now
         self.runs: dict[int, Run] = {}
         self._ids = count(1)
+        self._declare_fees()
+
+    def _declare_fees(self) -> None:
+        kept: dict[str, Any] = {
+            "bank": facts.NETTING, "charged": "netted", "valid_from": date(2026, 1, 1), "flat": facts.FEE,
+            "vat_basis_points": 10_000 * facts.FEE_VAT // facts.FEE,
+        }  # fmt: skip
+        with Session(self.books.owner) as session, session.begin():
+            session.execute(text("SET LOCAL ROLE doisoat"))
+            tariffs.declare(session, [kept], by="ketoan", now=self.now)
 
     def begin(self, number: int, owners: Mapping[str, str]) -> None:
         self.runs[number] = Run(number, owners)
