@@ -7,7 +7,7 @@ are weighed together.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -152,15 +152,16 @@ def _guessing(
     return list(session.scalars(text(_GUESSING), values))
 
 
-def gather(session: Session, bill_ids: set[int]) -> list[int]:
+def gather(session: Session, bill_ids: set[int], among: Callable[[Sequence[int]], list[int]]) -> list[int]:
     """Lock the bills that the guesses in `decisions`, and those at `bill_ids`' customers, may be about.
 
-    Return every payment that may be a guess at one of them: all are weighed together, or none is.
+    Return every payment that is a guess at one of them: all are weighed together, or none is. `among` tells which
+    payments are guesses by what is known before the locks: most name one bill, and for them nobody waits.
     """
     guessed = list(session.scalars(text(_GUESSED)))
     places = set(session.scalars(text(_OF_BILLS), {"bills": sorted(bill_ids)}))
     # Most customers have none. Whoever changes one of their bills meets this lock, or has met the guess already.
-    found = {*guessed, *_guessing(session, places, bill_ids)}
+    found = {*guessed, *among(_guessing(session, places, bill_ids))}
     locked: set[int] = set()
     while found:
         # One payment may name several customers, and so tie their guesses together.
@@ -169,7 +170,7 @@ def gather(session: Session, bill_ids: set[int]) -> list[int]:
             break
         session.execute(text(_LOCK_BILLS), {"customers": sorted(customers)})
         locked |= customers
-        found.update(_guessing(session, locked, thorough=True))
+        found.update(among(_guessing(session, locked, thorough=True)))
     return sorted(found)
 
 

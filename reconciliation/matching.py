@@ -188,6 +188,9 @@ _ALLOCATE = f"""
     RETURNING id, payment_id, bill_id
 """  # noqa: S608 - put together from constants
 
+_DELETE = "DELETE FROM decisions WHERE payment_id = ANY(:ids) {which}"
+_GUESSES_AMONG = "SELECT payment_id FROM decisions WHERE verdict = 'guess' AND payment_id = ANY(:ids)"
+
 ALLOCATED = """
     SELECT 'allocation:' || a.id AS key, p.source AS bank, p.business_date,
         'payment ' || p.source_reference || ' settles bill ' || b.number AS memo,
@@ -233,13 +236,11 @@ def waiting(session: Session, codes: Sequence[str]) -> list[int]:
     found = session.scalars(
         text(
             """
-            SELECT p.id FROM unnest(CAST(:codes AS text[])) AS c (code) JOIN payments p ON p.quoted @> ARRAY[c.code]
-            UNION SELECT p.id FROM unnest(CAST(:misread AS text[])) AS c (code)
-                JOIN payments p ON p.quoted @> ARRAY[c.code]
+            SELECT p.id FROM unnest(CAST(:quoted AS text[])) AS c (code) JOIN payments p ON p.quoted @> ARRAY[c.code]
             UNION SELECT id FROM payments WHERE end_to_end_id <> '' AND end_to_end_id = ANY(:codes)
             """
         ),
-        {"codes": list(codes), "misread": [misread.MARK + code for code in codes]},
+        {"codes": list(codes), "quoted": [*codes, *(misread.MARK + code for code in codes)]},
     )
     return list(found)
 
@@ -305,16 +306,20 @@ def _decide(session: Session, ids: Sequence[int]) -> None:
 
 def _weigh_guesses(session: Session, bills: set[int], now: datetime) -> guesses.Weighed:
     """Weigh the guesses of this batch and those at bills it has changed, with all others at the same customers."""
-    gathered = guesses.gather(session, bills)
+    decided = set(session.scalars(text("SELECT payment_id FROM decisions")))
+
+    def decide_anew(payments: Sequence[int]) -> list[int]:
+        """Return which of `payments` are guesses. Those that name a bill were settled with it, and are left alone."""
+        added = [one for one in payments if one not in decided]
+        session.execute(text(_DELETE.format(which="")), {"ids": added})
+        _decide(session, added)
+        session.execute(text(_DELETE.format(which="AND verdict <> 'guess'")), {"ids": added})
+        return list(session.scalars(text(_GUESSES_AMONG), {"ids": list(payments)}))
+
+    gathered = guesses.gather(session, bills, decide_anew)
     if gathered:
         session.execute(text(_LOCK_PAYMENTS), {"ids": gathered})
-        decided = set(session.scalars(text("SELECT payment_id FROM decisions")))
-        added = [one for one in gathered if one not in decided]
-        _decide(session, added)
-        # Those that name a bill were settled with it; they only quote the customer as well.
-        session.execute(
-            text("DELETE FROM decisions WHERE payment_id = ANY(:added) AND verdict <> 'guess'"), {"added": added}
-        )
+        decide_anew(gathered)  # what was read before the locks may have changed
     weighed = guesses.weigh(session, now=now)
     short = guesses.holders(session, weighed.freed) if weighed.freed else []
     if short:
