@@ -23,13 +23,16 @@ _SHM = Path("/dev/shm")  # noqa: S108 - measured, not written
 _SMALL_SHM = 256 * 1024 * 1024
 _SETTINGS = {
     "listen_addresses": "",
-    "shared_buffers": "128MB",
+    "shared_buffers": "512MB",
     "max_connections": "100",
     "fsync": "on",
     "full_page_writes": "on",
     "synchronous_commit": "on",
     # Filling a new segment of the log with zeros holds every commit up for some 50 ms; none is less durable without.
     "wal_init_zero": "off",
+    # A large statement writes gigabytes: by the default a checkpoint every few seconds, and each page whole after each.
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] ",
