@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Computed, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reconciliation.db import Base, Id, Label, Minor, Moves, one_of
@@ -22,7 +22,7 @@ class Bill(Base):
         Index("uq_bills_live_payment_code", "payment_code", unique=True, postgresql_where=text(LIVE)),
         Index(None, "payment_code"),
         Index(None, "customer_id", "state"),
-        Index(None, "charge_on"),
+        Index(None, "charge_on", postgresql_where=text("charge_on IS NOT NULL")),
         Index("ix_bills_owed", "due_on", "bank", postgresql_where=text("state IN ('open', 'part_paid')")),
         CheckConstraint("paid_minor >= 0 AND paid_minor <= minor", name="paid_within_amount"),
         CheckConstraint("paid_minor = 0 OR state NOT IN ('cancelled', 'replaced')", name="withdrawn_unpaid"),
@@ -35,7 +35,8 @@ class Bill(Base):
     id: Mapped[Id]
     number: Mapped[str]
     version: Mapped[int] = mapped_column(SmallInteger)
-    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"))
+    customer_id: Mapped[int]
+    """There when the bill is issued, and for good: triggers see to it, once a statement instead of once a row."""
     payment_code: Mapped[str]
     end_to_end_id: Mapped[str] = mapped_column(Computed("number || '-' || version", persisted=True))
     period: Mapped[str]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import audit, close_proof, inbox, lifecycle, marks, returns
+from reconciliation import audit, close_proof, inbox, lifecycle, marks, orphans, returns
 from reconciliation.sealing import Sealer
 from reconciliation.statements import BOOKED
 
@@ -134,6 +134,7 @@ def _bounds(session: Session) -> Finding:
             coalesce(sum(minor) FILTER (WHERE undone_at IS NULL), 0) AS allocated_vnd,
             (SELECT coalesce(sum(minor), 0) FROM placements WHERE undone_at IS NULL) AS placed_vnd FROM allocations""",
         {
+            **orphans.BROKEN,
             "matches by a person without their settlement": """SELECT count(*) FROM allocations a
                 WHERE a.rule = 'person' AND NOT EXISTS (SELECT 1 FROM settlements s
                     WHERE s.payment_id = a.payment_id AND s.state = 'applied'

@@ -139,7 +139,7 @@ def refresh_after(session: Session, booked: int) -> None:
     """Count anew after each doubling of what is booked: the plans of the next pieces rest on it."""
     pieces = booked // PIECE
     if pieces and not pieces & (pieces - 1):
-        statistics.refresh(session, booked)
+        statistics.refresh_grown(session)
 
 
 # A payment that its bank took back while the line that shows it waits is paired as if it had been so from the start.

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from reconciliation.db import Base, Id, Label, Minor
@@ -42,10 +42,25 @@ class Posting(Base):
     )
 
     id: Mapped[Id]
-    entry_id: Mapped[int] = mapped_column(ForeignKey("entries.id"))
+    entry_id: Mapped[int]
+    """Of an entry made in the same transaction: the database asks a statement's postings at once, not each by a key."""
     account: Mapped[str]
     minor: Mapped[Minor]
     currency: Mapped[str]
+
+
+class EntriesToProve(Base):
+    """Entries that one statement made and nobody has proven balanced yet; empty again at each commit.
+
+    Written by the database alone, which no role of the application can do.
+    """
+
+    __tablename__ = "entries_to_prove"
+    __table_args__ = {"prefixes": ["UNLOGGED"]}  # noqa: RUF012 - as SQLAlchemy reads it
+
+    id: Mapped[Id]
+    first_id: Mapped[int]
+    last_id: Mapped[int]
 
 
 def post(session: Session, wanted: str, values: dict[str, object]) -> int:

@@ -98,7 +98,10 @@ class Payment(Base):
 
 
 class Allocation(Base):
-    """Part of a payment settling part of a bill; undone by `undone_at`, never deleted."""
+    """Part of a payment settling part of a bill; undone by `undone_at`, never deleted.
+
+    The trigger that keeps their counters refuses what names no payment or no bill: no foreign key asks once more.
+    """
 
     __tablename__ = "allocations"
     __table_args__ = (
@@ -110,8 +113,8 @@ class Allocation(Base):
     )
 
     id: Mapped[Id]
-    payment_id: Mapped[int] = mapped_column(ForeignKey("payments.id"))
-    bill_id: Mapped[int] = mapped_column(ForeignKey("bills.id"))
+    payment_id: Mapped[int]
+    bill_id: Mapped[int]
     minor: Mapped[Minor]
     rule: Mapped[str]
     quoted: Mapped[Label]

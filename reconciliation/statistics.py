@@ -15,3 +15,8 @@ def refresh(session: Session, loaded: int) -> None:
     """Count anew what pairing and matching read, if `loaded` rows make it worth it."""
     if loaded >= MANY:
         session.execute(text("SELECT refresh_statistics()"))
+
+
+def refresh_grown(session: Session) -> None:
+    """Count anew the tables that have changed by a third since they were counted, as far as that is committed."""
+    session.execute(text("SELECT refresh_grown_statistics()"))

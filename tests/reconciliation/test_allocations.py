@@ -54,6 +54,39 @@ def test_more_than_the_payment_or_nothing_is_refused(paired: Books, minor: int) 
     assert counters(paired) == (0, 0)
 
 
+@pytest.mark.parametrize(("payment", "bill"), [("0", "min(b.id)"), ("min(p.id)", "0")])
+def test_what_names_no_payment_or_no_bill_is_refused(paired: Books, payment: str, bill: str) -> None:
+    with pytest.raises(DBAPIError, match="that is there"):
+        paired.run(lambda session: session.execute(text(
+            f"""INSERT INTO allocations (payment_id, bill_id, minor, rule, evidence, by, at)
+            SELECT {payment}, {bill}, 1, 'by_hand', 'a receipt', 'lan', now() FROM payments p, bills b"""
+        )))  # fmt: skip
+    assert counters(paired) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        "DELETE FROM payments", "DELETE FROM bills", "DELETE FROM customers", "TRUNCATE customers CASCADE",
+        "UPDATE payments SET id = DEFAULT", "UPDATE bills SET id = DEFAULT", "UPDATE customers SET id = DEFAULT",
+        "UPDATE bills SET customer_id = customer_id + 1",
+    ],
+)  # fmt: skip
+def test_what_is_named_stays_for_the_owner_too(paired: Books, act: str) -> None:
+    with pytest.raises(DBAPIError, match="only ever added to"):
+        paired.awake_owner(act)
+
+
+def test_a_bill_of_no_customer_is_refused(paired: Books) -> None:
+    columns = "number, version, payment_code, period, kwh, charge_minor, tax_minor, arrears_minor, minor, issued_on,"
+    columns += " due_on, created_at"
+    with pytest.raises(DBAPIError, match="a customer who is there"):
+        paired.run(lambda session: session.execute(text(
+            f"""INSERT INTO bills (customer_id, {columns})
+            SELECT 0, {columns.replace("number,", "'HD9',").replace("payment_code,", "'PX',")} FROM bills"""
+        )))  # fmt: skip
+
+
 def test_eight_at_once_never_settle_more_than_is_owed(paired: Books) -> None:
     def one(number: int) -> str:
         try:

@@ -74,6 +74,27 @@ def test_no_side_follows_after_the_check_was_made_to_run_early(books: Books) -> 
         acts(books, ENTRY, balanced, "SET CONSTRAINTS ALL IMMEDIATE", SIDES.format("('a', 1, 'VND')"))
 
 
+def test_a_posting_of_no_entry_is_refused_even_beside_tables_of_ones_own(books: Books) -> None:
+    alone = """INSERT INTO postings (entry_id, account, minor, currency)
+        VALUES (999, 'a', 5, 'VND'), (999, 'b', -5, 'VND')"""
+    shadow = "CREATE TEMP TABLE entries AS SELECT 999::bigint AS id, pg_current_xact_id()::text::bigint AS transaction"
+    for before in ([], [shadow]):
+        with pytest.raises(DBAPIError, match="there is none of the number 999"):
+            acts(books, *before, alone)
+
+
+def test_entries_of_several_statements_are_each_proven_and_leave_nothing_behind(books: Books) -> None:
+    book(books)
+    acts(books, ENTRY.replace("'e'", "'f'"), SIDES.replace("'e'", "'f'").format("('a', 1, 'VND'), ('b', -1, 'VND')"))
+    with books.owner.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM entries_to_prove")).scalar_one() == 0
+    with pytest.raises(DBAPIError, match="entry g has no postings"):
+        acts(books, ENTRY.replace("'e'", "'g'"), ENTRY.replace("'e'", "'h'"),
+             SIDES.replace("'e'", "'h'").format("('a', 1, 'VND'), ('b', -1, 'VND')"))  # fmt: skip
+    with pytest.raises(DBAPIError, match="permission denied"):
+        acts(books, "DELETE FROM entries_to_prove")
+
+
 def test_a_posting_of_nothing_is_refused(books: Books) -> None:
     with pytest.raises(DBAPIError, match="not_zero"):
         acts(books, ENTRY, SIDES.format("('a', 0, 'VND')"))

@@ -24,7 +24,7 @@ def read_by_plans(engine: Engine) -> Iterator[dict[str, int]]:
     most: dict[str, int] = {}
 
     def explain(_connection: Any, cursor: Any, said: str, given: Any, _context: Any, _many: bool) -> None:
-        if not said.lstrip().startswith(("WITH", "SELECT", "INSERT", "UPDATE")) or "refresh_statistics" in said:
+        if not said.lstrip().startswith(("WITH", "SELECT", "INSERT", "UPDATE")) or "_statistics()" in said:
             return
         own = cursor.connection.cursor()
         own.execute("SAVEPOINT explained")
