@@ -113,6 +113,19 @@ class Transition(Base):
     at: Mapped[datetime]
 
 
+def born(lifecycle: Lifecycle, to: str, rows: str) -> str:
+    """Return a statement that notes the first move of `rows` (a name in a WITH), made with `to` and 1 as their moves.
+
+    For rows that come into being with the fact that moves them on; it reads :by, :why and :now.
+    """
+    if lifecycle.start not in lifecycle.before(to):
+        raise ValueError(f"a {lifecycle.kind} never becomes {to!r} from its start, {lifecycle.start!r}")
+    return f"""
+        INSERT INTO transitions (kind, subject_id, sort_key, from_state, to_state, by, why, at)
+        SELECT '{lifecycle.kind}', id, 1, '{lifecycle.start}', '{to}', :by, :why, :now FROM {rows} ORDER BY id
+    """  # noqa: S608 - from the constants above and names in this package
+
+
 def move(
     session: Session,
     lifecycle: Lifecycle,

@@ -26,7 +26,7 @@ from reconciliation import (
     statistics,
 )
 from reconciliation.fees import HOLDS
-from reconciliation.lifecycle import PAYMENT, move
+from reconciliation.lifecycle import PAYMENT, born, move
 from reconciliation.pairing_rounds import IS_ANY_TAKEN_BACK, pair
 from reconciliation.payments import STATEMENT_WITHIN, UNDONE, lock_sources
 from reconciliation.statements import Statement
@@ -60,25 +60,31 @@ _ENRICH = """
     RETURNING p.id
 """
 
+# A line of a statement is its payment's proof as well: the payment is born confirmed.
 _NEW = """
     WITH made AS (
         INSERT INTO payments (source, source_reference, bank_reference, end_to_end_id, minor, currency, paid_at,
             business_date, narrative, quoted, reversal, payer_tail, payer_hash, origin, delivery_id, reported_at,
-            due_at, created_at)
+            due_at, created_at, state, moves, confirmed_minor)
         SELECT :bank, 'line:' || l.id, l.bank_reference, l.end_to_end_id, l.minor, l.currency, NULL,
             coalesce(l.booked_on, CAST(:day AS date)), l.narrative, l.quoted, l.reversal, l.counterparty_tail,
             l.counterparty_hash, :origin, :delivery, CASE WHEN l.counts THEN NULL ELSE CAST(:now AS timestamptz) END,
-            CAST(:due AS timestamptz), :now
+            CAST(:due AS timestamptz), :now, {state}
         FROM statement_lines l
         WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.state = 'pending'
           AND l.minor > 0 {only}
         ORDER BY l.entry, l.transaction
         RETURNING id, source_reference
-    )
+    ){noted}
     UPDATE statement_lines l SET payment_id = made.id, state = 'matched'
     FROM made WHERE l.id = CAST(substr(made.source_reference, 6) AS bigint)
     RETURNING made.id
 """
+
+_NEW_OF_STATEMENT = _NEW.format(
+    only="", state="'confirmed', 1, l.minor", noted=f", noted AS ({born(PAYMENT, 'confirmed', 'made')})"
+)
+_NEW_OF_NOTICE = _NEW.format(only=_BOOKABLE_NOTICE, state=f"'{PAYMENT.start}', 0, 0", noted="")
 
 _CONFIRMED = r"""
     SELECT 'line:' || l.id AS key, s.bank, coalesce(l.booked_on, CAST(:day AS date)) AS business_date,
@@ -175,8 +181,8 @@ _ASK_OTHER_NOTICE = f"""
 
 # What a statement shows has the statement's amount by now.
 _PROVEN = """
-    SELECT l.payment_id FROM statement_lines l
-    WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.payment_id IS NOT NULL AND l.counts
+    SELECT p.id FROM statement_lines l JOIN payments p ON p.id = l.payment_id
+    WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.counts AND p.state <> 'confirmed'
 """
 
 _CUT_OVER = """
@@ -212,7 +218,7 @@ def book(
     values: dict[str, object] = {
         "statement": statement.id, "bank": statement.bank, "now": now, "delivery": statement.delivery_id,
         "day": day, "origin": statement.kind, "due": due if callbacks or not counts else None,
-        "first": lines[0], "last": lines[1],
+        "first": lines[0], "last": lines[1], "by": "statement", "why": f"statement {statement.id}",
     }  # fmt: skip
     columns = "code, subject, source, minor, currency, payment_id, line_id, statement_id, facts"
     if counts:
@@ -222,7 +228,7 @@ def book(
     mismatches.ask(session, columns, _ASK_OTHER_AMOUNT if counts else _ASK_OTHER_NOTICE, values)
     corrected = corrections.correct(session, _CORRECTED, values, by="statement", now=now)
     grown = list(session.scalars(text(_ENRICH), values))
-    made = list(session.scalars(text(_NEW.format(only="" if counts else _BOOKABLE_NOTICE)), values))
+    made = list(session.scalars(text(_NEW_OF_STATEMENT if counts else _NEW_OF_NOTICE), values))
     if lines == EVERY_LINE:  # by the piece, whoever asks for the pieces counts
         statistics.refresh(session, len(made))
     _set_the_rest_aside(session, values)
@@ -269,7 +275,7 @@ def _set_the_rest_aside(session: Session, values: dict[str, object]) -> None:
 def _confirm(session: Session, values: dict[str, object], columns: str, now: datetime) -> None:
     proven = session.scalars(text(_PROVEN), values)
     confirmed = move(
-        session, PAYMENT, proven, "confirmed", by="statement", why=f"statement {values['statement']}", now=now,
+        session, PAYMENT, proven, "confirmed", by="statement", why=str(values["why"]), now=now,
         noting="confirmed_minor = t.minor, due_at = CASE WHEN t.reported_at IS NULL THEN t.due_at END",
     )  # fmt: skip
     cleared = mismatches.ask(session, columns, _CUT_OVER, values)

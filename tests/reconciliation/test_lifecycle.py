@@ -5,7 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from reconciliation import lifecycle
-from reconciliation.lifecycle import BILL, MESSAGE, STATEMENT, move
+from reconciliation.lifecycle import BILL, MESSAGE, PAYMENT, STATEMENT, born, move
 from tests.reconciliation.books import Books, a_bill
 
 
@@ -34,6 +34,12 @@ def test_a_state_nobody_reaches_is_an_error(books: Books) -> None:
         moved(books, "reopened", [1])
     with pytest.raises(ValueError, match="a statement never becomes 'loading'"):
         STATEMENT.before("loading")
+
+
+def test_what_is_born_past_its_start_takes_a_move_that_exists() -> None:
+    assert "1, 'reported', 'confirmed'" in born(PAYMENT, "confirmed", "made")
+    with pytest.raises(ValueError, match="a payment never becomes 'returned' from its start, 'reported'"):
+        born(PAYMENT, "returned", "made")
 
 
 def test_many_moving_one_row_make_one_step(books: Books) -> None:
