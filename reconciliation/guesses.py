@@ -7,14 +7,14 @@ are weighed together.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from reconciliation import explaining, misread, policies, rivals
+from reconciliation import deciding, explaining, misread, policies, rivals
 from reconciliation.explaining import Explained, Named, Owed
 
 _HELD = f"a.undone_at IS NULL AND a.by = 'matching' AND a.rule IN {rivals.GUESSES}"
@@ -42,8 +42,9 @@ _GUESSING = f"""
         UNION SELECT unnest(ARRAY[number, payment_code]) FROM bills
         WHERE :thorough AND customer_id = ANY(:customers) AND state IN ('open', 'part_paid', 'paid')
     ), quoting AS MATERIALIZED (
-        SELECT p.id FROM (SELECT code FROM codes UNION ALL SELECT '{misread.MARK}' || code FROM codes) c
-        CROSS JOIN LATERAL (SELECT id FROM payments WHERE quoted @> ARRAY[c.code] OFFSET 0) p
+        SELECT p.id FROM codes c CROSS JOIN LATERAL (
+            SELECT id FROM payments WHERE quoted && ARRAY[c.code, '{misread.MARK}' || c.code] OFFSET 0
+        ) p
     )
     SELECT DISTINCT p.id FROM quoting JOIN payments p USING (id)
     WHERE p.currency = 'VND' AND p.state IN ('reported', 'confirmed') AND (
@@ -152,16 +153,16 @@ def _guessing(
     return list(session.scalars(text(_GUESSING), values))
 
 
-def gather(session: Session, bill_ids: set[int], among: Callable[[Sequence[int]], list[int]]) -> list[int]:
+def gather(session: Session, bill_ids: set[int], decided: set[int]) -> list[int]:
     """Lock the bills that the guesses in `decisions`, and those at `bill_ids`' customers, may be about.
 
-    Return every payment that is a guess at one of them: all are weighed together, or none is. `among` tells which
-    payments are guesses by what is known before the locks: most name one bill, and for them nobody waits.
+    Return every payment that is a guess at one of them: all are weighed together, or none is. Those not `decided` by
+    their batch are decided by what is known before the locks: most name one bill, and for them nobody waits.
     """
     guessed = list(session.scalars(text(_GUESSED)))
     places = set(session.scalars(text(_OF_BILLS), {"bills": sorted(bill_ids)}))
     # Most customers have none. Whoever changes one of their bills meets this lock, or has met the guess already.
-    found = {*guessed, *among(_guessing(session, places, bill_ids))}
+    found = {*guessed, *deciding.guesses_among(session, _guessing(session, places, bill_ids), decided)}
     locked: set[int] = set()
     while found:
         # One payment may name several customers, and so tie their guesses together.
@@ -170,7 +171,7 @@ def gather(session: Session, bill_ids: set[int], among: Callable[[Sequence[int]]
             break
         session.execute(text(_LOCK_BILLS), {"customers": sorted(customers)})
         locked |= customers
-        found.update(among(_guessing(session, locked, thorough=True)))
+        found.update(deciding.guesses_among(session, _guessing(session, locked, thorough=True), decided))
     return sorted(found)
 
 

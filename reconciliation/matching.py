@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import guesses, ledger, misread, outbox, plain_matches, references, rivals, statistics, suggestions
+from reconciliation import deciding, guesses, ledger, misread, outbox, plain_matches, rivals, statistics, suggestions
 from reconciliation.db import AdvisoryLock
 from reconciliation.lifecycle import BILL, move
 from reconciliation.unmatched import ask_about, settle_answered
@@ -36,16 +36,6 @@ class Matched:
         )
 
 
-_DECISIONS = """
-    CREATE TEMP TABLE IF NOT EXISTS decisions (
-        payment_id bigint PRIMARY KEY, bill_id bigint, rule text, quoted text, verdict text NOT NULL, candidates text,
-        bills bigint[], customers bigint[], otherwise text, choices jsonb
-    )
-"""
-# Emptied by hand: emptied by each commit, every plan that reads it would be made anew in every transaction. What
-# deleted rows leave behind goes once it is worth it.
-_OUTGROWN = "SELECT pg_relation_size('decisions') > 1000000"
-
 _LOCK_PAYMENTS = "SELECT count(*) FROM (SELECT id FROM payments WHERE id = ANY(:ids) ORDER BY id FOR UPDATE) locked"
 _LOCK_BILLS = """
     SELECT count(*) FROM (
@@ -54,98 +44,6 @@ _LOCK_BILLS = """
             SELECT bill_id FROM allocations WHERE payment_id = ANY(:ids) AND undone_at IS NULL)
         ORDER BY id FOR UPDATE
     ) locked
-"""
-
-# A bill's identity is its number: versions of one bill share it, and the newest version is the one that is owed.
-# What names customers or several bills is a guess, weighed when all that is proven has settled; a payment code of a
-# bill that is not known yet names another bill than those that are, and nothing is read into what stands beside it.
-_DECIDE = f"""
-    WITH todo AS MATERIALIZED (
-        SELECT id, end_to_end_id, quoted, reversal, denied_at FROM payments
-        WHERE id = ANY(:ids) AND currency = 'VND' AND state IN ('reported', 'confirmed')
-    ), codes AS MATERIALIZED (
-        SELECT id AS payment_id, code FROM todo, unnest(quoted) AS code WHERE code NOT LIKE '{misread.MARK}%'
-    ), unknown AS MATERIALIZED (
-        SELECT DISTINCT payment_id FROM codes c WHERE code ~ '{references.PAYMENT_CODE}'
-          AND NOT EXISTS (SELECT 1 FROM bills b WHERE b.payment_code = c.code)
-    ), readings AS MATERIALIZED (
-        SELECT id AS payment_id, {misread.reading("code")} AS code, {misread.said("code")} AS said
-        FROM todo t, unnest(quoted) AS code
-        WHERE {misread.is_reading("code")} AND NOT EXISTS (SELECT 1 FROM unknown WHERE unknown.payment_id = t.id)
-    ), identities AS MATERIALIZED (
-        SELECT t.id AS payment_id, b.number, 1 AS rank, 'end_to_end_id' AS rule, t.end_to_end_id AS quoted
-        FROM todo t JOIN bills b ON b.end_to_end_id = t.end_to_end_id WHERE t.end_to_end_id <> ''
-        UNION ALL
-        SELECT c.payment_id, b.number, 2, 'payment_code', c.code FROM codes c JOIN bills b ON b.payment_code = c.code
-        UNION ALL
-        SELECT c.payment_id, b.number, 3, 'bill_number', c.code FROM codes c JOIN bills b ON b.number = c.code
-        UNION ALL
-        SELECT r.payment_id, b.number, 2, 'payment_code', r.said FROM readings r JOIN bills b ON b.payment_code = r.code
-        UNION ALL
-        SELECT r.payment_id, b.number, 3, 'bill_number', r.said FROM readings r JOIN bills b ON b.number = r.code
-    ), newest AS MATERIALIZED (
-        SELECT named.number, w.id, w.customer_id, w.state FROM (SELECT DISTINCT number FROM identities) named
-        CROSS JOIN LATERAL (
-            SELECT b.id, b.customer_id, b.state FROM bills b
-            WHERE b.number = named.number ORDER BY b.version DESC LIMIT 1
-        ) w
-    ), named AS MATERIALIZED (
-        SELECT i.payment_id, count(DISTINCT w.id) AS bills, min(w.id) AS bill_id,
-            array_agg(DISTINCT w.id ORDER BY w.id) AS ids, array_agg(DISTINCT w.customer_id) AS owners,
-            string_agg(DISTINCT w.number, ', ' ORDER BY w.number) AS numbers,
-            bool_and(w.state IN ('open', 'part_paid', 'paid')) AS owed,
-            (array_agg(i.rule ORDER BY i.rank, i.quoted))[1] AS rule,
-            (array_agg(i.quoted ORDER BY i.rank, i.quoted))[1] AS quoted,
-            string_agg(DISTINCT i.quoted, ', ' ORDER BY i.quoted) AS all_quoted
-        FROM identities i JOIN newest w USING (number) GROUP BY i.payment_id
-    ), people AS MATERIALIZED (
-        SELECT payment_id, count(DISTINCT id) AS customers, array_agg(DISTINCT id ORDER BY id) AS ids,
-            string_agg(DISTINCT code, ', ' ORDER BY code) AS codes
-        FROM (
-            SELECT c.payment_id, k.id, c.code FROM codes c JOIN customers k ON k.code = c.code
-            UNION ALL
-            SELECT r.payment_id, k.id, r.said FROM readings r JOIN customers k ON k.code = r.code
-        ) quoted GROUP BY payment_id
-    ), found AS (
-        SELECT t.id, t.denied_at, t.reversal, n.bills, n.bill_id, n.ids, n.owed, n.numbers, n.rule, n.quoted,
-            n.all_quoted, p.customers, p.codes, u.payment_id IS NULL AS all_known,
-            ARRAY(SELECT unnest(p.ids) EXCEPT SELECT unnest(n.owners) ORDER BY 1) AS others
-        FROM todo t
-        LEFT JOIN named n ON n.payment_id = t.id
-        LEFT JOIN people p ON p.payment_id = t.id
-        LEFT JOIN unknown u ON u.payment_id = t.id
-    ), judged AS (
-        SELECT f.*, w.state,
-            CASE
-                WHEN bills > 1 THEN 'several_bills'
-                WHEN bills = 1 AND others <> '{{}}' THEN 'contradiction'
-                WHEN bills = 1 AND w.state IN ('cancelled', 'replaced') THEN 'cancelled'
-                WHEN bills = 1 THEN 'match'
-                WHEN customers > 1 THEN 'several_customers'
-                WHEN customers = 1 AND all_known THEN 'other_amount'
-                ELSE 'unknown'
-            END AS verdict
-        FROM found f LEFT JOIN bills w ON w.id = f.bill_id AND f.bills = 1
-    )
-    INSERT INTO decisions (payment_id, bill_id, rule, quoted, verdict, candidates, bills, customers, otherwise)
-    SELECT id, CASE WHEN bills = 1 THEN bill_id END, rule, coalesce(CASE WHEN bills > 1 THEN all_quoted ELSE quoted END,
-            codes),
-        CASE
-            WHEN denied_at IS NOT NULL THEN 'denied'
-            WHEN reversal THEN 'reversal'
-            WHEN verdict IN ('several_bills', 'contradiction') AND owed AND all_known THEN 'guess'
-            WHEN verdict IN ('several_customers', 'other_amount') AND all_known THEN 'guess'
-            ELSE verdict
-        END,
-        coalesce(numbers, codes), ids, others, verdict
-    FROM judged ORDER BY id
-    ON CONFLICT (payment_id) DO NOTHING
-"""  # noqa: S608 - put together from constants
-
-# What a person has taken apart stays apart: the payment asks, as one that names no bill.
-_BAR = """
-    UPDATE decisions d SET verdict = 'barred', bill_id = NULL FROM allocations a
-    WHERE d.verdict = 'match' AND a.payment_id = d.payment_id AND a.bill_id = d.bill_id AND a.barred
 """
 
 # Each bill is shared out in turn, so that it does not depend on which payment was heard first.
@@ -187,9 +85,6 @@ _ALLOCATE = f"""
     FROM shared WHERE owed > 0 ORDER BY payment_id
     RETURNING id, payment_id, bill_id
 """  # noqa: S608 - put together from constants
-
-_DELETE = "DELETE FROM decisions WHERE payment_id = ANY(:ids) {which}"
-_GUESSES_AMONG = "SELECT payment_id FROM decisions WHERE verdict = 'guess' AND payment_id = ANY(:ids)"
 
 ALLOCATED = """
     SELECT 'allocation:' || a.id AS key, p.source AS bank, p.business_date,
@@ -248,7 +143,7 @@ def waiting(session: Session, codes: Sequence[str]) -> list[int]:
 def _match_plain(session: Session, ids: list[int], now: datetime) -> tuple[set[int], Matched]:
     """Settle the plain ones of `ids`; return which they were. To each the usual road would do the same."""
     _begin(session, ids)
-    _decide(session, ids)
+    deciding.decide(session, ids)
     session.execute(text(_LOCK_BILLS), {"ids": []})
     plain = plain_matches.keep_plain(session)
     if not plain:
@@ -263,21 +158,20 @@ def _match_plain(session: Session, ids: list[int], now: datetime) -> tuple[set[i
 
 
 def _begin(session: Session, ids: list[int]) -> None:
-    session.execute(text(_DECISIONS))
-    session.execute(text("TRUNCATE decisions" if session.scalar(text(_OUTGROWN)) else "DELETE FROM decisions"))
+    deciding.begin(session)
     session.execute(text(_LOCK_PAYMENTS), {"ids": ids})
 
 
 def _match_batch(session: Session, ids: list[int], now: datetime) -> Matched:
     _begin(session, ids)
-    _decide(session, ids)
+    deciding.decide(session, ids)
     bills = rivals.undo_doubted(session, ids, now=now)
     session.execute(text(_LOCK_BILLS), {"ids": ids})
     # Only now is it certain who else claims these bills: whoever held them before has committed.
     others = rivals.of(session, ids, bills)
     if others:
         session.execute(text(_LOCK_PAYMENTS), {"ids": others})
-        _decide(session, others)
+        deciding.decide(session, others)
         ids = [*ids, *others]
         session.execute(text(_LOCK_BILLS), {"ids": ids})
     bills |= rivals.make_room(session, ids, bills, now=now)
@@ -299,31 +193,17 @@ def _match_batch(session: Session, ids: list[int], now: datetime) -> Matched:
     return Matched(len(allocations), len(paid), questions)
 
 
-def _decide(session: Session, ids: Sequence[int]) -> None:
-    session.execute(text(_DECIDE), {"ids": list(ids)})
-    session.execute(text(_BAR))
-
-
 def _weigh_guesses(session: Session, bills: set[int], now: datetime) -> guesses.Weighed:
     """Weigh the guesses of this batch and those at bills it has changed, with all others at the same customers."""
-    decided = set(session.scalars(text("SELECT payment_id FROM decisions")))
-
-    def decide_anew(payments: Sequence[int]) -> list[int]:
-        """Return which of `payments` are guesses. Those that name a bill were settled with it, and are left alone."""
-        added = [one for one in payments if one not in decided]
-        session.execute(text(_DELETE.format(which="")), {"ids": added})
-        _decide(session, added)
-        session.execute(text(_DELETE.format(which="AND verdict <> 'guess'")), {"ids": added})
-        return list(session.scalars(text(_GUESSES_AMONG), {"ids": list(payments)}))
-
-    gathered = guesses.gather(session, bills, decide_anew)
+    decided = deciding.decided(session)
+    gathered = guesses.gather(session, bills, decided)
     if gathered:
         session.execute(text(_LOCK_PAYMENTS), {"ids": gathered})
-        decide_anew(gathered)  # what was read before the locks may have changed
+        deciding.guesses_among(session, gathered, decided)  # what was read before the locks may have changed
     weighed = guesses.weigh(session, now=now)
     short = guesses.holders(session, weighed.freed) if weighed.freed else []
     if short:
-        _decide(session, short)
+        deciding.decide(session, short)
     return guesses.Weighed([*weighed.payments, *short], weighed.freed)
 
 

@@ -52,5 +52,5 @@ def keep_plain(session: Session) -> list[int]:
     guessing = set(guesses.at_bills(session, [row.bill_id for row in fitting.values()])) - fitting.keys()
     about = set(session.scalars(text(_CUSTOMERS_OF), {"guesses": sorted(guessing)})) if guessing else set[int]()
     plain = sorted(number for number, row in fitting.items() if row.customer_id not in about)
-    session.execute(text("DELETE FROM decisions WHERE payment_id <> ALL(:plain)"), {"plain": plain})
+    session.execute(text("DELETE FROM decisions WHERE payment_id <> ALL(CAST(:plain AS bigint[]))"), {"plain": plain})
     return plain
