@@ -64,10 +64,10 @@ def callback(number: int, prefix: str, port: int) -> bytes:
     return head.encode() + body
 
 
-def issue_bills(wiring: Wiring, count: int) -> None:
-    """Issue the bills that the paced callbacks pay."""
+def issue_bills(wiring: Wiring, count: int, *, first: int = 0) -> None:
+    """Issue the bills that the paced callbacks pay, numbered from `first`."""
     day = date.today()  # noqa: DTZ011 - any day will do
-    for start in range(0, count, 5000):
+    for start in range(first, first + count, 5000):
         bills = [
             issuing.BillIn(
                 place=str(n), number=f"HD{n:09}", version=1, customer_code=f"PA{n:011}", office="", language="vi",
@@ -76,7 +76,7 @@ def issue_bills(wiring: Wiring, count: int) -> None:
                 payment_code=f"PA{n:011}11126", phone_sealed=wiring.sealer.seal(b"+84912345678", "customers.msisdn"),
                 phone_hash=b"x", phone_tail="678",
             )
-            for n in range(start, min(start + 5000, count))
+            for n in range(start, min(start + 5000, first + count))
         ]  # fmt: skip
         with transaction(wiring.engine) as session:
             issuing.issue(session, bills, now=datetime.now(UTC))

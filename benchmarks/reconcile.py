@@ -33,7 +33,16 @@ from gateway import composing, migrate, settings, statement_reading
 from gateway.database import transaction
 from gateway.embedded import Embedded
 from gateway.wiring import Wiring, ensure_own_secrets
-from reconciliation import inbox, invariants, large_statements, ledger, matching, pairing, statement_loading
+from reconciliation import (
+    inbox,
+    invariants,
+    large_statements,
+    ledger,
+    matching,
+    pairing,
+    statement_loading,
+    statistics,
+)
 
 CONFIG = f"""
 [banks.{books.BANK}]
@@ -45,39 +54,58 @@ STAGES: dict[str, tuple[Any, str]] = {
     "paired": (pairing, "pair"),
     "matched": (matching, "match"),
     "posted": (ledger, "post"),
+    "booked": (pairing, "book"),
+    "judged": (pairing, "judge"),
+    "counted": (statistics, "refresh"),
+    "counted again": (statistics, "refresh_grown"),
     "told": (composing, "compose_promises"),
 }
 """Where the time of each stage is taken; what one stage calls of another counts for that other one alone."""
+BOOKING = ("matched", "posted", "booked", "judged", "committed")
+"""The stages that do what the bare SQL does: it makes the payments and moves them as well."""
 _TELL_PLANS = (
     "auto_explain.log_min_duration = 50", "auto_explain.log_analyze = on", "auto_explain.log_buffers = on",
     "auto_explain.log_timing = off", "auto_explain.log_level = notice", "auto_explain.log_parameter_max_length = 0",
 )  # fmt: skip
 
 
+def on_cpu(backend: int) -> float:
+    """Return the seconds that a server process has been on a CPU: what others do on this machine is not in them."""
+    return int(Path(f"/proc/{backend}/schedstat").read_text(encoding="ascii").split()[0]) / 1e9
+
+
 class Stopwatch:
-    """Takes the time of functions, and of statements in the database."""
+    """Takes the time of functions, and of statements in the database; by the clock, and on CPUs, ours and its own."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.cpu: dict[str, float] = {}
+        self._in_database = 0.0
         self.statements: dict[str, tuple[float, int]] = {}
-        self._inside: list[float] = []
+        self._inside: list[tuple[float, float]] = []
 
     def wrap(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return `function`, with its own time added up under `name`."""
 
         @wraps(function)
         def timed(*given: Any, **named: Any) -> Any:
-            self._inside.append(0.0)
-            start = time.perf_counter()
+            self._inside.append((0.0, 0.0))
+            start, began = time.perf_counter(), self._worked()
             try:
                 return function(*given, **named)
             finally:
-                taken = time.perf_counter() - start
-                self.seconds[name] = self.seconds.get(name, 0.0) + taken - self._inside.pop()
+                taken, worked = time.perf_counter() - start, self._worked() - began
+                within, busy = self._inside.pop()
+                self.seconds[name] = self.seconds.get(name, 0.0) + taken - within
+                self.cpu[name] = self.cpu.get(name, 0.0) + worked - busy
                 if self._inside:
-                    self._inside[-1] += taken
+                    within, busy = self._inside[-1]
+                    self._inside[-1] = (within + taken, busy + worked)
 
         return timed
+
+    def _worked(self) -> float:
+        return time.process_time() + self._in_database
 
     def watch(self, engine: Any) -> None:
         """Add up the time of each statement in the database."""
@@ -85,11 +113,23 @@ class Stopwatch:
         @event.listens_for(engine, "before_cursor_execute")
         def begin(_c: Any, _cursor: Any, _s: str, _p: Any, context: Any, _many: bool) -> None:
             context.began = time.perf_counter()
+            context.worked = on_cpu(_cursor.connection.info.backend_pid)
 
         @event.listens_for(engine, "after_cursor_execute")
         def end(_c: Any, _cursor: Any, said: str, _p: Any, context: Any, _many: bool) -> None:
             seconds, count = self.statements.get(said, (0.0, 0))
             self.statements[said] = (seconds + time.perf_counter() - context.began, count + 1)
+            self._in_database += on_cpu(_cursor.connection.info.backend_pid) - context.worked
+
+        commit = engine.dialect.do_commit
+
+        def do_commit(connection: Any) -> None:
+            backend = connection.driver_connection.info.backend_pid
+            worked = on_cpu(backend)
+            commit(connection)
+            self._in_database += on_cpu(backend) - worked
+
+        engine.dialect.do_commit = self.wrap("committed", do_commit)
 
 
 class Plans:
@@ -144,6 +184,7 @@ def read(delivery: int) -> None:
     told = {
         "seconds": round(seconds, 2),
         "stages": {name: round(taken, 2) for name, taken in watch.seconds.items()},
+        "stages_on_cpu": {name: round(taken, 2) for name, taken in watch.cpu.items()},
         "peak_megabytes": round(int(found[1]) / 1024, 1) if found else None,
     }
     print(json.dumps(told))
@@ -273,9 +314,10 @@ def measure(services: Embedded, folder: Path, chosen: argparse.Namespace) -> dic
         wiring = _wiring()
         figures["peers"] = found = peers.race(wiring, folder, bills=chosen.bills, lines=chosen.lines, sample=sample)
         per_line = whole["seconds"] / chosen.lines
-        booking = whole["stages"]["matched"] + whole["stages"]["posted"]
+        booking, on_cpus = (sum(whole[kind][name] for name in BOOKING) for kind in ("stages", "stages_on_cpu"))
         ratios["load to psql"] = round(found["loaded_per_second"] / found["psql_copy_per_second"], 2)
         ratios["matching and posting to bare SQL"] = round(booking / found["bare_sql_seconds"], 2)
+        ratios["matching and posting to bare SQL, on CPUs"] = round(on_cpus / found["bare_sql_on_cpu"], 2)
         ratios["whole road to bankstatementparser's matcher"] = round(
             found["bankstatementparser_per_line"] / per_line, 1
         )
