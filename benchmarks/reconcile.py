@@ -81,7 +81,7 @@ class Stopwatch:
         self.seconds: dict[str, float] = {}
         self.cpu: dict[str, float] = {}
         self._in_database = 0.0
-        self.statements: dict[str, tuple[float, int]] = {}
+        self.statements: dict[str, tuple[float, float, int]] = {}
         self._inside: list[tuple[float, float]] = []
 
     def wrap(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -117,9 +117,10 @@ class Stopwatch:
 
         @event.listens_for(engine, "after_cursor_execute")
         def end(_c: Any, _cursor: Any, said: str, _p: Any, context: Any, _many: bool) -> None:
-            seconds, count = self.statements.get(said, (0.0, 0))
-            self.statements[said] = (seconds + time.perf_counter() - context.began, count + 1)
-            self._in_database += on_cpu(_cursor.connection.info.backend_pid) - context.worked
+            seconds, before, count = self.statements.get(said, (0.0, 0.0, 0))
+            worked = on_cpu(_cursor.connection.info.backend_pid) - context.worked
+            self.statements[said] = (seconds + time.perf_counter() - context.began, before + worked, count + 1)
+            self._in_database += worked
 
         commit = engine.dialect.do_commit
 
@@ -177,8 +178,8 @@ def read(delivery: int) -> None:
     found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"))
     assert state == "read", state
     slowest = sorted(watch.statements.items(), key=lambda item: -item[1][0])[:25]
-    for said, (taken, count) in slowest if os.environ.get("BENCH_STATEMENTS") else ():
-        print(f"{taken:8.2f} s {count:6} × {' '.join(said.split())[:170]}", file=sys.stderr)
+    for said, (taken, worked, count) in slowest if os.environ.get("BENCH_STATEMENTS") else ():
+        print(f"{taken:8.2f} s, {worked:.2f} on a CPU {count:6} × {' '.join(said.split())[:170]}", file=sys.stderr)
     if os.environ.get("BENCH_PLANS"):
         plans.write(Path(os.environ["BENCH_PLANS"]))
     told = {

@@ -34,6 +34,7 @@ _OF_PAYMENTS = f"""
 _OF_BILLS = "SELECT DISTINCT customer_id FROM bills WHERE id = ANY(:bills)"
 _GUESSED = "SELECT payment_id FROM decisions WHERE verdict = 'guess' ORDER BY 1"
 
+# Read through their index, code by code: joined any other way, all payments are read for each piece of a statement.
 # Those with money left, or that hold a guess; whether they are guesses indeed is for the decision to say.
 _GUESSING = f"""
     WITH codes AS MATERIALIZED (
@@ -42,14 +43,15 @@ _GUESSING = f"""
         UNION SELECT unnest(ARRAY[number, payment_code]) FROM bills
         WHERE :thorough AND customer_id = ANY(:customers) AND state IN ('open', 'part_paid', 'paid')
     ), quoting AS MATERIALIZED (
-        SELECT p.id FROM codes c CROSS JOIN LATERAL (
-            SELECT id FROM payments WHERE quoted && ARRAY[c.code, '{misread.MARK}' || c.code] OFFSET 0
+        SELECT p.* FROM codes c CROSS JOIN LATERAL (
+            SELECT id, matched_minor < minor AS has_left FROM payments
+            WHERE quoted && ARRAY[c.code, '{misread.MARK}' || c.code]
+              AND currency = 'VND' AND state IN ('reported', 'confirmed') OFFSET 0
         ) p
     )
-    SELECT DISTINCT p.id FROM quoting JOIN payments p USING (id)
-    WHERE p.currency = 'VND' AND p.state IN ('reported', 'confirmed') AND (
-        p.matched_minor < p.minor OR EXISTS (SELECT 1 FROM allocations a WHERE a.payment_id = p.id AND {_HELD}))
-    ORDER BY p.id
+    SELECT DISTINCT id FROM quoting p
+    WHERE has_left OR EXISTS (SELECT 1 FROM allocations a WHERE a.payment_id = p.id AND {_HELD} OFFSET 0)
+    ORDER BY id
 """  # noqa: S608
 
 _LOCK_BILLS = """

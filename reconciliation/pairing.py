@@ -77,7 +77,7 @@ _NEW = """
         RETURNING id, source_reference
     ){noted}
     UPDATE statement_lines l SET payment_id = made.id, state = 'matched'
-    FROM made WHERE l.id = CAST(substr(made.source_reference, 6) AS bigint)
+    FROM made WHERE l.id = CAST(substr(made.source_reference, 6) AS bigint) AND l.id BETWEEN :first AND :last
     RETURNING made.id
 """
 
