@@ -146,6 +146,9 @@ def in_words(quoted: str) -> str:
 
 
 def told(quoted: str) -> str:
-    """Return, in SQL, the codes of `quoted` as people are told them: each once, a reading with what was written."""
-    kept = f"one NOT LIKE '{MARK}%' OR {is_reading('one')}"
+    """Return, in SQL, the codes of `quoted` as people are told them: each once, a reading only of what there is."""
+    read = reading("one")
+    kept = f"""one NOT LIKE '{MARK}%' OR ({is_reading("one")} AND (
+        EXISTS (SELECT 1 FROM bills b WHERE b.number = {read} OR b.payment_code = {read})
+        OR EXISTS (SELECT 1 FROM customers k WHERE k.code = {read})))"""  # noqa: S608 - constants
     return f"ARRAY(SELECT ltrim(one, '{MARK}') FROM unnest({quoted}) AS q (one) WHERE {kept})"  # noqa: S608 - constants

@@ -303,7 +303,7 @@ def _carry_out(session: Session, made: Settlement, *, by: str, why: str, now: da
     if made.denies:
         source = session.execute(text(_NEVER_CAME), {"payment": made.payment_id}).one().source
         payments.lock_sources(session, {source})
-        if not denials.deny(session, made.payment_id, by=made.maker, why=said, now=now):
+        if not denials.deny(session, made.payment_id, by=by, why=said, now=now):
             raise NotSettled("arrived", "expected a payment that no statement has shown, got one that has just come")
         mismatches.resolve(session, [made.mismatch_id], by=by, resolution=said, now=now)
         return

@@ -6,7 +6,7 @@ from typing import Any
 from gateway.languages import lazy_gettext as _
 
 STATES: Mapping[str, Any] = {
-    "open": _("open"),
+    "open": _("not closed yet"),
     "balanced": _("balanced"),
     "signed": _("signed"),
     "withdrawn": _("taken back"),

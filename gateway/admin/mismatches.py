@@ -124,6 +124,8 @@ def show(mismatch_id: int, *, problem: str = "") -> str:
 def sides(facts: Mapping[str, Any], currency: str) -> dict[str, list[tuple[str, str]]]:
     """Return a mismatch's facts as (name, value) pairs under "expected" and "arrived"; unknown ones as they are."""
     found: dict[str, list[tuple[str, str]]] = {"expected": [], "arrived": []}
+    if facts.get("verdict") == "match" and facts.get("owed") == 0:
+        facts = {**facts, "verdict": "paid_before"}
     for name, (side, kind, label) in verdicts.FACTS.items():
         if name in facts and facts[name] not in (None, "", []):
             found[side].append((str(label), _written(facts[name], kind, currency)))

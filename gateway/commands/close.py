@@ -31,11 +31,13 @@ def list_days(bank: str, days: int) -> None:
     """Print a line per day with entries or a close, the latest first: day, version, state."""
     from datetime import timedelta
 
+    from gateway.commands.people import known_bank
     from gateway.commands.wired import wired
     from gateway.database import transaction
     from reconciliation import business_days, closes
 
     with wired() as wiring, transaction(wiring.engine) as session:
+        known_bank(wiring, bank)
         last = business_days.local_day(wiring.clock())
         for one in closes.days(session, bank, last - timedelta(days=days - 1), last):
             click.echo(f"{one.day}\t{one.version or '-'}\t{one.state}")
@@ -50,6 +52,7 @@ def show(bank: str, period: str) -> None:
     What keeps an open day from being balanced stands under "obstacles".
     """
     from gateway import close_desk
+    from gateway.commands.people import known_bank
     from gateway.commands.wired import wired
     from gateway.database import transaction
     from gateway.minutes import contents
@@ -57,6 +60,7 @@ def show(bank: str, period: str) -> None:
 
     wanted = _period(bank, period)
     with wired() as wiring, transaction(wiring.engine) as session:
+        known_bank(wiring, bank)
         kept = closes.live(session, bank, wanted.kind, wanted.day)
         if kept is not None and kept.state != "open":
             told: dict[str, Any] = {"state": kept.state, **contents.said_of(kept)}
@@ -129,12 +133,14 @@ def _act(what: str, period: "Period", by: str, act: "Callable[[Session, Wiring, 
     from sqlalchemy import select
 
     from gateway import close_desk
+    from gateway.commands.people import known_bank
     from gateway.commands.wired import wired
     from gateway.database import transaction
     from reconciliation.closing import NotClosed
     from reconciliation.staff import Staff
 
     with wired() as wiring:
+        known_bank(wiring, period.bank)
         with transaction(wiring.engine) as session:
             role = session.scalar(select(Staff.role).where(Staff.username == by, Staff.active))
         if role not in close_desk.MAY[what]:

@@ -1,7 +1,7 @@
 """`doisoat export`: what leaves the gateway for others, as files."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -36,6 +36,7 @@ def debts(to: Path, since: int | None) -> None:
     from gateway import mark_files
 
     count = 0
+    _form_of(to, ["csv"])
     with wired() as wiring, _written(to) as file:
         for line in mark_files.lines(wiring, since):
             file.write(line.encode())
@@ -47,7 +48,7 @@ def debts(to: Path, since: int | None) -> None:
 @click.argument("number", type=click.IntRange(0))
 @click.option("--by", required=True, metavar="USER", help="Who says so: the name a person signs in with.")
 def acknowledge(number: int, by: str) -> None:
-    """Note that the billing system has received mark NUMBER and all before it."""
+    """Note that the billing system has received mark NUMBER and all before it: each batch that has come whole."""
     from gateway.commands.people import known
     from gateway.database import transaction
     from reconciliation import audit, marks
@@ -76,12 +77,16 @@ def _report(name: str, meaning: str) -> click.Command:
     @click.option("--bank", default="", metavar="NAME", help="Of this bank alone.")
     def write(to: Path, form: str | None, language: str, bank: str) -> None:
         from gateway import languages, reports
+        from gateway.commands.people import known_bank
 
-        chosen = form or (to.suffix[1:] if to.suffix[1:] in reports.FORMATS else "csv")
+        chosen = form or _form_of(to, reports.FORMATS)
         with languages.speaking(language):
             written = reports.in_words(name)
-        with wired() as wiring, _written(to) as file:
-            count = reports.write(wiring, written, chosen, file, bank=bank)
+        with wired() as wiring:
+            if bank:
+                known_bank(wiring, bank)
+            with _written(to) as file:
+                count = reports.write(wiring, written, chosen, file, bank=bank)
         say(f"{count} rows written")
 
     return write
@@ -94,6 +99,15 @@ for _name, _meaning in (
     ("mismatches", "Write every question there was, with its owner, its deadline and its end."),
 ):
     export.add_command(_report(_name, _meaning))
+
+
+def _form_of(to: Path, forms: Iterable[str]) -> str:
+    """Return the format that the ending of `to` says; "csv" for standard output."""
+    form = "csv" if str(to) == "-" else to.suffix[1:]
+    if form not in forms:
+        endings = " or ".join(f".{one}" for one in forms)
+        raise click.UsageError(f"--to: expected a file that ends in {endings}, got {to.name!r}")
+    return form
 
 
 @contextmanager

@@ -34,12 +34,15 @@ def list_imports(bank: str | None, limit: int) -> None:
 def progress() -> None:
     """Print a line per large statement that is being booked: how many of its lines are, since when, at which pace."""
     from gateway.clock import LOCAL
-    from gateway.commands.wired import wired
+    from gateway.commands.wired import say, wired
     from gateway.database import transaction
     from reconciliation import large_statements
 
     with wired() as wiring, transaction(wiring.engine) as session:
-        for one in large_statements.in_work(session, now=wiring.clock()):
+        in_work = list(large_statements.in_work(session, now=wiring.clock()))
+        if not in_work:
+            say("no large statement is being booked")
+        for one in in_work:
             at = one.statement
             since = at.booking_since.astimezone(LOCAL).strftime("%Y-%m-%d %H:%M:%S") if at.booking_since else "?"
             told = (

@@ -1,9 +1,10 @@
-"""People whom a command names: only those who may sign in, so that the audit trail names people."""
+"""People and banks whom a command names: only those there are, so that no slip of the pen is kept as one."""
 
 import click
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from gateway.wiring import Wiring
 from reconciliation.staff import Staff
 
 
@@ -11,3 +12,15 @@ def known(session: Session, username: str) -> None:
     """Refuse a name that nobody signs in with."""
     if session.scalar(select(Staff.id).where(Staff.username == username, Staff.active)) is None:
         raise click.ClickException(f"expected the name of a person who may sign in, got {username[:40]!r}")
+
+
+def known_bank(wiring: Wiring, name: str) -> None:
+    """Refuse a bank that is neither declared nor in the books."""
+    if name in wiring.settings.banks:
+        return
+    with Session(wiring.engine) as session:
+        heard = set(session.scalars(text("SELECT DISTINCT bank FROM statements")))
+        in_books = session.scalar(text("SELECT EXISTS (SELECT 1 FROM payments WHERE source = :name)"), {"name": name})
+    if name not in heard and not in_books:
+        names = ", ".join(sorted(heard | wiring.settings.banks.keys())) or "none yet"
+        raise click.ClickException(f"expected a bank that is declared or in the books ({names}), got {name[:40]!r}")

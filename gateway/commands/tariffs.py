@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from gateway.commands.wired import wired
+from gateway.commands.people import known_bank
+from gateway.commands.wired import say, wired
 from gateway.database import owner_engine, transaction
 from reconciliation import fee_charges
 from reconciliation import tariffs as contracts
@@ -49,7 +50,11 @@ def declare(file: Path) -> None:
 def compare(bank: str, since: datetime, until: datetime, monthly: bool) -> None:
     """Show, by bank and day, what tariffs let expect and what was taken, in đồng with VAT."""
     with wired() as wiring, transaction(wiring.engine) as session:
+        if bank:
+            known_bank(wiring, bank)
         found = fee_charges.report(session, since=since.date(), until=until.date(), bank=bank, monthly=monthly)
+    if not found:
+        say("no payments under a tariff in these days")
     for one in found:
         click.echo(
             f"{one.bank} {one.day}: {one.payments} payments of {one.gross:,} đ, expected {one.expected:,} đ,"

@@ -65,6 +65,7 @@ def test_a_day_closed_by_two_a_late_line_and_a_second_version(
 ) -> None:
     day = DAY.isoformat()
     bring(wiring, a_statement((1, 100_000), on=DAY))
+    assert "got 'nobank'" in run("close", "balance", "nobank", day, "--by", "ketoan", fails=True).output
     assert "who may balance" in run("close", "balance", "standard", day, "--by", "quantri", fails=True).output
     run("close", "balance", "standard", day, "--by", "truong")
     assert "another person to sign" in run("close", "sign", "standard", day, "--by", "truong", fails=True).output

@@ -45,6 +45,15 @@ def test_debts_are_written_the_same_until_somebody_has_received_them(run, paid, 
     assert again.read_bytes() == second.read_bytes()
 
 
+def test_a_file_of_another_kind_or_of_an_unknown_bank_is_refused_before_it_is_made(run, tmp_path):
+    for words in (("fees", "--to", tmp_path / "r.pdf"), ("debts", "--to", tmp_path / "r.xlsx")):
+        result = run(*words)
+        assert (result.exit_code, "expected a file that ends in .csv" in result.stderr) == (2, True)
+    result = run("fees", "--to", tmp_path / "r.csv", "--bank", "nobank")
+    assert (result.exit_code, "in the books (none yet), got 'nobank'" in result.stderr) == (1, True)
+    assert list(tmp_path.glob("r.*")) == []
+
+
 def test_what_nobody_sent_and_whoever_nobody_knows_is_refused(run, lan, one):
     assert "expected the number of a mark" in run("acknowledge", 7, "--by", "lan").stderr
     assert "may sign in" in run("acknowledge", 0, "--by", "nobody").stderr

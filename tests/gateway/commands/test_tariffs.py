@@ -31,7 +31,9 @@ def test_a_contract_is_declared_once_and_compared(declare, rows):
     again = declare(CONTRACT)
     assert (again.exit_code, "begins after 2026-01-01" in again.output) == (1, True)
     shown = CliRunner().invoke(tariffs, ["compare", "--since", "2026-11-01", "--until", "2026-11-30"])
-    assert (shown.exit_code, shown.output) == (0, "")
+    assert (shown.exit_code, shown.output) == (0, "no payments under a tariff in these days\n")
+    unknown = CliRunner().invoke(tariffs, ["compare", "nobank", "--since", "2026-11-01", "--until", "2026-11-30"])
+    assert (unknown.exit_code, "got 'nobank'" in unknown.output) == (1, True)
 
 
 @pytest.mark.parametrize(
