@@ -13,7 +13,7 @@ run: translations ## start the sandbox on http://127.0.0.1:8080 and live through
 	@exec $(BIN)/doisoat run
 
 test: translations ## run every test, a file at a time on each core (four at most)
-	@exec $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+	@exec $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder  # else the longest file, of one test, is last
 
 check: setup check-docs ## lint, types, floors, spelling
 	$(BIN)/ruff check .
