@@ -148,13 +148,14 @@ class Link:
     def speaking(self, doing: str) -> Iterator[None]:
         """Turn what paramiko raises into a TransferError that says where and what was being done.
 
-        A link that did not answer in time is hung up: each later request would only wait as long again.
+        A link that did not answer in time is hung up: each later request would only wait as long again. So is one that
+        broke: paramiko may take a moment to see that nobody is there any more.
         """
         try:
             with _speaking(self.endpoint, self.deadline, doing):
                 yield
         except TransferError as error:
-            if isinstance(error.__cause__, TimeoutError):
+            if isinstance(error.__cause__, TimeoutError | SSHException):
                 self.client.close()
             raise
 

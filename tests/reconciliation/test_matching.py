@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy
 from sqlalchemy.orm import Session
 
-from reconciliation import issuing, matching, payments
+from reconciliation import deciding, issuing, matching, payments
 from tests.reconciliation.books import (
     CODE,
     CUSTOMER,
@@ -128,7 +128,7 @@ def test_a_quoted_bill_comes_before_a_mere_amount(sound_books: Books) -> None:
 
 
 def test_a_workplace_that_has_grown_too_large_is_cleared(sound_books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matching, "_OUTGROWN", "SELECT true")
+    monkeypatch.setattr(deciding, "_OUTGROWN", "SELECT true")
     sound_books.issue(a_bill())
     sound_books.hear(a_notice("one"))
     sound_books.hear(a_notice("two"))
