@@ -13,10 +13,11 @@ import unicodedata
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from itertools import chain, islice
+from operator import itemgetter
 
 from banks.errors import Unreadable
 from banks.records import Readable, StatementEvent
-from banks.statements.batch import Batch, FlatBatch
+from banks.statements.batch import STAND_IN, Batch, FlatBatch
 from banks.statements.cells import Cell
 from banks.statements.layout import MIN_CELLS, Layout, choose, lacking
 from banks.statements.table import HEAD_ROWS, Sheet, read_sheets
@@ -29,6 +30,7 @@ MAX_LINE = 1024 * 1024
 """Characters between two line ends, and in one row: no statement has more."""
 BATCH = 1000
 _DELIMITERS = ",;\t|"
+_FIRST, _LAST = itemgetter(0), itemgetter(-1)
 _NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f\ufffd]")
 
 
@@ -47,7 +49,7 @@ def read(stream: Readable, layouts: Collection[Layout]) -> Iterator[StatementEve
         raise Unreadable(f"expected {EXPECTED}, got none within {HEAD_ROWS} rows")
     encoding, delimiter = shape
     batches = _batches(_chunks(head, stream, encoding), delimiter.encode())
-    yield from read_sheets(iter([Sheet(batches, _at)]), layouts, "csv")
+    return read_sheets(iter([Sheet(batches, _at)]), layouts, "csv")
 
 
 def describe(head: bytes, layouts: Collection[Layout]) -> str:
@@ -161,10 +163,9 @@ def _chunks(head: bytes, stream: Readable, encoding: str) -> Iterator[bytes]:
                 raise Unreadable("expected text, got a zero character", f"below line {lines + 1}")
             if len(rest) > MAX_LINE:
                 raise Unreadable(f"expected lines of at most {MAX_LINE} bytes, got a longer one", f"line {lines + 1}")
-            # Of bytes, and unlike text, nothing but these two ends a line.
-            parted = whole.splitlines()
             if b"\r" in whole or (whole and not whole.endswith(b"\n")):
-                whole = b"\n".join([*parted, b""])
+                # Of bytes, and unlike text, nothing but these two ends a line.
+                whole = b"\n".join([*whole.splitlines(), b""])
             whole.decode()
             # In UTF-8, every mark that stands apart from its letter begins with this byte.
             if decoder is not None or b"\xcc" in whole:
@@ -173,7 +174,7 @@ def _chunks(head: bytes, stream: Readable, encoding: str) -> Iterator[bytes]:
             name = encoding.upper().replace("-SIG", "")
             raise Unreadable(f"expected text in {name}, got bytes that are none", f"below line {lines + 1}") from None
         if whole:
-            lines += len(parted)
+            lines += whole.count(b"\n")
             yield whole
         piece = stream.read(CHUNK)
 
@@ -200,49 +201,48 @@ def _parted(chunk: bytes, delimiter: bytes, number: int) -> Batch | None:
 
     None when a quotation mark does anything but enclose a cell from its first character to its last, on one line.
     """
-    parts = chunk.split(b'"')
-    outside, quoted = b'"'.join(parts[0::2]), parts[1::2]
-    if len(parts) % 2 == 0 or b"\n" in b"".join(quoted):
-        return None
+    inside = b""
+    if b'"' in chunk:
+        enclosed = _enclosed(chunk, delimiter)
+        if enclosed is None:
+            return None
+        chunk, inside = enclosed, delimiter
     # Each line end is a cell of its own, which tells whether all lines have as many cells.
-    ended = outside[:-1].replace(b"\n", delimiter + b"\n" + delimiter)
-    lines = (len(ended) - len(outside) + 1) // 2 + 1
+    ended = chunk[:-1].replace(b"\n", delimiter + b"\n" + delimiter)
+    lines = (len(ended) - len(chunk) + 1) // 2 + 1
     cells = ended.split(delimiter)
-    width = outside.count(delimiter, 0, outside.index(b"\n")) + 1
+    width = chunk.count(delimiter, 0, chunk.index(b"\n")) + 1
     numbers = range(number, number + lines)
     if len(cells) == lines * (width + 1) - 1 and cells[width :: width + 1].count(b"\n") == lines - 1:
         del cells[width :: width + 1]
-        return FlatBatch(numbers, cells, width) if _filled(cells, width, quoted) else None
-    if not _filled(cells, 1, quoted):
-        return None
+        return FlatBatch(numbers, cells, width, inside)
     rows: list[list[Cell]] = [[]]
     for cell in cells:
         if cell == b"\n":
             rows.append([])
         else:
-            rows[-1].append(cell.decode())
+            rows[-1].append(cell.replace(STAND_IN, inside).decode())
     return Batch(numbers, rows)
 
 
-def _filled(cells: list[bytes], width: int, quoted: list[bytes]) -> bool:
-    """Put what is `quoted`, row by row, in place of the cells that are nothing but a quotation mark.
+def _enclosed(chunk: bytes, delimiter: bytes) -> bytes | None:
+    """Take the quotation marks off whole cells, with STAND_IN for each delimiter between them.
 
-    False when they are not as many: then a quotation mark stands beside something else in its cell.
+    None when one stands beside something else in its cell, or a cell goes on in the next line.
     """
-    if not quoted:
-        return True
-    columns = [at for at in range(width) if b'"' in cells[at::width]]
-    across = len(columns)
-    some = [b""] * (len(cells) // width * across)
-    for index, at in enumerate(columns):
-        some[index::across] = cells[at::width]
-    if some.count(b'"') != len(quoted):
-        return False
-    following = iter(quoted)
-    some = [next(following) if cell == b'"' else cell for cell in some]
-    for index, at in enumerate(columns):
-        cells[at::width] = some[index::across]
-    return True
+    parts = chunk.split(b'"')
+    if len(parts) % 2 == 0:
+        return None
+    between = set(parts[2:-1:2])
+    try:
+        beside = {*map(_FIRST, between), *map(_LAST, between), *parts[0][-1:], *parts[-1][:1]}
+    except IndexError:
+        return None
+    inside = b'"'.join(parts[1::2])
+    if not beside <= {*delimiter, *b"\n"} or b"\n" in inside:
+        return None
+    parts[1::2] = inside.translate(bytes.maketrans(delimiter, STAND_IN)).split(b'"')
+    return b"".join(parts)
 
 
 def _quoted(chunks: Iterator[bytes], delimiter: str, number: int) -> Iterator[Batch]:

@@ -13,6 +13,7 @@ from banks.statements import csv_rows, table_rows
 from banks.statements.batch import FlatBatch
 from banks.statements.cells import Amounts, Days, is_tidy, tidy
 from banks.statements.layout_declared import layout_from
+from banks.statements.layouts import mb
 from tests.banks.statements.table_files import MB, as_csv, read
 
 AMOUNT = ["", "0", "1", "999", "12,345", "1,234,567", "999,999,999,999,999", "000,000"]
@@ -69,7 +70,7 @@ def quickly(data, taken):
     with pytest.MonkeyPatch.context() as patched:
         parted = counted("flat", csv_rows._parted, lambda batch: isinstance(batch, FlatBatch))
         patched.setattr(csv_rows, "_parted", parted)
-        patched.setattr(csv_rows, "_filled", counted("filled", csv_rows._filled, bool))
+        patched.setattr(csv_rows, "_enclosed", counted("enclosed", csv_rows._enclosed, bool))
         patched.setattr(Amounts, "plain", counted("amounts", Amounts.plain, bool))
         patched.setattr(Days, "few", counted("few days", Days.few, bool))
         patched.setattr(Days, "regular", counted("regular days", Days.regular, bool))
@@ -95,8 +96,23 @@ def test_the_quick_ways_and_the_plain_one_agree_and_the_quick_ones_are_taken():
         told["refused" if isinstance(plain, str) else "read"] += 1
 
     compare()
-    assert min(taken[name] for name in ("flat", "filled", "amounts", "few days", "regular days", "tidy")) > 100, taken
+    assert min(taken[name] for name in ("flat", "enclosed", "amounts", "few days", "regular days", "tidy")) > 100, taken
     assert min(told["refused"], told["read"]) > 50
+
+
+@given(
+    st.lists(
+        st.sampled_from(["", "0", "7", "007", "1,234", "0,123", "12,34", "1234,567", "1.0", "-1", "9" * 16]), min_size=1
+    )
+)
+@settings(deadline=None, max_examples=300, derandomize=True)
+def test_a_column_of_plain_amounts_is_read_as_its_cells_are(cells):
+    amounts = Amounts(mb.LAYOUT, "VND")
+    read_at_once = amounts.plain("\n".join(cells).encode())
+    if read_at_once is None:
+        assert {"12,34", "1234,567", "1.0", "-1", "9" * 16} & set(cells)
+    else:
+        assert read_at_once == amounts.column(cells)
 
 
 @given(st.lists(st.text(st.sampled_from(" ab\u1ed9\u1eda–\t\u00a0\u3000\u200b\u1680\x1f"), max_size=4), min_size=1))
