@@ -22,6 +22,7 @@ from reconciliation import invariants
 from reconciliation.issuing import Issued
 from tests import emptied
 from tests.gateway.samples import a_bill, an_event, code_of
+from tests.unordered import as_found
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +50,7 @@ def rows(engine: Engine) -> Callable[..., list[Any]]:
 
     def ask(query: str, **values: Any) -> list[Any]:
         with Session(engine) as session:
-            found = [tuple(row) for row in session.execute(text(query), values)]
+            found = as_found(query, session.execute(text(query), values))
         return [row[0] for row in found] if found and len(found[0]) == 1 else found
 
     return ask

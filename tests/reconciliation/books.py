@@ -23,6 +23,7 @@ from reconciliation.issuing import BillIn, Issued
 from reconciliation.sealing import Sealer
 from reconciliation.statement_loading import Loaded
 from tests.emptied import OF_TESTS
+from tests.unordered import as_found
 
 DAY = date(2026, 11, 18)
 ACCOUNT = "190026112233"
@@ -165,7 +166,7 @@ class Books:
 
     def rows(self, query: str, **values: Any) -> list[Any]:
         """Rows of a query, as plain tuples."""
-        return [tuple(row) for row in self.run(lambda session: session.execute(text(query), values).all())]
+        return as_found(query, self.run(lambda session: session.execute(text(query), values).all()))
 
     def one(self, query: str, **values: Any) -> Any:
         """The single value of a query."""

@@ -18,6 +18,7 @@ from gateway.secrets import ensure_secret
 from gateway.wiring import Wiring
 from reconciliation import inbox
 from tests.gateway.samples import a_bill, a_statement
+from tests.unordered import as_found
 
 DAY = date(2026, 11, 17)
 
@@ -57,7 +58,7 @@ def bring(wiring: Wiring, content: bytes) -> None:
 
 def rows(wiring: Wiring, query: str) -> list[Any]:
     with Session(wiring.engine) as session:
-        return [tuple(row) for row in session.execute(text(query))]
+        return as_found(query, session.execute(text(query)))
 
 
 def test_a_day_closed_by_two_a_late_line_and_a_second_version(

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import select, text
 
 from reconciliation.mismatches import Mismatch
+from tests.unordered import as_found
 
 LIMIT = 2_000_000
 
@@ -24,7 +25,7 @@ def deposit(books, session):
 
 def rows(session, query):
     session.rollback()
-    return [tuple(row) for row in session.execute(text(query))]
+    return as_found(query, session.execute(text(query)))
 
 
 def answer(person, path, **fields):
