@@ -1,8 +1,9 @@
 """Placements: money of a payment that goes to no bill, and what a bill lacks that no payment will bring.
 
-A customer's credit, a refund, a return to the sender and a small difference are each a row and an entry that a person's
-answer makes. Nothing of it is edited: a placement is lifted by a reversing entry. A refund is owed until a statement
-shows the money leaving; the line that does is tied to it.
+A customer's credit, a refund, a return to the sender, money held in suspense and a small difference are each a row and
+an entry that a person's answer makes. Nothing of it is edited: a placement is lifted by a reversing entry. A refund is
+owed until a statement shows the money leaving; the line that does is tied to it. What is held stays in the report of
+suspense with its age until somebody takes it back and says whose it is.
 """
 
 from collections.abc import Sequence
@@ -16,8 +17,10 @@ from reconciliation import audit, business_days, ledger, mismatches
 from reconciliation.db import Base, Id, Label, Minor, one_of
 from reconciliation.mismatches import NotSettled
 
-CREDIT, REFUND, RETURN, DIFFERENCE = "credit", "refund", "return", "difference"
-ACCOUNTS = {CREDIT: "customer_credit", REFUND: "refunds_payable", RETURN: "refunds_payable"}
+CREDIT, REFUND, RETURN, HELD, DIFFERENCE = "credit", "refund", "return", "held", "difference"
+ACCOUNTS = {
+    CREDIT: "customer_credit", REFUND: "refunds_payable", RETURN: "refunds_payable", HELD: "suspense:held",
+}  # fmt: skip
 """Where money goes that leaves suspense without a bill; a difference goes to an account that is chosen."""
 DIFFERENCE_ACCOUNTS = ("expense:differences", "expense:bank-fees", "income:differences")
 """The accounts a small difference may be written to."""
@@ -41,7 +44,7 @@ class Placement(Base):
         CheckConstraint(
             "line_id IS NULL OR (account = 'refunds_payable' AND undone_at IS NULL)", name="owed_money_leaves"
         ),
-        one_of("kind", [CREDIT, REFUND, RETURN, DIFFERENCE]),
+        one_of("kind", [CREDIT, REFUND, RETURN, HELD, DIFFERENCE]),
         one_of("account", sorted({*ACCOUNTS.values(), *DIFFERENCE_ACCOUNTS})),
     )  # fmt: skip
 

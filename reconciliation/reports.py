@@ -58,20 +58,26 @@ SUSPENSE = Report(
     {
         "bank": "text", "reference": "text", "bank_reference": "text", "business_date": "day", "paid_at": "moment",
         "payment_state": "payment", "currency": "text", "amount": "money", "matched": "money", "left": "money",
-        "days": "number", "span": "span", "code": "text", "question": "question", "owner": "owner", "due_at": "moment",
+        "held": "money", "days": "number", "span": "span", "code": "text", "question": "question", "owner": "owner",
+        "due_at": "moment",
     },
     f"""
     SELECT p.source AS bank, p.source_reference AS reference, p.bank_reference, p.business_date, p.paid_at,
-        p.state AS payment_state, p.currency, p.minor AS amount, p.matched_minor AS matched,
-        p.minor - p.matched_minor AS left, old.days, {_SPAN.format(age="old.days")} AS span,
-        m.code, m.code AS question, m.owner, m.due_at
+        p.state AS payment_state, p.currency, p.minor AS amount, p.matched_minor - written.held AS matched,
+        p.minor - p.matched_minor + written.held AS left, written.held, old.days,
+        {_SPAN.format(age="old.days")} AS span, m.code, m.code AS question, m.owner, m.due_at
     FROM payments p
+    LEFT JOIN (
+        SELECT payment_id, CAST(sum(minor) AS bigint) AS minor FROM placements
+        WHERE kind = 'held' AND undone_at IS NULL GROUP BY 1
+    ) aside ON aside.payment_id = p.id
+    CROSS JOIN LATERAL (SELECT coalesce(aside.minor, 0) AS held) written
     CROSS JOIN LATERAL (SELECT greatest(0, CAST(:today AS date) - p.business_date) AS days) old
     LEFT JOIN LATERAL (
         SELECT code, owner, due_at FROM mismatches q
         WHERE q.payment_id = p.id AND q.state <> 'resolved' ORDER BY q.subject <> 'payment:' || p.id, q.id LIMIT 1
     ) m ON true
-    WHERE p.matched_minor < p.minor AND p.state <> 'denied' AND (:bank = '' OR p.source = :bank)
+    WHERE (p.matched_minor < p.minor AND p.state <> 'denied' OR aside.minor > 0) AND (:bank = '' OR p.source = :bank)
     ORDER BY p.id
     """,  # noqa: S608 - put together from constants
 )  # fmt: skip

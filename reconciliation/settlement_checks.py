@@ -7,7 +7,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from reconciliation.mismatches import NotSettled
-from reconciliation.placements import CREDIT, DIFFERENCE, DIFFERENCE_ACCOUNTS, REFUND, RETURN, Place
+from reconciliation.placements import ACCOUNTS, CREDIT, DIFFERENCE, DIFFERENCE_ACCOUNTS, Place
 
 _GIVES = "SELECT minor - matched_minor AS left, minor, currency, state FROM payments WHERE id = :payment"
 _HELD = "SELECT id, bill_id, minor FROM allocations WHERE payment_id = :payment AND undone_at IS NULL ORDER BY id"
@@ -69,7 +69,7 @@ def _check_places(session: Session, state: str, places: Sequence[Place]) -> None
     for one in places:
         if one.minor <= 0:
             raise NotSettled("nothing", f"expected at least 1 đ, got {one.minor} đ")
-        if one.kind in (CREDIT, REFUND, RETURN) and state != "confirmed":
+        if one.kind in ACCOUNTS and state != "confirmed":
             raise NotSettled("not_arrived", f"expected money that a statement has shown, got a payment {state}")
         if one.kind == DIFFERENCE:
             most = int(session.scalar(text(_DIFFERENCE)) or 0)

@@ -10,7 +10,7 @@ from gateway.languages import gettext
 from gateway.request_session import db
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
-from reconciliation.placements import CREDIT, DIFFERENCE, REFUND, RETURN, Place
+from reconciliation.placements import ACCOUNTS, CREDIT, DIFFERENCE, Place
 
 MOST_WORDS = 500
 _AMOUNT = re.compile(r"[0-9]{1,3}(?:[ .,\u00a0][0-9]{3})*|[0-9]{1,15}", re.ASCII)
@@ -64,7 +64,7 @@ def places() -> list[Place]:
             if written:
                 raise Unreadable(gettext("Say what becomes of %(amount)s.", amount=written))
             continue
-        if kind not in (CREDIT, REFUND, RETURN, DIFFERENCE):
+        if kind not in (*ACCOUNTS, DIFFERENCE):
             abort(400)
         minor = _amount(written)
         if not minor:

@@ -10,7 +10,9 @@ TITLES = {
 }
 MEANINGS = {
     "ageing": _("Questions that are not settled, by bank, code, owner and age, with their money."),
-    "suspense": _("Money received and not matched to a bill, each payment with its age and its question."),
+    "suspense": _(
+        "Money not matched to a bill, also what was written to suspense: each payment, its age, its question."
+    ),
     "fees": _("What banks kept for their service, and its VAT, entry by entry; what was undone stands with a minus."),
     "mismatches": _("Every question there was, with its owner, its deadline and how it was settled."),
 }
@@ -26,6 +28,7 @@ HEADERS = {
     "days": _("Age in days"),
     "due_at": _("Deadline"),
     "entry": _("Entry"),
+    "held": _("Of this written to suspense"),
     "id": _("Number"),
     "left": _("Left over"),
     "matched": _("Matched so far"),

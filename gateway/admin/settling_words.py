@@ -42,6 +42,7 @@ PLACES = {
     "credit": _("the customer's credit"),
     "refund": _("refund to the payer"),
     "return": _("return to the sender"),
+    "held": _("held in suspense"),
     "difference": _("small difference"),
 }
 """What becomes of money that goes to no bill."""

@@ -295,6 +295,7 @@ def payment_name(source_reference: str, bank_reference: str) -> str:
 ACCOUNTS = {
     "receivable": _("receivable"),
     "suspense": _("suspense"),
+    "suspense:held": _("held in suspense"),
     "revenue": _("revenue"),
     "reported": _("reported by"),
     "confirmed": _("confirmed by"),

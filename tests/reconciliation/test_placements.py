@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from reconciliation import placements, settlements
+from reconciliation import placements, reports, settlements
 from reconciliation.mismatches import NotSettled
 from reconciliation.placements import Place
 from tests.reconciliation.books import OTHER_CODE, OTHER_CUSTOMER, Books, a_bill, a_line, a_notice
@@ -220,3 +220,25 @@ def test_a_line_a_person_knows_is_tied_by_hand(books: Books) -> None:
     line = books.one("SELECT id FROM statement_lines WHERE minor < 0")
     books.run(lambda s: placements.pay_out(s, owed, line, by="lan", now=books.now))
     assert (books.asked(), books.balances().get("refunds_payable", 0)) == ([], 0)
+
+
+def test_money_nobody_asks_for_is_written_to_suspense_and_taken_back(books: Books) -> None:
+    books.read(a_line(130_000, "T1", "nop tien"))
+    assert books.asked() == ["M12"]
+    answer(books, Place("held", 130_000))
+    assert books.asked() == []
+    assert (books.balances()["suspense:held"], books.balances().get("suspense", 0)) == (-130_000, 0)
+    [row] = books.run(lambda s: [*reports.rows(s, reports.SUSPENSE, now=books.now)])
+    assert (row.amount, row.matched, row.left, row.held) == (130_000, 0, 130_000, 130_000)
+    doubt(books)
+    answer(books, Place("held", 30_000), lifts=tuple(live(books)), HD0001=100_000)
+    assert books.paid() == ("paid", 100_000)
+    assert (books.asked(), books.balances()["suspense:held"]) == ([], -30_000)
+    [row] = books.run(lambda s: [*reports.rows(s, reports.SUSPENSE, now=books.now)])
+    assert (row.amount, row.matched, row.left, row.held) == (130_000, 100_000, 30_000, 30_000)
+
+
+def test_money_that_a_bank_only_told_of_is_not_written_to_suspense(books: Books) -> None:
+    books.hear(a_notice("T1", 110_000))
+    with pytest.raises(NotSettled, match="expected money that a statement has shown"):
+        answer(books, Place("held", 10_000))

@@ -205,3 +205,12 @@ def test_a_suggestion_is_taken_into_the_answer_with_one_click(accountant, deposi
     assert accountant.page(f"{path}?take=7").select_one("[name=bill2]")["value"] == ""
     assert answer(accountant, path, **fields).status_code == 303
     assert rows(session, "SELECT DISTINCT state FROM bills") == [("paid",)]
+
+
+def test_money_is_written_to_suspense_on_the_page(accountant, deposit, session):
+    path, _bill = deposit(30_000, 100_000)
+    session.execute(text("UPDATE payments SET state = 'confirmed'"))
+    session.commit()
+    assert answer(accountant, path, place1="held", sum1="30.000").status_code == 303
+    assert "treo chờ xử lý" in accountant.page(path).text
+    assert rows(session, "SELECT kind, account FROM placements") == [("held", "suspense:held")]
