@@ -10,8 +10,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
@@ -22,6 +21,7 @@ from gateway import migrate, settings, staff_desk
 from gateway.clock import SandboxClock
 from gateway.database import owner_engine
 from gateway.minutes import certificate
+from gateway.practice import OPENED, Place
 from gateway.secrets import ensure_secret, secret
 from gateway.settings import Settings
 from gateway.wiring import Wiring, ensure_own_secrets
@@ -32,37 +32,10 @@ from sms.sandbox import SmsSandbox
 log = logging.getLogger(__name__)
 
 _USER = "doisoat"
-_OPENED = "sandbox.opened"
 
 
 class NotASandbox(Exception):
     """The database holds something that no sandbox put there, so the sandbox keeps its hands off it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the sandbox's bank and carrier keep their things, below the gateway's home."""
-
-    home: Path
-
-    @property
-    def folder(self) -> Path:
-        """The sandbox's own folder."""
-        return self.home / "sandbox"
-
-    @property
-    def config(self) -> Path:
-        """The settings file that leads the gateway to the sandbox."""
-        return self.folder / "doisoat.toml"
-
-    @property
-    def ports(self) -> Path:
-        """The ports of the sandbox's servers, chosen once per start."""
-        return self.folder / "ports.json"
-
-    def files_of(self, bank: str) -> Path:
-        """Return the folder that `bank`'s SFTP server serves."""
-        return self.folder / "sftp" / bank
 
 
 def prepare(given: Settings, *, afresh: bool) -> Settings:
@@ -132,7 +105,7 @@ def open_database(wiring: Wiring) -> bool:
     with Session(wiring.engine) as session:
         if session.scalar(select(Staff.id).limit(1)) is None:
             now = wiring.clock()
-            audit.append(session, actor="sandbox", action=_OPENED, subject="", facts={}, now=now)
+            audit.append(session, actor="sandbox", action=OPENED, subject="", facts={}, now=now)
             for one in staff_desk.SANDBOX_STAFF:
                 staff_desk.create_person(
                     session, username=one.username, name=one.name, role=one.role,
@@ -152,7 +125,7 @@ def check_database(url: str, *, empty_it: bool) -> None:
                 connection.scalar(text(f"SELECT EXISTS (SELECT 1 FROM {table})"))  # noqa: S608 - the names stand here
                 for table in ("bills", "staff", "deliveries")
             )
-            if first != _OPENED and filled:
+            if first != OPENED and filled:
                 raise NotASandbox("the database holds data that no sandbox made; the sandbox needs one of its own")
         elif connection.scalar(text("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")):
             raise NotASandbox("the database holds tables that are not ours; the sandbox needs one of its own")

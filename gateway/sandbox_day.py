@@ -25,7 +25,7 @@ from banks.sandbox.transactions import DayDates, SandboxBank, at_local
 from gateway import bell, bill_import, schedule
 from gateway.composing import compose_promises
 from gateway.database import transaction
-from gateway.sandbox import Place
+from gateway.practice import Place
 from gateway.wiring import Wiring
 from reconciliation import business_days, invariants
 

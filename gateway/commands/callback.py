@@ -19,6 +19,7 @@ from gateway import secrets as kept
 from gateway import settings
 from gateway.commands.callback_preview import preview
 from gateway.commands.callback_refusals import refusals
+from gateway.practice import settings_here
 
 Keys = dict[str, list[str]]
 
@@ -141,7 +142,7 @@ def _prepare(
     given: Sequence[str],
 ) -> tuple[CallbackProfile, RawRequest, Keys]:
     try:
-        own = settings.load(os.environ)
+        own = settings_here(os.environ)
         bank = own.banks.get(name)
         profile = bank.caller_profile() if bank and bank.profile else bank_profile.find(name)
     except Misconfigured as error:

@@ -11,8 +11,8 @@ import click
 
 from banks import collect_signing
 from banks.errors import BankError, Misconfigured, Unproven
-from gateway import settings
 from gateway.collect.collectors import keys_of
+from gateway.practice import settings_here
 from gateway.settings import BankSettings, SettingsError
 
 
@@ -87,7 +87,7 @@ def _keys(bank: str, given: Sequence[str]) -> Sequence[str]:
         if given:
             collect_signing.check_keys(given)
             return given
-        read = settings.load(os.environ)
+        read = settings_here(os.environ)
         return keys_of(read, read.banks.get(bank, BankSettings(bank, bank)))
     except (SettingsError, BankError) as error:
         hint = "--secret" if isinstance(error, Misconfigured) else None

@@ -17,10 +17,10 @@ from banks.errors import Unreadable
 from banks.money import Money
 from banks.openpgp import OpenPgpKeys
 from banks.records import DebitOutcome, FileEvent, ReportOpened, StatementClosed, StatementLine, StatementOpened
-from gateway import settings
 from gateway.commands import imports
 from gateway.openpgp_keys import openpgp_keys
 from gateway.own_formats import own_formats
+from gateway.practice import settings_here
 
 EXIT_UNREADABLE = 65
 EXIT_NO_INPUT = 66
@@ -67,7 +67,7 @@ def read(file: Path, bank: str | None) -> None:
 
 def _of_bank(name: str | None) -> tuple[OpenPgpKeys, list[statements.Format]]:
     """Return the keys and formats to read with: those of a bank in the settings, or nobody's."""
-    known = settings.load(os.environ)
+    known = settings_here(os.environ)
     if name is None:
         return openpgp_keys(known), []
     if name not in known.banks:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import click
 
-from gateway import processes, settings
+from gateway import practice, processes, settings
 from gateway.embedded import services
 from gateway.wiring import Wiring, ensure_own_secrets
 
@@ -20,7 +20,8 @@ def say(line: str) -> None:
 def wired(*, migrated: bool = True) -> Iterator[Wiring]:
     """Start the services unless they run already, bring the database up to date, and yield the wiring.
 
-    The addresses also stand in this process's environment, for what reads them there.
+    Beside a sandbox the settings are the sandbox's. The addresses also stand in this process's environment, for what
+    reads them there.
     """
     read = settings.load(os.environ)
     with services(read, say) as started, processes.as_environment(started, read) as wiring:
@@ -29,4 +30,4 @@ def wired(*, migrated: bool = True) -> Iterator[Wiring]:
 
             ensure_own_secrets(read.home)
             migrate.upgrade(started.database_url)
-        yield wiring
+        yield practice.beside(wiring)

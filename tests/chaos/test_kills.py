@@ -26,7 +26,7 @@ from banks.records import Outcome, RawRequest
 from banks.sandbox.bills import make_bills, write_bills_csv
 from banks.sandbox.caller import Call, Caller
 from banks.sandbox.day import Plan, plan_day
-from gateway import bell, bill_import, migrate, sandbox
+from gateway import bell, bill_import, migrate, practice, sandbox
 from gateway.clock import local_date
 from gateway.composing import compose_promises
 from gateway.database import transaction
@@ -159,7 +159,7 @@ def plan(wiring: Wiring, tmp_path: Path) -> Plan:
 def put(wiring: Wiring, plan: Plan, at: int) -> None:
     """Let the plan's file number `at` appear on the bank's server, whole."""
     file = plan.files[at]
-    folder = sandbox.Place(wiring.settings.home).files_of(file.bank)
+    folder = practice.Place(wiring.settings.home).files_of(file.bank)
     with (folder / f".{file.name}").open("wb") as stream:
         file.write(stream)
     (folder / f".{file.name}").rename(folder / file.name)
@@ -184,7 +184,7 @@ def test_nothing_is_lost_and_nothing_happens_twice(
     print(f"seed {SEED}, {ROUNDS} rounds; DOISOAT_CHAOS_SEED={SEED} repeats the choices")
     rng = random.Random(SEED)
     settings = wiring.settings
-    env = environment(HOME=settings.home, PORT=settings.port, SANDBOX=1, CONFIG=sandbox.Place(settings.home).config)
+    env = environment(HOME=settings.home, PORT=settings.port, SANDBOX=1, CONFIG=practice.Place(settings.home).config)
     gateway = start("up", env=env)
     base = f"http://127.0.0.1:{settings.port}"
     secrets = {name: caller.secrets for name, caller in wiring.callers.items()}
