@@ -1,7 +1,11 @@
-"""`doisoat statement list | progress | undo | reread | accept`: what was imported, and a person's word on it."""
+"""`doisoat statement list | progress | import | undo | reread | accept`: imports, and a person's word on them."""
+
+from pathlib import Path
 
 import click
 
+EXIT_UNREADABLE = 65
+"""As in sysexits.h: EX_DATAERR."""
 _BY = click.option("--by", required=True, metavar="USER", help="Who says so: the name a person signs in with.")
 _WHY = click.option("--why", required=True, metavar="TEXT", help="The reason; it is kept in the audit trail.")
 
@@ -50,6 +54,52 @@ def progress() -> None:
                 f"{at.booked_lines} of {at.lines} lines booked", f"since {since}", f"{one.per_second:.0f} a second",
             )  # fmt: skip
             click.echo("\t".join(told))
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
+@click.option("--bank", required=True, metavar="NAME", help="The bank it came from.")
+@_BY
+def take_in(file: Path, bank: str, by: str) -> None:
+    """Take in a statement that came by another road than the bank's file server: it is kept, and read like any other.
+
+    A file that can't be read is refused (exit 65), and so is one whose bytes are kept already.
+    """
+    from banks import statements
+    from banks.errors import Unreadable
+    from gateway import bell
+    from gateway.commands import people
+    from gateway.commands.wired import wired
+    from gateway.database import transaction
+    from gateway.openpgp_keys import openpgp_keys
+    from gateway.own_formats import own_formats
+    from reconciliation import audit, inbox
+
+    with wired() as wiring:
+        people.known_bank(wiring, bank)
+        keys, own = (
+            openpgp_keys(wiring.settings, f"{bank}_"),
+            own_formats(wiring.settings, wiring.settings.banks.get(bank)),
+        )
+        try:
+            with file.open("rb") as stream:
+                for _event in statements.read(stream, keys, own):
+                    pass  # read to its end, so that a person hears of a fault now, and of its place
+        except Unreadable as error:
+            click.echo(f"{file}: {' '.join(str(error).split())}", err=True)
+            raise SystemExit(EXIT_UNREADABLE) from None
+        with transaction(wiring.engine) as session:
+            people.known(session, by)
+            now = wiring.clock()
+            kept = inbox.keep_file(session, source=bank, name=file.name, path=file, sealer=wiring.sealer, now=now)
+            if kept is None:
+                raise click.ClickException(
+                    f"expected a file that {bank} has not sent yet, got the bytes of one that is kept"
+                )
+            facts = {"bank": bank, "file": file.name}
+            audit.append(session, actor=by, action="file_taken_in", subject=f"delivery:{kept}", facts=facts, now=now)
+        bell.ring(wiring.valkey, "statements")
+    click.echo(f"delivery {kept} waits to be read; `doisoat statement list` shows what came of it")
 
 
 @click.command()

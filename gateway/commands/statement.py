@@ -18,13 +18,13 @@ from banks.money import Money
 from banks.openpgp import OpenPgpKeys
 from banks.records import DebitOutcome, FileEvent, ReportOpened, StatementClosed, StatementLine, StatementOpened
 from gateway.commands import imports
+from gateway.commands.imports import EXIT_UNREADABLE
 from gateway.openpgp_keys import openpgp_keys
 from gateway.own_formats import own_formats
 from gateway.practice import settings_here
 
-EXIT_UNREADABLE = 65
 EXIT_NO_INPUT = 66
-"""As in sysexits.h: EX_DATAERR and EX_NOINPUT."""
+"""As in sysexits.h: EX_NOINPUT."""
 
 
 @click.group()
@@ -32,7 +32,9 @@ def statement() -> None:
     """Statement files: read one, list what was imported, undo an import."""
 
 
-for _command in (imports.list_imports, imports.progress, imports.undo, imports.reread, imports.accept):
+for _command in (
+    imports.list_imports, imports.progress, imports.take_in, imports.undo, imports.reread, imports.accept,
+):  # fmt: skip
     statement.add_command(_command)
 
 

@@ -119,3 +119,46 @@ def test_what_can_not_be_done_is_refused_in_one_line(run, rows, words, status, s
     assert result.exit_code == status
     assert said in result.stderr
     assert rows("SELECT action FROM audit WHERE action <> 'staff_created'") == []
+
+
+@pytest.fixture
+def bring(run, at_home, monkeypatch):
+    """Take a file of the bank `standard` in by hand."""
+    config, path = at_home.settings.home / "banks.toml", at_home.settings.home / "brought.xml"
+    config.write_text("[banks.standard]\n")
+    monkeypatch.setenv("DOISOAT_CONFIG", str(config))
+    monkeypatch.setattr(jobs, "wiring", lambda: at_home)
+
+    def do(body, *, bank="standard", by="ketoan"):
+        path.write_bytes(body)
+        return run("import", str(path), "--bank", bank, "--by", by)
+
+    return do
+
+
+def test_a_statement_brought_by_hand_is_read_like_any_other_and_once(bring, issue, rows, one):
+    issue(a_bill(1))
+    body = a_statement((1, 100_000))
+    brought = bring(body)
+    assert (brought.exit_code, brought.stderr) == (0, "")
+    assert jobs.read_statements() == 1
+    assert rows("SELECT state FROM bills") == ["paid"]
+    acts = one("SELECT actor || ' ' || action || ' ' || (facts->>'file') FROM audit WHERE action <> 'staff_created'")
+    assert acts == "ketoan file_taken_in brought.xml"
+    again = bring(body)
+    assert (again.exit_code, "got the bytes of one that is kept" in again.stderr) == (1, True)
+    assert one("SELECT count(*) FROM deliveries") == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "said"),
+    [
+        ({"bank": "nobank"}, 1, "in the books (standard), got 'nobank'"),
+        ({"by": "nobody"}, 1, "expected the name of a person who may sign in, got 'nobody'"),
+        ({"cut": 300}, 65, "brought.xml: "),
+    ],
+)
+def test_a_file_that_can_not_be_taken_in_is_not_kept(bring, one, changes, status, said):
+    result = bring(a_statement((1, 100_000))[: changes.pop("cut", None)], **changes)
+    assert (result.exit_code, said in result.stderr) == (status, True)
+    assert one("SELECT count(*) FROM deliveries") == 0
