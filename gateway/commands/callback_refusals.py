@@ -11,7 +11,7 @@ def refusals(bank: str | None, last: int) -> None:
     from sqlalchemy import select
 
     from banks.vietnam_time import VIETNAM
-    from gateway.commands.wired import wired
+    from gateway.commands.wired import say, wired
     from gateway.database import transaction
     from reconciliation.inbox import Refusal
 
@@ -20,7 +20,10 @@ def refusals(bank: str | None, last: int) -> None:
     if bank is not None:
         wanted = wanted.where(Refusal.source == bank)
     with wired() as wiring, transaction(wiring.engine) as session:
-        for at, source, remote, reason in session.execute(wanted.order_by(Refusal.id.desc()).limit(last)):
+        found = session.execute(wanted.order_by(Refusal.id.desc()).limit(last)).all()
+        if not found:
+            say("no call was refused")
+        for at, source, remote, reason in found:
             # A reason may repeat what anybody sent, and a terminal must not obey it.
             shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in reason)
             click.echo(f"{at.astimezone(VIETNAM):%Y-%m-%d %H:%M:%S}\t{source}\t{remote or '-'}\t{shown}")

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
-from gateway import settings
+from banks.sandbox.transactions import SandboxBanks
+from gateway import settings, staff_desk
 from gateway.cli import main
 
 ROOT = Path(__file__).parents[2]
@@ -78,6 +79,17 @@ def test_every_make_target_exists(page: Path) -> None:
     known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {name for pair in TARGET.findall(page.read_text("utf-8")) for name in pair if name}
     assert named - known == set()
+
+
+def test_the_examples_of_the_readme_can_be_typed_beside_the_sandbox() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    people = set(re.findall(r"--by (\w+)", text))
+    banks = set(re.findall(r"(?:--bank|close \w+|minutes make|compare|^bank =) \"?(\w+)", text, re.MULTILINE))
+    sandbox = SandboxBanks()
+    assert people <= {one.username for one in staff_desk.SANDBOX_STAFF}
+    assert banks <= {sandbox.direct.name, sandbox.wallet.name}
+    assert people
+    assert banks
 
 
 def packages() -> set[str]:

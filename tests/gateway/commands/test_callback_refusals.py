@@ -31,6 +31,7 @@ def listed(*words):
 
 def test_the_newest_refusals_stand_first_with_bank_address_and_reason(refuse, now):
     assert listed() == []
+    assert CliRunner().invoke(callback, ["refusals"]).stderr == "no call was refused\n"
     refuse("saomai", 0, "expected a signature in header x-signature, got none")
     refuse("vnpay", 1, "no hash")
     refuse("saomai", 2, "\x1b[2J is not the signature")
