@@ -8,11 +8,10 @@ from typing import BinaryIO
 
 import click
 
+from gateway.commands.targets import NewFile
 from gateway.commands.wired import say, wired
 
-_TO = click.option(
-    "--to", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file to write; - for stdout."
-)
+_TO = click.option("--to", required=True, type=NewFile(), help="The file to write; - for stdout.")
 
 
 @click.group()

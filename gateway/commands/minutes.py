@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gateway.commands.targets import NewFile
+
 if TYPE_CHECKING:
     from gateway.minutes.verifying import Proven
     from gateway.settings import Settings
@@ -19,7 +21,7 @@ def minutes() -> None:
 @minutes.command()
 @click.argument("bank")
 @click.argument("period", metavar="DAY_OR_MONTH")
-@click.option("--to", "target", required=True, type=click.Path(path_type=Path), help="A file: .pdf or .xlsx.")
+@click.option("--to", "target", required=True, type=NewFile(), help="A file: .pdf or .xlsx.")
 @click.option("--version", "number", type=click.IntRange(1), help="Another version than the latest that was balanced.")
 def make(bank: str, period: str, target: Path, number: int | None) -> None:
     """Write the minutes of a balanced or signed day (2026-11-18) or month (2026-11) to a file."""

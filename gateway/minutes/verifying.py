@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from asn1crypto.x509 import Certificate
 
 _LARGEST = 64 * 1024 * 1024
+_LAST_WORD_WITHIN = 1024
+"""Bytes at the end of a PDF among which readers look for its last word."""
 
 
 class NotProven(ValueError):
@@ -36,14 +38,14 @@ class Proven:
 
 def prove(document: bytes, trusted: "Sequence[Certificate]") -> Proven:
     """Return what signed minutes prove by certificates that end in `trusted`; raises NotProven for anything else."""
-    if not document.startswith(b"%PDF-") or len(document) > _LARGEST:
-        raise NotProven("expected minutes as a PDF, got another file")
+    _whole(document)
     try:
         return _prove(document, trusted)
     except NotProven:
         raise
     except Exception as wrong:  # whatever a damaged file makes of the readers, it proves nothing
-        raise NotProven(f"expected minutes that can be read, got a damaged file: {type(wrong).__name__}") from wrong
+        said = f"got a damaged file: some of its {len(document)} bytes are not what a PDF has in their place"
+        raise NotProven(f"expected minutes that can be read, {said}") from wrong
 
 
 def compare(session: Session, said: dict[str, Any]) -> Close:
@@ -61,6 +63,18 @@ def compare(session: Session, said: dict[str, Any]) -> Close:
     if other:
         raise NotProven(f"expected what the database says of this close, got another {', '.join(other)}")
     return found
+
+
+def _whole(document: bytes) -> None:
+    """Insist on a PDF from its first word to its last: what is no PDF, or was cut off, is told as just that."""
+    if len(document) > _LARGEST:
+        raise NotProven(f"expected minutes of at most {_LARGEST} bytes, got a file of {len(document)}")
+    if not document.startswith(b"%PDF-"):
+        got = f"another file, which begins with {ascii(document[:12])[1:]}" if document else "an empty file"
+        raise NotProven(f"expected minutes as a PDF, which begins with '%PDF-', got {got}")
+    if b"%%EOF" not in document[-_LAST_WORD_WITHIN:]:
+        said = f"a damaged file of {len(document)} bytes without that end: it was cut off"
+        raise NotProven(f"expected minutes as a whole PDF, which ends with '%%EOF', got {said}")
 
 
 def _prove(document: bytes, trusted: "Sequence[Certificate]") -> Proven:

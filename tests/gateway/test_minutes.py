@@ -8,12 +8,14 @@ from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
 from openpyxl import load_workbook
 
 from gateway import close_desk
+from gateway.commands.minutes import minutes
 from gateway.minutes import certificate, contents, document, signing, verifying, workbook
 from gateway.settings import SettingsError
 from reconciliation import day_figures
@@ -103,6 +105,25 @@ def test_an_unsigned_document_proves_nothing(session, made, wiring_of, settings)
     assert "without a signature" in refused(plain, [])
     assert "another file" in refused(b"hello", [])
     assert "damaged" in refused(plain[: len(plain) // 2], [])
+
+
+def test_a_file_that_is_no_minutes_is_told_as_what_it_is(signed, key, tmp_path):
+    trust, file = tmp_path / "utility.pem", tmp_path / "minutes.pdf"
+    trust.write_text(key)
+    for body, said in (
+        (signed[:-700], f"which ends with '%%EOF', got a damaged file of {len(signed) - 700} bytes without that end"),
+        (
+            signed[: len(signed) // 2] + signed[-40:],
+            f"some of its {len(signed) // 2 + 40} bytes are not what a PDF has",
+        ),
+        (b"<?xml version='1.0'?>", "which begins with '%PDF-', got another file, which begins with '<?xml versio'"),
+        (b"", "got an empty file"),
+    ):
+        file.write_bytes(body)
+        result = CliRunner().invoke(minutes, ["verify", str(file), "--trust", str(trust), "--offline"])
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.startswith("Error: not proven: expected minutes ")
+        assert said in result.stderr
 
 
 def test_a_signed_document_says_who_and_when_and_what(session, made, signed, settings):

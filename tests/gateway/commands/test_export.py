@@ -54,6 +54,13 @@ def test_a_file_of_another_kind_or_of_an_unknown_bank_is_refused_before_it_is_ma
     assert list(tmp_path.glob("r.*")) == []
 
 
+def test_a_folder_that_there_is_not_is_named_before_any_work(run, tmp_path):
+    for name in ("fees", "debts"):
+        result = run(name, "--to", tmp_path / "nodir" / "r.csv")
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert f"there is no folder {tmp_path / 'nodir'}" in result.stderr
+
+
 def test_what_nobody_sent_and_whoever_nobody_knows_is_refused(run, lan, one):
     assert "expected the number of a mark" in run("acknowledge", 7, "--by", "lan").stderr
     assert "may sign in" in run("acknowledge", 0, "--by", "nobody").stderr
