@@ -1,7 +1,7 @@
 """The clock: real time, or in a sandbox real time moved by an offset that all processes read from one file."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,12 @@ def real() -> datetime:
 def local_date(moment: datetime) -> date:
     """Return the day in Vietnam at `moment`."""
     return moment.astimezone(LOCAL).date()
+
+
+def day_ended(moment: datetime) -> date | None:
+    """Return the day in Vietnam that ends at `moment`, None where none does: a deadline is the end of a day."""
+    local = moment.astimezone(LOCAL)
+    return None if local.time() != time() else local.date() - timedelta(days=1)
 
 
 class SandboxClock:

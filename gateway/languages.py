@@ -21,7 +21,7 @@ from flask_babel import Babel, Domain, get_locale
 from flask_login import current_user
 
 from banks.money import Money
-from gateway.clock import LOCAL, local_date
+from gateway.clock import LOCAL, day_ended, local_date
 
 LANGUAGES = {"vi": "Tiếng Việt", "en": "English"}
 DEFAULT = "vi"
@@ -121,6 +121,12 @@ def moment(value: datetime | None) -> str:
     return f"{day(local.date())}{_THIN}{local:%H:%M}"
 
 
+def deadline(value: datetime | None) -> str:
+    """Write until when something is due: a day by its end, as people say it, or a moment within one."""
+    ended = day_ended(value) if value is not None else None
+    return moment(value) if ended is None else gettext("end of %(day)s", day=day(ended))
+
+
 def local_day(value: datetime) -> date:
     """Return the day in Vietnam at a moment."""
     return local_date(value)
@@ -159,5 +165,5 @@ def install(app: Flask) -> None:
     def _use_catalog() -> None:
         domain.as_default()
 
-    for write in (money, number, day, weekday, moment, clock_time, local_day, age):
+    for write in (money, number, day, weekday, moment, deadline, clock_time, local_day, age):
         app.jinja_env.filters[write.__name__] = write

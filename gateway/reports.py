@@ -11,6 +11,7 @@ from sqlalchemy import Row
 from banks.money import Money
 from gateway import tabular
 from gateway.admin import report_words, words
+from gateway.clock import day_ended
 from gateway.database import transaction
 from gateway.tabular import Cell
 from gateway.wiring import Wiring
@@ -50,7 +51,7 @@ def in_words(name: str) -> Written:
     def cells(row: Row[Any]) -> list[Cell]:
         unit = "VND" if currency is None else row[currency]
         return [
-            known[kind].get(value, value) if kind in known else _amount(value, unit) if kind == "money" else value
+            known[kind].get(value, value) if kind in known else _cell(kind, value, unit)
             for kind, value in zip(kinds, row, strict=True)
         ]
 
@@ -75,6 +76,13 @@ def pieces(wiring: Wiring, written: Written, form: str, *, bank: str = "") -> It
         file.seek(0)
         while piece := file.read(64 * 1024):
             yield piece
+
+
+def _cell(kind: str, value: Any, currency: str) -> Cell:
+    if kind == "money":
+        return _amount(value, currency)
+    cell: Cell = day_ended(value) or value if kind == "deadline" and value is not None else value
+    return cell
 
 
 def _amount(minor: int | None, currency: str) -> Cell:

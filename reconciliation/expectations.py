@@ -19,7 +19,7 @@ LONG_AGO = timedelta(days=31)
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """So many things of one kind, from one bank, by one moment; `minor` is their money in đồng."""
+    """So many things of one kind, from one bank, by one moment; `minor` is their money in đồng, `day` a file's day."""
 
     kind: str
     bank: str
@@ -27,6 +27,7 @@ class Expected:
     count: int
     minor: int
     overdue: bool
+    day: date | None = None
 
 
 _WAITING = """
@@ -68,7 +69,7 @@ def _files(session: Session, files: Sequence[ExpectedFile], now: datetime) -> It
     came = deadlines.came(session, [(one.bank, day) for one, day, _ in days])
     for one, day, due in days:
         if (one.bank, day) not in came:
-            yield Expected("file", one.bank, due, 1, 0, due <= now)
+            yield Expected("file", one.bank, due, 1, 0, due <= now, day)
 
 
 def shown(day: date, now: datetime) -> bool:

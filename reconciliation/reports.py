@@ -19,9 +19,9 @@ _AT_ONCE = 1_000
 class Report:
     """A name, a query over :now, :today and :bank ("" for all), and its columns, each with what its values are.
 
-    Kinds: text, number (a count), money (smallest units of the row's `currency`, or đồng), day, moment; and what a page
-    has words for: question (a mismatch's code), state (of a mismatch), payment (state of a payment), owner (a role),
-    span (of ages).
+    Kinds: text, number (a count), money (smallest units of the row's `currency`, or đồng), day, moment,
+    deadline (the end of a day); and what a page has words for: question (a mismatch's code), state (of a mismatch),
+    payment (state of a payment), owner (a role), span (of ages).
     """
 
     name: str
@@ -59,7 +59,7 @@ SUSPENSE = Report(
         "bank": "text", "reference": "text", "bank_reference": "text", "business_date": "day", "paid_at": "moment",
         "payment_state": "payment", "currency": "text", "amount": "money", "matched": "money", "left": "money",
         "held": "money", "days": "number", "span": "span", "code": "text", "question": "question", "owner": "owner",
-        "due_at": "moment",
+        "due_at": "deadline",
     },
     f"""
     SELECT p.source AS bank, p.source_reference AS reference, p.bank_reference, p.business_date, p.paid_at,
@@ -87,7 +87,7 @@ MISMATCHES = Report(
     {
         "id": "number", "code": "text", "question": "question", "bank": "text", "subject": "text", "bill": "text",
         "reference": "text", "currency": "text", "amount": "money", "state": "state", "owner": "owner",
-        "opened_at": "moment", "days": "number", "span": "span", "due_at": "moment", "rests_until": "moment",
+        "opened_at": "moment", "days": "number", "span": "span", "due_at": "deadline", "rests_until": "deadline",
         "resolved_at": "moment", "resolved_by": "text", "resolution": "text",
     },
     f"""

@@ -11,7 +11,7 @@ from sqlalchemy import and_, not_, or_, select
 from gateway.admin import answers, verdicts, words
 from gateway.admin.banks import bank_choices
 from gateway.admin.listing import Asked, Filter, page_of
-from gateway.languages import day, moment, money
+from gateway.languages import day, deadline, money
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
 from reconciliation import ageing, story
@@ -142,8 +142,8 @@ def _written(value: Any, kind: str, currency: str) -> str:
                 return money(int(value), currency)
             case "day":
                 return day(date.fromisoformat(value))
-            case "moment":
-                return moment(datetime.fromisoformat(value))
+            case "deadline":
+                return deadline(datetime.fromisoformat(value))
             case "verdict":
                 return str(verdicts.VERDICTS.get(value, value))
     if isinstance(value, list):

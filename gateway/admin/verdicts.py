@@ -35,7 +35,7 @@ FACTS: Mapping[str, tuple[str, str, Any]] = {
     "expected": ("expected", "money", _("Told by the callback")),
     "bill": ("expected", "text", _("Bill")),
     "candidates": ("expected", "text", _("Bills or customers that fit")),
-    "expected_by": ("expected", "moment", _("Expected by")),
+    "expected_by": ("expected", "deadline", _("Expected by")),
     "day": ("expected", "day", _("Business day")),
     "number": ("expected", "text", _("Number that is missing")),
     "after": ("arrived", "day", _("Statement before it, of")),

@@ -14,7 +14,7 @@ class NewFile(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path, whose folder exists."""
-        path = Path(super().convert(value, param, ctx))
+        path: Path = super().convert(value, param, ctx)  # type: ignore[assignment] # it was told to make a Path
         if not path.parent.is_dir():
             self.fail(f"expected a file in a folder that exists, got {path}: there is no folder {path.parent}")
         return path

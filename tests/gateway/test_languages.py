@@ -71,6 +71,13 @@ def test_days_and_moments_are_vietnams(write):
     assert write("vi", languages.weekday, date(2026, 11, 19)) == "Thứ Năm, 19/11/2026"
 
 
+def test_a_deadline_is_the_day_by_whose_end_it_is_due_or_a_moment(write):
+    midnight, morning = datetime(2026, 12, 8, 17, tzinfo=UTC), datetime(2026, 12, 9, 1, tzinfo=UTC)
+    assert write("en", languages.deadline, midnight) == "end of 8 Dec 2026"
+    assert write("en", languages.deadline, morning) == "9 Dec 2026\u00a008:00"
+    assert write("en", languages.deadline, None) == "–"
+
+
 @pytest.mark.parametrize(
     ("passed", "text"),
     [

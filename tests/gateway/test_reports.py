@@ -67,8 +67,8 @@ def test_codes_are_said_in_words_and_foreign_money_in_its_own_places(wiring, one
     with transaction(wiring.engine) as session:
         session.execute(
             text(
-                "INSERT INTO mismatches (code, subject, source, minor, currency, owner, opened_at)"
-                " VALUES ('M13', '=file', 'standard', 1250, 'USD', 'liaison', :now)"
+                "INSERT INTO mismatches (code, subject, source, minor, currency, owner, opened_at, due_at)"
+                " VALUES ('M13', '=file', 'standard', 1250, 'USD', 'liaison', :now, '2026-12-08T17:00:00Z')"
             ),
             {"now": wiring.clock()},
         )
@@ -77,3 +77,4 @@ def test_codes_are_said_in_words_and_foreign_money_in_its_own_places(wiring, one
     _, row = file.getvalue().decode("utf-8-sig").splitlines()
     assert "M13,File missing,standard,'=file," in row
     assert ",USD,12.50,open question,Bank liaison," in row
+    assert ",2026-12-08," in row, "the day by whose end it is due"

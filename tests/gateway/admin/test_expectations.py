@@ -1,6 +1,6 @@
 """The page of what is expected, and questions by owner and deadline."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from tests.gateway.admin.conftest import NOW
 
@@ -17,6 +17,23 @@ def test_what_is_expected_is_listed_the_overdue_first(accountant, books, session
     assert "130.000" in money[1]
     assert not accountant.page("/admin/expected/?kind=answer").select("tbody tr")
     assert not accountant.page("/admin/expected/?bank=vidien").select("tbody tr")
+
+
+def test_a_deadline_names_the_day_by_whose_end_it_is_due_and_a_file_its_day(accountant, books, session):
+    books.settled(500_000)
+    midnight = datetime(2026, 12, 8, 17, tzinfo=UTC)
+    books.payment(130_000, due_at=midnight)
+    asked = books.mismatch("M12", "payment:2", owner="accountant", due_at=midnight, rests_until=midnight)
+    session.commit()
+    rows = [" ".join(row.get_text(" ").split()) for row in accountant.page("/admin/expected/").select("tbody tr")]
+    assert any("130.000" in row and "hết ngày 08/12/2026" in row for row in rows)
+    files = accountant.page("/admin/expected/?kind=file").select("tbody th")
+    assert files
+    assert all("của ngày" in one.get_text() for one in files)
+    assert "hết ngày 08/12/2026" in accountant.page("/admin/mismatches/").select_one("tbody").get_text(" ")
+    told = accountant.page(f"/admin/mismatches/{asked.id}").select_one("main").get_text(" ")
+    assert told.count("hết ngày 08/12/2026") == 2
+    assert "09/12/2026" not in told
 
 
 def test_questions_are_found_by_owner_and_by_a_passed_deadline(accountant, books, session):
