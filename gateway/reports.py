@@ -4,13 +4,15 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import IO, Any
+from functools import lru_cache
+from typing import IO, Any, TypeAlias
 
 from sqlalchemy import Row
 
 from banks.money import Money
-from gateway import tabular
-from gateway.admin import report_words, words
+from gateway import languages, tabular
+from gateway.admin import key_words, report_words, words
+from gateway.admin.key_words import Titles
 from gateway.clock import day_ended
 from gateway.database import transaction
 from gateway.tabular import Cell
@@ -24,6 +26,8 @@ FORMATS = {
 }
 """Ending of the file's name → media type."""
 
+Said: TypeAlias = Mapping[str, Callable[[str], str]]
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -32,38 +36,41 @@ class Written:
     report: Report
     title: str
     headers: list[str]
-    cells: Callable[[Row[Any]], list[Cell]]
+    language: str
+
+
+_SAID: Mapping[str, Callable[[str, Titles], Any]] = {
+    "question": lambda code, _titles: words.MISMATCHES[code].name,
+    "state": lambda state, _titles: words.MISMATCH_STATES[state],
+    "payment": lambda state, _titles: words.PAYMENT_STATES[state],
+    "owner": lambda role, _titles: words.ROLES.get(role, role),
+    "span": lambda span, _titles: words.AGES[span],
+    "bank": lambda bank, titles: titles.get(bank, bank),
+    "reference": lambda reference, _titles: words.payment_name(reference, ""),
+    "actor": lambda name, _titles: words.ACTORS.get(name, name),
+    "reason": lambda reason, _titles: words.why(reason),
+    "subject": key_words.subject,
+    "account": key_words.account,
+    "entry": key_words.entry,
+    "memo": key_words.memo,
+}
+"""Kind of a column → how a value is said in the language of the moment, banks by their titles."""
 
 
 def in_words(name: str) -> Written:
     """Return the report called `name` in the language of the moment (a request's, or `languages.speaking`)."""
     report = REPORTS[name]
-    known: dict[str, Mapping[str, str]] = {
-        "question": {code: str(one.name) for code, one in words.MISMATCHES.items()},
-        "state": {state: str(said) for state, said in words.MISMATCH_STATES.items()},
-        "payment": {state: str(said) for state, said in words.PAYMENT_STATES.items()},
-        "owner": {role: str(said) for role, said in words.ROLES.items()},
-        "span": {span: str(said) for span, said in words.AGES.items()},
-    }
-    kinds = list(report.columns.values())
-    currency = list(report.columns).index("currency") if "currency" in report.columns else None
-
-    def cells(row: Row[Any]) -> list[Cell]:
-        unit = "VND" if currency is None else row[currency]
-        return [
-            known[kind].get(value, value) if kind in known else _cell(kind, value, unit)
-            for kind, value in zip(kinds, row, strict=True)
-        ]
-
     headers = [str(report_words.HEADERS[column]) for column in report.columns]
-    return Written(report, str(report_words.TITLES[name]), headers, cells)
+    return Written(report, str(report_words.TITLES[name]), headers, languages.language())
 
 
 def write(wiring: Wiring, written: Written, form: str, file: IO[bytes], *, bank: str = "") -> int:
     """Write the whole report to `file` as "csv" or "xlsx"; return how many rows it has."""
-    with transaction(wiring.engine) as session:
+    titles = {name: one.title for name, one in wiring.settings.banks.items()}
+    with transaction(wiring.engine) as session, languages.speaking(written.language):
         found = reports.rows(session, written.report, bank=bank, now=wiring.clock())
-        rows = (written.cells(row) for row in found)
+        said = _said(titles)
+        rows = (_cells(written.report, row, said) for row in found)
         if form == "xlsx":
             return tabular.write_xlsx(file, written.title, written.headers, rows)
         return tabular.write_csv(file, written.headers, rows)
@@ -78,10 +85,29 @@ def pieces(wiring: Wiring, written: Written, form: str, *, bank: str = "") -> It
             yield piece
 
 
-def _cell(kind: str, value: Any, currency: str) -> Cell:
-    if kind == "money":
-        return _amount(value, currency)
-    cell: Cell = day_ended(value) or value if kind == "deadline" and value is not None else value
+def _said(titles: Titles) -> Said:
+    """Return how values are said in the language of the moment; a few of each kind stand in most rows."""
+
+    def say(do: Callable[[str, Titles], Any]) -> Callable[[str], str]:
+        return lru_cache(maxsize=1000)(lambda value: str(do(value, titles)))
+
+    return {kind: say(do) for kind, do in _SAID.items()}
+
+
+def _cells(report: Report, row: Row[Any], said: Said) -> list[Cell]:
+    unit = row._mapping["currency"] if "currency" in report.columns else "VND"
+    return [_cell(kind, value, unit, said) for kind, value in zip(report.columns.values(), row, strict=True)]
+
+
+def _cell(kind: str, value: Any, currency: str, said: Said) -> Cell:
+    if not value and kind != "money":
+        cell: Cell = value
+    elif kind in said:
+        cell = said[kind](value)
+    elif kind == "deadline":
+        cell = day_ended(value) or value
+    else:
+        cell = _amount(value, currency) if kind == "money" else value
     return cell
 
 

@@ -21,7 +21,9 @@ class Report:
 
     Kinds: text, number (a count), money (smallest units of the row's `currency`, or đồng), day, moment,
     deadline (the end of a day); and what a page has words for: question (a mismatch's code), state (of a mismatch),
-    payment (state of a payment), owner (a role), span (of ages).
+    payment (state of a payment), owner (a role), span (of ages), bank, reference (a payment's), subject (of a
+    mismatch), actor, reason, account, entry (its key), memo. What programs go by stands once more as it is, in columns
+    called *_code.
     """
 
     name: str
@@ -40,14 +42,15 @@ _OPENED = _AGE.format(moment="m.opened_at")
 AGEING = Report(
     "ageing",
     {
-        "bank": "text", "code": "text", "question": "question", "owner": "owner", "span": "span",
-        "questions": "number", "overdue": "number", "amount": "money",
+        "bank": "bank", "code": "text", "question": "question", "owner": "owner", "span": "span",
+        "questions": "number", "overdue": "number", "amount": "money", "bank_code": "text",
     },
     f"""
     SELECT m.source AS bank, m.code, m.code AS question, m.owner, {_SPAN.format(age=_OPENED)} AS span,
         count(*) AS questions,
         count(*) FILTER (WHERE greatest(m.due_at, m.rests_until) <= :now) AS overdue,
-        CAST(coalesce(sum(m.minor) FILTER (WHERE m.currency = 'VND'), 0) AS bigint) AS amount
+        CAST(coalesce(sum(m.minor) FILTER (WHERE m.currency = 'VND'), 0) AS bigint) AS amount,
+        m.source AS bank_code
     FROM mismatches m WHERE m.state <> 'resolved' AND (:bank = '' OR m.source = :bank)
     GROUP BY m.source, m.code, m.owner, span ORDER BY m.source, m.code, m.owner, span
     """,  # noqa: S608 - put together from constants
@@ -56,16 +59,17 @@ AGEING = Report(
 SUSPENSE = Report(
     "suspense",
     {
-        "bank": "text", "reference": "text", "bank_reference": "text", "business_date": "day", "paid_at": "moment",
+        "bank": "bank", "reference": "reference", "bank_reference": "text", "business_date": "day", "paid_at": "moment",
         "payment_state": "payment", "currency": "text", "amount": "money", "matched": "money", "left": "money",
         "held": "money", "days": "number", "span": "span", "code": "text", "question": "question", "owner": "owner",
-        "due_at": "deadline",
+        "due_at": "deadline", "bank_code": "text", "reference_code": "text",
     },
     f"""
     SELECT p.source AS bank, p.source_reference AS reference, p.bank_reference, p.business_date, p.paid_at,
         p.state AS payment_state, p.currency, p.minor AS amount, p.matched_minor - written.held AS matched,
         p.minor - p.matched_minor + written.held AS left, written.held, old.days,
-        {_SPAN.format(age="old.days")} AS span, m.code, m.code AS question, m.owner, m.due_at
+        {_SPAN.format(age="old.days")} AS span, m.code, m.code AS question, m.owner, m.due_at,
+        p.source AS bank_code, p.source_reference AS reference_code
     FROM payments p
     LEFT JOIN (
         SELECT payment_id, CAST(sum(minor) AS bigint) AS minor FROM placements
@@ -85,15 +89,17 @@ SUSPENSE = Report(
 MISMATCHES = Report(
     "mismatches",
     {
-        "id": "number", "code": "text", "question": "question", "bank": "text", "subject": "text", "bill": "text",
-        "reference": "text", "currency": "text", "amount": "money", "state": "state", "owner": "owner",
+        "id": "number", "code": "text", "question": "question", "bank": "bank", "subject": "subject", "bill": "text",
+        "reference": "reference", "currency": "text", "amount": "money", "state": "state", "owner": "owner",
         "opened_at": "moment", "days": "number", "span": "span", "due_at": "deadline", "rests_until": "deadline",
-        "resolved_at": "moment", "resolved_by": "text", "resolution": "text",
+        "resolved_at": "moment", "resolved_by": "actor", "resolution": "reason", "bank_code": "text",
+        "subject_code": "text", "reference_code": "text",
     },
     f"""
     SELECT m.id, m.code, m.code AS question, m.source AS bank, m.subject, b.number AS bill,
         p.source_reference AS reference, m.currency, m.minor AS amount, m.state, m.owner, m.opened_at, old.days,
-        {_SPAN.format(age="old.days")} AS span, m.due_at, m.rests_until, m.resolved_at, m.resolved_by, m.resolution
+        {_SPAN.format(age="old.days")} AS span, m.due_at, m.rests_until, m.resolved_at, m.resolved_by, m.resolution,
+        m.source AS bank_code, m.subject AS subject_code, p.source_reference AS reference_code
     FROM mismatches m LEFT JOIN bills b ON b.id = m.bill_id LEFT JOIN payments p ON p.id = m.payment_id
     CROSS JOIN LATERAL (SELECT CASE WHEN m.resolved_at IS NULL THEN {_OPENED} ELSE greatest(
         0, CAST(m.resolved_at AT TIME ZONE 'Asia/Ho_Chi_Minh' AS date)
@@ -108,11 +114,12 @@ FEE_ACCOUNTS = ("expense:bank-fees", "input-vat")
 FEES = Report(
     "fees",
     {
-        "business_date": "day", "bank": "text", "account": "text", "entry": "text", "memo": "text", "currency": "text",
-        "amount": "money",
+        "business_date": "day", "bank": "bank", "account": "account", "entry": "entry", "memo": "memo",
+        "currency": "text", "amount": "money", "bank_code": "text", "account_code": "text", "entry_code": "text",
     },
     f"""
-    SELECT e.business_date, e.bank, p.account, e.key AS entry, e.memo, p.currency, p.minor AS amount
+    SELECT e.business_date, e.bank, p.account, e.key AS entry, e.memo, p.currency, p.minor AS amount,
+        e.bank AS bank_code, p.account AS account_code, e.key AS entry_code
     FROM postings p JOIN entries e ON e.id = p.entry_id
     WHERE p.account IN {FEE_ACCOUNTS} AND (:bank = '' OR e.bank = :bank)
     ORDER BY p.id

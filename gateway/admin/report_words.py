@@ -18,8 +18,10 @@ MEANINGS = {
 }
 HEADERS = {
     "account": _("Account"),
+    "account_code": _("Account (code)"),
     "amount": _("Amount"),
     "bank": _("Bank"),
+    "bank_code": _("Bank (code)"),
     "bank_reference": _("Bank's reference"),
     "bill": _("Bill"),
     "business_date": _("Business day"),
@@ -28,6 +30,7 @@ HEADERS = {
     "days": _("Age in days"),
     "due_at": _("Due by the end of"),
     "entry": _("Entry"),
+    "entry_code": _("Entry (code)"),
     "held": _("Of this written to suspense"),
     "id": _("Number"),
     "left": _("Left over"),
@@ -41,6 +44,7 @@ HEADERS = {
     "question": _("Question"),
     "questions": _("Number of questions"),
     "reference": _("Reference"),
+    "reference_code": _("Reference (code)"),
     "resolution": _("How it was settled"),
     "resolved_at": _("Settled at"),
     "resolved_by": _("Settled by"),
@@ -48,4 +52,5 @@ HEADERS = {
     "span": _("Age"),
     "state": _("State"),
     "subject": _("About"),
+    "subject_code": _("About (code)"),
 }

@@ -302,4 +302,8 @@ ACCOUNTS = {
     "outgoing": _("paid out by"),
     "expense:bank-fees": _("bank fees"),
     "input-vat": _("input VAT"),
+    "customer_credit": _("customers' credit"),
+    "refunds_payable": _("refunds owed"),
+    "expense:differences": _("differences, expense"),
+    "income:differences": _("differences, income"),
 }

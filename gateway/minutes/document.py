@@ -8,6 +8,8 @@ from pathlib import Path
 import typst
 from sqlalchemy.orm import Session
 
+from gateway import languages
+from gateway.admin import key_words
 from gateway.clock import LOCAL
 from gateway.minutes import contents
 from gateway.minutes.contents import Contents
@@ -21,15 +23,21 @@ _FONT = "Hanken Grotesk"
 def make(session: Session, wanted: Contents) -> bytes:
     """Return the unsigned document."""
     rows = list(contents.items(session, wanted.close_id, limit=LISTED + 1))
+    titles = {wanted.said["bank"]: wanted.bank}
+    with languages.speaking("vi"):
+        accounts = {
+            one["account"]: key_words.account(one["account"], titles) for one in wanted.said["figures"]["movements"]
+        }
+        references = [key_words.subject(one.reference, titles) for one in rows[:LISTED]]
     shown = {
         "utility": wanted.utility, "bank": wanted.bank, "people": dict(wanted.people), "said": wanted.said,
         "made_at": _local(wanted.said["made_at"]), "signed_at": _local(wanted.said["signed_at"]),
-        "cut": len(rows) > LISTED,
+        "cut": len(rows) > LISTED, "accounts": accounts,
         "items": [
-            {"kind": one.kind, "verdict": one.verdict, "code": one.code, "reference": one.reference,
+            {"kind": one.kind, "verdict": one.verdict, "code": one.code, "reference": reference,
              "currency": one.currency, "told": one.told_minor, "booked": one.booked_minor, "shown": one.shown_minor,
              "minor": one.minor}
-            for one in rows[:LISTED]
+            for one, reference in zip(rows, references, strict=False)
         ],
     }  # fmt: skip
     inputs = {

@@ -1,6 +1,6 @@
 """Minutes as a workbook: the same figures, and every row behind them however many there are, written as a stream."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,9 @@ import xlsxwriter  # type: ignore[import-untyped] # the library has no types
 from sqlalchemy.orm import Session
 
 from banks.money import Money
+from gateway import languages
+from gateway.admin import close_words, key_words
+from gateway.admin.key_words import Titles
 from gateway.minutes import contents
 from gateway.minutes.contents import Contents
 
@@ -37,6 +40,7 @@ _ITEMS = (
     ("currency", "Loại tiền"), ("told_minor", "Thông báo"), ("booked_minor", "Sổ cái"), ("shown_minor", "Sao kê"),
     ("minor", "Chênh lệch hoặc số tiền"),
 )  # fmt: skip
+_KINDS = {"difference": "chênh lệch", "question": "việc còn mở"}
 _COUNTS = frozenset({"count"})
 _PER_SHEET = 1_000_000
 """A sheet ends at 1,048,576 rows; what is more goes on in another."""
@@ -65,10 +69,23 @@ def write(session: Session, wanted: Contents, path: Path) -> None:
         for number, (label, value) in enumerate(about):
             sheet.write_string(number, 0, label, bold)
             sheet.write_string(number, 1, value)
-        for part, (title, columns) in _PARTS.items():
-            _table(book, bold, title, columns, said["figures"][part])
-        rows = ({name: getattr(one, name) for name, _ in _ITEMS} for one in contents.items(session, wanted.close_id))
-        _table(book, bold, "Từng dòng", _ITEMS, rows)
+        titles = {said["bank"]: wanted.bank}
+        with languages.speaking("vi"):
+            for part, (title, columns) in _PARTS.items():
+                _table(book, bold, title, columns, (_in_words(row, titles) for row in said["figures"][part]))
+            kept = contents.items(session, wanted.close_id)
+            rows = (_in_words({name: getattr(one, name) for name, _ in _ITEMS}, titles) for one in kept)
+            _table(book, bold, "Từng dòng", _ITEMS, rows)
+
+
+def _in_words(row: Mapping[str, Any], titles: Titles) -> Mapping[str, Any]:
+    """Return a row whose codes are said in words; `subject` stays, for programs to go by."""
+    say: dict[str, Callable[[str], Any]] = {
+        "kind": lambda kind: _KINDS[kind], "verdict": lambda verdict: close_words.VERDICTS[verdict],
+        "account": lambda name: key_words.account(name, titles),
+        "reference": lambda key: key_words.subject(key, titles),
+    }  # fmt: skip
+    return {name: str(say[name](value)) if name in say else value for name, value in row.items()}
 
 
 def _table(

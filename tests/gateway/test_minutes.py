@@ -28,7 +28,8 @@ FIGURES = {
     "sides": [{"currency": "VND", "told": 1_234_567, "booked": 1_234_567, "shown": 1_200_000}],
     "reasons": [{"verdict": "awaited", "code": "M01", "currency": "VND", "count": 1, "told": 34_567, "booked": 34_567,
                  "shown": 0}],
-    "questions": [], "movements": [], "items": "00",
+    "questions": [], "items": "00",
+    "movements": [{"account": "bank:saomai:confirmed", "currency": "VND", "debit": 1_200_000, "credit": 0}],
     "statements": [{"id": "SK1", "account": "2233", "currency": "VND", "opening": None, "closing": 5, "credit": 5,
                     "debit": 0, "lines": 1}],
 }  # fmt: skip
@@ -93,8 +94,9 @@ def test_the_same_close_makes_the_same_document_and_workbook(session, made, wiri
     assert [[cell.value for cell in row] for row in read["Theo kênh"].iter_rows()][1] == [
         "=QR", "VND", 2, 1_234_567, 0, 0, 1_234_567, 5_000,
     ]  # fmt: skip
+    assert read["Sổ cái"]["A2"].value == "xác nhận bởi saomai"
     row = list(read["Từng dòng"].iter_rows())[1]
-    assert [cell.value for cell in row[:4]] == ["difference", "M01", "awaited", "=FT123"]
+    assert [cell.value for cell in row[:4]] == ["chênh lệch", "M01", "chờ sao kê", "=FT123"]
     assert row[3].data_type == "s", "what a payer wrote is never a formula"
     assert zipfile.ZipFile(io.BytesIO(books[0])).testzip() is None
 

@@ -75,6 +75,7 @@ def test_codes_are_said_in_words_and_foreign_money_in_its_own_places(wiring, one
     file = io.BytesIO()
     assert reports.write(wiring, in_words("mismatches", "en"), "csv", file) == 1
     _, row = file.getvalue().decode("utf-8-sig").splitlines()
-    assert "M13,File missing,standard,'=file," in row
+    assert "M13,File missing,Ngân hàng Sao Mai,'=file," in row
+    assert row.endswith(",standard,'=file,"), "codes for programs"
     assert ",USD,12.50,open question,Bank liaison," in row
     assert ",2026-12-08," in row, "the day by whose end it is due"

@@ -1,0 +1,99 @@
+"""The words for keys: what a question is about, which fact an entry books, and what its memo says."""
+
+import re
+from collections.abc import Mapping
+from datetime import date
+
+from gateway.admin import settling_words, words
+from gateway.languages import day, gettext
+from gateway.languages import lazy_gettext as _
+
+Titles = Mapping[str, str]
+"""A bank's short name → what people call it."""
+
+_NUMBERED = {
+    "payment": _("payment no. %(number)s"),
+    "line": _("line no. %(number)s"),
+    "statement": _("statement no. %(number)s"),
+    "delivery": _("delivery no. %(number)s"),
+    "allocation": _("match no. %(number)s"),
+    "placement": _("money put elsewhere no. %(number)s"),
+    "fee": _("fee no. %(number)s"),
+    "return": _("return no. %(number)s"),
+}
+_OF_BANK = {
+    "link": _("file server of %(bank)s"),
+    "overwritten": _("a file of %(bank)s that was overwritten"),
+    "sequence": _("a statement of %(bank)s that is missing"),
+}
+_ENDS = {
+    "reported": _("reported"),
+    "denied": _("taken back by the bank"),
+    "undone": _("undone"),
+    "replaced": _("replaced"),
+    "cancelled": _("cancelled"),
+    "vat": _("VAT"),
+}
+_CHARGED = {"netted": _("kept from the payment by %(bank)s"), "apart": _("taken apart by %(bank)s")}
+_BILL = re.compile(r"bill:(.+)/[0-9]+(?:/([a-z]+))?", re.ASCII)
+"""A bill's number may hold a slash itself."""
+_KEY = re.compile(r"([a-z]+):(\d+)(?=[:/]|$)", re.ASCII)
+
+
+def subject(key: str, titles: Titles) -> str:
+    """Return what a question is about ("payment:12", "file:bank:2026-11-19") in words; as it is if nobody knows it."""
+    if (numbered := _KEY.match(key)) and numbered[1] in _NUMBERED:
+        return str(_NUMBERED[numbered[1]]) % {"number": numbered[2]}
+    kind, _colon, rest = key.partition(":")
+    bank, _colon, rest = rest.partition(":")
+    called = {"bank": titles.get(bank, bank)}
+    if kind in _OF_BANK and bank:
+        return str(_OF_BANK[kind]) % called
+    days = _days(rest)
+    if kind == "file" and len(days) == 1:
+        return gettext("statement file of %(bank)s of %(day)s", **called, day=day(days[0]))
+    if kind == "file" and rest:
+        return gettext("file %(name)s of %(bank)s", **called, name=rest.rpartition(":")[0] or rest)
+    if kind == "fees" and len(days) == 2:
+        return gettext("fees of %(bank)s from %(first)s to %(last)s", **called, first=day(days[0]), last=day(days[1]))
+    return key
+
+
+def entry(key: str, titles: Titles) -> str:
+    """Return which fact an entry books ("line:12", "allocation:7/undone") in words."""
+    if bill := _BILL.fullmatch(key):
+        said, ends = gettext("bill %(number)s", number=bill[1]), [bill[2] or ""]
+    else:
+        said, ends = subject(key, titles), re.split("[/:]", key)[2:]
+    if said == key:
+        return key
+    ends = [gettext("another amount") if one.startswith("corrected by") else one for one in ends]
+    told = [str(_ENDS.get(one, one)) for one in ends if one and not one.isdigit() and one not in ("line", "delivery")]
+    return ", ".join([said, *told])
+
+
+def memo(text: str, titles: Titles) -> str:
+    """Return an entry's memo in words: how a fee was charged, or why it was undone; as it was written otherwise."""
+    charged, _by, bank = text.partition(" by ")
+    if charged in _CHARGED and bank:
+        return str(_CHARGED[charged]) % {"bank": titles.get(bank, bank)}
+    kind, _by, answer = text.partition(" by settlement ")
+    if kind in settling_words.PLACES and answer.isdigit():
+        return f"{settling_words.PLACES[kind]}, {gettext('answer no. %(number)s', number=answer)}"
+    head, _colon, reason = text.partition(": ")
+    return f"{_ENDS['undone']}: {words.why(reason)}" if head == "undone" and reason else text
+
+
+def account(name: str, titles: Titles) -> str:
+    """Return an account of the ledger in words, such as "confirmed by Sao Mai" for "bank:saomai:confirmed"."""
+    pieces = name.split(":")
+    if len(pieces) == 3 and pieces[2] in words.ACCOUNTS:
+        return f"{words.ACCOUNTS[pieces[2]]} {titles.get(pieces[1], pieces[1])}"
+    return str(words.ACCOUNTS.get(name, name))
+
+
+def _days(written: str) -> list[date]:
+    try:
+        return [date.fromisoformat(one) for one in written.split(":")]
+    except ValueError:
+        return []

@@ -1,0 +1,69 @@
+"""Keys in words: what questions are about, which facts entries book; what nobody knows is shown as it is."""
+
+import pytest
+
+from gateway import languages
+from gateway.admin import key_words
+
+TITLES = {"saomai": "Sao Mai"}
+
+
+@pytest.mark.parametrize(
+    ("key", "vi", "en"),
+    [
+        ("payment:845", "khoản tiền số 845", "payment no. 845"),
+        ("payment:845/cut-over", "khoản tiền số 845", "payment no. 845"),
+        ("line:7", "dòng số 7", "line no. 7"),
+        ("delivery:7", "lần gửi số 7", "delivery no. 7"),
+        (
+            "file:saomai:2026-11-26",
+            "tệp sao kê của Sao Mai ngày 26/11/2026",
+            "statement file of Sao Mai of 26 Nov 2026",
+        ),
+        ("file:other:SK:1.xml:1795948847", "tệp SK:1.xml của other", "file SK:1.xml of other"),
+        ("link:saomai", "máy chủ tệp của Sao Mai", "file server of Sao Mai"),
+        ("sequence:saomai:0a1b:7", "một sao kê còn thiếu của Sao Mai", "a statement of Sao Mai that is missing"),
+        (
+            "fees:saomai:2026-11-01:2026-11-30",
+            "phí của Sao Mai từ 01/11/2026 đến 30/11/2026",
+            "fees of Sao Mai from 1 Nov 2026 to 30 Nov 2026",
+        ),
+        ("FT:12", "FT:12", "FT:12"),
+        ("=file", "=file", "=file"),
+        ("", "", ""),
+    ],
+)
+def test_what_a_question_is_about(key, vi, en):
+    for language, said in (("vi", vi), ("en", en)):
+        with languages.speaking(language):
+            assert key_words.subject(key, TITLES) == said
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("bill:HD/11-1/2", "hóa đơn HD/11-1"),
+        ("bill:HD2611-1/2/replaced", "hóa đơn HD2611-1, đã thay thế"),
+        ("payment:8:reported", "khoản tiền số 8, đã báo"),
+        ("payment:8/corrected by line:9", "khoản tiền số 8, số tiền khác"),
+        ("allocation:8/undone", "lần khớp số 8, đã hủy"),
+        ("fee:8/vat/undone", "khoản phí số 8, Thuế GTGT, đã hủy"),
+        ("placement:8/line:9/2", "khoản chuyển nơi khác số 8"),
+        ("other", "other"),
+        ("other:8", "other:8"),
+    ],
+)
+def test_which_fact_an_entry_books(key, said):
+    with languages.speaking("vi"):
+        assert key_words.entry(key, TITLES) == said
+
+
+def test_memos_and_accounts():
+    with languages.speaking("vi"):
+        assert key_words.memo("netted by saomai", TITLES) == "Sao Mai giữ lại từ khoản tiền"
+        assert key_words.memo("difference by settlement 3", TITLES) == "chênh lệch nhỏ, xử lý số 3"
+        assert key_words.memo("undone: the import was undone", TITLES) == "đã hủy: lần nhập đã được hoàn tác"
+        assert key_words.memo("as it was", TITLES) == "as it was"
+        assert key_words.account("bank:saomai:confirmed", TITLES).endswith(" Sao Mai")
+        assert key_words.account("refunds_payable", TITLES) == "tiền phải hoàn"
+        assert key_words.account("other", TITLES) == "other"
