@@ -61,6 +61,8 @@ def check(
     most = payment.left + sum(held[one].minor for one in undoes)
     most += sum(row.minor for row in placed.values() if row.payment_id is not None)
     given = sum(shares.values()) + sum(one.minor for one in places if one.bill_id is None)
+    if given > most == 0:
+        raise NotSettled("spent", f"expected money that is left, got {given} đ of a payment that has none")
     if given > most:
         raise NotSettled("over", f"expected at most {most} đ in all, got {given} đ", most=most)
 
@@ -98,5 +100,7 @@ def _check_bills(
             raise NotSettled("not_owed", f"{about} one that is owed, got one that is {bill.state}", number=bill.number)
         if bill_id in matched_already:
             raise NotSettled("twice", f"{about} its match with this payment to be undone as well", number=bill.number)
+        if most == 0:
+            raise NotSettled("paid", f"{about} one that is owed, got one that is paid already", number=bill.number)
         if not 0 < minor <= most:
             raise NotSettled("too_much", f"{about} 1 to {most} đ, got {minor} đ", number=bill.number, most=most)

@@ -6,6 +6,7 @@ from flask import abort, request
 from sqlalchemy import or_, select
 
 from gateway.admin.answers import PLACES, ROWS
+from gateway.admin.settling_words import PLACES as PLACE_WORDS
 from gateway.languages import gettext
 from gateway.request_session import db
 from reconciliation.bills import Bill
@@ -46,9 +47,16 @@ def shares() -> dict[int, int]:
         if not number:
             raise Unreadable(gettext("Name the bill that %(amount)s is for.", amount=written))
         bill = _bill(number)
+        if not written:
+            raise Unreadable(gettext("Write how much of it bill %(number)s gets.", number=bill.number))
         amount = _amount(written)
         if not amount:
-            raise Unreadable(gettext("Write the part of bill %(number)s in whole đồng.", number=bill.number))
+            raise Unreadable(
+                gettext(
+                    "Write the part of bill %(number)s in whole đồng, more than 0; got “%(amount)s”.",
+                    number=bill.number, amount=written,
+                )
+            )  # fmt: skip
         if bill.id in found:
             raise Unreadable(gettext("Bill %(number)s stands in two rows.", number=bill.number))
         found[bill.id] = amount
@@ -66,9 +74,13 @@ def places() -> list[Place]:
             continue
         if kind not in (*ACCOUNTS, DIFFERENCE):
             abort(400)
+        if not written:
+            raise Unreadable(gettext("Write how much goes there: %(place)s.", place=PLACE_WORDS[kind]))
         minor = _amount(written)
         if not minor:
-            raise Unreadable(gettext("Write every amount in whole đồng."))
+            raise Unreadable(
+                gettext("Write every amount in whole đồng, more than 0; got “%(amount)s”.", amount=written)
+            )
         found.append(
             Place(
                 kind, minor, account if kind == DIFFERENCE else "",
@@ -97,7 +109,9 @@ def _bill(number: str) -> Bill:
 
 
 def _customer(code: str) -> int:
+    if not code:
+        raise Unreadable(gettext("Name the customer whose credit it is, by their code."))
     found: int | None = db().scalar(select(Customer.id).where(Customer.code == code.upper()))
     if found is None:
-        raise Unreadable(gettext("Name the customer whose credit it is by their code; got “%(code)s”.", code=code))
+        raise Unreadable(gettext("No customer has the code “%(code)s”.", code=code))
     return found

@@ -93,11 +93,16 @@ def test_above_the_limit_the_chief_accountant_approves_and_nobody_else(as_role, 
         ({"why": " "}, 400, "Hãy ghi lý do"),
         ({"bill1": "HD9"}, 400, "Không có hóa đơn nào mang số hoặc mã thanh toán HD9."),
         ({"amount1": "5"}, 400, "Hãy ghi hóa đơn nhận số tiền 5."),
-        ({"bill1": "{bill}", "amount1": "1,5"}, 400, "bằng số đồng nguyên"),
+        ({"bill1": "{bill}"}, 400, "Hãy ghi số tiền trả cho hóa đơn "),
+        ({"bill1": "{bill}", "amount1": "1,5"}, 400, "bằng số đồng nguyên lớn hơn 0; nhận được “1,5”."),
         ({"bill1": "{bill}", "amount1": "-5"}, 400, "bằng số đồng nguyên"),
         ({"bill1": "{bill}", "amount1": "0"}, 400, "bằng số đồng nguyên"),
         ({"bill1": "{bill}", "amount1": "5", "undo": "abc"}, 400, ""),
         ({"bill1": "{bill}", "amount1": "5", "bill2": "{bill}", "amount2": "5"}, 400, "nằm ở hai dòng"),
+        ({"place1": "refund"}, 400, "Hãy ghi số tiền cho mục: hoàn tiền"),
+        ({"place1": "refund", "sum1": "x"}, 400, "lớn hơn 0; nhận được “x”."),
+        ({"place1": "credit", "sum1": "5"}, 400, "Hãy ghi mã khách hàng được ghi có."),
+        ({"place1": "credit", "sum1": "5", "whose1": "PA9"}, 400, "Không có khách hàng nào mang mã “PA9”."),
         ({}, 409, "Hãy chọn lần khớp cần hủy"),
         ({"undo": "999"}, 409, "đã bị gỡ"),
         ({"bill1": "{bill}", "amount1": "100.001"}, 409, "chỉ nhận tối đa 100.000"),
@@ -112,6 +117,19 @@ def test_what_can_not_be_is_said_in_words_and_what_was_typed_stays(accountant, d
     for name in ("bill1", "amount1") if said else ():
         assert f'value="{typed.get(name, "")}"' in refused.text
     assert rows(session, "SELECT count(*) FROM settlements") == [(0,)]
+
+
+def test_a_bill_that_is_paid_is_told_as_paid_and_spent_money_as_spent(accountant, deposit, books, session):
+    path, bill = deposit(500_000)
+    paid, payment = books.settled(70_000)
+    asked = books.mismatch("M05", f"payment:{payment.id}", payment_id=payment.id, bill_id=paid.id, minor=70_000)
+    session.commit()
+    refused = answer(accountant, path, bill1=paid.number, amount1="5")
+    assert refused.status_code == 409
+    assert f"Hóa đơn {paid.number} đã thanh toán đủ, không còn nợ." in refused.text
+    spent = answer(accountant, f"/admin/mismatches/{asked.id}", bill1=bill.number, amount1="5")
+    assert spent.status_code == 409
+    assert "Khoản thanh toán này đã dùng hết" in spent.text
 
 
 def test_a_bill_is_named_by_its_payment_code_too_and_no_sign_breaks_the_page(accountant, deposit, session):
