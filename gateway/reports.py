@@ -41,7 +41,7 @@ class Written:
 
 _SAID: Mapping[str, Callable[[str, Titles], Any]] = {
     "question": lambda code, _titles: words.MISMATCHES[code].name,
-    "state": lambda state, _titles: words.MISMATCH_STATES[state],
+    "state": lambda state, _titles: words.QUESTION_STATES[state],
     "payment": lambda state, _titles: words.PAYMENT_STATES[state],
     "owner": lambda role, _titles: words.ROLES.get(role, role),
     "span": lambda span, _titles: words.AGES[span],

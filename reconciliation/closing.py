@@ -39,9 +39,11 @@ _STATEMENT_IS_DUE = """
                        AND coalesce(closing_on, to_on) = :day)
        AND NOT EXISTS (SELECT 1 FROM mismatches WHERE subject = :subject AND state = 'resolved')
 """
-_COUNTED = "SELECT count(*) FROM ({items}) i WHERE verdict = ANY(:verdicts)"
-_UNEXPLAINED = _COUNTED.format(items=tie_out.DIFFERENCES)
-_UNANSWERED = _COUNTED.format(items=tie_out.QUESTIONS)
+_UNEXPLAINED = f"SELECT count(*) FROM ({tie_out.DIFFERENCES}) i WHERE verdict = 'unexplained'"  # noqa: S608 - constants
+_UNANSWERED = f"""
+    SELECT count(*) AS open, string_agg(DISTINCT code, ', ' ORDER BY code) AS codes FROM ({tie_out.QUESTIONS}) i
+    WHERE verdict IN ('blocking', 'proposed')
+"""  # noqa: S608 - constants
 _MAKE = """
     INSERT INTO closes (bank, period, day, version, created_at)
     SELECT :bank, :period, :day, 1 + coalesce(max(version), 0), :now FROM closes
@@ -75,15 +77,16 @@ def obstacles(
         found.append(NotClosed("unread", f"expected every delivery to be read, got {unread} unread", count=unread))
     subject = f"file:{bank}:{day.isoformat()}"
     if owes_statement and session.scalar(text(_STATEMENT_IS_DUE), {**asked, "subject": subject}):
-        found.append(NotClosed("no_statement", f"expected the bank's statement of {day}, got none"))
+        found.append(NotClosed("no_statement", f"expected the bank's statement of {day}, got none (M13)"))
     unexplained = sum(row.unexplained_minor for row in overview.bank_days(session, day, {}) if row.bank == bank)
-    differing = session.scalar(text(_UNEXPLAINED), {**asked, "verdicts": ["unexplained"]})
+    differing = session.scalar(text(_UNEXPLAINED), asked)
     if unexplained or differing:
         said = f"expected everything explained, got {unexplained} đ unexplained and {differing} differences"
         found.append(NotClosed("unexplained", said, minor=unexplained, count=differing))
-    if blocking := session.scalar(text(_UNANSWERED), {**asked, "verdicts": ["blocking", "proposed"]}):
-        said = f"expected the questions answered that leave the day unknown, got {blocking} open"
-        found.append(NotClosed("questions", said, count=blocking))
+    blocking = session.execute(text(_UNANSWERED), asked).one()
+    if blocking.open:
+        said = f"expected the questions answered that leave the day unknown, got {blocking.open} open: {blocking.codes}"
+        found.append(NotClosed("questions", said, count=blocking.open, codes=blocking.codes))
     return found
 
 

@@ -101,6 +101,10 @@ class Mismatch(Base):
     resolved_by: Mapped[Label]
     resolution: Mapped[Label]
 
+    def rests(self, now: datetime) -> bool:
+        """Tell whether it waits until a day somebody named, and is nobody's turn before."""
+        return self.state != "resolved" and self.rests_until is not None and self.rests_until > now
+
     def is_overdue(self, now: datetime) -> bool:
         """Tell whether it should have been settled by now; one that rests is not due before its rest has ended."""
         if self.state == "resolved" or self.due_at is None:

@@ -19,9 +19,9 @@ _AT_ONCE = 1_000
 class Report:
     """A name, a query over :now, :today and :bank ("" for all), and its columns, each with what its values are.
 
-    Kinds: text, number (a count), money (smallest units of the row's `currency`, or đồng), day, moment,
-    deadline (the end of a day); and what a page has words for: question (a mismatch's code), state (of a mismatch),
-    payment (state of a payment), owner (a role), span (of ages), bank, reference (a payment's), subject (of a
+    Kinds: text, number (a count), money (smallest units of the row's `currency`, or đồng), day, moment, deadline (the
+    end of a day); and what a page has words for: question (a mismatch's code), state (of a mismatch, or that it
+    rests), payment (state of a payment), owner (a role), span (of ages), bank, reference (a payment's), subject (of a
     mismatch), actor, reason, account, entry (its key), memo. What programs go by stands once more as it is, in columns
     called *_code.
     """
@@ -97,7 +97,9 @@ MISMATCHES = Report(
     },
     f"""
     SELECT m.id, m.code, m.code AS question, m.source AS bank, m.subject, b.number AS bill,
-        p.source_reference AS reference, m.currency, m.minor AS amount, m.state, m.owner, m.opened_at, old.days,
+        p.source_reference AS reference, m.currency, m.minor AS amount,
+        CASE WHEN m.state <> 'resolved' AND m.rests_until > :now THEN 'resting' ELSE m.state END AS state, m.owner,
+        m.opened_at, old.days,
         {_SPAN.format(age="old.days")} AS span, m.due_at, m.rests_until, m.resolved_at, m.resolved_by, m.resolution,
         m.source AS bank_code, m.subject AS subject_code, p.source_reference AS reference_code
     FROM mismatches m LEFT JOIN bills b ON b.id = m.bill_id LEFT JOIN payments p ON p.id = m.payment_id

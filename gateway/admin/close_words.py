@@ -36,9 +36,11 @@ NOT_CLOSED: Mapping[str, Any] = {
     "earlier": _("%(day)s is to be signed first."),
     "days": _("Not every day of the month is signed: %(count)s are missing, %(day)s first."),
     "unread": _("%(count)s deliveries of this bank have not been read yet."),
-    "no_statement": _("The bank's statement of this day has not come."),
+    "no_statement": _("The bank's statement of this day has not come (M13)."),
     "unexplained": _("%(count)s differences and %(minor)s are unexplained."),
-    "questions": _("%(count)s questions leave the day unknown: a statement, a delivery or an answer that waits."),
+    "questions": _(
+        "%(count)s questions leave the day unknown (%(codes)s): a statement, a delivery or an answer that waits."
+    ),
     "moved": _("The books have moved since it was balanced: take it back and balance it again."),
     "own": _("Another person signs than the one who balanced."),
     "signer": _("A third person reopens than the two who signed."),

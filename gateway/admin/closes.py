@@ -133,6 +133,8 @@ def said(problem: NotClosed) -> str:
     for name, fact in problem.facts.items():
         if isinstance(fact, date):
             facts[name] = written_day(fact)
+        elif isinstance(fact, str):
+            facts[name] = fact
         elif isinstance(fact, int):
             facts[name] = money(fact) if name == "minor" else number(fact)
     return str(close_words.NOT_CLOSED[problem.reason]) % facts

@@ -121,8 +121,7 @@ def page_of(
     rows = rows[:size]
     if backwards:
         rows.reverse()
-    counted = wanted.with_only_columns(key).order_by(None).limit(COUNTED + 1).subquery()
-    total = session.scalar(select(func.count()).select_from(counted)) or 0
+    total = counted(session, wanted, key)
     has_previous = more if backwards else place is not None
     has_next = backwards or more
     return Page(
@@ -130,6 +129,12 @@ def page_of(
         previous=asked.link(before=rows[0][-1]) if rows and has_previous else None,
         next=asked.link(after=rows[-1][-1]) if rows and has_next else None,
     )  # fmt: skip
+
+
+def counted(session: Session, wanted: Select[*tuple[Any, ...]], key: InstrumentedAttribute[int]) -> int:
+    """Return how many rows `wanted` has, COUNTED + 1 for any more than that."""
+    some = wanted.with_only_columns(key).order_by(None).limit(COUNTED + 1).subquery()
+    return session.scalar(select(func.count()).select_from(some)) or 0
 
 
 def _id(text: str | None) -> int | None:

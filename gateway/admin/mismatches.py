@@ -10,7 +10,7 @@ from sqlalchemy import and_, not_, or_, select
 
 from gateway.admin import answers, verdicts, words
 from gateway.admin.banks import bank_choices
-from gateway.admin.listing import Asked, Filter, page_of
+from gateway.admin.listing import Asked, Filter, counted, page_of
 from gateway.languages import day, deadline, money
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
@@ -26,8 +26,7 @@ blueprint = Blueprint("mismatches", __name__, url_prefix="/mismatches")
 UNSETTLED = "unsettled"
 _OWNERS = {role: words.ROLES[role] for role in sorted({care.owner for care in CARE.values()})}
 _DUE = {"overdue": _("overdue")}
-RESTING = "resting"
-_STATES = {UNSETTLED: _("not settled"), RESTING: _("expected until a day"), **words.MISMATCH_STATES}
+_STATES = {UNSETTLED: _("not settled"), **words.QUESTION_STATES}
 
 
 @blueprint.get("/")
@@ -52,7 +51,7 @@ def listing() -> str:
     rests = and_(Mismatch.rests_until.is_not(None), Mismatch.rests_until > now)
     if asked["state"] == UNSETTLED:
         wanted = wanted.where(Mismatch.state != "resolved", not_(rests))
-    elif asked["state"] == RESTING:
+    elif asked["state"] == words.RESTING:
         wanted = wanted.where(Mismatch.state != "resolved", rests)
     elif asked["state"]:
         wanted = wanted.where(Mismatch.state == asked["state"])
@@ -84,7 +83,8 @@ def listing() -> str:
         wanted = wanted.where(or_(*found))
     page = page_of(db(), wanted, Mismatch.id, asked, newest_first=False)
     spans = ageing.aged(db(), source=asked["bank"], now=now)
-    return render_template("admin/mismatches.html", page=page, spans=spans, now=now)
+    settled = 0 if asked["state"] else counted(db(), wanted.where(Mismatch.state == "resolved"), Mismatch.id)
+    return render_template("admin/mismatches.html", page=page, settled=settled, spans=spans, now=now)
 
 
 @blueprint.get("/<row:mismatch_id>")

@@ -138,6 +138,9 @@ SETTLEMENT_STATES = {
     "withdrawn": _("taken back"),
 }
 MISMATCH_STATES = {"open": _("open question"), "proposed": _("answer proposed"), "resolved": _("settled")}
+RESTING = "resting"
+QUESTION_STATES = {**MISMATCH_STATES, RESTING: _("expected until a day")}
+"""How a question stands: its state, or that it rests."""
 STATEMENT_STATES = {
     "loading": _("loading"),
     "accepted": _("accepted"),
@@ -166,7 +169,7 @@ STATES: Mapping[str, Mapping[str, Any]] = {
     "bill": BILL_STATES,
     "payment": PAYMENT_STATES,
     "delivery": DELIVERY_STATES,
-    "mismatch": MISMATCH_STATES,
+    "mismatch": QUESTION_STATES,
     "settlement": SETTLEMENT_STATES,
     "statement": STATEMENT_STATES,
     "line": LINE_STATES,
@@ -178,7 +181,9 @@ TONES: Mapping[str, str] = {
     "applied": "good",
     **dict.fromkeys(["part_paid", "proposed", "unsure", "mismatch", "undelivered", "conflicting"], "warn"),
     **dict.fromkeys(["denied", "returned", "unreadable", "quarantined", "failed", "refused"], "bad"),
-    **dict.fromkeys(["cancelled", "replaced", "rejected", "resent", "withdrawn", "expired", "set_aside"], "faded"),
+    **dict.fromkeys(
+        ["cancelled", "replaced", "rejected", "resent", "withdrawn", "expired", "set_aside", RESTING], "faded"
+    ),
 }
 """The colour of a state; those not named are plain. The word always stands beside the colour."""
 

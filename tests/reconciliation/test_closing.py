@@ -204,6 +204,8 @@ def test_days_are_signed_in_order_and_only_once_over(late: Books) -> None:
 
 def test_a_held_statement_and_an_unread_delivery_keep_the_day_open(late: Books) -> None:
     late.read(a_line(5), id="S2", opening=1, closing=9)
+    told = late.run(lambda session: closing.obstacles(session, "standard", DAY, now=late.now, **WHO))
+    assert {one.reason: one.facts for one in told}["questions"] == {"count": 1, "codes": "M15"}
     assert refused(lambda: balance(late)) == "questions"
     held = late.one("SELECT id FROM mismatches WHERE code = 'M15'")
     late.run(lambda session: mismatches.resolve(session, [held], by="ha", resolution="sent anew", now=late.now))

@@ -8,6 +8,7 @@ from openpyxl import load_workbook
 from sqlalchemy import text
 
 from gateway.minutes import certificate, verifying
+from tests.gateway.admin.conftest import NOW
 
 DAY = "/admin/closes/vidien/2026-11-18"
 
@@ -29,6 +30,14 @@ def told(books, session):
 
 def act(person, name, **fields):
     return person.post(f"{DAY}/{name}", token_from=DAY, **fields)
+
+
+def test_what_keeps_a_day_open_names_its_questions(accountant, told, books, session):
+    books.mismatch("M13", "file:vidien:2026-11-18", source="vidien", owner="liaison", facts={"day": "2026-11-18"})
+    books.mismatch("M15", "statement:7", source="vidien", opened_at=NOW - timedelta(days=1))
+    session.commit()
+    kept_open = accountant.page(DAY).select_one("main .warn-text").text
+    assert kept_open.startswith("Còn 2 việc (M13, M15) làm cho ngày chưa rõ")
 
 
 def test_a_day_is_balanced_signed_and_reopened_each_by_its_role(as_role, told, session):
@@ -83,7 +92,7 @@ def test_a_bank_that_sends_files_owes_one_for_the_day(accountant, books, session
     books.statement(bank="saomai", closing_on=date(2026, 11, 16))
     session.execute(text("UPDATE deliveries SET state = 'read'"))
     session.commit()
-    assert "Chưa có sao kê của ngân hàng cho ngày này." in accountant.page("/admin/closes/saomai/2026-11-18").text
+    assert "Chưa có sao kê của ngân hàng cho ngày này (M13)." in accountant.page("/admin/closes/saomai/2026-11-18").text
     assert "Chưa có sao kê" not in accountant.page("/admin/closes/saomai/2026-11-15").text  # a Sunday
 
 

@@ -99,6 +99,11 @@ def test_mismatches_come_oldest_first_and_are_filtered_by_code_and_state(account
     books.mismatch("M14", "statement:1", state="resolved")
     session.commit()
     assert [row[:3] for row in _rows(accountant.page("/admin/mismatches/"))] == ["M03", "M12", "M14"]
+    counts = {
+        query: " ".join(accountant.page(f"/admin/mismatches/{query}").select_one(".count").get_text(" ").split())
+        for query in ("", "?state=unsettled", "?code=M12")
+    }
+    assert counts == {"": "3 trong đó 1 đã xử lý", "?state=unsettled": "2", "?code=M12": "1"}
     assert [row[:3] for row in _rows(accountant.page("/admin/mismatches/?state=unsettled"))] == ["M03", "M12"]
     assert [row[:3] for row in _rows(accountant.page("/admin/mismatches/?code=M12"))] == ["M12"]
     for words in (bill.number, payment.source_reference, bill.payment_code[:13], "8.418"):

@@ -15,6 +15,8 @@ def test_what_was_told_and_what_waits_is_shown_and_given_as_a_file(accountant, b
     session.commit()
     page = accountant.page("/admin/marks/")
     rows = [" ".join(row.get_text(" ").split()) for row in page.select("main tbody tr")]
+    heads = [one.text for one in page.select("thead th")]
+    assert len(set(heads)) == len(heads)
     assert [row.split()[0] for row in rows] == ["#2", "#1"]
     assert "700.000" in rows[0]
     assert rows[1].endswith("đã xác nhận")
