@@ -264,6 +264,8 @@ REASONS = {
     "the bank's own words call it a fee": _("the bank's own words call it a fee"),
     "what was taken is what the tariff lets expect": _("what was taken is what the tariff lets expect"),
     "asked anew with other figures": _("asked anew with other figures"),
+    "said by a person": _("said by a person"),
+    "told by the billing system": _("told by the billing system"),
     "the payment was returned": _("the payment was returned"),
     "the money came back": _("the money came back"),
     "later facts say otherwise": _("later facts say otherwise"),

@@ -58,6 +58,7 @@ def address(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         banks={"saomai": BankSettings("saomai", "Ngân hàng Sao Mai")},
         utility="Công ty Điện lực",
         brand="Điện lực",
+        billing_url=None,
     )
     app.extensions["doisoat"] = SimpleNamespace(settings=settings, clock=lambda: NOW, engine=engine)
     app.secret_key = "a key for tests only"
@@ -189,6 +190,24 @@ def test_a_row_opens_where_it_is_clicked_and_the_language_changes_in_place(desk:
     desk.wait_for_url(re.compile("/admin/sign-in$"))
 
 
+def test_a_match_is_undone_by_its_box_which_stands_beside_its_words_and_a_reference_on_one_line(desk: Any) -> None:
+    desk.goto("/admin/mismatches/?state=unsettled")
+    cell = desk.locator("tbody td.mono.long").first
+    lines = "(cell) => { const range = document.createRange(); range.selectNodeContents(cell);"
+    assert cell.evaluate(f"{lines} return range.getClientRects().length; }}") == 1
+    desk.goto("/admin/payments/7")
+    desk.get_by_text("Khoản này gạch nợ chưa đúng").click()
+    desk.get_by_label("Lý do").fill("khách báo nhầm")
+    desk.get_by_role("button", name="Mở chênh lệch để xử lý").click()
+    desk.wait_for_url(re.compile(r"/admin/mismatches/\d+$"))
+    box, label = desk.locator("[name=undo]"), desk.locator("label:has([name=undo])")
+    assert box.bounding_box()["width"] < 25
+    assert label.bounding_box()["height"] < 30
+    label.click()
+    assert box.is_checked()
+    _show(desk, "mismatch")
+
+
 def test_the_first_stop_of_the_tab_key_leads_past_the_menu(desk: Any) -> None:
     desk.goto("/admin/payments/")
     desk.keyboard.press("Tab")
@@ -207,12 +226,19 @@ def test_no_page_scrolls_sideways_on_a_phone_and_the_font_is_ours(desk: Any) -> 
         "bills/7",
         "payments/7",
         "mismatches/1",
+        "closes/?bank=saomai&month=2026-11",
+        "closes/saomai/2026-11-18",
+        "closes/saomai/2026-11",
+        "expected/",
+        "calendar/",
+        "marks/",
+        "reports/",
     ]
     for path in paths:
         assert desk.goto(f"/admin/{path}").status == 200
         wide = desk.evaluate("document.documentElement.scrollWidth")
         assert wide <= PHONE["width"], f"{path} is {wide} px wide"
-        _show(desk, f"phone-{path.replace('/', '-')}")
+        _show(desk, f"phone-{re.sub('[/?&=]', '-', path)}")
     assert desk.evaluate("document.fonts.check('14px \"Hanken Grotesk\"', 'Đối soát')")
 
 
@@ -236,7 +262,7 @@ _COLOURS = """() => [...document.querySelectorAll('main *, header *, .practice')
 def test_every_word_stands_out_from_its_ground(desk: Any, scheme: str) -> None:
     desk.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     seen = 0
-    for path in ("", "payments/", "bills/", "bills/7", "mismatches/1"):
+    for path in ("", "payments/", "bills/", "bills/7", "mismatches/1", "closes/saomai/2026-11-18", "reports/"):
         desk.goto(f"/admin/{path}")
         for words, ink, ground in desk.evaluate(_COLOURS):
             if not (ink.startswith("rgb(") and ground.startswith("rgb(")):
