@@ -88,6 +88,9 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname).1s %(name)s: %(message)s", stream=sys.stderr)
     for noisy in ("paramiko", "httpx", "httpcore", "alembic", "rq"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("pyhanko").setLevel(
+        logging.ERROR
+    )  # of a certificate that is not trusted it warns by a stack trace
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from openpyxl import load_workbook
 
 from gateway import close_desk
+from gateway.cli import main
 from gateway.commands.minutes import minutes
 from gateway.minutes import certificate, contents, document, signing, verifying, workbook
 from gateway.settings import SettingsError
@@ -126,6 +127,16 @@ def test_a_file_that_is_no_minutes_is_told_as_what_it_is(signed, key, tmp_path):
         assert (result.exit_code, result.stdout) == (1, "")
         assert result.stderr.startswith("Error: not proven: expected minutes ")
         assert said in result.stderr
+
+
+def test_another_ones_certificate_is_told_in_one_line(signed, tmp_path, caplog):
+    trust, file = tmp_path / "other.pem", tmp_path / "minutes.pdf"
+    trust.write_text(certificate.make_test())
+    file.write_bytes(signed)
+    result = CliRunner().invoke(main, ["minutes", "verify", str(file), "--trust", str(trust), "--offline"])
+    assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
+    assert "expected a certificate that is trusted, got that of" in result.stderr
+    assert [one.name for one in caplog.records] == []
 
 
 def test_a_signed_document_says_who_and_when_and_what(session, made, signed, settings):
