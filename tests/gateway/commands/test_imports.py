@@ -86,7 +86,8 @@ def test_an_import_is_listed_undone_and_read_anew(run, read, rows, at_home):
     )
     assert jobs.read_statements() == 1
     assert rows("SELECT state FROM bills") == ["paid"]
-    acts = rows("SELECT concat_ws(' ', actor, action, facts->>'why') FROM audit WHERE action <> 'staff_created'")
+    said = "SELECT concat_ws(' ', actor, action, facts->>'why') FROM audit"
+    acts = rows(f"{said} WHERE action <> 'staff_created' ORDER BY id")
     assert acts == ["ketoan import_undone the wrong day", "ketoan file_read_anew right after all"]
     again = run("reread", str(read), "--by", "ketoan", "--why", "once more")
     assert again.exit_code == 1
