@@ -240,7 +240,7 @@ def test_the_guard_counts_itself_and_can_not_be_led_astray(books: Books) -> None
     books.hear(a_notice(minor=LIMIT + 1, code=""))
 
     def deceive(session: Session) -> Any:
-        session.execute(text("CREATE TEMP TABLE approval_limits (action text, minor bigint)"))
+        session.execute(text("CREATE TEMP TABLE approval_limits (action text, minor bigint) ON COMMIT DROP"))
         session.execute(text("INSERT INTO approval_limits VALUES ('settle', 999999999999)"))
         session.execute(text("GRANT SELECT ON approval_limits TO PUBLIC"))
         return session.execute(
