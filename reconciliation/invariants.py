@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import audit, close_proof, inbox, lifecycle, marks, orphans, returns
+from reconciliation import audit, close_proof, inbox, lifecycle, lump_sums, marks, orphans, returns
 from reconciliation.sealing import Sealer
 from reconciliation.statements import BOOKED
 
@@ -88,7 +88,9 @@ _UNSHOWN = f"""
         WHERE l.payment_id = p.id AND l.counts AND {BOOKED}), 0) + coalesce((
         SELECT sum(f.minor + f.vat_minor) FROM fees f JOIN statement_lines l ON l.id = f.line_id
         JOIN statements s ON s.id = l.statement_id
-        WHERE f.payment_id = p.id AND f.undone_at IS NULL AND {BOOKED}), 0)
+        WHERE f.payment_id = p.id AND f.undone_at IS NULL AND {BOOKED}), 0) + coalesce((
+        SELECT sum(a.minor + a.fee_minor + a.vat_minor) FROM line_parts a
+        WHERE a.payment_id = p.id AND a.undone_at IS NULL), 0)
 """  # noqa: S608 - put together from constants
 
 
@@ -104,6 +106,7 @@ def _one_payment(session: Session) -> Finding:
                   AND seen.state = 'confirmed' AND seen.source_reference LIKE 'line:%'
                   AND NOT seen.reversal""",
             "confirmed payments without their line": _UNSHOWN,
+            **lump_sums.APART,
             **returns.APART,
         },
     )  # fmt: skip
@@ -166,6 +169,10 @@ _BALANCES = rf"""
               AND NOT EXISTS (SELECT 1 FROM fees f WHERE f.line_id = l.id AND f.undone_at IS NULL) GROUP BY 1, 2
         UNION ALL SELECT 'expense:bank-fees', 'VND', sum(minor) FROM fees WHERE undone_at IS NULL
         UNION ALL SELECT 'input-vat', 'VND', sum(vat_minor) FROM fees WHERE undone_at IS NULL
+        UNION ALL SELECT 'expense:bank-fees', 'VND', sum(fee_minor) FROM line_parts WHERE undone_at IS NULL
+        UNION ALL SELECT 'input-vat', 'VND', sum(vat_minor) FROM line_parts WHERE undone_at IS NULL
+        UNION ALL SELECT 'settled\:' || source, 'VND', -sum(minor) FROM lump_sums
+            WHERE undone_at IS NULL AND day IS NULL GROUP BY 1
         UNION ALL SELECT 'bank:' || s.bank || '\:confirmed', l.currency, sum(l.minor)
             FROM statement_lines l JOIN statements s ON s.id = l.statement_id
             WHERE s.state = 'accepted' AND l.counts AND {BOOKED} GROUP BY 1, 2
@@ -245,13 +252,14 @@ _LINES = f"""
             WHEN NOT l.counts AND p.state = 'denied' THEN 'rejected'
             WHEN p.state = 'returned' OR (l.direction = 'out' AND l.payment_id IS NOT NULL) THEN 'matched'
             WHEN p.matched_minor = p.minor AND l.minor + coalesce(f.minor + f.vat_minor, 0) = p.minor THEN 'matched'
-            WHEN f.charged = 'apart' THEN 'matched'
+            WHEN f.charged = 'apart' OR lump.day IS NOT NULL THEN 'matched'
             WHEN EXISTS (SELECT 1 FROM mismatches m WHERE m.line_id = l.id
                          AND (m.state <> 'resolved' OR m.resolved_by <> '')) THEN 'mismatch'
             WHEN EXISTS (SELECT 1 FROM mismatches m WHERE m.payment_id = p.id AND m.state <> 'resolved') THEN 'mismatch'
             ELSE 'unexplained' END AS why
         FROM statement_lines l JOIN statements s ON s.id = l.statement_id
         LEFT JOIN payments p ON p.id = l.payment_id LEFT JOIN fees f ON f.line_id = l.id AND f.undone_at IS NULL
+        LEFT JOIN lump_sums lump ON lump.line_id = l.id AND lump.undone_at IS NULL
         WHERE s.state = 'accepted'
     ) judged
 """  # noqa: S608 - put together from constants

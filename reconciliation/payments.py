@@ -21,6 +21,7 @@ from reconciliation import (
     mismatches,
     misread,
     returns,
+    settling_lumps,
 )
 from reconciliation.adoptions import INCOMING, UNHEARD
 from reconciliation.business_days import Calendar
@@ -159,6 +160,7 @@ def report(session: Session, heard: Sequence[Heard], *, sealer: Sealer, now: dat
     mismatches.ask(session, columns, _OTHER_AMOUNT, values)
     corrected = corrections.correct(session, _REPLACED, {**values, "adopted": touched}, by="callback", now=now)
     returns.judge_payments(session, touched, now=now)
+    settling_lumps.hear(session, [*touched, *made, *corrected], now=now)
     return [*touched, *made, *corrected]
 
 

@@ -17,22 +17,24 @@ TOLD = """
 # What our ledger holds of the bank's money: an entry that only turns "reported" into "confirmed" adds nothing. The key
 # of an entry says which payment or line it books. What was booked late is named on the day it is missing from as well.
 BOOKED = r"""
-    SELECT coalesce('payment:' || coalesce(p.id, l.payment_id), 'line:' || l.id, b.key) AS subject,
+    SELECT coalesce('payment:' || coalesce(p.id, l.payment_id), 'line:' || l.id, substring(b.key FROM '^lump:\d+/\d+'), b.key)
+            AS subject,
         coalesce(p.id, l.payment_id) AS payment_id, l.id AS line_id, b.currency, b.minor, b.key, b.late,
-        coalesce(l.minor < 0, false) AS leaving
+        coalesce(l.minor < 0, b.key LIKE 'lump:%') AS leaving
     FROM (
         SELECT e.key, e.late_for IS NOT NULL AS late, o.currency,
             CASE WHEN e.business_date = :day THEN sum(o.minor) ELSE 0 END AS minor
         FROM entries e JOIN postings o ON o.entry_id = e.id
         WHERE e.bank = :bank AND (e.business_date = :day OR e.late_for = :day)
-          AND o.account IN ('bank:' || :bank || '\:reported', 'bank:' || :bank || '\:confirmed')
+          AND o.account IN ('bank:' || :bank || '\:reported', 'bank:' || :bank || '\:confirmed', 'settled\:' || :bank)
         GROUP BY e.id, o.currency HAVING sum(o.minor) <> 0
     ) b
     LEFT JOIN payments p ON p.id = CAST(substring(b.key FROM '^payment:(\d+)') AS bigint)
     LEFT JOIN statement_lines l ON l.id = CAST(substring(b.key FROM '^line:(\d+)') AS bigint)
 """
 
-# What the statements show; a line without a date of its own counts on the day its statement closes.
+# What the statements show; a line without a date of its own counts on the day its statement closes. A line that is
+# taken apart shows its payments whole, and the fee kept from them.
 SHOWN = """
     SELECT coalesce('payment:' || l.payment_id, 'line:' || l.id) AS subject, l.payment_id, l.id AS line_id, l.currency,
         l.minor
@@ -42,6 +44,17 @@ SHOWN = """
         WHERE s.bank = :bank AND coalesce(s.closing_on, s.to_on) = :day AND n.booked_on IS NULL
     ) l JOIN statements s ON s.id = l.statement_id
     WHERE s.bank = :bank AND s.state = 'accepted' AND l.counts AND l.minor <> 0
+      AND NOT EXISTS (SELECT 1 FROM lump_sums u WHERE u.line_id = l.id AND u.source = :bank AND u.day IS NOT NULL
+                      AND u.undone_at IS NULL)
+    UNION ALL
+    SELECT 'payment:' || a.payment_id, a.payment_id, NULL, 'VND', a.minor + a.fee_minor + a.vat_minor
+    FROM lump_sums u JOIN line_parts a ON a.lump_id = u.id AND a.undone_at IS NULL
+    WHERE u.source = :bank AND u.booked_on = :day AND u.undone_at IS NULL
+    UNION ALL
+    SELECT 'lump:' || u.id || '/' || u.times, NULL, u.line_id, 'VND', -sum(a.fee_minor + a.vat_minor)
+    FROM lump_sums u JOIN line_parts a ON a.lump_id = u.id AND a.undone_at IS NULL
+    WHERE u.source = :bank AND u.booked_on = :day AND u.undone_at IS NULL
+    GROUP BY u.id HAVING sum(a.fee_minor + a.vat_minor) > 0
 """
 
 SIDES = f"""
@@ -81,7 +94,9 @@ DIFFERENCES = f"""
             WHEN told = 0 AND booked = shown AND shown < 0 THEN 'outgoing'
             WHEN late THEN 'late'
             WHEN denied_at IS NOT NULL AND reported_at IS NOT NULL THEN 'taken_back'
+            WHEN subject LIKE 'lump:%' THEN 'fee'
             WHEN undone OR withdrawn THEN 'undone'
+            WHEN told = 0 AND lump.line_id IS NOT NULL THEN 'settlement'
             WHEN corrected OR (told <> booked AND two.subject IS NOT NULL) THEN 'other_amount'
             WHEN shown = 0 AND told = booked AND state = 'reported' THEN 'awaited'
             WHEN shown = 0 AND (told = booked OR booked = 0) AND state NOT IN ('reported', 'denied') THEN 'other_day'
@@ -91,6 +106,7 @@ DIFFERENCES = f"""
             ELSE 'unexplained' END AS verdict
         FROM differing d LEFT JOIN (SELECT DISTINCT subject, currency FROM asked WHERE code = 'M03') two
             USING (subject, currency)
+        LEFT JOIN lump_sums lump ON lump.line_id = d.line_id AND lump.undone_at IS NULL AND d.payment_id IS NULL
     ), coded AS (
         SELECT j.*, CASE verdict WHEN 'awaited' THEN 'M01' WHEN 'untold' THEN 'M02' WHEN 'other_amount' THEN 'M03'
             WHEN 'other_day' THEN 'M08' WHEN 'taken_back' THEN 'M09' ELSE '' END AS expected
