@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from reconciliation import bank_days, business_days, ledger, mismatches
-from reconciliation.lifecycle import PAYMENT, PAYMENT_UNDONE, move
+from reconciliation.lifecycle import LUMP_CHOICE, PAYMENT, PAYMENT_UNDONE, move
 from reconciliation.tariffs import FEE, OF_PAYMENT
 
 BY = "lump sums"
@@ -128,6 +128,16 @@ _REACHED = f"""
         SELECT 1 FROM lump_sums s WHERE s.source = p.source AND s.undone_at IS NULL AND NOT s.pinned
             AND s.booked_on BETWEEN {_DAY} + a.after_days AND {_DAY} + a.within_days)
 """  # noqa: S608
+_FREE = f"""
+    SELECT e.id, e.day, e.minor - e.fee - e.vat AS net FROM ({_ELIGIBLE}) e JOIN payments p USING (id)
+    WHERE e.lump_id IS NULL AND (e.day = CAST(:day AS date) OR e.id = ANY(:ids)
+        OR p.source_reference = ANY(:references)) ORDER BY e.id
+"""  # noqa: S608
+# A proposal about what is one day's for certain by now, or on a line that is gone, is answered.
+_IDLE = """
+    SELECT c.id FROM lump_choices c JOIN lump_sums s ON s.id = c.lump_id
+    WHERE c.state = 'proposed' AND s.id = ANY(:lumps)
+"""
 _SHOWN = """
     SELECT l.payment_id FROM statement_lines l
     WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.payment_id IS NOT NULL
@@ -232,6 +242,7 @@ def judge(session: Session, source: str, *, now: datetime) -> None:
         if row.id in found:
             values = {**these, "lump": row.id, "line": row.line_id, "day": found[row.id], "pinned": False}
             take_apart(session, values, "day = :day", now=now)
+    _drop_proposals(session, [row.id for row in changed if row.id in found], why="it is one day's settlement", now=now)
     answered = [f"line:{row.line_id}" for row in rows if row.id in found]
     asked = session.scalars(text(_OPEN), {"subjects": answered}).all()
     mismatches.resolve(session, asked, by=BY, resolution="it is one day's settlement", now=now)
@@ -244,7 +255,13 @@ def undo(session: Session, statement_ids: Sequence[int], *, why: str, now: datet
     """Take back the settlements on these statements, whose import is being undone; return the sources to weigh anew."""
     gone = session.execute(text(_GONE), {"statements": list(statement_ids), "why": why, "now": now}).all()
     put_together(session, [row.id for row in gone], why=why, now=now)
+    _drop_proposals(session, [row.id for row in gone], why=why, now=now)
     return {row.source for row in gone}
+
+
+def _drop_proposals(session: Session, lumps: Sequence[int], *, why: str, now: datetime) -> None:
+    waiting = session.scalars(text(_IDLE), {"lumps": list(lumps)}).all()
+    move(session, LUMP_CHOICE, waiting, "withdrawn", by=BY, why=why, now=now)
 
 
 def take_apart(session: Session, values: Mapping[str, Any], only: str, *, now: datetime) -> list[int]:
@@ -287,14 +304,30 @@ def put_together(session: Session, lumps: Sequence[int], *, why: str, now: datet
     session.execute(text(_UNCONFIRM), {"ids": again, "due": due})
 
 
+def free(
+    session: Session, source: str, *, day: date | None = None, ids: Sequence[int] = (), references: Sequence[str] = (),
+    now: datetime,
+) -> Sequence[Row[Any]]:  # fmt: skip
+    """Return id, day and net of the payments that no line shows yet: those of a day, of these ids or references."""
+    wanted = {**_scope(source, now), "day": day, "ids": list(ids), "references": list(references)}
+    return session.execute(text(_FREE), wanted).all()
+
+
+def pin(session: Session, lump: Row[Any], these: Sequence[Row[Any]], *, now: datetime) -> None:
+    """Book a settlement as what a person said it is of: these free payments, whatever their days."""
+    values = {
+        **_scope(lump.source, now), "lump": lump.id, "line": lump.line_id, "pinned": True,
+        "day": max(row.day for row in these), "ids": [row.id for row in these],
+    }  # fmt: skip
+    take_apart(session, values, "id = ANY(:ids)", now=now)
+
+
 def _scope(source: str, now: datetime) -> dict[str, Any]:
     since = business_days.local_day(now) - LOOKED_BACK
     return {"source": source, "since": since, "paid_since": since - _REACH, "now": now}
 
 
-def _ask(
-    session: Session, source: str, lump: Lump, line: int, days: Mapping[date, Any], *, now: datetime
-) -> None:
+def _ask(session: Session, source: str, lump: Lump, line: int, days: Mapping[date, Any], *, now: datetime) -> None:
     """Ask about a settlement that is no day's for certain: the days that fit, or the nearest and what it lacks."""
     facts: dict[str, object] = {
         "verdict": "no_day_settles", "arrived": lump.minor, "settles": source,

@@ -11,6 +11,7 @@ from reconciliation import (
     ledger,
     lifecycle,
     links,
+    lump_choices,
     lump_sums,
     marks,
     mismatches,
@@ -29,6 +30,6 @@ from reconciliation.db import metadata
 
 __all__ = [
     "audit", "bank_days", "bills", "closes", "customers", "fees", "inbox", "ledger", "lifecycle", "links",
-    "lump_sums", "marks", "metadata", "mismatches", "outbox", "payments", "placements", "policies", "remarks",
-    "returns", "settlements", "staff", "statements", "tariffs",
+    "lump_choices", "lump_sums", "marks", "metadata", "mismatches", "outbox", "payments", "placements", "policies",
+    "remarks", "returns", "settlements", "staff", "statements", "tariffs",
 ]  # fmt: skip

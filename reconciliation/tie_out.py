@@ -17,8 +17,8 @@ TOLD = """
 # What our ledger holds of the bank's money: an entry that only turns "reported" into "confirmed" adds nothing. The key
 # of an entry says which payment or line it books. What was booked late is named on the day it is missing from as well.
 BOOKED = r"""
-    SELECT coalesce('payment:' || coalesce(p.id, l.payment_id), 'line:' || l.id, substring(b.key FROM '^lump:\d+/\d+'), b.key)
-            AS subject,
+    SELECT coalesce('payment:' || coalesce(p.id, l.payment_id), 'line:' || l.id,
+            substring(b.key FROM '^lump:\d+/\d+'), b.key) AS subject,
         coalesce(p.id, l.payment_id) AS payment_id, l.id AS line_id, b.currency, b.minor, b.key, b.late,
         coalesce(l.minor < 0, b.key LIKE 'lump:%') AS leaving
     FROM (
@@ -91,10 +91,10 @@ DIFFERENCES = f"""
         FROM differing d JOIN mismatches m ON m.line_id = d.line_id
     ), judged AS MATERIALIZED (
         SELECT d.*, CASE
+            WHEN subject LIKE 'lump:%' THEN 'fee'
             WHEN told = 0 AND booked = shown AND shown < 0 THEN 'outgoing'
             WHEN late THEN 'late'
             WHEN denied_at IS NOT NULL AND reported_at IS NOT NULL THEN 'taken_back'
-            WHEN subject LIKE 'lump:%' THEN 'fee'
             WHEN undone OR withdrawn THEN 'undone'
             WHEN told = 0 AND lump.line_id IS NOT NULL THEN 'settlement'
             WHEN corrected OR (told <> booked AND two.subject IS NOT NULL) THEN 'other_amount'

@@ -24,6 +24,7 @@ from gateway.admin import (
     payments,
     remarking,
     reports,
+    lumps,
     settling,
     settling_words,
     sign_in,
@@ -32,8 +33,8 @@ from gateway.admin import (
 from gateway.admin.listing import RowId
 
 PAGES = (
-    overview, mismatches, closes, settling, remarking, expectations, calendar, payments, bills, deliveries, marks,
-    reports, sign_in,
+    overview, mismatches, closes, settling, lumps, remarking, expectations, calendar, payments, bills, deliveries,
+    marks, reports, sign_in,
 )  # fmt: skip
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 

@@ -53,6 +53,10 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.settling.doubt": BOOKKEEPERS,
     "admin.settling.approve": frozenset({"chief_accountant"}),
     "admin.settling.refuse": BOOKKEEPERS,
+    "admin.lumps.propose": BOOKKEEPERS,
+    "admin.lumps.undo": BOOKKEEPERS,
+    "admin.lumps.approve": frozenset({"chief_accountant"}),
+    "admin.lumps.refuse": BOOKKEEPERS,
 }
 """Endpoint → the roles that may open it."""
 

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, abort, current_app, render_template
 from sqlalchemy import and_, not_, or_, select
 
-from gateway.admin import answers, verdicts, words
+from gateway.admin import answers, settlement_lines, verdicts, words
 from gateway.admin.banks import bank_choices
 from gateway.admin.listing import Asked, Filter, page_of
 from gateway.languages import day, moment, money
@@ -114,6 +114,7 @@ def show(mismatch_id: int, *, problem: str = "") -> str:
         settling=answers.offered(mismatch, payment),
         problem=problem,
         line=line,
+        settlement=settlement_lines.settlement(mismatch.line_id),
         statement=db().get(Statement, statement_id) if statement_id else None,
         remarks=db().scalars(select(Remark).where(Remark.mismatch_id == mismatch.id).order_by(Remark.id)).all(),
         moves=story.moves_of(db(), "mismatch", [mismatch.id]),

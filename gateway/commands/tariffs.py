@@ -9,7 +9,7 @@ import click
 from gateway.commands.people import known_bank
 from gateway.commands.wired import say, wired
 from gateway.database import owner_engine, transaction
-from reconciliation import fee_charges, lump_sums
+from reconciliation import fee_charges
 from reconciliation import tariffs as contracts
 
 
@@ -21,29 +21,25 @@ def tariffs() -> None:
 @tariffs.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def declare(file: Path) -> None:
-    """Take in the [[tariff]] and [[settlement]] tables of a TOML FILE; a tariff ends the one before it."""
+    """Take in the [[tariff]] tables of a TOML FILE; one that follows another ends it the day before."""
     try:
         content = tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise click.ClickException(f"{file.name}: expected TOML in UTF-8: {error}") from error
-    entries, settled = content.get("tariff", []), content.get("settlement", [])
-    if not content or content.keys() - {"tariff", "settlement"} or not all(
-        isinstance(one, dict) for some in (entries, settled) for one in some
-    ):  # fmt: skip
-        raise click.ClickException(f"{file.name}: expected [[tariff]] and [[settlement]] tables and nothing else")
+    entries = content.get("tariff")
+    if content.keys() != {"tariff"} or not isinstance(entries, list):
+        raise click.ClickException(f"{file.name}: expected [[tariff]] tables and nothing else")
     with wired() as wiring:
-        named = {str(one.get("bank")) for one in (*entries, *settled)} | {str(one.get("source")) for one in settled}
-        unknown = sorted(named - wiring.settings.banks.keys())
+        unknown = sorted({str(one.get("bank")) for one in entries} - wiring.settings.banks.keys())
         if unknown:
             raise click.ClickException(f"{file.name}: expected declared banks, got {', '.join(unknown)}")
         try:
             # The application's own role can't change what fees are held against.
             with transaction(owner_engine(wiring.database_url)) as session:
                 made = contracts.declare(session, entries, by="command line", now=wiring.clock())
-                agreed = lump_sums.declare(session, settled, by="command line", now=wiring.clock())
-        except (contracts.NotDeclared, lump_sums.NotAgreed) as error:
+        except contracts.NotDeclared as error:
             raise click.ClickException(f"{file.name}: {error}") from error
-    click.echo(f"{len(made)} tariffs declared" + (f", {agreed} settlements agreed" if agreed else ""))
+    click.echo(f"{len(made)} tariffs declared")
 
 
 @tariffs.command()

@@ -4,12 +4,15 @@ from datetime import date, time, timedelta
 from itertools import permutations
 from typing import Any
 
-from hypothesis import given
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from reconciliation import import_undo, lump_sums, tariffs
+from reconciliation import day_figures, denials, import_undo, lump_choices, lump_sums, tariffs
+from reconciliation.mismatches import NotSettled
 from reconciliation.settling_lumps import Lump, assign
 from tests.reconciliation.books import CODE, DAY, OTHER_CODE, OTHER_CUSTOMER, Books, a_bill, a_line, a_notice, at
 
@@ -22,7 +25,7 @@ def agree(books: Books, **more: Any) -> None:
         session.execute(text("SET LOCAL ROLE doisoat"))
         agreed = {"source": "wallet", "bank": "standard", "words": ["QUYET TOAN VI"], **more}
         lump_sums.declare(session, [agreed], by="ketoan", now=books.now)
-        contract = {"bank": "wallet", "charged": "netted", "valid_from": date(2026, 1, 1), "basis_points": 100,
+        contract = {"bank": agreed["source"], "charged": "netted", "valid_from": date(2026, 1, 1), "basis_points": 100,
                     "vat_basis_points": 1_000}  # fmt: skip
         tariffs.declare(session, [contract], by="ketoan", now=books.now)
 
@@ -120,6 +123,170 @@ def test_undoing_the_import_makes_the_payments_reported_again(sound_books: Books
     assert sound_books.broken() == []
     settled(sound_books)
     assert sound_books.rows("SELECT DISTINCT state FROM payments") == [("confirmed",)]
+
+
+def choose(books: Books, act: Any, **more: Any) -> Any:
+    (line,) = books.rows("SELECT line_id FROM lump_sums WHERE undone_at IS NULL")[-1]
+    made = books.run(lambda session: act(session, line, now=books.now, **more))
+    assert made is not None
+    return made.state
+
+
+def doubtful(books: Books) -> None:
+    agree(books)
+    bills(books)
+    first(books)
+    books.hear(a_notice("W3", paid_at=at(1) - timedelta(days=1)), source="wallet")
+    settled(books, 98_900)
+
+
+def test_a_person_says_which_day_a_line_settles_and_takes_it_back(sound_books: Books) -> None:
+    doubtful(sound_books)
+    assert choose(sound_books, lump_choices.propose, day=DAY, why="as agreed by phone", by="ha") == "applied"
+    assert sound_books.asked() == ["M06"]
+    assert sound_books.rows("SELECT source_reference FROM payments WHERE state = 'confirmed'") == [("W1",)]
+    assert sound_books.broken() == []
+    second(sound_books)  # a callback of that day that came late leaves what a person said
+    assert sound_books.rows("SELECT source_reference FROM payments WHERE state = 'confirmed'") == [("W1",)]
+    assert choose(sound_books, lump_choices.take_back, why="wrong day", by="ha") == "applied"
+    # Now the day before is the only one that fits.
+    assert sound_books.rows("SELECT source_reference FROM payments WHERE state = 'confirmed'") == [("W3",)]
+    held = sound_books.balances()
+    assert (held["bank:wallet:reported"], held["expense:bank-fees"], held["input-vat"]) == (150_000, 1_000, 100)
+
+
+def test_above_the_limit_another_person_approves_and_the_database_insists(sound_books: Books) -> None:
+    books = sound_books
+    books.awake_owner("UPDATE approval_limits SET minor = 50000 WHERE action = 'settle'")
+    try:
+        doubtful(books)
+        named = {"references": ["W1"], "why": "their list", "by": "ha"}
+        assert choose(books, lump_choices.propose, **named) == "proposed"
+        assert books.rows("SELECT state FROM mismatches WHERE code = 'M11'") == [("proposed",)]
+        with pytest.raises(NotSettled, match="another person"):
+            choose(books, lump_choices.approve, by="ha")
+        with pytest.raises(DBAPIError, match="checked_by_another"):
+            books.run(
+                lambda session: session.execute(text("UPDATE lump_choices SET state = 'applied', checker = 'ha'"))
+            )
+        with pytest.raises(DBAPIError, match="pinned by a choice"):
+            books.run(lambda session: session.execute(text("UPDATE lump_sums SET pinned = true")))
+        assert choose(books, lump_choices.refuse, by="binh", why="which list?") == "refused"
+        assert books.asked() == ["M06", "M11"]
+        assert choose(books, lump_choices.propose, **named) == "proposed"
+        assert choose(books, lump_choices.approve, by="binh") == "applied"
+        assert books.asked() == ["M06"]
+    finally:
+        books.awake_owner("UPDATE approval_limits SET minor = 2000000 WHERE action = 'settle'")
+
+
+def test_a_choice_that_does_not_add_up_changes_nothing(sound_books: Books) -> None:
+    doubtful(sound_books)
+    for wanted, said in (
+        ({"references": ["W1", "W3"]}, "expected payments that come to 98900 đ less their fees, got 197800 đ of 2"),
+        ({"references": ["nobody's"]}, "got 0 of 1"),
+        ({}, "got both or neither"),
+    ):
+        with pytest.raises(NotSettled, match=said):
+            choose(sound_books, lump_choices.propose, why="a try", by="ha", **wanted)
+    assert sound_books.one("SELECT count(*) FROM lump_choices") == 0
+
+
+def test_a_bank_that_settles_itself_ties_out_on_all_three_sides(sound_books: Books) -> None:
+    agree(sound_books, source="standard")
+    bills(sound_books)
+    sound_books.hear(a_notice("W1", 100_000, CODE))
+    sound_books.hear(a_notice("W2", 50_000, OTHER_CODE, paid_at=at(3)))
+    sound_books.now += timedelta(days=1)
+    settled(sound_books)
+    assert sound_books.asked() == []
+
+    def day(session: Session, on: date) -> Any:
+        return day_figures.of_day(session, "standard", on, tells=True)
+
+    told, shown = (sound_books.run(lambda session, on=on: day(session, on)) for on in (DAY, NEXT))
+    assert [(one["verdict"], one["told"], one["booked"], one["shown"]) for one in told["reasons"]] == [
+        ("other_day", GROSS, GROSS, 0)
+    ]
+    assert [(one["verdict"], one["told"], one["booked"], one["shown"]) for one in shown["reasons"]] == [
+        ("fee", 0, -FEES - VAT, -FEES - VAT), ("other_day", 0, 0, GROSS),
+    ]  # fmt: skip
+    assert [(one["fee"], one["gross"]) for one in shown["channels"]] == [(FEES, 0)]
+
+
+def test_the_bank_where_a_settlement_arrives_shows_it_as_one(sound_books: Books) -> None:
+    agree(sound_books)
+    bills(sound_books)
+    first(sound_books)
+    second(sound_books)
+    settled(sound_books)
+    verdicts = {}
+    for bank in ("standard", "wallet"):
+        found = sound_books.run(lambda session, bank=bank: day_figures.of_day(session, bank, NEXT, tells=True))
+        verdicts[bank] = [(one["verdict"], one["booked"], one["shown"]) for one in found["reasons"]]
+    assert verdicts == {
+        "standard": [("settlement", GROSS - FEES - VAT, GROSS - FEES - VAT)],
+        "wallet": [("fee", -FEES - VAT, -FEES - VAT), ("other_day", 0, GROSS)],
+    }
+
+
+def test_a_late_callback_takes_a_settlement_apart_again(sound_books: Books) -> None:
+    agree(sound_books)
+    bills(sound_books)
+    first(sound_books)
+    settled(sound_books, 98_900)
+    assert sound_books.rows("SELECT state FROM payments") == [("confirmed",)]
+    second(sound_books)
+    assert sound_books.asked() == ["M11"]
+    assert sound_books.rows("SELECT DISTINCT state FROM payments") == [("reported",)]
+    (back,) = sound_books.rows("SELECT id FROM payments WHERE source_reference = 'W2'")[0]
+    sound_books.run(lambda session: denials.deny(session, back, by="wallet", why="taken back", now=sound_books.now))
+    assert sound_books.asked() == []
+    assert sound_books.rows("SELECT source_reference FROM payments WHERE state = 'confirmed'") == [("W1",)]
+
+
+def test_a_notice_of_a_settlement_is_no_payment(sound_books: Books) -> None:
+    agree(sound_books)
+    line = a_line(148_350, "L1", "QUYET TOAN VI", booked_on=NEXT)
+    sound_books.read(line, on=NEXT, id="N1", kind="notice")
+    assert sound_books.one("SELECT count(*) FROM payments") == 0
+
+
+def test_ten_thousand_payments_are_taken_apart_by_few_statements(sound_books: Books) -> None:
+    agree(sound_books)
+    notices = [a_notice(f"W{number}", 10_000, "") for number in range(10_000)]
+    sound_books.hear(*notices, source="wallet")
+    asked: list[str] = []
+
+    def count(*said: Any) -> None:
+        asked.append(said[2])
+
+    event.listen(sound_books.engine, "before_cursor_execute", count)
+    settled(sound_books, 10_000 * (10_000 - 110))
+    event.remove(sound_books.engine, "before_cursor_execute", count)
+    assert sound_books.rows("SELECT state, count(*) FROM payments GROUP BY 1") == [("confirmed", 10_000)]
+    assert len(asked) < 150
+
+
+ORDERS = st.lists(st.sampled_from(range(4)), min_size=1, max_size=4, unique=True)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ORDERS, st.sampled_from([98_900, 148_350, 49_450]), st.randoms(use_true_random=False))
+def test_whatever_comes_in_whatever_order_ends_in_the_same_books(
+    books: Books, chosen: list[int], minor: int, random: Any
+) -> None:
+    acts = [bills, first, second, lambda books: settled(books, minor)]
+    ended = []
+    for order in (sorted(chosen), random.sample(chosen, len(chosen))):
+        books.clear()
+        agree(books)
+        for number in order:
+            acts[number](books)
+        states = books.rows("SELECT source_reference, state, confirmed_minor FROM payments ORDER BY 1")
+        ended.append((books.balances(), books.asked(), states))
+        assert books.broken() == [], order
+    assert ended[0] == ended[1]
 
 
 DAYS = st.dates(date(2026, 11, 1), date(2026, 11, 6))
