@@ -88,9 +88,7 @@ _UNSHOWN = f"""
         WHERE l.payment_id = p.id AND l.counts AND {BOOKED}), 0) + coalesce((
         SELECT sum(f.minor + f.vat_minor) FROM fees f JOIN statement_lines l ON l.id = f.line_id
         JOIN statements s ON s.id = l.statement_id
-        WHERE f.payment_id = p.id AND f.undone_at IS NULL AND {BOOKED}), 0) + coalesce((
-        SELECT sum(a.minor + a.fee_minor + a.vat_minor) FROM line_parts a
-        WHERE a.payment_id = p.id AND a.undone_at IS NULL), 0)
+        WHERE f.payment_id = p.id AND f.undone_at IS NULL AND {BOOKED}), 0) + {lump_sums.OF_PAYMENT}
 """  # noqa: S608 - put together from constants
 
 
@@ -169,10 +167,7 @@ _BALANCES = rf"""
               AND NOT EXISTS (SELECT 1 FROM fees f WHERE f.line_id = l.id AND f.undone_at IS NULL) GROUP BY 1, 2
         UNION ALL SELECT 'expense:bank-fees', 'VND', sum(minor) FROM fees WHERE undone_at IS NULL
         UNION ALL SELECT 'input-vat', 'VND', sum(vat_minor) FROM fees WHERE undone_at IS NULL
-        UNION ALL SELECT 'expense:bank-fees', 'VND', sum(fee_minor) FROM line_parts WHERE undone_at IS NULL
-        UNION ALL SELECT 'input-vat', 'VND', sum(vat_minor) FROM line_parts WHERE undone_at IS NULL
-        UNION ALL SELECT 'settled\:' || source, 'VND', -sum(minor) FROM lump_sums
-            WHERE undone_at IS NULL AND day IS NULL GROUP BY 1
+        {lump_sums.BALANCES}
         UNION ALL SELECT 'bank:' || s.bank || '\:confirmed', l.currency, sum(l.minor)
             FROM statement_lines l JOIN statements s ON s.id = l.statement_id
             WHERE s.state = 'accepted' AND l.counts AND {BOOKED} GROUP BY 1, 2

@@ -95,6 +95,16 @@ APART = {
 }
 """What `doisoat verify` counts, and must find nothing of."""
 
+OF_PAYMENT = """coalesce((SELECT sum(a.minor + a.fee_minor + a.vat_minor) FROM line_parts a
+    WHERE a.payment_id = p.id AND a.undone_at IS NULL), 0)"""
+"""What settlements have shown of a payment `p`."""
+BALANCES = r"""
+    UNION ALL SELECT 'expense:bank-fees', 'VND', sum(fee_minor) FROM line_parts WHERE undone_at IS NULL
+    UNION ALL SELECT 'input-vat', 'VND', sum(vat_minor) FROM line_parts WHERE undone_at IS NULL
+    UNION ALL SELECT 'settled\:' || source, 'VND', -sum(minor) FROM lump_sums
+        WHERE undone_at IS NULL AND day IS NULL GROUP BY 1
+"""
+"""What settlements must have left in the ledger."""
 _KINDS: Mapping[str, type] = {
     "source": str, "bank": str, "words": list, "cut_off": time, "after_days": int, "within_days": int,
 }  # fmt: skip
