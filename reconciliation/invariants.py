@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import audit, close_proof, inbox, lifecycle, lump_sums, marks, orphans, returns
+from reconciliation import audit, close_proof, continuity, inbox, lifecycle, lump_sums, marks, orphans, returns
 from reconciliation.sealing import Sealer
 from reconciliation.statements import BOOKED
 
@@ -211,27 +211,12 @@ def _statements(session: Session) -> Finding:
                 (SELECT count(*) FROM statement_lines l WHERE l.statement_id = s.id)""",
             "totals that differ": """SELECT count(*) FROM statements s WHERE s.credit_minor + s.debit_minor <>
                 (SELECT coalesce(sum(minor), 0) FROM statement_lines l WHERE l.statement_id = s.id)""",
-            "openings apart from the closing before them": _APART,
+            "openings apart from the closing before them": continuity.APART,
             "quarantined without a question": """SELECT count(*) FROM statements s WHERE state = 'quarantined'
                 AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.statement_id = s.id AND m.code = 'M15')""",
         },
     )  # fmt: skip
 
-
-# As when a statement is judged: the accepted ones before it in the chain, or in the same unordered place, lead to it.
-_APART = """
-    WITH chain AS (
-        SELECT bank, account_hash, currency, opening_minor, closing_minor, id,
-            dense_rank() OVER (PARTITION BY bank, account_hash, currency
-                               ORDER BY closing_on, coalesce(sequence, 0), page) AS place
-        FROM statements WHERE kind = 'statement' AND state = 'accepted' AND closing_on IS NOT NULL
-            AND opening_minor IS NOT NULL AND closing_minor IS NOT NULL
-    )
-    SELECT count(*) FROM chain s WHERE place > 1 AND NOT EXISTS (
-        SELECT 1 FROM chain t
-        WHERE (t.bank, t.account_hash, t.currency) = (s.bank, s.account_hash, s.currency) AND t.id <> s.id
-          AND t.place IN (s.place, s.place - 1) AND t.closing_minor = s.opening_minor)
-"""
 
 # A line that waits for its piece of a large statement is in work: neither explained nor open, and booked nowhere.
 _LINES = f"""

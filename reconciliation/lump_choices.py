@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, Row, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from reconciliation import audit, mismatches, payments, settling_lumps
+from reconciliation import audit, lump_parts, mismatches, payments, settling_lumps
 from reconciliation.db import Base, Id, Label, Minor, Moves, one_of
 from reconciliation.lifecycle import LUMP_CHOICE, MISMATCH, move
 from reconciliation.mismatches import NotSettled
@@ -67,7 +67,7 @@ def propose(
     """Say that a line settles all payments of a day, or those of these references; raises NotSettled, unchanged."""
     lump = _locked(session, line_id)
     if (day is None) == (not references):
-        raise NotSettled("nothing", "expected a day or payments, got both or neither")
+        raise NotSettled("day_or_items", "expected a day or payments, got both or neither")
     if lump.day is not None:
         raise NotSettled("not_open", f"expected a settlement that is not explained, got one of {lump.day}")
     wanted = sorted(set(references))
@@ -99,6 +99,7 @@ def approve(session: Session, line_id: int, *, by: str, now: datetime) -> Choice
 def refuse(session: Session, line_id: int, *, by: str, why: str, now: datetime) -> Choice:
     """Turn a proposal down, or take one's own back; the question is open again."""
     lump, made = _proposed(session, line_id)
+    _hold_reason(why)
     state = "withdrawn" if made.maker == by else "refused"
     _decide(session, made, state, by=by, why=why, now=now)
     move(session, MISMATCH, _questions(session, lump, "proposed"), "open", by=by, why=f"{state}: {why}", now=now)
@@ -125,6 +126,11 @@ def _proposed(session: Session, line_id: int) -> tuple[Row[Any], Choice]:
     return lump, session.get_one(Choice, found)
 
 
+def _hold_reason(why: str) -> None:
+    if not why.strip():
+        raise NotSettled("nothing", "expected a reason, got none")
+
+
 def _hold_sum(minor: int, these: Sequence[Row[Any]]) -> None:
     net = sum(row.net for row in these)
     if net != minor:
@@ -133,6 +139,7 @@ def _hold_sum(minor: int, these: Sequence[Row[Any]]) -> None:
 
 
 def _make(session: Session, lump: Row[Any], these: list[int], *, why: str, by: str, now: datetime) -> Choice:
+    _hold_reason(why)
     if session.scalar(text(_PROPOSED), {"lump": lump.id}) is not None:
         raise NotSettled("not_open", "expected a settlement without a proposal, got one that waits for approval")
     row = session.execute(text(_MAKE), {"lump": lump.id, "payments": these, "why": why, "by": by, "now": now}).one()
@@ -158,7 +165,7 @@ def _carry_out(session: Session, lump: Row[Any], made: Choice, *, by: str, now: 
         if not lump.pinned:
             raise NotSettled("not_open", "expected a settlement that a person has explained, got another one")
         _decide(session, made, "applied", by=by, why=said, now=now)
-        settling_lumps.put_together(session, [lump.id], why=said, now=now)
+        lump_parts.put_together(session, [lump.id], why=said, now=now)
     settling_lumps.judge(session, lump.source, now=now)
     _note(session, made, "settlement_choice_applied", by=by, why=made.why, now=now)
 

@@ -92,6 +92,16 @@ APART = {
         WHERE coalesce(p.minor, 0) <> CASE WHEN s.day IS NULL OR s.undone_at IS NOT NULL THEN 0 ELSE s.minor END""",
     "parts that are not their payments": """SELECT count(*) FROM line_parts a JOIN payments p ON p.id = a.payment_id
         WHERE a.undone_at IS NULL AND a.minor + a.fee_minor + a.vat_minor <> p.minor""",
+    "parts of another settlement": """SELECT count(*) FROM line_parts a JOIN lump_sums s ON s.id = a.lump_id
+        JOIN payments p ON p.id = a.payment_id
+        WHERE a.undone_at IS NULL AND (a.line_id <> s.line_id OR p.source <> s.source OR p.currency <> 'VND')""",
+    "lump sums that are not their lines": """SELECT count(*) FROM lump_sums s JOIN statement_lines l ON l.id = s.line_id
+        JOIN statements t ON t.id = l.statement_id WHERE s.undone_at IS NULL
+        AND (l.minor <> s.minor OR l.payment_id IS NOT NULL OR NOT l.counts OR t.state <> 'accepted')""",
+    "lump sums pinned by nobody's word": """SELECT count(*) FROM lump_sums s WHERE s.pinned AND NOT EXISTS (
+        SELECT 1 FROM lump_choices c WHERE c.lump_id = s.id AND c.state = 'applied' AND c.payments <> '{}'
+            AND c.payments = ARRAY(SELECT a.payment_id FROM line_parts a
+                WHERE a.lump_id = s.id AND a.undone_at IS NULL ORDER BY 1))""",
 }
 """What `doisoat verify` counts, and must find nothing of."""
 

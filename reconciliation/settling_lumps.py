@@ -15,16 +15,13 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from reconciliation import bank_days, business_days, ledger, mismatches
-from reconciliation.lifecycle import LUMP_CHOICE, PAYMENT, PAYMENT_UNDONE, move
-from reconciliation.tariffs import FEE, OF_PAYMENT
+from reconciliation import business_days, ledger, mismatches
+from reconciliation.lifecycle import LUMP_CHOICE, move
+from reconciliation.lump_parts import BY, DAY, ELIGIBLE, put_together, take_apart
 
-BY = "lump sums"
 LOOKED_BACK = timedelta(days=60)
 """Lines booked longer ago than this are not weighed anew."""
 _REACH = timedelta(days=32)
-_WITHIN = 2
-"""Business days that a payment whose settlement was taken back may wait for another one."""
 
 _SOURCES = "SELECT DISTINCT source FROM lump_agreements WHERE bank = ANY(:banks)"
 _KNOWN = """
@@ -38,7 +35,7 @@ _KNOWN = """
 """
 _RECOGNISE = f"""
     WITH known AS MATERIALIZED ({_KNOWN}), told AS (
-        UPDATE statement_lines l SET state = 'matched', reason = 'a settlement of many payments'
+        UPDATE statement_lines l SET state = 'mismatch', reason = 'a settlement of many payments'
         FROM known k WHERE k.id = l.id
     )
     INSERT INTO lump_sums (agreement_id, line_id, source, minor, booked_on, at)
@@ -54,61 +51,16 @@ _ARRIVED = r"""
         'settled\:' || s.source AS credit, s.minor, 'VND' AS currency, CAST(:now AS timestamptz) AS at
     FROM lump_sums s JOIN statement_lines l ON l.id = s.line_id WHERE s.id = ANY(:ids)
 """
-# The day a payment `p` is settled with, by the cut-off of its source's agreement `a`.
-_DAY = r"""
-    CASE WHEN p.paid_at IS NULL THEN p.business_date ELSE (p.paid_at AT TIME ZONE 'Asia/Ho_Chi_Minh')\:\:date
-        + CASE WHEN (p.paid_at AT TIME ZONE 'Asia/Ho_Chi_Minh')\:\:time >= a.cut_off THEN 1 ELSE 0 END END
-"""
-_NETTED = f"""
-    LEFT JOIN LATERAL (
-        SELECT fee, tariff_vat(t.tariff, fee) AS vat
-        FROM (SELECT 1) one {OF_PAYMENT} AND t.charged = 'netted' CROSS JOIN LATERAL (SELECT {FEE} AS fee) counted
-    ) f ON true
-"""  # noqa: S608
-# What a settlement may be of: told of and shown by no other line; what it may not be of a person has said already.
-_ELIGIBLE = f"""
-    SELECT p.id, p.minor, part.lump_id, {_DAY} AS day, coalesce(f.fee, 0) AS fee, coalesce(f.vat, 0) AS vat
-    FROM payments p JOIN lump_agreements a ON a.source = p.source
-    LEFT JOIN line_parts part ON part.payment_id = p.id AND part.undone_at IS NULL
-    LEFT JOIN lump_sums s ON s.id = part.lump_id {_NETTED}
-    WHERE p.source = :source AND p.currency = 'VND' AND NOT p.reversal AND p.business_date >= CAST(:paid_since AS date)
-      AND ((p.state = 'reported' AND p.confirmed_minor = 0) OR (NOT s.pinned AND s.booked_on >= :since))
-"""  # noqa: S608
 _SUMS = f"""
     SELECT day, count(*) AS payments, sum(minor)\\:\\:bigint AS gross, sum(fee)\\:\\:bigint AS fee,
         sum(vat)\\:\\:bigint AS vat, sum(minor - fee - vat)\\:\\:bigint AS net, array_agg(DISTINCT lump_id) AS lumps
-    FROM ({_ELIGIBLE}) eligible GROUP BY day ORDER BY day
+    FROM ({ELIGIBLE}) eligible GROUP BY day ORDER BY day
 """  # noqa: S608
 _LUMPS = """
     SELECT s.id, s.line_id, s.minor, s.booked_on, s.day, a.after_days, a.within_days
     FROM lump_sums s JOIN lump_agreements a ON a.id = s.agreement_id
     WHERE s.source = :source AND s.undone_at IS NULL AND NOT s.pinned AND s.booked_on >= :since
     ORDER BY s.booked_on, s.id
-"""
-_PARTS = f"""
-    INSERT INTO line_parts (lump_id, line_id, payment_id, minor, fee_minor, vat_minor, at)
-    SELECT :lump, :line, id, minor - fee - vat, fee, vat, :now FROM ({_ELIGIBLE}) eligible
-    WHERE lump_id IS NULL AND {{only}} ORDER BY id
-    RETURNING payment_id
-"""  # noqa: S608
-_FOUND = "UPDATE lump_sums SET day = :day, times = times + 1, pinned = :pinned WHERE id = :lump"
-_LOST = "UPDATE lump_sums SET day = NULL, pinned = false WHERE id = ANY(:lumps)"
-_TOGETHER = """
-    UPDATE line_parts SET undone_at = :now WHERE lump_id = ANY(:lumps) AND undone_at IS NULL RETURNING payment_id
-"""
-_UNCONFIRM = "UPDATE payments SET confirmed_minor = 0, due_at = :due WHERE id = ANY(:ids)"
-_SIDES = (
-    ("", r"'settled\:' || s.source", "sum(a.minor)"),
-    ("/fee", "'expense:bank-fees'", "sum(a.fee_minor)"),
-    ("/vat", "'input-vat'", "sum(a.vat_minor)"),
-)
-_REPORTED = r"'bank:' || s.source || '\:reported'"
-_BOOK = """
-    SELECT 'lump:' || s.id || '/' || s.times || '{end}' AS key, s.source AS bank, {day} AS business_date,
-        '{said} of ' || count(*) || ' payments by ' || s.source AS memo, {debit} AS debit, {credit} AS credit,
-        {minor}\\:\\:bigint AS minor, 'VND' AS currency, CAST(:now AS timestamptz) AS at
-    FROM lump_sums s JOIN line_parts a ON a.lump_id = s.id AND a.undone_at IS NULL
-    WHERE s.id = ANY(:lumps) GROUP BY s.id HAVING {minor} > 0
 """
 _GONE = """
     UPDATE lump_sums SET undone_at = :now, undone_why = :why
@@ -126,10 +78,10 @@ _REACHED = f"""
     SELECT DISTINCT p.source FROM payments p JOIN lump_agreements a ON a.source = p.source
     WHERE p.id = ANY(:ids) AND EXISTS (
         SELECT 1 FROM lump_sums s WHERE s.source = p.source AND s.undone_at IS NULL AND NOT s.pinned
-            AND s.booked_on BETWEEN {_DAY} + a.after_days AND {_DAY} + a.within_days)
+            AND s.booked_on BETWEEN {DAY} + a.after_days AND {DAY} + a.within_days)
 """  # noqa: S608
 _FREE = f"""
-    SELECT e.id, e.day, e.minor - e.fee - e.vat AS net FROM ({_ELIGIBLE}) e JOIN payments p USING (id)
+    SELECT e.id, e.day, e.minor - e.fee - e.vat AS net FROM ({ELIGIBLE}) e JOIN payments p USING (id)
     WHERE e.lump_id IS NULL AND (e.day = CAST(:day AS date) OR e.id = ANY(:ids)
         OR p.source_reference = ANY(:references)) ORDER BY e.id
 """  # noqa: S608
@@ -264,46 +216,6 @@ def _drop_proposals(session: Session, lumps: Sequence[int], *, why: str, now: da
     move(session, LUMP_CHOICE, waiting, "withdrawn", by=BY, why=why, now=now)
 
 
-def take_apart(session: Session, values: Mapping[str, Any], only: str, *, now: datetime) -> list[int]:
-    """Book a settlement as what it brings of its payments, those of the source that `only` says; return them.
-
-    `values` holds source, lump, line, day, pinned and what `only` asks for.
-    """
-    confirmed = list(session.scalars(text(_PARTS.format(only=only)), values))
-    session.execute(text(_FOUND), values)
-    for end, debit, minor in _SIDES:
-        query = _BOOK.format(end=end, day="s.booked_on", said="settlement", debit=debit, credit=_REPORTED, minor=minor)
-        ledger.post(session, query, {"lumps": [values["lump"]], "now": now})
-    move(
-        session, PAYMENT, confirmed, "confirmed", by=BY, why=f"settled by line {values['line']}", now=now,
-        noting="confirmed_minor = t.minor, due_at = NULL",
-    )  # fmt: skip
-    late = session.scalars(
-        text("SELECT id FROM mismatches WHERE payment_id = ANY(:ids) AND code = 'M01' AND state <> 'resolved'"),
-        {"ids": confirmed},
-    ).all()
-    mismatches.resolve(session, late, by=BY, resolution="the settlement line came", now=now)
-    return confirmed
-
-
-def put_together(session: Session, lumps: Sequence[int], *, why: str, now: datetime) -> None:
-    """Make the payments of these settlements reported again, by reversing entries."""
-    if not lumps:
-        return
-    day = business_days.local_day(now)
-    for end, debit, minor in _SIDES:
-        query = _BOOK.format(
-            end=f"{end}/undone", day="CAST(:day AS date)", said="undone: settlement", debit=_REPORTED, credit=debit,
-            minor=minor,
-        )  # fmt: skip
-        ledger.post(session, query, {"lumps": list(lumps), "now": now, "day": day})
-    again = list(session.scalars(text(_TOGETHER), {"lumps": list(lumps), "now": now}))
-    session.execute(text(_LOST), {"lumps": list(lumps)})
-    move(session, PAYMENT_UNDONE, again, "reported", by=BY, why=f"its settlement was taken back: {why}", now=now)
-    due = business_days.end_of(bank_days.calendar(session).after(day, _WITHIN))
-    session.execute(text(_UNCONFIRM), {"ids": again, "due": due})
-
-
 def free(
     session: Session, source: str, *, day: date | None = None, ids: Sequence[int] = (), references: Sequence[str] = (),
     now: datetime,
@@ -339,7 +251,7 @@ def _ask(session: Session, source: str, lump: Lump, line: int, days: Mapping[dat
         facts["verdict"] = "several_days_settle" if len(fitting) > 1 else "another_settles_the_day"
         facts["days_that_fit"] = [row.day.isoformat() for row in fitting]
     elif within:
-        nearest = min(within, key=lambda row: (abs(row.net - lump.minor), row.day))
+        nearest = min(within, key=lambda row: (abs(row.net - lump.minor), lump.until - row.day))
         facts |= {
             "nearest_day": nearest.day.isoformat(), "items": nearest.payments, "gross": nearest.gross,
             "fee_expected": nearest.fee + nearest.vat, "net": nearest.net, "difference": lump.minor - nearest.net,

@@ -1,6 +1,6 @@
 """Mismatches: the questions for people, the oldest first, each with what was expected and what arrived."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date, datetime
 from typing import Any
@@ -9,7 +9,7 @@ from flask import Blueprint, abort, current_app, render_template
 from sqlalchemy import and_, not_, or_, select
 
 from gateway.admin import answers, settlement_lines, verdicts, words
-from gateway.admin.banks import bank_choices
+from gateway.admin.banks import bank_choices, bank_title
 from gateway.admin.listing import Asked, Filter, page_of
 from gateway.languages import day, moment, money
 from gateway.languages import lazy_gettext as _
@@ -136,17 +136,21 @@ def sides(facts: Mapping[str, Any], currency: str) -> dict[str, list[tuple[str, 
     return found
 
 
+_WRITTEN: Mapping[str, Callable[[Any], str]] = {
+    "bank": bank_title,
+    "day": lambda value: day(date.fromisoformat(value)),
+    "days": lambda value: ", ".join(day(date.fromisoformat(one)) for one in value),
+    "moment": lambda value: moment(datetime.fromisoformat(value)),
+    "verdict": lambda value: str(verdicts.VERDICTS.get(value, value)),
+}
+
+
 def _written(value: Any, kind: str, currency: str) -> str:
     with suppress(TypeError, ValueError):  # a fact of another shape than its name promises is shown as it is
-        match kind:
-            case "money":
-                return money(int(value), currency)
-            case "day":
-                return day(date.fromisoformat(value))
-            case "moment":
-                return moment(datetime.fromisoformat(value))
-            case "verdict":
-                return str(verdicts.VERDICTS.get(value, value))
+        if kind == "money":
+            return money(int(value), currency)
+        if kind in _WRITTEN:
+            return _WRITTEN[kind](value)
     if isinstance(value, list):
         return ", ".join(str(one) for one in value)
     return str(value)

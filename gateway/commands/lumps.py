@@ -15,6 +15,7 @@ from gateway.database import insist, owner_engine, transaction
 from reconciliation import lump_choices, lump_sums
 from reconciliation.lump_choices import Choice
 from reconciliation.mismatches import NotSettled
+from reconciliation.staff import BOOKKEEPERS
 
 _BY = click.option("--by", required=True, metavar="USER", help="Who says so: the name a person signs in with.")
 _WHY = click.option("--why", required=True, metavar="TEXT", help="The reason; it is kept in the audit trail.")
@@ -65,7 +66,12 @@ def declare(file: Path) -> None:
 def list_lumps(source: str, limit: int) -> None:
     """Print a line per settlement of SOURCE, or of all, the newest first: what came, for which day, or its question."""
     with wired() as wiring, transaction(wiring.engine) as session:
-        for one in session.execute(text(_LINES), {"source": source, "limit": limit}):
+        if source:
+            people.known_bank(wiring, source)
+        found_lines = session.execute(text(_LINES), {"source": source, "limit": limit}).all()
+        if not found_lines:
+            click.echo("no settlements yet")
+        for one in found_lines:
             found = f"{one.payments} payments of {one.day}, fee and VAT {one.fee:,} đ" if one.day else "not explained"
             if one.pinned:
                 found += ", as a person said"
@@ -83,6 +89,7 @@ def list_lumps(source: str, limit: int) -> None:
 def explode(line: int, day: datetime | None, references: tuple[str, ...], by: str, why: str) -> None:
     """Say which payments LINE settles: all of a day, or those named. Above the limit another person approves it."""
     _do(
+        "explode",
         by,
         lambda session, now: lump_choices.propose(
             session, line, day=day.date() if day else None, references=references, why=why, by=by, now=now
@@ -96,7 +103,7 @@ def explode(line: int, day: datetime | None, references: tuple[str, ...], by: st
 @_WHY
 def undo(line: int, by: str, why: str) -> None:
     """Take back what a person said that LINE settles; it is weighed by itself again."""
-    _do(by, lambda session, now: lump_choices.take_back(session, line, why=why, by=by, now=now))
+    _do("undo", by, lambda session, now: lump_choices.take_back(session, line, why=why, by=by, now=now))
 
 
 @lumps.command()
@@ -104,7 +111,7 @@ def undo(line: int, by: str, why: str) -> None:
 @_BY
 def approve(line: int, by: str) -> None:
     """Carry out what somebody else has proposed for LINE."""
-    _do(by, lambda session, now: lump_choices.approve(session, line, by=by, now=now))
+    _do("approve", by, lambda session, now: lump_choices.approve(session, line, by=by, now=now))
 
 
 @lumps.command()
@@ -113,15 +120,15 @@ def approve(line: int, by: str) -> None:
 @_WHY
 def refuse(line: int, by: str, why: str) -> None:
     """Turn down what was proposed for LINE, or take back one's own proposal."""
-    _do(by, lambda session, now: lump_choices.refuse(session, line, by=by, why=why, now=now))
+    _do("refuse", by, lambda session, now: lump_choices.refuse(session, line, by=by, why=why, now=now))
 
 
-def _do(by: str, act: Callable[[Session, datetime], Choice]) -> None:
+def _do(what: str, by: str, act: Callable[[Session, datetime], Choice]) -> None:
     with wired() as wiring:
 
         def work() -> tuple[str, int]:
             with transaction(wiring.engine) as session:
-                people.known(session, by)
+                people.one_of(session, by, {"chief_accountant"} if what == "approve" else BOOKKEEPERS, what)
                 made = act(session, wiring.clock())
                 return made.state, len(made.payments)
 

@@ -11,23 +11,13 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from reconciliation import day_figures, denials, import_undo, lump_choices, lump_sums, tariffs
+from reconciliation import day_figures, denials, import_undo, lump_choices
 from reconciliation.mismatches import NotSettled
 from reconciliation.settling_lumps import Lump, assign
 from tests.reconciliation.books import CODE, DAY, OTHER_CODE, OTHER_CUSTOMER, Books, a_bill, a_line, a_notice, at
 
 NEXT = DAY + timedelta(days=1)
 GROSS, FEES, VAT = 150_000, 1_500, 150
-
-
-def agree(books: Books, **more: Any) -> None:
-    with Session(books.owner) as session, session.begin():
-        session.execute(text("SET LOCAL ROLE doisoat"))
-        agreed = {"source": "wallet", "bank": "standard", "words": ["QUYET TOAN VI"], **more}
-        lump_sums.declare(session, [agreed], by="ketoan", now=books.now)
-        contract = {"bank": agreed["source"], "charged": "netted", "valid_from": date(2026, 1, 1), "basis_points": 100,
-                    "vat_basis_points": 1_000}  # fmt: skip
-        tariffs.declare(session, [contract], by="ketoan", now=books.now)
 
 
 def bills(books: Books) -> None:
@@ -48,8 +38,10 @@ def settled(books: Books, minor: int = GROSS - FEES - VAT, id: str = "S1") -> No
 
 def test_a_line_settles_a_day_of_payments_in_any_order(books: Books) -> None:
     for order in permutations([bills, first, second, settled]):
+        if order.index(first) > order.index(second):
+            continue  # two of a kind
         books.clear()
-        agree(books)
+        books.agree()
         for act in order:
             act(books)
         assert books.asked() == [], order
@@ -67,7 +59,7 @@ def test_a_line_settles_a_day_of_payments_in_any_order(books: Books) -> None:
 
 
 def test_a_sum_that_is_no_day_s_names_the_nearest_day_and_what_it_lacks(sound_books: Books) -> None:
-    agree(sound_books)
+    sound_books.agree()
     bills(sound_books)
     first(sound_books)
     settled(sound_books, 98_000)
@@ -83,7 +75,7 @@ def test_a_sum_that_is_no_day_s_names_the_nearest_day_and_what_it_lacks(sound_bo
 
 
 def test_two_days_that_fit_are_a_question(sound_books: Books) -> None:
-    agree(sound_books)
+    sound_books.agree()
     bills(sound_books)
     first(sound_books)
     sound_books.hear(a_notice("W3", paid_at=at(1) - timedelta(days=1)), source="wallet")
@@ -94,7 +86,7 @@ def test_two_days_that_fit_are_a_question(sound_books: Books) -> None:
 
 
 def test_payments_after_the_cut_off_are_the_next_day_s(sound_books: Books) -> None:
-    agree(sound_books, cut_off=time(10, 0))
+    sound_books.agree(cut_off=time(10, 0))
     bills(sound_books)
     first(sound_books)  # at eight in the morning
     sound_books.hear(a_notice("W2", 50_000, OTHER_CODE, paid_at=at(4)), source="wallet")  # at eleven
@@ -105,7 +97,7 @@ def test_payments_after_the_cut_off_are_the_next_day_s(sound_books: Books) -> No
 
 
 def test_undoing_the_import_makes_the_payments_reported_again(sound_books: Books) -> None:
-    agree(sound_books)
+    sound_books.agree()
     bills(sound_books)
     first(sound_books)
     second(sound_books)
@@ -133,7 +125,7 @@ def choose(books: Books, act: Any, **more: Any) -> Any:
 
 
 def doubtful(books: Books) -> None:
-    agree(books)
+    books.agree()
     bills(books)
     first(books)
     books.hear(a_notice("W3", paid_at=at(1) - timedelta(days=1)), source="wallet")
@@ -193,7 +185,7 @@ def test_a_choice_that_does_not_add_up_changes_nothing(sound_books: Books) -> No
 
 
 def test_a_bank_that_settles_itself_ties_out_on_all_three_sides(sound_books: Books) -> None:
-    agree(sound_books, source="standard")
+    sound_books.agree(source="standard")
     bills(sound_books)
     sound_books.hear(a_notice("W1", 100_000, CODE))
     sound_books.hear(a_notice("W2", 50_000, OTHER_CODE, paid_at=at(3)))
@@ -215,7 +207,7 @@ def test_a_bank_that_settles_itself_ties_out_on_all_three_sides(sound_books: Boo
 
 
 def test_the_bank_where_a_settlement_arrives_shows_it_as_one(sound_books: Books) -> None:
-    agree(sound_books)
+    sound_books.agree()
     bills(sound_books)
     first(sound_books)
     second(sound_books)
@@ -231,7 +223,7 @@ def test_the_bank_where_a_settlement_arrives_shows_it_as_one(sound_books: Books)
 
 
 def test_a_late_callback_takes_a_settlement_apart_again(sound_books: Books) -> None:
-    agree(sound_books)
+    sound_books.agree()
     bills(sound_books)
     first(sound_books)
     settled(sound_books, 98_900)
@@ -246,14 +238,14 @@ def test_a_late_callback_takes_a_settlement_apart_again(sound_books: Books) -> N
 
 
 def test_a_notice_of_a_settlement_is_no_payment(sound_books: Books) -> None:
-    agree(sound_books)
+    sound_books.agree()
     line = a_line(148_350, "L1", "QUYET TOAN VI", booked_on=NEXT)
     sound_books.read(line, on=NEXT, id="N1", kind="notice")
     assert sound_books.one("SELECT count(*) FROM payments") == 0
 
 
 def test_a_thousand_payments_are_taken_apart_by_few_statements(sound_books: Books) -> None:
-    agree(sound_books)
+    sound_books.agree()
     notices = [a_notice(f"W{number}", 10_000, "") for number in range(1_000)]
     sound_books.hear(*notices, source="wallet")
     asked: list[str] = []
@@ -271,7 +263,7 @@ def test_a_thousand_payments_are_taken_apart_by_few_statements(sound_books: Book
 ORDERS = st.lists(st.sampled_from(range(4)), min_size=1, max_size=4, unique=True)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ORDERS, st.sampled_from([98_900, 148_350, 49_450]), st.randoms(use_true_random=False))
 def test_whatever_comes_in_whatever_order_ends_in_the_same_books(
     books: Books, chosen: list[int], minor: int, random: Any
@@ -280,7 +272,7 @@ def test_whatever_comes_in_whatever_order_ends_in_the_same_books(
     ended = []
     for order in (sorted(chosen), random.sample(chosen, len(chosen))):
         books.clear()
-        agree(books)
+        books.agree()
         for number in order:
             acts[number](books)
         states = books.rows("SELECT source_reference, state, confirmed_minor FROM payments ORDER BY 1")
@@ -305,3 +297,30 @@ def test_no_day_is_settled_twice_nor_by_another_amount(sums: dict[date, int], gi
         if lump.id in found:
             assert sums[found[lump.id]] == lump.minor
             assert lump.reaches(found[lump.id])
+
+
+TAMPERED = [
+    ("UPDATE line_parts SET minor = minor + {}", 2),
+    ("UPDATE line_parts SET minor = minor + {}, fee_minor = fee_minor - {}", 5),
+    ("UPDATE line_parts SET minor = minor + {}, vat_minor = vat_minor - {}", 5),
+    ("UPDATE line_parts SET line_id = line_id + {}", 2),
+    ("UPDATE lump_sums SET minor = minor + {}", 2),
+    ("UPDATE lump_sums SET day = CASE {} WHEN 1 THEN NULL ELSE booked_on END", 7),
+    ("UPDATE lump_sums SET pinned = {} = 1", 2),
+    ("UPDATE lump_sums SET undone_at = CASE {} WHEN 1 THEN now() END", 2),
+    ("UPDATE line_parts SET undone_at = CASE {} WHEN 1 THEN now() END", 2),
+    ("UPDATE payments SET confirmed_minor = confirmed_minor + {}", 2),
+    ("UPDATE payments SET source = CASE {} WHEN 1 THEN 'standard' ELSE 'wallet' END", 2),
+]
+
+
+def test_tampering_shows(sound_books: Books) -> None:
+    sound_books.agree()
+    bills(sound_books)
+    first(sound_books)
+    settled(sound_books, 98_900)
+    for statement, number in TAMPERED:
+        sound_books.as_owner(statement.replace("{}", "1"))
+        broken = {int(one.split()[0]) for one in sound_books.broken()}
+        sound_books.as_owner(statement.replace("{}", "-1"))
+        assert number in broken, statement
