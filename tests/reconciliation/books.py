@@ -98,11 +98,17 @@ class Books:
     def agree(self, **more: Any) -> None:
         """Declare that a wallet pays a day's payments by one line, less one percent and VAT on that."""
         agreed = {"source": "wallet", "bank": "standard", "words": ["QUYET TOAN VI"], **more}
-        contract = {"bank": agreed["source"], "charged": "netted", "valid_from": date(2026, 1, 1), "basis_points": 100,
-                    "vat_basis_points": 1_000}  # fmt: skip
         with Session(self.owner) as session, session.begin():
             session.execute(text("SET LOCAL ROLE doisoat"))
             lump_sums.declare(session, [agreed], by="ketoan", now=self.now)
+        self.tariff(agreed["source"])
+
+    def tariff(self, bank: str, **more: Any) -> None:
+        """Declare that a bank keeps one percent of each payment, and VAT on that."""
+        contract = {"bank": bank, "charged": "netted", "valid_from": date(2026, 1, 1), "basis_points": 100,
+                    "vat_basis_points": 1_000, **more}  # fmt: skip
+        with Session(self.owner) as session, session.begin():
+            session.execute(text("SET LOCAL ROLE doisoat"))
             tariffs.declare(session, [contract], by="ketoan", now=self.now)
 
     def delivery(self, source: str = "standard", kind: str = "callback") -> int:

@@ -203,7 +203,7 @@ def test_a_bank_that_settles_itself_ties_out_on_all_three_sides(sound_books: Boo
     assert [(one["verdict"], one["told"], one["booked"], one["shown"]) for one in shown["reasons"]] == [
         ("fee", 0, -FEES - VAT, -FEES - VAT), ("other_day", 0, 0, GROSS),
     ]  # fmt: skip
-    assert [(one["fee"], one["gross"]) for one in shown["channels"]] == [(FEES, 0)]
+    assert [(one["fee"], one["gross"]) for one in shown["channels"]] == [(FEES + VAT, 0)]
 
 
 def test_the_bank_where_a_settlement_arrives_shows_it_as_one(sound_books: Books) -> None:
@@ -235,6 +235,22 @@ def test_a_late_callback_takes_a_settlement_apart_again(sound_books: Books) -> N
     sound_books.run(lambda session: denials.deny(session, back, by="wallet", why="taken back", now=sound_books.now))
     assert sound_books.asked() == []
     assert sound_books.rows("SELECT source_reference FROM payments WHERE state = 'confirmed'") == [("W1",)]
+
+
+def test_a_fee_of_a_settlement_weighed_anew_is_undone_not_unexplained(sound_books: Books) -> None:
+    sound_books.agree(source="standard")
+    bills(sound_books)
+    sound_books.hear(a_notice("W1", 100_000, CODE))
+    settled(sound_books, 98_900)
+    sound_books.now += timedelta(days=2)
+    sound_books.hear(a_notice("W2", 50_000, OTHER_CODE, paid_at=at(3)))
+    for on, said in (
+        (DAY, [("awaited", 150_000, 150_000, 0)]),
+        (NEXT, [("settlement", 0, 0, 98_900), ("undone", 0, -1_100, 0)]),
+        (NEXT + timedelta(days=1), [("undone", 0, 1_100, 0)]),
+    ):
+        found = sound_books.run(lambda session, on=on: day_figures.of_day(session, "standard", on, tells=True))
+        assert [(one["verdict"], one["told"], one["booked"], one["shown"]) for one in found["reasons"]] == said, on
 
 
 def test_a_notice_of_a_settlement_is_no_payment(sound_books: Books) -> None:
