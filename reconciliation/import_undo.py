@@ -228,6 +228,7 @@ def _take_back(session: Session, gone: list[Statement], by: str, why: str, now: 
     unread = session.scalars(text(_NOTHING_LEFT), {"ids": sorted({one.delivery_id for one in gone})}).all()
     inbox.finish(session, list(unread), "read", reason=said, now=now)
     denials.offer(session, bills, corrected, why=said, now=now)
+    settled |= settling_lumps.reached(session, [row.id for row in touched])
     settling_lumps.judge_sources(session, settled, now=now)
     for bank, (outgoing, anew) in loosened.items():
         returns.judge(session, bank, outgoing, anew=anew, now=now)

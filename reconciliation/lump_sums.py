@@ -105,6 +105,13 @@ APART = {
 }
 """What `doisoat verify` counts, and must find nothing of."""
 
+LENT = """
+    EXISTS (SELECT 1 FROM line_parts a JOIN lump_sums s ON s.id = a.lump_id
+            WHERE a.payment_id = payments.id AND a.undone_at IS NULL AND NOT s.pinned)
+"""
+"""A payment that only what was weighed gives to a settlement: a line of its own still takes it."""
+IS_ANY_LENT = "SELECT EXISTS (SELECT 1 FROM lump_sums WHERE source = :bank AND day IS NOT NULL)"
+
 OF_PAYMENT = """coalesce((SELECT sum(a.minor + a.fee_minor + a.vat_minor) FROM line_parts a
     WHERE a.payment_id = p.id AND a.undone_at IS NULL), 0)"""
 """What settlements have shown of a payment `p`."""

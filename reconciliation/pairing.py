@@ -223,6 +223,7 @@ def book(
     }  # fmt: skip
     columns = "code, subject, source, minor, currency, payment_id, line_id, statement_id, facts"
     if counts:
+        settling_lumps.give_way(session, values, now=now)
         netted_fees.note(session, values)
     taken_back = counts and bool(session.scalar(text(IS_ANY_TAKEN_BACK), values))
     shown = list(session.scalars(text(_SHOWN_AFTER_ALL), values)) if taken_back else []

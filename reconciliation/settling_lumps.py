@@ -62,6 +62,11 @@ _LUMPS = """
     WHERE s.source = :source AND s.undone_at IS NULL AND NOT s.pinned AND s.booked_on >= :since
     ORDER BY s.booked_on, s.id
 """
+_LENT = """
+    SELECT DISTINCT a.lump_id FROM statement_lines l JOIN line_parts a ON a.payment_id = l.payment_id
+    WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.counts AND l.minor > 0
+      AND a.undone_at IS NULL ORDER BY 1
+"""
 _GONE = """
     UPDATE lump_sums SET undone_at = :now, undone_why = :why
     WHERE undone_at IS NULL AND line_id IN (SELECT id FROM statement_lines WHERE statement_id = ANY(:statements))
@@ -133,6 +138,12 @@ def assign(lumps: Sequence[Lump], sums: Mapping[date, int]) -> dict[int, date]:
 def locked_with(session: Session, *banks: str) -> set[str]:
     """Return the sources whose payments a statement of these banks may prove: they are locked together."""
     return {*banks, *session.scalars(text(_SOURCES), {"banks": list(banks)})}
+
+
+def give_way(session: Session, values: Mapping[str, object], *, now: datetime) -> None:
+    """Put together the settlements that lines to be booked take payments from: a line of its own proves more."""
+    lent = session.scalars(text(_LENT), values).all()
+    put_together(session, lent, why="a line of its own shows a payment of it", now=now)
 
 
 def recognise(session: Session, values: Mapping[str, object], *, counts: bool) -> set[str]:

@@ -104,17 +104,22 @@ def test_undoing_the_import_makes_the_payments_reported_again(sound_books: Books
     before = sound_books.balances()
     settled(sound_books)
 
-    def act(session: Session) -> None:
-        (number,) = session.scalars(text("SELECT id FROM statements WHERE state = 'accepted'"))
-        gone = import_undo.chosen(session, str(number))
-        import_undo.undo(session, gone, by="ketoan", why="a wrong file", now=sound_books.now)
-
-    sound_books.run(act)
+    undo(sound_books, "S1")
     assert sound_books.balances() == before
     assert sound_books.rows("SELECT DISTINCT state FROM payments") == [("reported",)]
     assert sound_books.broken() == []
     settled(sound_books)
     assert sound_books.rows("SELECT DISTINCT state FROM payments") == [("confirmed",)]
+
+
+def undo(books: Books, named: str) -> None:
+    number = books.one("SELECT id FROM statements WHERE state = 'accepted' AND statement_id = :named", named=named)
+
+    def act(session: Session) -> None:
+        gone = import_undo.chosen(session, str(number))
+        import_undo.undo(session, gone, by="ketoan", why="a wrong file", now=books.now)
+
+    books.run(act)
 
 
 def choose(books: Books, act: Any, **more: Any) -> Any:
@@ -251,6 +256,43 @@ def test_a_fee_of_a_settlement_weighed_anew_is_undone_not_unexplained(sound_book
     ):
         found = sound_books.run(lambda session, on=on: day_figures.of_day(session, "standard", on, tells=True))
         assert [(one["verdict"], one["told"], one["booked"], one["shown"]) for one in found["reasons"]] == said, on
+
+
+def own_line(books: Books) -> None:
+    books.read(a_line(100_000, "W1"), bank="wallet", id="OWN")
+
+
+def test_a_payment_with_a_line_of_its_own_is_of_no_settlement_in_any_order(books: Books) -> None:
+    ended = []
+    for order in permutations([second, lambda books: settled(books, 49_450), own_line]):
+        books.clear()
+        books.agree()
+        bills(books)
+        first(books)
+        for act in order:
+            act(books)
+        assert books.broken() == [], order
+        states = books.rows("SELECT bank_reference, state, confirmed_minor, matched_minor FROM payments ORDER BY 1")
+        ended.append((books.balances(), books.asked(), states))
+    assert [one for one in ended if one != ended[0]] == []
+    assert ended[0][1] == []
+
+
+def test_a_line_of_its_own_takes_a_payment_from_its_settlement_until_its_import_is_undone(sound_books: Books) -> None:
+    books = sound_books
+    books.agree()
+    bills(books)
+    first(books)
+    second(books)
+    settled(books)
+    before = books.balances()
+    own_line(books)
+    assert books.asked() == ["M11"]
+    assert books.rows("SELECT source_reference, state FROM payments ORDER BY 1") == [
+        ("W1", "confirmed"), ("W2", "reported"),
+    ]  # fmt: skip
+    undo(books, "OWN")
+    assert (books.asked(), books.balances()) == ([], before)
 
 
 def test_a_notice_of_a_settlement_is_no_payment(sound_books: Books) -> None:
