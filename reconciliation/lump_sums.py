@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, Text, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Row, SmallInteger, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -127,8 +127,27 @@ _KINDS: Mapping[str, type] = {
 }  # fmt: skip
 
 
+_BEFORE = r"""
+    SELECT s.id, s.bank, s.statement_id, count(*) AS lines, sum(l.minor)\:\:bigint AS minor
+    FROM lump_agreements a JOIN statements s ON s.bank = a.bank AND s.state = 'accepted' AND s.kind = 'statement'
+    JOIN statement_lines l ON l.statement_id = s.id AND l.counts AND l.minor > 0 AND NOT l.reversal
+        AND l.currency = 'VND' AND l.payment_id IN (SELECT id FROM payments WHERE source_reference = 'line:' || l.id)
+        AND EXISTS (SELECT 1 FROM unnest(a.words) AS word WHERE position(lower(word) IN lower(l.narrative)) > 0)
+    WHERE a.source = ANY(:sources) AND coalesce(l.booked_on, s.closing_on, s.to_on) >= :since
+    GROUP BY s.id ORDER BY s.id
+"""
+
+
 class NotAgreed(ValueError):
     """An agreement that can't be; says what was expected and what arrived."""
+
+
+def read_before(session: Session, sources: Sequence[str], *, since: date) -> Sequence[Row[Any]]:
+    """Return the statements that came before what these sources agreed: id, bank, statement_id, lines and minor.
+
+    Their lines bear the words agreed and stand as payments of their own; read anew, they are settlements.
+    """
+    return session.execute(text(_BEFORE), {"sources": list(sources), "since": since}).all()
 
 
 def declare(session: Session, entries: Sequence[Mapping[str, Any]], *, by: str, now: datetime) -> int:

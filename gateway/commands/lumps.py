@@ -13,8 +13,10 @@ from gateway.commands import people
 from gateway.commands.wired import wired
 from gateway.database import insist, owner_engine, transaction
 from reconciliation import lump_choices, lump_sums
+from reconciliation.business_days import local_day
 from reconciliation.lump_choices import Choice
 from reconciliation.mismatches import NotSettled
+from reconciliation.settling_lumps import LOOKED_BACK
 from reconciliation.staff import BOOKKEEPERS
 
 _BY = click.option("--by", required=True, metavar="USER", help="Who says so: the name a person signs in with.")
@@ -55,9 +57,16 @@ def declare(file: Path) -> None:
             # The application's own role can't change what lines are recognised by.
             with transaction(owner_engine(wiring.database_url)) as session:
                 made = lump_sums.declare(session, entries, by="command line", now=wiring.clock())
+                since = local_day(wiring.clock()) - LOOKED_BACK
+                before = lump_sums.read_before(session, [one["source"] for one in entries], since=since)
         except lump_sums.NotAgreed as error:
             raise click.ClickException(f"{file.name}: {error}") from error
     click.echo(f"{made} settlements declared")
+    for one in before:
+        click.echo(
+            f"statement {one.id} ({one.statement_id} of {one.bank}) was read before: {one.lines} of its lines bear"
+            f" these words, {one.minor:,} đ; undo its import and read it anew to settle by them"
+        )
 
 
 @lumps.command("list")

@@ -123,7 +123,7 @@ def undo(books: Books, named: str) -> None:
 
 
 def choose(books: Books, act: Any, **more: Any) -> Any:
-    (line,) = books.rows("SELECT line_id FROM lump_sums WHERE undone_at IS NULL")[-1]
+    (line,) = books.rows("SELECT line_id FROM lump_sums WHERE undone_at IS NULL ORDER BY id")[-1]
     made = books.run(lambda session: act(session, line, now=books.now, **more))
     assert made is not None
     return made.state

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from gateway import staff_desk
 from gateway.commands.lumps import lumps
 from gateway.database import owner_engine, transaction
+from reconciliation import import_undo
 from tests.reconciliation.books import DAY, Books, a_line, a_notice, at
 
 AGREED = '[[settlement]]\nsource = "standard"\nbank = "standard"\nwords = ["QUYET TOAN"]\ncut_off = 22:00:00\n'
@@ -154,3 +155,29 @@ def test_what_can_not_be_is_refused_in_one_line_and_changes_nothing(settled, run
     assert run("explode", line, "--day", "18/11", "--by", "lan", *WHY)[0] == 2
     assert run("undo", line, "--by", "lan")[0] == 2, "without a reason"
     assert rows("SELECT 1 FROM lump_choices") == []
+
+
+def test_lines_that_came_before_their_agreement_are_named_and_settle_once_read_anew(
+    at_home, as_superuser, now, declare, rows
+):
+    owner = owner_engine(as_superuser)
+    house = Books(at_home.engine, owner, at_home.sealer, now)
+    house.tariff("standard")
+    house.hear(a_notice("W1", 100_000, ""))
+    line = a_line(98_900, "L1", "Quyet toan ngay 18", booked_on=DAY + timedelta(days=1))
+    house.read(line, a_line(5_000, "L2", "tien dien"), on=DAY + timedelta(days=1))
+    status, said = declare(AGREED)
+    number = house.one("SELECT id FROM statements")
+    assert (status, said.splitlines()) == (0, [
+        "1 settlements declared",
+        f"statement {number} (S1 of standard) was read before: 1 of its lines bear these words, 98,900 đ;"
+        " undo its import and read it anew to settle by them",
+    ])  # fmt: skip
+    with transaction(at_home.engine) as session:
+        chosen = import_undo.chosen(session, str(number))
+        import_undo.undo(session, chosen, by="lan", why="agreed late", now=now)
+    house.read(line, a_line(5_000, "L2", "tien dien"), on=DAY + timedelta(days=1))
+    assert rows("SELECT source_reference FROM payments WHERE state = 'confirmed' AND source_reference = 'W1'") == ["W1"]
+    assert rows("SELECT day FROM lump_sums") == [DAY]
+    assert house.broken() == []
+    owner.dispose()
