@@ -27,7 +27,7 @@ BOOKED = r"""
         FROM entries e JOIN postings o ON o.entry_id = e.id
         WHERE e.bank = :bank AND (e.business_date = :day OR e.late_for = :day)
           AND o.account IN ('bank:' || :bank || '\:reported', 'bank:' || :bank || '\:confirmed', 'settled\:' || :bank)
-          AND e.key !~ '^(fee|lump)\:'
+          AND e.key NOT LIKE 'fee\:%' AND e.key NOT LIKE 'lump\:%'
         GROUP BY e.id, o.currency HAVING sum(o.minor) <> 0
     ) b
     LEFT JOIN payments p ON p.id = CAST(substring(b.key FROM '^payment:(\d+)') AS bigint)
@@ -43,7 +43,8 @@ BOOKED = r"""
         FROM entries e JOIN postings o ON o.entry_id = e.id
         LEFT JOIN fees f ON f.id = CAST(substring(e.key FROM '^fee:(\d+)') AS bigint) AND f.charged = 'netted'
         LEFT JOIN lump_sums u ON u.id = CAST(substring(e.key FROM '^lump:(\d+)') AS bigint)
-        WHERE e.bank = :bank AND (e.business_date = :day OR e.late_for = :day) AND e.key ~ '^(fee|lump)\:'
+        WHERE e.bank = :bank AND (e.business_date = :day OR e.late_for = :day)
+          AND (e.key LIKE 'fee\:%' OR e.key LIKE 'lump\:%')
           AND o.account IN ('bank:' || :bank || '\:reported', 'settled\:' || :bank, 'expense:bank-fees', 'input-vat')
           AND coalesce(f.id, u.id) IS NOT NULL
         GROUP BY e.id, o.currency, f.id, u.id

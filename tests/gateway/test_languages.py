@@ -79,6 +79,8 @@ def test_days_and_moments_are_vietnams(write):
         (timedelta(minutes=59), "59 minutes"),
         (timedelta(hours=47), "47 hours"),
         (timedelta(days=9), "9 days"),
+        (timedelta(hours=54), "2 days"),  # from one in the morning
+        (timedelta(hours=56), "3 days"),  # from eleven at night: by the calendar
         (timedelta(seconds=-9), "just now"),
     ],
 )
