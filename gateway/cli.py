@@ -29,6 +29,7 @@ COMMANDS = {
     "close": "close",
     "minutes": "minutes",
     "tariffs": "tariffs",
+    "lumps": "lumps",
 }
 """Command → module of `gateway.commands`, in the order of the help; the module binds the command under its name."""
 

@@ -12,14 +12,15 @@ from gateway.database import insist, transaction
 from reconciliation import bank_days, closes, closing
 from reconciliation.closes import DAY, MONTH, Close
 from reconciliation.closing import NotClosed
+from reconciliation.staff import BOOKKEEPERS
 
 if TYPE_CHECKING:
     from gateway.wiring import Wiring
 
 MAY: Mapping[str, frozenset[str]] = {
-    "balance": frozenset({"accountant", "chief_accountant"}),
+    "balance": BOOKKEEPERS,
     "sign": frozenset({"chief_accountant"}),
-    "withdraw": frozenset({"accountant", "chief_accountant"}),
+    "withdraw": BOOKKEEPERS,
     "reopen": frozenset({"administrator"}),
 }
 """Act → the roles that may do it; that its people differ is the rules' own matter, whatever their roles."""

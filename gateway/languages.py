@@ -143,7 +143,8 @@ def age(since: datetime | None, now: datetime) -> str:
         return ngettext("%(num)s minute", "%(num)s minutes", minutes)
     if minutes < 48 * 60:
         return ngettext("%(num)s hour", "%(num)s hours", minutes // 60)
-    return ngettext("%(num)s day", "%(num)s days", minutes // (24 * 60))
+    # As finance counts them: by the calendar, like the spans of ageing.
+    return ngettext("%(num)s day", "%(num)s days", (local_date(now) - local_date(since)).days)
 
 
 @contextmanager

@@ -39,6 +39,21 @@ def _apart(balance: int, neighbours: Sequence[tuple[bool, int]]) -> bool:
     return any(strict for strict, _ in neighbours) and balance not in {other for _, other in neighbours}
 
 
+APART = """
+    WITH chain AS (
+        SELECT bank, account_hash, currency, opening_minor, closing_minor, id,
+            dense_rank() OVER (PARTITION BY bank, account_hash, currency
+                               ORDER BY closing_on, coalesce(sequence, 0), page) AS place
+        FROM statements WHERE kind = 'statement' AND state = 'accepted' AND closing_on IS NOT NULL
+            AND opening_minor IS NOT NULL AND closing_minor IS NOT NULL
+    )
+    SELECT count(*) FROM chain s WHERE place > 1 AND NOT EXISTS (
+        SELECT 1 FROM chain t
+        WHERE (t.bank, t.account_hash, t.currency) = (s.bank, s.account_hash, s.currency) AND t.id <> s.id
+          AND t.place IN (s.place, s.place - 1) AND t.closing_minor = s.opening_minor)
+"""
+"""Counts openings that no closing leads to, as `gap` judges: of statements before, or of the same unordered place."""
+
 # The accepted statements next to one, and those that stand in the same place of the chain because nothing orders them.
 _NEIGHBOURS = """
     WITH others AS (

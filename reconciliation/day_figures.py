@@ -30,13 +30,16 @@ _CHANNELS = f"""
     FROM subjects s LEFT JOIN payments p ON p.id = s.payment_id GROUP BY 1, 2 ORDER BY 1, 2
 """  # noqa: S608 - put together from constants, here and below; values travel as parameters
 
-# What banks keep for themselves, on the day it is booked, whatever account of fees it stands in.
+# What banks keep for themselves, with its VAT, on the day it is booked, whatever account of fees it stands in.
 _FEES = r"""
     SELECT coalesce(p.channel, '') AS channel, o.currency, sum(o.minor)\:\:bigint AS fee
     FROM entries e JOIN postings o ON o.entry_id = e.id
     LEFT JOIN statement_lines l ON l.id = CAST(substring(e.key FROM 'line:(\d+)') AS bigint)
-    LEFT JOIN payments p ON p.id = coalesce(CAST(substring(e.key FROM 'payment:(\d+)') AS bigint), l.payment_id)
-    WHERE e.bank = :bank AND e.business_date = :day AND o.account LIKE 'expense:%fee%' GROUP BY 1, 2
+    LEFT JOIN fees f ON f.id = CAST(substring(e.key FROM 'fee:(\d+)') AS bigint)
+    LEFT JOIN payments p
+        ON p.id = coalesce(CAST(substring(e.key FROM 'payment:(\d+)') AS bigint), l.payment_id, f.payment_id)
+    WHERE e.bank = :bank AND e.business_date = :day AND (o.account LIKE 'expense:%fee%' OR o.account = 'input-vat')
+    GROUP BY 1, 2
 """
 
 _SIDES = f"""

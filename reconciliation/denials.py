@@ -10,7 +10,17 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import business_days, guesses, ledger, matching, mismatches, outbox, placements, rivals
+from reconciliation import (
+    business_days,
+    guesses,
+    ledger,
+    matching,
+    mismatches,
+    outbox,
+    placements,
+    rivals,
+    settling_lumps,
+)
 from reconciliation.lifecycle import PAYMENT, move
 
 _DENIED = r"""
@@ -36,6 +46,7 @@ def deny(session: Session, payment_id: int, *, by: str, why: str, now: datetime)
     unreport(session, [payment_id], now=now)
     bills, _matches = let_go(session, [payment_id], by=by, why=why, now=now)
     offer(session, bills, why=why, now=now)
+    settling_lumps.hear(session, [payment_id], now=now)
     return True
 
 

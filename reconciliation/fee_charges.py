@@ -79,8 +79,11 @@ _REPORT = rf"""
         SELECT bank, {{day}} AS day, count(*) AS payments, sum(minor) AS gross, sum(fee + vat) AS expected
         FROM ({EXPECTED}) e GROUP BY 1, 2
     ), taken AS (
-        SELECT bank, {{taken_day}} AS day, sum(minor + vat_minor) AS taken, sum(vat_minor) AS vat FROM fees
-        WHERE undone_at IS NULL AND (:bank = '' OR bank = :bank) AND from_on BETWEEN :from AND :to GROUP BY 1, 2
+        SELECT bank, {{taken_day}} AS day, sum(minor + vat_minor) AS taken, sum(vat_minor) AS vat FROM (
+            SELECT bank, from_on, minor, vat_minor FROM fees WHERE undone_at IS NULL UNION ALL
+            SELECT p.source, p.business_date, a.fee_minor, a.vat_minor FROM line_parts a
+            JOIN payments p ON p.id = a.payment_id WHERE a.undone_at IS NULL) each
+        WHERE (:bank = '' OR bank = :bank) AND from_on BETWEEN :from AND :to GROUP BY 1, 2
     )
     SELECT bank, day, coalesce(payments, 0)\:\:bigint AS payments, coalesce(gross, 0)\:\:bigint AS gross,
         coalesce(expected, 0)\:\:bigint AS expected, coalesce(taken, 0)\:\:bigint AS taken,

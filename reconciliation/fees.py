@@ -49,7 +49,8 @@ HOLDS = "EXISTS (SELECT 1 FROM fees f WHERE f.line_id = l.id AND f.undone_at IS 
 _BOOK = """
     SELECT 'fee:' || f.id || {key} AS key, f.bank, {day} AS business_date, {memo} AS memo, {debit} AS debit,
         {credit} AS credit, {minor} AS minor, l.currency, CAST(:now AS timestamptz) AS at
-    FROM fees f JOIN statement_lines l ON l.id = f.line_id WHERE f.id = ANY(:ids) AND {minor} > 0
+    FROM fees f JOIN statement_lines l ON l.id = f.line_id JOIN statements s ON s.id = l.statement_id
+    WHERE f.id = ANY(:ids) AND {minor} > 0
 """
 _SIDES = (("", f"'{ACCOUNT}'", "f.minor"), ("/vat", f"'{VAT_ACCOUNT}'", "f.vat_minor"))
 _UNDO = """
@@ -63,8 +64,8 @@ def book(session: Session, ids: Sequence[int], *, now: datetime) -> None:
     """Book fees that were noted: the fee itself and its VAT each against the account it was taken from."""
     for end, account, minor in _SIDES if ids else ():
         query = _BOOK.format(
-            key=f"'{end}'", day="coalesce(l.booked_on, f.from_on)", memo="f.charged || ' by ' || f.bank",
-            debit=account, credit="f.credit", minor=minor,
+            key=f"'{end}'", day="coalesce(l.booked_on, s.closing_on, s.to_on, f.from_on)",
+            memo="f.charged || ' by ' || f.bank", debit=account, credit="f.credit", minor=minor,
         )  # fmt: skip
         ledger.post(session, query, {"ids": list(ids), "now": now})
 

@@ -25,6 +25,7 @@ from reconciliation import (
     placements,
     returns,
     sequence_gaps,
+    settling_lumps,
 )
 from reconciliation.continuity import following
 from reconciliation.inbox import Delivery
@@ -172,7 +173,7 @@ def undo(
     """
     if not by.strip() or not why.strip():
         raise NotUndone("expected who undoes the import and why, got neither or one of them")
-    lock_sources(session, {one.bank for one in statements})
+    lock_sources(session, settling_lumps.locked_with(session, *{one.bank for one in statements}))
     for one in statements:
         session.refresh(one, with_for_update=True)
     gone = plan(session, statements, with_following=with_following)
@@ -194,6 +195,7 @@ def _take_back(session: Session, gone: list[Statement], by: str, why: str, now: 
     session.execute(text(_LET_GO), these)
     session.execute(text(_LOCK_PAYMENTS), these)
     banks = sorted({one.bank for one in gone})
+    settled = settling_lumps.undo(session, ids, why=said, now=now)
     fees.undo(session, ids, why=said, now=now)
     loosened = {bank: returns.loosen(session, ids, bank, why=said, now=now) for bank in banks}
     touched = session.execute(text(_TOUCHED), these).all()
@@ -226,6 +228,8 @@ def _take_back(session: Session, gone: list[Statement], by: str, why: str, now: 
     unread = session.scalars(text(_NOTHING_LEFT), {"ids": sorted({one.delivery_id for one in gone})}).all()
     inbox.finish(session, list(unread), "read", reason=said, now=now)
     denials.offer(session, bills, corrected, why=said, now=now)
+    settled |= settling_lumps.reached(session, [row.id for row in touched])
+    settling_lumps.judge_sources(session, settled, now=now)
     for bank, (outgoing, anew) in loosened.items():
         returns.judge(session, bank, outgoing, anew=anew, now=now)
         fee_charges.compare(session, ids, bank, now=now)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import audit, close_proof, inbox, lifecycle, marks, orphans, returns
+from reconciliation import audit, close_proof, continuity, inbox, lifecycle, lump_sums, marks, orphans, returns
 from reconciliation.sealing import Sealer
 from reconciliation.statements import BOOKED
 
@@ -88,7 +88,7 @@ _UNSHOWN = f"""
         WHERE l.payment_id = p.id AND l.counts AND {BOOKED}), 0) + coalesce((
         SELECT sum(f.minor + f.vat_minor) FROM fees f JOIN statement_lines l ON l.id = f.line_id
         JOIN statements s ON s.id = l.statement_id
-        WHERE f.payment_id = p.id AND f.undone_at IS NULL AND {BOOKED}), 0)
+        WHERE f.payment_id = p.id AND f.undone_at IS NULL AND {BOOKED}), 0) + {lump_sums.OF_PAYMENT}
 """  # noqa: S608 - put together from constants
 
 
@@ -104,6 +104,7 @@ def _one_payment(session: Session) -> Finding:
                   AND seen.state = 'confirmed' AND seen.source_reference LIKE 'line:%'
                   AND NOT seen.reversal""",
             "confirmed payments without their line": _UNSHOWN,
+            **lump_sums.APART,
             **returns.APART,
         },
     )  # fmt: skip
@@ -166,6 +167,7 @@ _BALANCES = rf"""
               AND NOT EXISTS (SELECT 1 FROM fees f WHERE f.line_id = l.id AND f.undone_at IS NULL) GROUP BY 1, 2
         UNION ALL SELECT 'expense:bank-fees', 'VND', sum(minor) FROM fees WHERE undone_at IS NULL
         UNION ALL SELECT 'input-vat', 'VND', sum(vat_minor) FROM fees WHERE undone_at IS NULL
+        {lump_sums.BALANCES}
         UNION ALL SELECT 'bank:' || s.bank || '\:confirmed', l.currency, sum(l.minor)
             FROM statement_lines l JOIN statements s ON s.id = l.statement_id
             WHERE s.state = 'accepted' AND l.counts AND {BOOKED} GROUP BY 1, 2
@@ -209,27 +211,12 @@ def _statements(session: Session) -> Finding:
                 (SELECT count(*) FROM statement_lines l WHERE l.statement_id = s.id)""",
             "totals that differ": """SELECT count(*) FROM statements s WHERE s.credit_minor + s.debit_minor <>
                 (SELECT coalesce(sum(minor), 0) FROM statement_lines l WHERE l.statement_id = s.id)""",
-            "openings apart from the closing before them": _APART,
+            "openings apart from the closing before them": continuity.APART,
             "quarantined without a question": """SELECT count(*) FROM statements s WHERE state = 'quarantined'
                 AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.statement_id = s.id AND m.code = 'M15')""",
         },
     )  # fmt: skip
 
-
-# As when a statement is judged: the accepted ones before it in the chain, or in the same unordered place, lead to it.
-_APART = """
-    WITH chain AS (
-        SELECT bank, account_hash, currency, opening_minor, closing_minor, id,
-            dense_rank() OVER (PARTITION BY bank, account_hash, currency
-                               ORDER BY closing_on, coalesce(sequence, 0), page) AS place
-        FROM statements WHERE kind = 'statement' AND state = 'accepted' AND closing_on IS NOT NULL
-            AND opening_minor IS NOT NULL AND closing_minor IS NOT NULL
-    )
-    SELECT count(*) FROM chain s WHERE place > 1 AND NOT EXISTS (
-        SELECT 1 FROM chain t
-        WHERE (t.bank, t.account_hash, t.currency) = (s.bank, s.account_hash, s.currency) AND t.id <> s.id
-          AND t.place IN (s.place, s.place - 1) AND t.closing_minor = s.opening_minor)
-"""
 
 # A line that waits for its piece of a large statement is in work: neither explained nor open, and booked nowhere.
 _LINES = f"""
@@ -245,13 +232,14 @@ _LINES = f"""
             WHEN NOT l.counts AND p.state = 'denied' THEN 'rejected'
             WHEN p.state = 'returned' OR (l.direction = 'out' AND l.payment_id IS NOT NULL) THEN 'matched'
             WHEN p.matched_minor = p.minor AND l.minor + coalesce(f.minor + f.vat_minor, 0) = p.minor THEN 'matched'
-            WHEN f.charged = 'apart' THEN 'matched'
+            WHEN f.charged = 'apart' OR lump.day IS NOT NULL THEN 'matched'
             WHEN EXISTS (SELECT 1 FROM mismatches m WHERE m.line_id = l.id
                          AND (m.state <> 'resolved' OR m.resolved_by <> '')) THEN 'mismatch'
             WHEN EXISTS (SELECT 1 FROM mismatches m WHERE m.payment_id = p.id AND m.state <> 'resolved') THEN 'mismatch'
             ELSE 'unexplained' END AS why
         FROM statement_lines l JOIN statements s ON s.id = l.statement_id
         LEFT JOIN payments p ON p.id = l.payment_id LEFT JOIN fees f ON f.line_id = l.id AND f.undone_at IS NULL
+        LEFT JOIN lump_sums lump ON lump.line_id = l.id AND lump.undone_at IS NULL
         WHERE s.state = 'accepted'
     ) judged
 """  # noqa: S608 - put together from constants

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from reconciliation import pairing, statistics
+from reconciliation import pairing, settling_lumps, statistics
 from reconciliation.pairing_rounds import News, pair
 from reconciliation.payments import lock_sources
 from reconciliation.statements import Line, Statement
@@ -119,7 +119,7 @@ def book_piece(session: Session, number: int, marks: Marks, *, callbacks: bool, 
     What was undone meanwhile is left alone.
     """
     statement = session.get_one(Statement, number)
-    lock_sources(session, {statement.bank})
+    lock_sources(session, settling_lumps.locked_with(session, statement.bank))
     session.refresh(statement)
     first = statement.booking_from
     if statement.state != "accepted" or first is None:

@@ -90,10 +90,11 @@ MESSAGE = Lifecycle(
 )
 MISMATCH = Lifecycle("mismatch", "mismatches", "open", _table(open="proposed resolved", proposed="open resolved"))
 SETTLEMENT = Lifecycle("settlement", "settlements", "proposed", _table(proposed="applied refused withdrawn"))
+LUMP_CHOICE = Lifecycle("lump_choice", "lump_choices", "proposed", _table(proposed="applied refused withdrawn"))
 MARK_BATCH = Lifecycle("mark_batch", "mark_batches", "waiting", _table(waiting="acknowledged"))
 CLOSE = Lifecycle("close", "closes", "open", _table(open="balanced", balanced="signed withdrawn", signed="reopened"))
 
-ALL = (DELIVERY, BILL, PAYMENT, STATEMENT, MESSAGE, MISMATCH, SETTLEMENT, MARK_BATCH, CLOSE)
+ALL = (DELIVERY, BILL, PAYMENT, STATEMENT, MESSAGE, MISMATCH, SETTLEMENT, LUMP_CHOICE, MARK_BATCH, CLOSE)
 
 
 class Transition(Base):

@@ -23,6 +23,7 @@ from reconciliation import (
     placements,
     references,
     returns,
+    settling_lumps,
     statistics,
 )
 from reconciliation.fees import HOLDS
@@ -199,7 +200,7 @@ def accept(session: Session, statement: Statement, *, callbacks: bool, now: date
 
     `callbacks` tells whether this bank calls back at all: if it does not, a line without a callback is no surprise.
     """
-    lock_sources(session, {statement.bank})
+    lock_sources(session, settling_lumps.locked_with(session, statement.bank))
     statistics.refresh(session, statement.lines)
     pair(session, statement)
     matched = book(session, statement, EVERY_LINE, callbacks=callbacks, now=now)
@@ -222,12 +223,14 @@ def book(
     }  # fmt: skip
     columns = "code, subject, source, minor, currency, payment_id, line_id, statement_id, facts"
     if counts:
+        settling_lumps.give_way(session, values, now=now)
         netted_fees.note(session, values)
     taken_back = counts and bool(session.scalar(text(IS_ANY_TAKEN_BACK), values))
     shown = list(session.scalars(text(_SHOWN_AFTER_ALL), values)) if taken_back else []
     mismatches.ask(session, columns, _ASK_OTHER_AMOUNT if counts else _ASK_OTHER_NOTICE, values)
     corrected = corrections.correct(session, _CORRECTED, values, by="statement", now=now)
     grown = list(session.scalars(text(_ENRICH), values))
+    settling = settling_lumps.recognise(session, values, counts=counts)
     made = list(session.scalars(text(_NEW_OF_STATEMENT if counts else _NEW_OF_NOTICE), values))
     if lines == EVERY_LINE:  # by the piece, whoever asks for the pieces counts
         statistics.refresh(session, len(made))
@@ -240,6 +243,7 @@ def book(
         _confirm(session, values, columns, now)
         netted_fees.book(session, values, made, now=now)
         fee_charges.recognise(session, values, now=now)
+        settling_lumps.judge_statement(session, values, settling, now=now)
     matched = matching.match(session, [*made, *grown, *corrected, *shown], now=now)
     if taken_back:
         mismatches.ask(session, columns, _ASK_TAKEN_BACK_BEFORE, values)

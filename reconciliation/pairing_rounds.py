@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import netted_fees, references
+from reconciliation import lump_sums, netted_fees, references
 from reconciliation.payments import UNDONE
 from reconciliation.statements import Statement
 
@@ -99,6 +99,8 @@ def pair(session: Session, statement: Statement, news: News | None = None) -> No
         }  # fmt: skip
     counts = statement.kind == "statement"
     waiting = _UNCONFIRMED if counts else _UNNOTICED
+    if counts and session.scalar(text(lump_sums.IS_ANY_LENT), values):
+        waiting = f"(({_UNCONFIRMED}) OR {lump_sums.LENT})"
 
     def by_reference(line: str, payment: str, among: str, amount: dict[str, str]) -> None:
         query = _BY_REFERENCE.format(line_key=line, payment_key=payment, waiting=among, of_keys=keys[line], **amount)

@@ -17,10 +17,12 @@ from reconciliation import (
     business_days,
     corrections,
     ledger,
+    lump_parts,
     matching,
     mismatches,
     misread,
     returns,
+    settling_lumps,
 )
 from reconciliation.adoptions import INCOMING, UNHEARD
 from reconciliation.business_days import Calendar
@@ -157,8 +159,11 @@ def report(session: Session, heard: Sequence[Heard], *, sealer: Sealer, now: dat
     by_callbacks(session, INCOMING, values, touched)
     columns = "code, subject, source, minor, currency, payment_id, delivery_id, facts"
     mismatches.ask(session, columns, _OTHER_AMOUNT, values)
+    outgrown = session.scalars(text(_OUTGROWN), values).all()
+    lump_parts.put_together(session, outgrown, why="a payment of it was told with another amount", now=now)
     corrected = corrections.correct(session, _REPLACED, {**values, "adopted": touched}, by="callback", now=now)
     returns.judge_payments(session, touched, now=now)
+    settling_lumps.hear(session, [*touched, *made, *corrected], now=now)
     return [*touched, *made, *corrected]
 
 
@@ -194,6 +199,16 @@ _OTHER_AMOUNT = f"""
     WHERE (p.minor, p.currency) <> (i.minor, i.currency) AND NOT EXISTS (
         SELECT 1 FROM mismatches m WHERE m.subject = 'payment:' || p.id || '/amount' AND m.code = 'M10')
     ORDER BY p.id, i.n
+"""  # noqa: S608
+
+# What was weighed with an amount that gives way now; where nothing was ever weighed, nobody looks.
+_OUTGROWN = f"""
+    SELECT DISTINCT a.lump_id FROM ({INCOMING}) i {_KNOWN}
+    JOIN line_parts a ON a.payment_id = p.id AND a.undone_at IS NULL
+    JOIN lump_sums s ON s.id = a.lump_id AND NOT s.pinned
+    WHERE EXISTS (SELECT 1 FROM lump_sums WHERE day IS NOT NULL)
+      AND {corrections.RANK.format(one="i")} > {corrections.RANK.format(one="p")}
+    ORDER BY 1
 """  # noqa: S608
 
 # What was adopted and is not confirmed comes from a notice, over which any callback wins.

@@ -9,6 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from reconciliation.db import Base, Id, Label, one_of
 
 ROLES = ("accountant", "chief_accountant", "liaison", "auditor", "care", "office_manager", "administrator")
+BOOKKEEPERS = frozenset({"accountant", "chief_accountant"})
+"""Who may say what money is of."""
 
 
 class Staff(Base):

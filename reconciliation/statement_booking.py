@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import audit, continuity, large_statements, mismatches, pairing, sequence_gaps
+from reconciliation import audit, continuity, large_statements, mismatches, pairing, sequence_gaps, settling_lumps
 from reconciliation.lifecycle import STATEMENT, move
 from reconciliation.payments import lock_sources
 from reconciliation.statement_loading import Loaded, accepted_twin, released
@@ -51,7 +51,7 @@ def accept_overlap(
     """
     if not by.strip() or not why.strip():
         raise NotAccepted("expected who accepts the statement and why, got neither or one of them")
-    lock_sources(session, {statement.bank})
+    lock_sources(session, settling_lumps.locked_with(session, statement.bank))
     session.refresh(statement, with_for_update=True)
     if statement.state != "quarantined":
         raise NotAccepted(f"expected a statement that is held, got one that is {statement.state}")

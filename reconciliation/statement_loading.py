@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from banks.errors import Unreadable
 from banks.records import FileEvent, StatementClosed, StatementLine, StatementOpened
-from reconciliation import continuity, mismatches, misread, payments
+from reconciliation import continuity, mismatches, misread, payments, settling_lumps
 from reconciliation.lifecycle import STATEMENT, move
 from reconciliation.sealing import Sealer, mask_name, mask_numbers, tail
 from reconciliation.statements import Statement
@@ -59,7 +59,7 @@ def load(
             faults = (*faults, _NOT_OURS.format(statement.account_tail))
         read.append((statement, faults))
     # Two readers at once would each judge by what the other has not committed yet.
-    payments.lock_sources(session, {bank})
+    payments.lock_sources(session, settling_lumps.locked_with(session, bank))
     for statement, faults in read:
         judge(session, statement, faults, loaded, now)
     return loaded

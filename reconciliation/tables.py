@@ -11,6 +11,8 @@ from reconciliation import (
     ledger,
     lifecycle,
     links,
+    lump_choices,
+    lump_sums,
     marks,
     mismatches,
     outbox,
@@ -27,7 +29,7 @@ from reconciliation import (
 from reconciliation.db import metadata
 
 __all__ = [
-    "audit", "bank_days", "bills", "closes", "customers", "fees", "inbox", "ledger", "lifecycle", "links", "marks",
-    "metadata", "mismatches", "outbox", "payments", "placements", "policies", "remarks", "returns", "settlements",
-    "staff", "statements", "tariffs",
+    "audit", "bank_days", "bills", "closes", "customers", "fees", "inbox", "ledger", "lifecycle", "links",
+    "lump_choices", "lump_sums", "marks", "metadata", "mismatches", "outbox", "payments", "placements", "policies",
+    "remarks", "returns", "settlements", "staff", "statements", "tariffs",
 ]  # fmt: skip

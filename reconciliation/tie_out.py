@@ -16,32 +16,71 @@ TOLD = """
 
 # What our ledger holds of the bank's money: an entry that only turns "reported" into "confirmed" adds nothing. The key
 # of an entry says which payment or line it books. What was booked late is named on the day it is missing from as well.
+# A payment counts whole, and the fee kept from it (or from all payments of one line) stands apart as money leaving.
 BOOKED = r"""
     SELECT coalesce('payment:' || coalesce(p.id, l.payment_id), 'line:' || l.id, b.key) AS subject,
         coalesce(p.id, l.payment_id) AS payment_id, l.id AS line_id, b.currency, b.minor, b.key, b.late,
-        coalesce(l.minor < 0, false) AS leaving
+        b.key LIKE '%/undone' AS undone, coalesce(l.minor < 0, false) AS leaving
     FROM (
         SELECT e.key, e.late_for IS NOT NULL AS late, o.currency,
             CASE WHEN e.business_date = :day THEN sum(o.minor) ELSE 0 END AS minor
         FROM entries e JOIN postings o ON o.entry_id = e.id
         WHERE e.bank = :bank AND (e.business_date = :day OR e.late_for = :day)
-          AND o.account IN ('bank:' || :bank || '\:reported', 'bank:' || :bank || '\:confirmed')
+          AND o.account IN ('bank:' || :bank || '\:reported', 'bank:' || :bank || '\:confirmed', 'settled\:' || :bank)
+          AND e.key NOT LIKE 'fee\:%' AND e.key NOT LIKE 'lump\:%'
         GROUP BY e.id, o.currency HAVING sum(o.minor) <> 0
     ) b
     LEFT JOIN payments p ON p.id = CAST(substring(b.key FROM '^payment:(\d+)') AS bigint)
     LEFT JOIN statement_lines l ON l.id = CAST(substring(b.key FROM '^line:(\d+)') AS bigint)
+    UNION ALL
+    SELECT side.subject, side.payment_id, b.line_id, b.currency, CASE WHEN b.today THEN side.minor ELSE 0 END, b.key,
+        b.late, b.undone, side.leaving
+    FROM (
+        SELECT e.key, e.late_for IS NOT NULL AS late, e.business_date = :day AS today, o.currency, f.payment_id,
+            coalesce(f.line_id, u.line_id) AS line_id, coalesce('fee:' || f.id, 'lump:' || u.id) AS kept,
+            e.key LIKE '%/undone' OR EXISTS (SELECT 1 FROM entries n WHERE n.key = e.key || '/undone') AS undone,
+            sum(o.minor) AS whole, sum(o.minor) FILTER (WHERE o.account IN ('expense:bank-fees', 'input-vat')) AS fee
+        FROM entries e JOIN postings o ON o.entry_id = e.id
+        LEFT JOIN fees f ON f.id = CAST(substring(e.key FROM '^fee:(\d+)') AS bigint) AND f.charged = 'netted'
+        LEFT JOIN lump_sums u ON u.id = CAST(substring(e.key FROM '^lump:(\d+)') AS bigint)
+        WHERE e.bank = :bank AND (e.business_date = :day OR e.late_for = :day)
+          AND (e.key LIKE 'fee\:%' OR e.key LIKE 'lump\:%')
+          AND o.account IN ('bank:' || :bank || '\:reported', 'settled\:' || :bank, 'expense:bank-fees', 'input-vat')
+          AND coalesce(f.id, u.id) IS NOT NULL
+        GROUP BY e.id, o.currency, f.id, u.id
+    ) b CROSS JOIN LATERAL (VALUES
+        ('payment:' || b.payment_id, b.payment_id, b.whole, false), (b.kept, NULL, -b.fee, true)
+    ) AS side (subject, payment_id, minor, leaving)
+    WHERE side.minor <> 0
 """
 
-# What the statements show; a line without a date of its own counts on the day its statement closes.
-SHOWN = """
-    SELECT coalesce('payment:' || l.payment_id, 'line:' || l.id) AS subject, l.payment_id, l.id AS line_id, l.currency,
-        l.minor
+# What the statements show; a line without a date of its own counts on the day its statement closes. A line that is
+# taken apart shows its payments whole, and the fee kept from them.
+SHOWN = r"""
+    SELECT side.subject, side.payment_id, l.id AS line_id, l.currency, side.minor
     FROM (
         SELECT * FROM statement_lines WHERE booked_on = :day UNION ALL
         SELECT n.* FROM statements s JOIN statement_lines n ON n.statement_id = s.id
         WHERE s.bank = :bank AND coalesce(s.closing_on, s.to_on) = :day AND n.booked_on IS NULL
     ) l JOIN statements s ON s.id = l.statement_id
-    WHERE s.bank = :bank AND s.state = 'accepted' AND l.counts AND l.minor <> 0
+    LEFT JOIN fees f ON f.line_id = l.id AND f.undone_at IS NULL AND f.charged = 'netted'
+    CROSS JOIN LATERAL (VALUES
+        (coalesce('payment:' || l.payment_id, 'line:' || l.id), l.payment_id,
+            l.minor + coalesce(f.minor + f.vat_minor, 0)),
+        ('fee:' || f.id, NULL, -f.minor - f.vat_minor)
+    ) AS side (subject, payment_id, minor)
+    WHERE s.bank = :bank AND s.state = 'accepted' AND l.counts AND l.minor <> 0 AND side.minor IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM lump_sums u WHERE u.line_id = l.id AND u.source = :bank AND u.day IS NOT NULL
+                      AND u.undone_at IS NULL)
+    UNION ALL
+    SELECT 'payment:' || a.payment_id, a.payment_id, NULL, 'VND', a.minor + a.fee_minor + a.vat_minor
+    FROM lump_sums u JOIN line_parts a ON a.lump_id = u.id AND a.undone_at IS NULL
+    WHERE u.source = :bank AND u.booked_on = :day AND u.undone_at IS NULL
+    UNION ALL
+    SELECT 'lump:' || u.id, NULL, u.line_id, 'VND', -sum(a.fee_minor + a.vat_minor)
+    FROM lump_sums u JOIN line_parts a ON a.lump_id = u.id AND a.undone_at IS NULL
+    WHERE u.source = :bank AND u.booked_on = :day AND u.undone_at IS NULL
+    GROUP BY u.id HAVING sum(a.fee_minor + a.vat_minor) > 0
 """
 
 SIDES = f"""
@@ -53,7 +92,7 @@ SIDES = f"""
             SELECT subject, payment_id, line_id, currency, minor AS told, 0 AS booked, 0 AS shown, false AS late,
                 false AS undone, false AS corrected FROM ({TOLD}) t
             UNION ALL
-            SELECT subject, payment_id, line_id, currency, 0, minor, 0, late, key LIKE '%/undone',
+            SELECT subject, payment_id, line_id, currency, 0, minor, 0, late, undone,
                 key LIKE '%/corrected by %' FROM ({BOOKED}) b
             UNION ALL
             SELECT subject, payment_id, line_id, currency, 0, 0, minor, false, false, false FROM ({SHOWN}) s
@@ -64,7 +103,8 @@ SIDES = f"""
 # Why a row differs; the first reason that fits. What no reason fits is unexplained, and no day is signed with it.
 DIFFERENCES = f"""
     WITH {SIDES}, differing AS MATERIALIZED (
-        SELECT s.*, p.denied_at, p.state, p.reported_at, st.state = 'withdrawn' AS withdrawn,
+        SELECT s.*, s.subject ~ '^(fee|lump)\\:' AS is_fee, p.denied_at, p.state, p.reported_at,
+            st.state = 'withdrawn' AS withdrawn,
             coalesce(nullif(p.bank_reference, ''), nullif(p.source_reference, ''), nullif(l.bank_reference, ''),
                 s.subject) AS reference
         FROM sides s LEFT JOIN payments p ON p.id = s.payment_id LEFT JOIN statement_lines l ON l.id = s.line_id
@@ -78,10 +118,13 @@ DIFFERENCES = f"""
         FROM differing d JOIN mismatches m ON m.line_id = d.line_id
     ), judged AS MATERIALIZED (
         SELECT d.*, CASE
+            WHEN is_fee AND booked = shown THEN 'fee'
             WHEN told = 0 AND booked = shown AND shown < 0 THEN 'outgoing'
             WHEN late THEN 'late'
             WHEN denied_at IS NOT NULL AND reported_at IS NOT NULL THEN 'taken_back'
             WHEN undone OR withdrawn THEN 'undone'
+            WHEN told = 0 AND lump.line_id IS NOT NULL AND (booked = shown OR (booked = 0 AND lump.day IS NULL))
+                THEN 'settlement'
             WHEN corrected OR (told <> booked AND two.subject IS NOT NULL) THEN 'other_amount'
             WHEN shown = 0 AND told = booked AND state = 'reported' THEN 'awaited'
             WHEN shown = 0 AND (told = booked OR booked = 0) AND state NOT IN ('reported', 'denied') THEN 'other_day'
@@ -91,6 +134,8 @@ DIFFERENCES = f"""
             ELSE 'unexplained' END AS verdict
         FROM differing d LEFT JOIN (SELECT DISTINCT subject, currency FROM asked WHERE code = 'M03') two
             USING (subject, currency)
+        LEFT JOIN lump_sums lump ON lump.line_id = d.line_id AND lump.undone_at IS NULL AND d.payment_id IS NULL
+            AND NOT d.is_fee
     ), coded AS (
         SELECT j.*, CASE verdict WHEN 'awaited' THEN 'M01' WHEN 'untold' THEN 'M02' WHEN 'other_amount' THEN 'M03'
             WHEN 'other_day' THEN 'M08' WHEN 'taken_back' THEN 'M09' ELSE '' END AS expected
@@ -99,7 +144,7 @@ DIFFERENCES = f"""
     SELECT DISTINCT ON (c.subject, c.currency) 'difference' AS kind, c.subject, c.payment_id, c.line_id,
         a.id AS mismatch_id, c.reference, c.currency, c.told AS told_minor, c.booked AS booked_minor,
         c.shown AS shown_minor, c.shown - c.told AS minor, c.verdict,
-        CASE WHEN c.verdict IN ('never_tells', 'unexplained') THEN ''
+        CASE WHEN c.verdict IN ('never_tells', 'fee', 'unexplained') THEN ''
              ELSE coalesce(nullif(c.expected, ''), a.code, '') END AS code
     FROM coded c LEFT JOIN asked a
         ON (a.subject, a.currency) = (c.subject, c.currency) AND (c.expected = '' OR a.code = c.expected)
@@ -126,6 +171,6 @@ QUESTIONS = f"""
 """  # noqa: S608
 
 ITEMS = f"""
-    SELECT * FROM ({DIFFERENCES}) d WHERE verdict <> 'never_tells' UNION ALL SELECT * FROM ({QUESTIONS}) q
+    SELECT * FROM ({DIFFERENCES}) d WHERE verdict NOT IN ('never_tells', 'fee') UNION ALL SELECT * FROM ({QUESTIONS}) q
 """  # noqa: S608
-"""What a close keeps row by row. A bank that never calls back differs on every line; that is kept as one sum."""
+"""What a close keeps row by row. A bank that never calls back, or nets fees, differs on every line: kept as one sum."""

@@ -19,6 +19,7 @@ from gateway.admin import (
     evidence,
     expectations,
     key_words,
+    lumps,
     marks,
     mismatches,
     overview,
@@ -33,8 +34,8 @@ from gateway.admin import (
 from gateway.admin.listing import RowId
 
 PAGES = (
-    overview, mismatches, closes, settling, remarking, expectations, calendar, payments, bills, deliveries, marks,
-    reports, sign_in,
+    overview, mismatches, closes, settling, lumps, remarking, expectations, calendar, payments, bills, deliveries,
+    marks, reports, sign_in,
 )  # fmt: skip
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 

@@ -10,11 +10,10 @@ from werkzeug.wrappers import Response
 from gateway import close_desk
 from gateway.languages import lazy_gettext
 from gateway.request_session import db
-from reconciliation.staff import ROLES, Staff
+from reconciliation.staff import BOOKKEEPERS, ROLES, Staff
 
 ANYONE: frozenset[str] = frozenset(ROLES)
 FINANCE = ANYONE - {"care", "office_manager"}
-BOOKKEEPERS: frozenset[str] = frozenset({"accountant", "chief_accountant"})
 
 OPEN_TO_VISITORS = frozenset({"admin.sign_in.form", "admin.sign_in.enter", "admin.sign_in.language"})
 
@@ -53,6 +52,10 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.settling.doubt": BOOKKEEPERS,
     "admin.settling.approve": frozenset({"chief_accountant"}),
     "admin.settling.refuse": BOOKKEEPERS,
+    "admin.lumps.propose": BOOKKEEPERS,
+    "admin.lumps.undo": BOOKKEEPERS,
+    "admin.lumps.approve": frozenset({"chief_accountant"}),
+    "admin.lumps.refuse": BOOKKEEPERS,
 }
 """Endpoint → the roles that may open it."""
 

@@ -21,6 +21,8 @@ VERDICTS: Mapping[str, Any] = {
     "other_amount": _("told with another amount"),
     "taken_back": _("taken back by the bank"),
     "outgoing": _("money going out"),
+    "settlement": _("one line for many payments"),
+    "fee": _("fee kept from what a line brings"),
     "late": _("booked after its own day had been signed"),
     "undone": _("its import was undone"),
     "never_tells": _("this bank does not call back"),

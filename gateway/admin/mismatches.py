@@ -1,6 +1,6 @@
 """Mismatches: the questions for people, the oldest first, each with what was expected and what arrived."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date, datetime
 from typing import Any
@@ -8,10 +8,10 @@ from typing import Any
 from flask import Blueprint, abort, current_app, render_template
 from sqlalchemy import and_, not_, or_, select
 
-from gateway.admin import answers, verdicts, words
-from gateway.admin.banks import bank_choices
+from gateway.admin import answers, settlement_lines, verdicts, words
+from gateway.admin.banks import bank_choices, bank_title
 from gateway.admin.listing import Asked, Filter, counted, page_of
-from gateway.languages import day, deadline, money
+from gateway.languages import day, deadline, moment, money
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
 from reconciliation import ageing, story
@@ -114,6 +114,7 @@ def show(mismatch_id: int, *, problem: str = "") -> str:
         settling=answers.offered(mismatch, payment),
         problem=problem,
         line=line,
+        settlement=settlement_lines.settlement(mismatch.line_id),
         statement=db().get(Statement, statement_id) if statement_id else None,
         remarks=db().scalars(select(Remark).where(Remark.mismatch_id == mismatch.id).order_by(Remark.id)).all(),
         moves=story.moves_of(db(), "mismatch", [mismatch.id]),
@@ -135,17 +136,22 @@ def sides(facts: Mapping[str, Any], currency: str) -> dict[str, list[tuple[str, 
     return found
 
 
+_WRITTEN: Mapping[str, Callable[[Any], str]] = {
+    "bank": bank_title,
+    "day": lambda value: day(date.fromisoformat(value)),
+    "days": lambda value: ", ".join(day(date.fromisoformat(one)) for one in value),
+    "moment": lambda value: moment(datetime.fromisoformat(value)),
+    "deadline": lambda value: deadline(datetime.fromisoformat(value)),
+    "verdict": lambda value: str(verdicts.VERDICTS.get(value, value)),
+}
+
+
 def _written(value: Any, kind: str, currency: str) -> str:
     with suppress(TypeError, ValueError):  # a fact of another shape than its name promises is shown as it is
-        match kind:
-            case "money":
-                return money(int(value), currency)
-            case "day":
-                return day(date.fromisoformat(value))
-            case "deadline":
-                return deadline(datetime.fromisoformat(value))
-            case "verdict":
-                return str(verdicts.VERDICTS.get(value, value))
+        if kind == "money":
+            return money(int(value), currency)
+        if kind in _WRITTEN:
+            return _WRITTEN[kind](value)
     if isinstance(value, list):
         return ", ".join(str(one) for one in value)
     return str(value)

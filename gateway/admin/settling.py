@@ -30,7 +30,7 @@ def propose(mismatch_id: int) -> Response | tuple[str, int]:
         undoes, lifts = answer_form.chosen("undo"), answer_form.chosen("lift")
     except Unreadable as problem:
         return mismatches.show(mismatch_id, problem=str(problem)), 400
-    return _done(
+    return done(
         mismatch_id,
         lambda: settlements.propose(
             db(), mismatch_id, undoes=undoes, settles=shares, lifts=lifts, places=places, why=why,
@@ -47,7 +47,7 @@ def deny(mismatch_id: int) -> Response | tuple[str, int]:
         why = answer_form.why()
     except Unreadable as problem:
         return mismatches.show(mismatch_id, problem=str(problem)), 400
-    return _done(
+    return done(
         mismatch_id,
         lambda: settlements.propose_denial(db(), mismatch_id, why=why, by=current_user.username, now=now),
     )
@@ -57,7 +57,7 @@ def deny(mismatch_id: int) -> Response | tuple[str, int]:
 def pay_out(mismatch_id: int, placement_id: int) -> Response | tuple[str, int]:
     """Say that the outgoing line in question pays out a refund that is owed."""
     now = current_app.extensions["doisoat"].clock()
-    return _done(
+    return done(
         mismatch_id, lambda: placements.answer(db(), mismatch_id, placement_id, by=current_user.username, now=now)
     )
 
@@ -87,7 +87,7 @@ def approve(mismatch_id: int, settlement_id: int) -> Response | tuple[str, int]:
     """Carry out what somebody else has proposed."""
     _of_question(mismatch_id, settlement_id)
     now = current_app.extensions["doisoat"].clock()
-    return _done(mismatch_id, lambda: settlements.approve(db(), settlement_id, by=current_user.username, now=now))
+    return done(mismatch_id, lambda: settlements.approve(db(), settlement_id, by=current_user.username, now=now))
 
 
 @blueprint.post("/<row:mismatch_id>/refuse/<row:settlement_id>")
@@ -101,12 +101,13 @@ def refuse(mismatch_id: int, settlement_id: int) -> Response | tuple[str, int]:
         why = answer_form.why()
     except Unreadable as problem:
         return mismatches.show(mismatch_id, problem=str(problem)), 400
-    return _done(
+    return done(
         mismatch_id, lambda: settlements.refuse(db(), settlement_id, by=current_user.username, why=why, now=now)
     )
 
 
-def _done(mismatch_id: int, act: Callable[[], object]) -> Response | tuple[str, int]:
+def done(mismatch_id: int, act: Callable[[], object]) -> Response | tuple[str, int]:
+    """Give an answer in one transaction and return to the question, or show it with what is in the way."""
     wiring = current_app.extensions["doisoat"]
 
     def work() -> None:

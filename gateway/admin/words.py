@@ -189,6 +189,18 @@ TONES: Mapping[str, str] = {
 
 KINDS = {"callback": _("callback"), "statement": _("statement file")}
 ORIGINS = {"callback": _("callback"), "statement": _("statement"), "notice": _("bank notice")}
+CHANNELS = {
+    "auto_debit": _("auto-debit"),
+    "transfer": _("transfer"),
+    "wallet": _("wallet"),
+    "counter": _("counter"),
+    "atm": _("ATM"),
+    "app": _("bank's app"),
+    "web": _("web"),
+    "qr": _("QR code"),
+    "agent": _("agent"),
+}
+"""How customers pay; a channel that a bank has declared by another name is shown as it is."""
 EVENTS = {
     "before_debit": _("SMS before the debit"),
     "payment_recorded": _("SMS after the payment"),

@@ -130,22 +130,16 @@ def _period(bank: str, written: str) -> "Period":
 
 
 def _act(what: str, period: "Period", by: str, act: "Callable[[Session, Wiring, Period], Close]") -> None:
-    from sqlalchemy import select
-
     from gateway import close_desk
-    from gateway.commands.people import known_bank
+    from gateway.commands.people import known_bank, one_of
     from gateway.commands.wired import wired
     from gateway.database import transaction
     from reconciliation.closing import NotClosed
-    from reconciliation.staff import Staff
 
     with wired() as wiring:
         known_bank(wiring, period.bank)
         with transaction(wiring.engine) as session:
-            role = session.scalar(select(Staff.role).where(Staff.username == by, Staff.active))
-        if role not in close_desk.MAY[what]:
-            roles = " or ".join(sorted(close_desk.MAY[what]))
-            raise click.ClickException(f"expected the name of a person who may {what} ({roles}), got {by[:40]!r}")
+            one_of(session, by, close_desk.MAY[what], what)
         try:
             made = close_desk.done(wiring, lambda session: act(session, wiring, period))
         except NotClosed as error:

@@ -1,5 +1,7 @@
 """People and banks whom a command names: only those there are, so that no slip of the pen is kept as one."""
 
+from collections.abc import Collection
+
 import click
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
@@ -12,6 +14,13 @@ def known(session: Session, username: str) -> None:
     """Refuse a name that nobody signs in with."""
     if session.scalar(select(Staff.id).where(Staff.username == username, Staff.active)) is None:
         raise click.ClickException(f"expected the name of a person who may sign in, got {username[:40]!r}")
+
+
+def one_of(session: Session, username: str, roles: Collection[str], what: str) -> None:
+    """Refuse a name that is none of a person in one of `roles`; `what` says what such a person may do."""
+    if session.scalar(select(Staff.role).where(Staff.username == username, Staff.active)) not in roles:
+        allowed = " or ".join(sorted(roles))
+        raise click.ClickException(f"expected the name of a person who may {what} ({allowed}), got {username[:40]!r}")
 
 
 def known_bank(wiring: Wiring, name: str) -> None:

@@ -86,6 +86,8 @@ def test_a_deadline_is_the_day_by_whose_end_it_is_due_or_a_moment(write):
         (timedelta(minutes=59), "59 minutes"),
         (timedelta(hours=47), "47 hours"),
         (timedelta(days=9), "9 days"),
+        (timedelta(hours=54), "2 days"),  # from one in the morning
+        (timedelta(hours=56), "3 days"),  # from eleven at night: by the calendar
         (timedelta(seconds=-9), "just now"),
     ],
 )

@@ -18,7 +18,16 @@ from banks.records import (
     StatementLine,
     StatementOpened,
 )
-from reconciliation import invariants, issuing, matching, payments, statement_booking, statement_loading
+from reconciliation import (
+    invariants,
+    issuing,
+    lump_sums,
+    matching,
+    payments,
+    statement_booking,
+    statement_loading,
+    tariffs,
+)
 from reconciliation.issuing import BillIn, Issued
 from reconciliation.sealing import Sealer
 from reconciliation.statement_loading import Loaded
@@ -86,6 +95,22 @@ class Books:
         """Take bills in."""
         issued: Issued = self.run(lambda session: issuing.issue(session, bills, now=self.now))
         return issued
+
+    def agree(self, **more: Any) -> None:
+        """Declare that a wallet pays a day's payments by one line, less one percent and VAT on that."""
+        agreed = {"source": "wallet", "bank": "standard", "words": ["QUYET TOAN VI"], **more}
+        with Session(self.owner) as session, session.begin():
+            session.execute(text("SET LOCAL ROLE doisoat"))
+            lump_sums.declare(session, [agreed], by="ketoan", now=self.now)
+        self.tariff(agreed["source"])
+
+    def tariff(self, bank: str, **more: Any) -> None:
+        """Declare that a bank keeps one percent of each payment, and VAT on that."""
+        contract = {"bank": bank, "charged": "netted", "valid_from": date(2026, 1, 1), "basis_points": 100,
+                    "vat_basis_points": 1_000, **more}  # fmt: skip
+        with Session(self.owner) as session, session.begin():
+            session.execute(text("SET LOCAL ROLE doisoat"))
+            tariffs.declare(session, [contract], by="ketoan", now=self.now)
 
     def delivery(self, source: str = "standard", kind: str = "callback") -> int:
         """Return a kept delivery for payments and statements to point at."""

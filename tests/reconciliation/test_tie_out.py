@@ -3,12 +3,13 @@
 from datetime import date, timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from reconciliation import day_figures, denials, import_undo, tie_out
 from reconciliation.import_undo import chosen
-from tests.reconciliation.books import CODE, DAY, OTHER_CODE, Books, a_bill, a_line, a_notice
+from tests.reconciliation.books import CODE, DAY, OTHER_CODE, Books, a_bill, a_line, a_notice, at
 
 BEFORE, AFTER = DAY - timedelta(days=1), DAY + timedelta(days=1)
 
@@ -24,8 +25,13 @@ def items(books: Books, day: date, *, tells: bool = True) -> dict[str, tuple[Any
     }
 
 
-def figures(books: Books, day: date, *, tells: bool = True) -> dict[str, Any]:
+def of_day(books: Books, day: date, *, tells: bool = True) -> dict[str, Any]:
     found: dict[str, Any] = books.run(lambda session: day_figures.of_day(session, "standard", day, tells=tells))
+    return found
+
+
+def figures(books: Books, day: date, *, tells: bool = True) -> dict[str, Any]:
+    found = of_day(books, day, tells=tells)
     for side in found["sides"]:
         reasons = [one for one in found["reasons"] if one["currency"] == side["currency"]]
         assert side["shown"] - side["told"] == sum(one["shown"] - one["told"] for one in reasons)
@@ -122,3 +128,89 @@ def test_a_ledger_that_says_something_else_is_unexplained(books: Books) -> None:
         "UPDATE postings SET minor = minor * 2 WHERE entry_id IN (SELECT id FROM entries WHERE key LIKE 'payment:%')"
     )
     assert items(books, DAY) == {"FT1": ("unexplained", "", 100_000, 200_000, 0)}
+
+
+FEE, VAT = 1_000, 100
+NET = 100_000 - FEE - VAT
+
+
+def verdicts(found: dict[str, Any]) -> list[tuple[Any, ...]]:
+    return [(one["verdict"], one["told"], one["booked"], one["shown"]) for one in found["reasons"]]
+
+
+def channels(found: dict[str, Any]) -> list[tuple[Any, ...]]:
+    return [(one["channel"], one["count"], one["gross"], one["fee"], one["net"]) for one in found["channels"]]
+
+
+@pytest.mark.parametrize("line_first", [False, True], ids=["callback first", "line first"])
+def test_a_fee_kept_from_a_payment_ties_out_and_is_deducted_once(sound_books: Books, line_first: bool) -> None:
+    books = sound_books
+    books.tariff("standard")
+    books.issue(a_bill())
+    acts = [
+        lambda: books.hear(a_notice(bank_reference="FT1", channel="qr")),
+        lambda: books.read(a_line(NET, "FT1", CODE), opening=0),
+    ]
+    for act in reversed(acts) if line_first else acts:
+        act()
+    day = figures(books, DAY)
+    assert verdicts(day) == [("fee", 0, -FEE - VAT, -FEE - VAT)]
+    assert channels(day) == [("qr", 1, 100_000, FEE + VAT, NET)]
+    kept = f"SELECT count(*) FROM ({tie_out.ITEMS}) i WHERE kind = 'difference'"
+    values = day_figures.values("standard", DAY, tells=True)
+    assert books.run(lambda session: session.scalar(text(kept), values)) == 0, "fees are kept as one sum"
+
+
+def test_a_fee_is_of_the_day_its_line_was_booked(sound_books: Books) -> None:
+    books = sound_books
+    books.tariff("standard")
+    books.hear(a_notice(bank_reference="FT1", channel="qr"), a_notice("T2", bank_reference="FT2", paid_at=at(3)))
+    books.now += timedelta(days=1)
+    books.read(a_line(NET, "FT1", booked_on=AFTER), a_line(NET, "FT2", booked_on=None), opening=0, on=AFTER)
+    day, after = figures(books, DAY), figures(books, AFTER)
+    assert verdicts(day) == [("other_day", 200_000, 200_000, 0)]
+    assert verdicts(after) == [
+        ("fee", 0, -2 * (FEE + VAT), -2 * (FEE + VAT)), ("other_day", 0, 0, 200_000),
+    ]  # fmt: skip
+    assert channels(after) == [
+        ("", 0, 0, FEE + VAT, -FEE - VAT), ("qr", 0, 0, FEE + VAT, -FEE - VAT),
+    ]  # fmt: skip
+
+
+def test_a_payment_that_its_bill_alone_makes_whole_ties_out(sound_books: Books) -> None:
+    sound_books.tariff("standard")
+    sound_books.issue(a_bill())
+    sound_books.read(a_line(NET, "FT1", CODE), opening=0, callbacks=False)
+    found = figures(sound_books, DAY, tells=False)
+    assert verdicts(found) == [("fee", 0, -FEE - VAT, -FEE - VAT), ("never_tells", 0, 100_000, 100_000)]
+    assert channels(found) == [("", 1, 100_000, FEE + VAT, NET)]
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_fee_whose_import_is_undone_is_undone_on_both_days(sound_books: Books, told: bool) -> None:
+    books = sound_books
+    books.tariff("standard")
+    books.issue(a_bill())
+    if told:
+        books.hear(a_notice(bank_reference="FT1"))
+    read = books.read(a_line(NET, "FT1", CODE), opening=0)
+    books.now += timedelta(days=1)
+    books.run(
+        lambda session: import_undo.undo(
+            session, chosen(session, str(read.accepted[0])), by="ha", why="wrong file", now=books.now
+        )
+    )
+    taken = FEE + VAT
+    assert verdicts(of_day(books, DAY)) == (
+        [("awaited", 100_000, 100_000, 0), ("undone", 0, -taken, 0)] if told else [("undone", 0, NET, 0)]
+    )
+    assert verdicts(of_day(books, AFTER)) == [("undone", 0, taken if told else -NET, 0)]
+
+
+def test_fees_taken_apart_leave_by_their_own_line(sound_books: Books) -> None:
+    sound_books.tariff("standard", charged="apart", words=["THU PHI"])
+    sound_books.hear(a_notice(bank_reference="FT1", channel="qr"))
+    sound_books.read(a_line(reference="FT1"), a_line(-FEE - VAT, "F1", "THU PHI NGAY"), opening=0)
+    found = figures(sound_books, DAY)
+    assert verdicts(found) == [("outgoing", 0, -FEE - VAT, -FEE - VAT)]
+    assert channels(found) == [("", 0, 0, FEE + VAT, -FEE - VAT), ("qr", 1, 100_000, 0, 100_000)]

@@ -129,6 +129,16 @@ def test_a_payment_seen_on_the_statement_alone_is_called_by_the_banks_reference(
     assert names == ["dòng số 8", "FTX1"]
 
 
+def test_channels_are_said_in_words_and_unknown_ones_as_their_bank_says_them(accountant, books, session):
+    for channel, said in (("qr", "mã QR"), ("kiosk", "kiosk"), ("", "–")):
+        payment = books.payment(channel=channel)
+        session.commit()
+        page = accountant.page(f"/admin/payments/{payment.id}")
+        assert page.find("dt", string="Kênh").find_next_sibling("dd").text == said
+        listed = accountant.page("/admin/payments/").select_one("main tbody tr")
+        assert (said in _text(listed)) == bool(channel)
+
+
 def test_a_delivery_shows_size_and_digest_and_never_the_sealed_bytes(accountant, books, session):
     one = books.delivery(reason="conflicts with an earlier one", state="conflicting")
     session.commit()

@@ -20,6 +20,7 @@ from tests.reconciliation.proofs.facts import (
     Fact,
     Found,
     Line,
+    Said,
     Settled,
     Statement,
     Told,
@@ -30,7 +31,7 @@ CORPUS = Path(__file__).parents[2] / "corpus" / "reconciliation"
 MOST_ORDERS = 200
 _WORDS = ("quotes", "by", "at", "ref", "on", "of", "issued", "number", "reason")
 """Words that something follows."""
-_FLAG = re.compile("bare|reversal|v[0-9]|USD")
+_FLAG = re.compile("bare|lump|reversal|v[0-9]|USD")
 """Words that stand by themselves."""
 
 
@@ -50,6 +51,11 @@ class Case:
     @property
     def owners(self) -> dict[str, str]:
         return {fact.name: fact.of for group in self.groups for fact in group if isinstance(fact, Bill)}
+
+    @property
+    def settles(self) -> bool:
+        """Whether a wallet settles a day of payments by one line."""
+        return any(isinstance(fact, Line) and fact.lump for group in self.groups for fact in group)
 
     def orders(self) -> Iterator[tuple[Fact, ...]]:
         """Every arrival order of the facts, or as many random ones as MOST_ORDERS; as written comes first."""
@@ -130,6 +136,9 @@ def _fact(row: str) -> Fact:
             return Denied(words[0])
         case "undo":
             return Undone(words[0])
+        case "settles":
+            line, _, payments = rest.partition(":")
+            return Said(line, tuple(payments.split()))
         case "days":
             return Days(int(words[0]))
         case "person":
@@ -146,7 +155,7 @@ def _line(words: list[str], notice: bool, day: int = 0) -> Line:
     currency = next((one for one in flags if one.isupper()), "VND")
     return Line(
         words[0], _dong(words[1]), tuple(given["quotes"].split()), given["by"] or "bank", int(given["on"] or day),
-        notice, "reversal" in flags, given["reason"], currency, "bare" in flags,
+        notice, "reversal" in flags, given["reason"], currency, "bare" in flags, "lump" in flags,
     )  # fmt: skip
 
 

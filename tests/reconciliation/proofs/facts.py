@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 CUSTOMERS = ("An", "Binh", "Chi")
 NETTING, FEE, FEE_VAT = "gate", 1_000, 100
 """The bank that keeps its fee from each payment, and how much: đồng, and the VAT on it."""
+WALLET, TILL = "wallet", "till"
+"""Who pays a day's payments by one line less the same fees, one to three days after them; the bank that shows it."""
+KEEPING = (NETTING, WALLET)
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class Line:
     reason: str = ""
     currency: str = "VND"
     bare: bool = False
+    lump: bool = False
+    """In the words by which the wallet's settlements are known."""
 
 
 @dataclass(frozen=True)
@@ -94,13 +99,21 @@ class Settled:
 
 
 @dataclass(frozen=True)
+class Said:
+    """A person says which payments a settlement is of; none: takes back what was said before."""
+
+    line: str
+    payments: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Days:
     """So many days pass, with whatever falls due in them."""
 
     number: int
 
 
-Fact = Bill | Cancelled | Told | Line | Statement | Denied | Undone | Settled | Days
+Fact = Bill | Cancelled | Told | Line | Statement | Denied | Undone | Settled | Said | Days
 
 
 @dataclass

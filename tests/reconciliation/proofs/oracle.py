@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from tests.reconciliation.proofs.facts import (
-    NETTING,
+    KEEPING,
     Bill,
     Cancelled,
     Days,
@@ -17,12 +17,14 @@ from tests.reconciliation.proofs.facts import (
     Fact,
     Found,
     Line,
+    Said,
     Settled,
     Statement,
     Told,
     Undone,
 )
 from tests.reconciliation.proofs.oracle_amounts import Reckoning, Wish
+from tests.reconciliation.proofs.oracle_lumps import settled
 from tests.reconciliation.proofs.oracle_statements import Account
 from tests.reconciliation.proofs.oracle_transactions import Transaction, transactions
 
@@ -53,6 +55,9 @@ class Oracle:
         self.lines: list[Line] = []
         self.denied: set[str] = set()
         self.given: dict[tuple[str, str], int] = {}
+        self.said: dict[str, frozenset[str]] = {}
+        self.settlements: dict[str, frozenset[str]] = {}
+        """Settlement line → the payments it is of, by what people said and by what is weighed."""
         self.barred: set[tuple[str, str]] = set()
         self.late: set[str] = set()
         self.account = Account()
@@ -90,6 +95,10 @@ class Oracle:
                 self._deny(fact.payment)
             case Settled():
                 self._settle(fact)
+            case Said():
+                self.said.pop(fact.line, None)
+                if fact.payments:
+                    self.said[fact.line] = frozenset(fact.payments)
             case Days():
                 for _ in range(fact.number):
                     self.today += 1
@@ -124,7 +133,7 @@ class Oracle:
 
     def _deny(self, payment: str) -> None:
         [one] = [one for one in self.transactions() if payment in one.names]
-        if one.line:
+        if self._is_shown(one):
             return
         self.denied.add(payment)
         self._let_go(lambda settled, _: settled in one.names)
@@ -143,14 +152,21 @@ class Oracle:
 
     def _pass_deadlines(self) -> None:
         for one in self.transactions():
-            if not one.line and not one.denied and self.today > _business_days_after(one.day, 2):
+            if not self._is_shown(one) and not one.denied and self.today > _business_days_after(one.day, 2):
                 self.late |= one.names
 
     def transactions(self) -> list[Transaction]:
         """Tell what moved at the banks, as far as has been heard."""
         bills = {name: bill.minor for name, bill in self.bills.items()}
-        self._last = transactions(self.told, [*self.lines, *self.account.lines()], self.denied, bills)
+        shown = [one for one in self.lines if not one.lump]
+        self._last = transactions(self.told, [*shown, *self.account.lines()], self.denied, bills)
+        lumps = [one for one in self.lines if one.lump and not one.notice]
+        self.settlements = settled(lumps, self._last, self.said)
         return self._last
+
+    def _is_shown(self, one: Transaction) -> bool:
+        """Whether a statement shows it, by a line of its own or among the payments that a line settles."""
+        return one.line is not None or any(one.names & names for names in self.settlements.values())
 
     def shares_of(self, one: Transaction) -> dict[str, int]:
         """Return what each bill gets of a transaction."""
@@ -265,6 +281,7 @@ class Oracle:
                 found.questions |= self._doors(one, shares[id(one)])
         going_out = [one for one in [*self.lines, *self.account.lines()] if one.minor < 0 and not one.notice]
         found.questions |= {("M09" if one.reversal or one.reason else "M12", one.name) for one in going_out}
+        found.questions |= {("M11", name) for name, names in self.settlements.items() if not names}
         found.questions |= {("M15", name) for name in self.account.held()}
         found.questions |= {("M13", number) for number in self.account.missing()}
         return found
@@ -273,9 +290,9 @@ class Oracle:
         """Questions about how a transaction was told: with other amounts, late, or after it was taken back."""
         asked = set()
         if len(one.amounts) > 1:
-            kept = one.bank == NETTING and one.line and one.told and one.line.minor < one.told[0].minor
+            kept = one.bank in KEEPING and one.line and one.told and one.line.minor < one.told[0].minor
             asked.add(("M10" if kept else "M03", one.name + "/amount"))
-        if not one.line and one.names & self.late:
+        if not self._is_shown(one) and one.names & self.late:
             asked.add(("M01", one.name + "/other-door"))
         if one.names & self.shown_after:
             asked.add(("M09", one.name + "/taken-back"))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from tests.reconciliation.proofs.facts import FEE, FEE_VAT, NETTING, Line, Told
+from tests.reconciliation.proofs.facts import FEE, FEE_VAT, KEEPING, Line, Told
 
 MIDNIGHT = -7 * 60
 """Minutes from seven in the morning in Vietnam back to the moment its day began."""
@@ -137,7 +137,7 @@ def _join_netted(lines: list[Line], reported: list[Transaction], known: Mapping[
 
     def brings(line: Line, one: Transaction) -> bool:
         return (
-            line.bank == one.bank == NETTING and not line.reversal and one.line is None
+            line.bank == one.bank and line.bank in KEEPING and not line.reversal and one.line is None
             and line.minor + FEE + FEE_VAT == one.minor
             and (_same_reference(line, one) or _same_own_reference(line, one) or _same_end_to_end(line, one)
                  or _same_bill(line, one, known))
@@ -155,7 +155,7 @@ def _join_netted(lines: list[Line], reported: list[Transaction], known: Mapping[
 def _whole_bill(line: Line, known: Mapping[str, int]) -> int:
     """The amount of the one bill that a line names and brings less the fee; 0 where there is none."""
     named = _named(line.quotes, known)
-    if line.bank != NETTING or line.reversal or len(named) != 1:
+    if line.bank not in KEEPING or line.reversal or len(named) != 1:
         return 0
     bill = known.get(named.pop(), 0)
     return bill if bill == line.minor + FEE + FEE_VAT else 0

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.reconciliation.books import Books
-from tests.reconciliation.proofs.facts import CUSTOMERS, Found
+from tests.reconciliation.proofs.facts import CUSTOMERS, WALLET, Found
 
 
 @dataclass
@@ -22,6 +22,14 @@ class Run:
     @property
     def account(self) -> str:
         return f"{self.number:012}"
+
+    def bank(self, name: str) -> str:
+        """A wallet is each run's own: it settles all payments of a day together."""
+        return f"{name}{self.number:07}" if name == WALLET else name
+
+    @property
+    def settling_words(self) -> str:
+        return f"QUYET TOAN {self.number:07}"
 
     def customer(self, name: str) -> str:
         return f"PA{self.number:08}{1 + CUSTOMERS.index(name):03}"

@@ -16,6 +16,8 @@ from reconciliation import (
     denials,
     import_undo,
     issuing,
+    lump_choices,
+    lump_sums,
     matching,
     payments,
     remarks,
@@ -44,19 +46,29 @@ class Stage:
         self.now = books.now
         self.runs: dict[int, Run] = {}
         self._ids = count(1)
-        self._declare_fees()
+        self._declare([facts.NETTING], [])
 
-    def _declare_fees(self) -> None:
+    def _declare(self, netting: Sequence[str], settling: Sequence[Run]) -> None:
+        """Declare who keeps fees, and whose wallets settle days by one line."""
         kept: dict[str, Any] = {
-            "bank": facts.NETTING, "charged": "netted", "valid_from": date(2026, 1, 1), "flat": facts.FEE,
+            "charged": "netted", "valid_from": date(2026, 1, 1), "flat": facts.FEE,
             "vat_basis_points": 10_000 * facts.FEE_VAT // facts.FEE,
         }  # fmt: skip
+        agreed = [
+            {"source": run.bank(facts.WALLET), "bank": facts.TILL, "words": [run.settling_words]} for run in settling
+        ]
         with Session(self.books.owner) as session, session.begin():
             session.execute(text("SET LOCAL ROLE doisoat"))
-            tariffs.declare(session, [kept], by="ketoan", now=self.now)
+            tariffs.declare(session, [{**kept, "bank": bank} for bank in netting], by="ketoan", now=self.now)
+            lump_sums.declare(session, agreed, by="ketoan", now=self.now)
 
     def begin(self, number: int, owners: Mapping[str, str]) -> None:
         self.runs[number] = Run(number, owners)
+
+    def agree(self, numbers: Sequence[int]) -> None:
+        """Let the wallets of these runs settle days of payments by one line."""
+        runs = [self.runs[number] for number in numbers]
+        self._declare([run.bank(facts.WALLET) for run in runs], runs)
 
     def play(self, plays: Sequence[Play]) -> None:
         """Play facts that happen at the same time, kind by kind; a run should have one of a kind among them."""
@@ -66,6 +78,7 @@ class Stage:
         acts: list[tuple[type[Fact], Callable[[list[Play]], None]]] = [
             (Bill, self._issue), (Cancelled, self._cancel), (Told, self._tell), (Line, self.show),
             (facts.Statement, self._read), (Denied, self._deny), (facts.Undone, self._undo), (Settled, self._settle),
+            (facts.Said, self._say),
         ]  # fmt: skip
         for kind, act in acts:
             if kinds[kind]:
@@ -109,13 +122,14 @@ class Stage:
         for number, told in plays:
             run = self.runs[number]
             narrative, end_to_end = run.quoted(told.quotes)
-            run.told[told.bank, run.reference(told.name)] = told.name
+            bank = run.bank(told.bank)
+            run.told[bank, run.reference(told.name)] = told.name
             notice = PaymentNotice(
                 source_reference=run.reference(told.name), amount=Money(told.minor, told.currency), paid=True,
                 paid_at=at(0) + timedelta(minutes=told.minute), narrative=narrative, end_to_end_id=end_to_end,
                 bank_reference=run.reference(told.reference) if told.reference else "",
             )  # fmt: skip
-            heard.append(payments.Heard(told.bank, self.books.delivery(told.bank), notice))
+            heard.append(payments.Heard(bank, self.books.delivery(bank), notice))
 
         def act(session: Session) -> None:
             touched = payments.report(session, heard, sealer=self.books.sealer, now=self.now)
@@ -127,7 +141,8 @@ class Stage:
         """Read lines of many runs in statements that they share; return the statements' ids."""
         together: dict[tuple[str, bool, int, str], list[Play]] = defaultdict(list)
         for number, line in plays:
-            together[line.bank, line.notice, line.day, line.currency].append((number, line))
+            bank = self.runs[number].bank(line.bank)
+            together[bank, line.notice, line.day, line.currency].append((number, line))
         return [
             self._load([self._file(f"S{next(self._ids)}", ACCOUNT, lines, notice=notice, day=day, currency=currency)],
                        bank, [lines])[0]
@@ -168,6 +183,8 @@ class Stage:
     def _line(self, number: int, line: Line, entry: int) -> StatementLine:
         run = self.runs[number]
         narrative, end_to_end = run.quoted(line.quotes)
+        if line.lump:
+            narrative = f"{run.settling_words} {narrative}"
         return StatementLine(
             entry, 1, Money(line.minor, line.currency), booked_on=DAY + timedelta(days=line.day),
             reversal=line.reversal, narrative=narrative, end_to_end_id=end_to_end, return_reason=line.reason,
@@ -249,6 +266,16 @@ class Stage:
         )
         if made.state == "proposed":
             settlements.approve(session, made.id, by="hoa", now=self.now)
+
+    def _say(self, plays: list[Play]) -> None:
+        for number, fact in plays:
+            run = self.runs[number]
+            [line] = [one for one, name in run.lines.items() if name == fact.line]
+            act = lump_choices.propose if fact.payments else lump_choices.take_back
+            said: dict[str, Any] = {"why": "the wallet's list", "by": "lan", "now": self.now}
+            if fact.payments:
+                said["references"] = [run.reference(name) for name in fact.payments]
+            self.books.run(lambda session, act=act, line=line, said=said: act(session, line, **said))
 
     def payment(self, number: int, name: str) -> int:
         """Return the id of a payment by the name of its callback, or of its line when no callback told of it."""

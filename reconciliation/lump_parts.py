@@ -1,0 +1,108 @@
+"""Taking settlements apart: what each line brings of which payment, booked as such, and put together again."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from reconciliation import bank_days, business_days, ledger, mismatches
+from reconciliation.lifecycle import PAYMENT, PAYMENT_UNDONE, move
+from reconciliation.tariffs import FEE, OF_PAYMENT
+
+BY = "lump sums"
+_WITHIN = 2
+"""Business days that a payment whose settlement was taken back may wait for another one."""
+
+# The day a payment `p` is settled with, by the cut-off of its source's agreement `a`.
+DAY = r"""
+    CASE WHEN p.paid_at IS NULL THEN p.business_date ELSE (p.paid_at AT TIME ZONE 'Asia/Ho_Chi_Minh')\:\:date
+        + CASE WHEN (p.paid_at AT TIME ZONE 'Asia/Ho_Chi_Minh')\:\:time >= a.cut_off THEN 1 ELSE 0 END END
+"""
+_NETTED = f"""
+    LEFT JOIN LATERAL (
+        SELECT fee, tariff_vat(t.tariff, fee) AS vat
+        FROM (SELECT 1) one {OF_PAYMENT} AND t.charged = 'netted' CROSS JOIN LATERAL (SELECT {FEE} AS fee) counted
+    ) f ON true
+"""  # noqa: S608
+# What a settlement may be of: told of and shown by no other line; what it may not be of a person has said already.
+ELIGIBLE = f"""
+    SELECT p.id, p.minor, part.lump_id, {DAY} AS day, coalesce(f.fee, 0) AS fee, coalesce(f.vat, 0) AS vat
+    FROM payments p JOIN lump_agreements a ON a.source = p.source
+    LEFT JOIN line_parts part ON part.payment_id = p.id AND part.undone_at IS NULL
+    LEFT JOIN lump_sums s ON s.id = part.lump_id {_NETTED}
+    WHERE p.source = :source AND p.currency = 'VND' AND NOT p.reversal AND p.business_date >= CAST(:paid_since AS date)
+      AND ((p.state = 'reported' AND p.confirmed_minor = 0) OR (NOT s.pinned AND s.booked_on >= :since))
+"""  # noqa: S608
+_PARTS = f"""
+    INSERT INTO line_parts (lump_id, line_id, payment_id, minor, fee_minor, vat_minor, at)
+    SELECT :lump, :line, id, minor - fee - vat, fee, vat, :now FROM ({ELIGIBLE}) eligible
+    WHERE lump_id IS NULL AND {{only}} ORDER BY id
+    RETURNING payment_id
+"""  # noqa: S608
+_FOUND = """
+    WITH line AS (UPDATE statement_lines SET state = 'matched' WHERE id = :line)
+    UPDATE lump_sums SET day = :day, times = times + 1, pinned = :pinned WHERE id = :lump
+"""
+_LOST = """
+    WITH lost AS (UPDATE lump_sums SET day = NULL, pinned = false WHERE id = ANY(:lumps) RETURNING line_id)
+    UPDATE statement_lines l SET state = 'mismatch' FROM lost WHERE l.id = lost.line_id
+"""
+_TOGETHER = """
+    UPDATE line_parts SET undone_at = :now WHERE lump_id = ANY(:lumps) AND undone_at IS NULL RETURNING payment_id
+"""
+_UNCONFIRM = "UPDATE payments SET confirmed_minor = 0, due_at = :due WHERE id = ANY(:ids)"
+_SIDES = (
+    ("", r"'settled\:' || s.source", "sum(a.minor)"),
+    ("/fee", "'expense:bank-fees'", "sum(a.fee_minor)"),
+    ("/vat", "'input-vat'", "sum(a.vat_minor)"),
+)
+_REPORTED = r"'bank:' || s.source || '\:reported'"
+_BOOK = """
+    SELECT 'lump:' || s.id || '/' || s.times || '{end}' AS key, s.source AS bank, {day} AS business_date,
+        '{said} of ' || count(*) || ' payments by ' || s.source AS memo, {debit} AS debit, {credit} AS credit,
+        {minor}\\:\\:bigint AS minor, 'VND' AS currency, CAST(:now AS timestamptz) AS at
+    FROM lump_sums s JOIN line_parts a ON a.lump_id = s.id AND a.undone_at IS NULL
+    WHERE s.id = ANY(:lumps) GROUP BY s.id HAVING {minor} > 0
+"""
+
+
+def take_apart(session: Session, values: Mapping[str, Any], only: str, *, now: datetime) -> list[int]:
+    """Book a settlement as what it brings of its payments, those of the source that `only` says; return them.
+
+    `values` holds source, lump, line, day, pinned and what `only` asks for.
+    """
+    confirmed = list(session.scalars(text(_PARTS.format(only=only)), values))
+    session.execute(text(_FOUND), values)
+    for end, debit, minor in _SIDES:
+        query = _BOOK.format(end=end, day="s.booked_on", said="settlement", debit=debit, credit=_REPORTED, minor=minor)
+        ledger.post(session, query, {"lumps": [values["lump"]], "now": now})
+    move(
+        session, PAYMENT, confirmed, "confirmed", by=BY, why=f"settled by line {values['line']}", now=now,
+        noting="confirmed_minor = t.minor, due_at = NULL",
+    )  # fmt: skip
+    late = session.scalars(
+        text("SELECT id FROM mismatches WHERE payment_id = ANY(:ids) AND code = 'M01' AND state <> 'resolved'"),
+        {"ids": confirmed},
+    ).all()
+    mismatches.resolve(session, late, by=BY, resolution="the settlement line came", now=now)
+    return confirmed
+
+
+def put_together(session: Session, lumps: Sequence[int], *, why: str, now: datetime) -> None:
+    """Make the payments of these settlements reported again, by reversing entries."""
+    if not lumps:
+        return
+    day = business_days.local_day(now)
+    for end, debit, minor in _SIDES:
+        query = _BOOK.format(
+            end=f"{end}/undone", day="CAST(:day AS date)", said="undone: settlement", debit=_REPORTED, credit=debit,
+            minor=minor,
+        )  # fmt: skip
+        ledger.post(session, query, {"lumps": list(lumps), "now": now, "day": day})
+    again = list(session.scalars(text(_TOGETHER), {"lumps": list(lumps), "now": now}))
+    session.execute(text(_LOST), {"lumps": list(lumps)})
+    move(session, PAYMENT_UNDONE, again, "reported", by=BY, why=f"its settlement was taken back: {why}", now=now)
+    due = business_days.end_of(bank_days.calendar(session).after(day, _WITHIN))
+    session.execute(text(_UNCONFIRM), {"ids": again, "due": due})

@@ -1,0 +1,177 @@
+"""Lump sums: lines that settle many payments at once, and what each brings of which payment."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Row, SmallInteger, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from reconciliation import audit
+from reconciliation.db import Base, Id, Label, Minor
+
+
+class Agreement(Base):
+    """How a source settles: to which bank, in which words, which payments make a day, and how long after it."""
+
+    __tablename__ = "lump_agreements"
+    __table_args__ = (
+        Index("uq_lump_agreements_source", "source", unique=True),
+        Index(None, "bank"),
+        CheckConstraint(
+            "cardinality(words) > 0 AND after_days >= 0 AND within_days BETWEEN after_days AND 31",
+            name="within_reason",
+        ),
+    )
+
+    id: Mapped[Id]
+    source: Mapped[str]
+    bank: Mapped[str]
+    words: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    """What the narrative of such a line holds, any of them, in capitals or not."""
+    cut_off: Mapped[time | None]
+    """Payments made from this local time on belong to the next day; without one, days end at midnight."""
+    after_days: Mapped[int] = mapped_column(SmallInteger, server_default="1")
+    within_days: Mapped[int] = mapped_column(SmallInteger, server_default="3")
+    """A line settles a day that lies at least and at most so many days before it."""
+    declared_by: Mapped[str]
+    declared_at: Mapped[datetime]
+
+
+class LumpSum(Base):
+    """A line that settles a day of a source; `day` is the one it was found to be, None while nobody knows."""
+
+    __tablename__ = "lump_sums"
+    __table_args__ = (
+        Index("uq_lump_sums_line", "line_id", unique=True, postgresql_where=text("undone_at IS NULL")),
+        Index(None, "source", "booked_on"),
+    )
+
+    id: Mapped[Id]
+    agreement_id: Mapped[int] = mapped_column(ForeignKey("lump_agreements.id"))
+    line_id: Mapped[int] = mapped_column(ForeignKey("statement_lines.id"))
+    source: Mapped[str]
+    minor: Mapped[Minor]
+    booked_on: Mapped[date]
+    day: Mapped[date | None]
+    pinned: Mapped[bool] = mapped_column(server_default="false")
+    """A person said what it settles: it is weighed no more."""
+    times: Mapped[int] = mapped_column(server_default="0")
+    """How often it was taken apart: tells the entries of one time from another's."""
+    at: Mapped[datetime]
+    undone_at: Mapped[datetime | None]
+    undone_why: Mapped[Label]
+
+
+class LinePart(Base):
+    """What a line brings of one payment: `minor` arrived, and with fee and VAT it is the payment."""
+
+    __tablename__ = "line_parts"
+    __table_args__ = (
+        Index("uq_line_parts_payment", "payment_id", unique=True, postgresql_where=text("undone_at IS NULL")),
+        Index(None, "lump_id"),
+        CheckConstraint("fee_minor >= 0 AND vat_minor >= 0 AND minor + fee_minor + vat_minor > 0", name="positive"),
+    )
+
+    id: Mapped[Id]
+    lump_id: Mapped[int] = mapped_column(ForeignKey("lump_sums.id"))
+    line_id: Mapped[int] = mapped_column(ForeignKey("statement_lines.id"))
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payments.id"))
+    minor: Mapped[Minor]
+    fee_minor: Mapped[Minor]
+    vat_minor: Mapped[Minor]
+    at: Mapped[datetime]
+    undone_at: Mapped[datetime | None]
+
+
+APART = {
+    "lump sums that are not their parts": """SELECT count(*) FROM lump_sums s
+        LEFT JOIN (SELECT lump_id, sum(minor) AS minor FROM line_parts WHERE undone_at IS NULL GROUP BY 1) p
+            ON p.lump_id = s.id
+        WHERE coalesce(p.minor, 0) <> CASE WHEN s.day IS NULL OR s.undone_at IS NOT NULL THEN 0 ELSE s.minor END""",
+    "parts that are not their payments": """SELECT count(*) FROM line_parts a JOIN payments p ON p.id = a.payment_id
+        WHERE a.undone_at IS NULL AND a.minor + a.fee_minor + a.vat_minor <> p.minor""",
+    "parts of another settlement": """SELECT count(*) FROM line_parts a JOIN lump_sums s ON s.id = a.lump_id
+        JOIN payments p ON p.id = a.payment_id
+        WHERE a.undone_at IS NULL AND (a.line_id <> s.line_id OR p.source <> s.source OR p.currency <> 'VND')""",
+    "lump sums that are not their lines": """SELECT count(*) FROM lump_sums s JOIN statement_lines l ON l.id = s.line_id
+        JOIN statements t ON t.id = l.statement_id WHERE s.undone_at IS NULL
+        AND (l.minor <> s.minor OR l.payment_id IS NOT NULL OR NOT l.counts OR t.state <> 'accepted')""",
+    "lump sums pinned by nobody's word": """SELECT count(*) FROM lump_sums s WHERE s.pinned AND NOT EXISTS (
+        SELECT 1 FROM lump_choices c WHERE c.lump_id = s.id AND c.state = 'applied' AND c.payments <> '{}'
+            AND c.payments = ARRAY(SELECT a.payment_id FROM line_parts a
+                WHERE a.lump_id = s.id AND a.undone_at IS NULL ORDER BY 1))""",
+}
+"""What `doisoat verify` counts, and must find nothing of."""
+
+LENT = """
+    EXISTS (SELECT 1 FROM line_parts a JOIN lump_sums s ON s.id = a.lump_id
+            WHERE a.payment_id = payments.id AND a.undone_at IS NULL AND NOT s.pinned)
+"""
+"""A payment that only what was weighed gives to a settlement: a line of its own still takes it."""
+IS_ANY_LENT = "SELECT EXISTS (SELECT 1 FROM lump_sums WHERE source = :bank AND day IS NOT NULL)"
+
+OF_PAYMENT = """coalesce((SELECT sum(a.minor + a.fee_minor + a.vat_minor) FROM line_parts a
+    WHERE a.payment_id = p.id AND a.undone_at IS NULL), 0)"""
+"""What settlements have shown of a payment `p`."""
+BALANCES = r"""
+    UNION ALL SELECT 'expense:bank-fees', 'VND', sum(fee_minor) FROM line_parts WHERE undone_at IS NULL
+    UNION ALL SELECT 'input-vat', 'VND', sum(vat_minor) FROM line_parts WHERE undone_at IS NULL
+    UNION ALL SELECT 'settled\:' || source, 'VND', -sum(minor) FROM lump_sums
+        WHERE undone_at IS NULL AND day IS NULL GROUP BY 1
+"""
+"""What settlements must have left in the ledger."""
+_KINDS: Mapping[str, type] = {
+    "source": str, "bank": str, "words": list, "cut_off": time, "after_days": int, "within_days": int,
+}  # fmt: skip
+
+
+_BEFORE = r"""
+    SELECT s.id, s.bank, s.statement_id, count(*) AS lines, sum(l.minor)\:\:bigint AS minor
+    FROM lump_agreements a JOIN statements s ON s.bank = a.bank AND s.state = 'accepted' AND s.kind = 'statement'
+    JOIN statement_lines l ON l.statement_id = s.id AND l.counts AND l.minor > 0 AND NOT l.reversal
+        AND l.currency = 'VND' AND l.payment_id IN (SELECT id FROM payments WHERE source_reference = 'line:' || l.id)
+        AND EXISTS (SELECT 1 FROM unnest(a.words) AS word WHERE position(lower(word) IN lower(l.narrative)) > 0)
+    WHERE a.source = ANY(:sources) AND coalesce(l.booked_on, s.closing_on, s.to_on) >= :since
+    GROUP BY s.id ORDER BY s.id
+"""
+
+
+class NotAgreed(ValueError):
+    """An agreement that can't be; says what was expected and what arrived."""
+
+
+def read_before(session: Session, sources: Sequence[str], *, since: date) -> Sequence[Row[Any]]:
+    """Return the statements that came before what these sources agreed: id, bank, statement_id, lines and minor.
+
+    Their lines bear the words agreed and stand as payments of their own; read anew, they are settlements.
+    """
+    return session.execute(text(_BEFORE), {"sources": list(sources), "since": since}).all()
+
+
+def declare(session: Session, entries: Sequence[Mapping[str, Any]], *, by: str, now: datetime) -> int:
+    """Take in how sources settle (tables of a TOML file), the owner of the tables alone may; return how many.
+
+    Raises NotAgreed; a source's agreement is declared once, as what was settled by it stays.
+    """
+    for entry in entries:
+        wrong = [name for name, value in entry.items() if type(value) is not _KINDS.get(name)]
+        if wrong or not {"source", "bank", "words"} <= entry.keys():
+            said = ", ".join(f"{name} ({kind.__name__})" for name, kind in _KINDS.items())
+            raise NotAgreed(f"expected source, bank and words of {said}, got {', '.join(wrong or entry)}")
+        words = entry["words"]
+        if not words or not all(isinstance(word, str) and word.strip() for word in words):
+            raise NotAgreed("words: expected texts that the line of a settlement holds, got none or an empty one")
+        least, most = entry.get("after_days", 1), entry.get("within_days", 3)
+        if not 0 <= least <= most <= 31:
+            raise NotAgreed(f"expected after_days from 0, no more than within_days, at most 31, got {least} and {most}")
+        if session.scalar(text("SELECT true FROM lump_agreements WHERE source = :source"), {"source": entry["source"]}):
+            raise NotAgreed(f"expected a source without an agreement, got {entry['source']}")
+        made = Agreement(**entry, declared_by=by, declared_at=now)
+        session.add(made)
+        session.flush()
+        facts = {name: str(value) for name, value in entry.items()}
+        about = f"agreement:{made.id}"
+        audit.append(session, actor=by, action="agreement_declared", subject=about, facts=facts, now=now)
+    return len(entries)

@@ -1,0 +1,272 @@
+"""Lump sums: one line that settles many payments at once, taken apart into what it brings of each.
+
+A bank or intermediary pays what its callbacks told of a day, less its fees, by one line. The line is known by the
+payer's own words; it is the settlement of a day when what that day's payments come to, less the tariff's fees, is
+exactly its amount, and of no other day. All lines and days of a source are weighed together, so that what came first
+does not matter. What a person said a line settles stays as it is until a person takes it back.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from reconciliation import business_days, ledger, mismatches
+from reconciliation.lifecycle import LUMP_CHOICE, move
+from reconciliation.lump_parts import BY, DAY, ELIGIBLE, put_together, take_apart
+
+LOOKED_BACK = timedelta(days=60)
+"""Lines booked longer ago than this are not weighed anew."""
+_REACH = timedelta(days=32)
+
+_SOURCES = "SELECT DISTINCT source FROM lump_agreements WHERE bank = ANY(:banks)"
+_KNOWN = """
+    SELECT DISTINCT ON (l.id) l.id, l.minor, coalesce(l.booked_on, CAST(:day AS date)) AS booked_on,
+        a.id AS agreement_id, a.source
+    FROM statement_lines l JOIN lump_agreements a ON a.bank = :bank
+        AND EXISTS (SELECT 1 FROM unnest(a.words) AS word WHERE position(lower(word) IN lower(l.narrative)) > 0)
+    WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.state = 'pending' AND l.minor > 0
+      AND l.currency = 'VND' AND NOT l.reversal
+    ORDER BY l.id, a.id
+"""
+_RECOGNISE = f"""
+    WITH known AS MATERIALIZED ({_KNOWN}), told AS (
+        UPDATE statement_lines l SET state = 'mismatch', reason = 'a settlement of many payments'
+        FROM known k WHERE k.id = l.id
+    )
+    INSERT INTO lump_sums (agreement_id, line_id, source, minor, booked_on, at)
+    SELECT agreement_id, id, source, minor, booked_on, :now FROM known ORDER BY id RETURNING id, source
+"""  # noqa: S608 - put together from constants, here and below
+_REFUSE_NOTICES = f"""
+    UPDATE statement_lines l SET state = 'rejected', reason = 'a notice: the statement will decide'
+    FROM ({_KNOWN}) k WHERE k.id = l.id
+"""  # noqa: S608
+_ARRIVED = r"""
+    SELECT 'line:' || l.id AS key, CAST(:bank AS text) AS bank, s.booked_on AS business_date,
+        'settlement by ' || s.source AS memo, 'bank:' || CAST(:bank AS text) || '\:confirmed' AS debit,
+        'settled\:' || s.source AS credit, s.minor, 'VND' AS currency, CAST(:now AS timestamptz) AS at
+    FROM lump_sums s JOIN statement_lines l ON l.id = s.line_id WHERE s.id = ANY(:ids)
+"""
+_SUMS = f"""
+    SELECT day, count(*) AS payments, sum(minor)\\:\\:bigint AS gross, sum(fee)\\:\\:bigint AS fee,
+        sum(vat)\\:\\:bigint AS vat, sum(minor - fee - vat)\\:\\:bigint AS net, array_agg(DISTINCT lump_id) AS lumps
+    FROM ({ELIGIBLE}) eligible GROUP BY day ORDER BY day
+"""  # noqa: S608
+_LUMPS = """
+    SELECT s.id, s.line_id, s.minor, s.booked_on, s.day, a.after_days, a.within_days
+    FROM lump_sums s JOIN lump_agreements a ON a.id = s.agreement_id
+    WHERE s.source = :source AND s.undone_at IS NULL AND NOT s.pinned AND s.booked_on >= :since
+    ORDER BY s.booked_on, s.id
+"""
+_LENT = """
+    SELECT DISTINCT a.lump_id FROM statement_lines l JOIN line_parts a ON a.payment_id = l.payment_id
+    WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.counts AND l.minor > 0
+      AND a.undone_at IS NULL ORDER BY 1
+"""
+_GONE = """
+    UPDATE lump_sums SET undone_at = :now, undone_why = :why
+    WHERE undone_at IS NULL AND line_id IN (SELECT id FROM statement_lines WHERE statement_id = ANY(:statements))
+    RETURNING id, source
+"""
+_OPEN = "SELECT id FROM mismatches WHERE code = 'M11' AND subject = ANY(:subjects) AND state <> 'resolved'"
+_ASK = """
+    SELECT 'M11', 'line:' || l.id, CAST(:source AS text), l.minor, l.currency, l.id, l.statement_id,
+        CAST(:facts AS jsonb)
+    FROM statement_lines l WHERE l.id = :line
+"""
+_IS_ANY = "SELECT EXISTS (SELECT 1 FROM lump_sums WHERE source = :source AND undone_at IS NULL AND booked_on >= :since)"
+_REACHED = f"""
+    SELECT DISTINCT p.source FROM payments p JOIN lump_agreements a ON a.source = p.source
+    WHERE p.id = ANY(:ids) AND EXISTS (
+        SELECT 1 FROM lump_sums s WHERE s.source = p.source AND s.undone_at IS NULL AND NOT s.pinned
+            AND s.booked_on BETWEEN {DAY} + a.after_days AND {DAY} + a.within_days)
+"""  # noqa: S608
+_FREE = f"""
+    SELECT e.id, e.day, e.minor - e.fee - e.vat AS net FROM ({ELIGIBLE}) e JOIN payments p USING (id)
+    WHERE e.lump_id IS NULL AND (e.day = CAST(:day AS date) OR e.id = ANY(:ids)
+        OR p.source_reference = ANY(:references)) ORDER BY e.id
+"""  # noqa: S608
+# A proposal about what is one day's for certain by now, or on a line that is gone, is answered.
+_IDLE = """
+    SELECT c.id FROM lump_choices c JOIN lump_sums s ON s.id = c.lump_id
+    WHERE c.state = 'proposed' AND s.id = ANY(:lumps)
+"""
+_SHOWN = """
+    SELECT l.payment_id FROM statement_lines l
+    WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.payment_id IS NOT NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Lump:
+    """A line to be explained: so much, for one of the days from `since` until `until`."""
+
+    id: int
+    minor: int
+    since: date
+    until: date
+
+    def reaches(self, day: date) -> bool:
+        """Tell whether it may be the settlement of `day`."""
+        return self.since <= day <= self.until
+
+
+def assign(lumps: Sequence[Lump], sums: Mapping[date, int]) -> dict[int, date]:
+    """Return lump → its day, for those that are one day's for certain; pure, and whatever their order.
+
+    A lump that one day alone fits has that day, unless another lump has no other day either; a day that is taken is no
+    other lump's.
+    """
+    fits = {one.id: {day for day, net in sums.items() if net == one.minor and one.reaches(day)} for one in lumps}
+    found: dict[int, date] = {}
+    while True:
+        wanted: dict[date, list[int]] = {}
+        for number, days in fits.items():
+            if len(days) == 1:
+                wanted.setdefault(next(iter(days)), []).append(number)
+        certain = {numbers[0]: day for day, numbers in wanted.items() if len(numbers) == 1}
+        if not certain:
+            return found
+        found |= certain
+        fits = {number: days - set(certain.values()) for number, days in fits.items() if number not in found}
+
+
+def locked_with(session: Session, *banks: str) -> set[str]:
+    """Return the sources whose payments a statement of these banks may prove: they are locked together."""
+    return {*banks, *session.scalars(text(_SOURCES), {"banks": list(banks)})}
+
+
+def give_way(session: Session, values: Mapping[str, object], *, now: datetime) -> None:
+    """Put together the settlements that lines to be booked take payments from: a line of its own proves more."""
+    lent = session.scalars(text(_LENT), values).all()
+    put_together(session, lent, why="a line of its own shows a payment of it", now=now)
+
+
+def recognise(session: Session, values: Mapping[str, object], *, counts: bool) -> set[str]:
+    """Set aside the pending lines that are settlements by their words, so that none is one payment; say whose."""
+    if not session.scalar(text(f"SELECT EXISTS ({_SOURCES})"), {"banks": [values["bank"]]}):
+        return set()
+    if not counts:
+        session.execute(text(_REFUSE_NOTICES), values)
+        return set()
+    made = session.execute(text(_RECOGNISE), values).all()
+    if made:
+        ledger.post(session, _ARRIVED, {**values, "ids": [row.id for row in made]})
+    return {row.source for row in made}
+
+
+def judge_statement(session: Session, values: Mapping[str, Any], settled: set[str], *, now: datetime) -> None:
+    """Weigh the settlements just recognised, and those whose payments the lines of a statement now show one by one."""
+    since = business_days.local_day(now) - LOOKED_BACK
+    if session.scalar(text(_IS_ANY), {"source": values["bank"], "since": since}):
+        settled = settled | reached(session, session.scalars(text(_SHOWN), values).all())
+    judge_sources(session, settled, now=now)
+
+
+def hear(session: Session, payment_ids: Sequence[int], *, now: datetime) -> None:
+    """Weigh anew the settlements that payments told, corrected or taken back may belong to."""
+    judge_sources(session, reached(session, payment_ids), now=now)
+
+
+def reached(session: Session, payment_ids: Sequence[int]) -> set[str]:
+    """Return the sources of those of these payments whose day some settlement may be of."""
+    return set(session.scalars(text(_REACHED), {"ids": list(payment_ids)})) if payment_ids else set()
+
+
+def judge_sources(session: Session, sources: Iterable[str], *, now: datetime) -> None:
+    """Weigh the settlements of each source; the caller holds the locks of their payments."""
+    for source in sorted(sources):
+        judge(session, source, now=now)
+
+
+def judge(session: Session, source: str, *, now: datetime) -> None:
+    """Weigh the settlements of a source against its days, and take apart those that are one day's for certain."""
+    these = _scope(source, now)
+    rows = session.execute(text(_LUMPS), these).all()
+    if not rows:
+        return
+    days = {row.day: row for row in session.execute(text(_SUMS), these)}
+    lumps = [
+        Lump(row.id, row.minor, row.booked_on - timedelta(row.within_days), row.booked_on - timedelta(row.after_days))
+        for row in rows
+    ]
+    found = assign(lumps, {day: row.net for day, row in days.items()})
+    changed = [
+        row for row in rows
+        if row.day != found.get(row.id)
+        or (row.day is not None and (row.day not in days or days[row.day].lumps != [row.id]))
+    ]  # fmt: skip
+    put_together(session, [row.id for row in changed if row.day is not None], why="weighed anew", now=now)
+    for row in changed:
+        if row.id in found:
+            values = {**these, "lump": row.id, "line": row.line_id, "day": found[row.id], "pinned": False}
+            take_apart(session, values, "day = :day", now=now)
+    _drop_proposals(session, [row.id for row in changed if row.id in found], why="it is one day's settlement", now=now)
+    answered = [f"line:{row.line_id}" for row in rows if row.id in found]
+    asked = session.scalars(text(_OPEN), {"subjects": answered}).all()
+    mismatches.resolve(session, asked, by=BY, resolution="it is one day's settlement", now=now)
+    for lump, row in zip(lumps, rows, strict=True):
+        if row.id not in found:
+            _ask(session, source, lump, row.line_id, days, now=now)
+
+
+def undo(session: Session, statement_ids: Sequence[int], *, why: str, now: datetime) -> set[str]:
+    """Take back the settlements on these statements, whose import is being undone; return the sources to weigh anew."""
+    gone = session.execute(text(_GONE), {"statements": list(statement_ids), "why": why, "now": now}).all()
+    put_together(session, [row.id for row in gone], why=why, now=now)
+    _drop_proposals(session, [row.id for row in gone], why=why, now=now)
+    return {row.source for row in gone}
+
+
+def _drop_proposals(session: Session, lumps: Sequence[int], *, why: str, now: datetime) -> None:
+    waiting = session.scalars(text(_IDLE), {"lumps": list(lumps)}).all()
+    move(session, LUMP_CHOICE, waiting, "withdrawn", by=BY, why=why, now=now)
+
+
+def free(
+    session: Session, source: str, *, day: date | None = None, ids: Sequence[int] = (), references: Sequence[str] = (),
+    now: datetime,
+) -> Sequence[Row[Any]]:  # fmt: skip
+    """Return id, day and net of the payments that no line shows yet: those of a day, of these ids or references."""
+    wanted = {**_scope(source, now), "day": day, "ids": list(ids), "references": list(references)}
+    return session.execute(text(_FREE), wanted).all()
+
+
+def pin(session: Session, lump: Row[Any], these: Sequence[Row[Any]], *, now: datetime) -> None:
+    """Book a settlement as what a person said it is of: these free payments, whatever their days."""
+    values = {
+        **_scope(lump.source, now), "lump": lump.id, "line": lump.line_id, "pinned": True,
+        "day": max(row.day for row in these), "ids": [row.id for row in these],
+    }  # fmt: skip
+    take_apart(session, values, "id = ANY(:ids)", now=now)
+
+
+def _scope(source: str, now: datetime) -> dict[str, Any]:
+    since = business_days.local_day(now) - LOOKED_BACK
+    return {"source": source, "since": since, "paid_since": since - _REACH, "now": now}
+
+
+def _ask(session: Session, source: str, lump: Lump, line: int, days: Mapping[date, Any], *, now: datetime) -> None:
+    """Ask about a settlement that is no day's for certain: the days that fit, or the nearest and what it lacks."""
+    facts: dict[str, object] = {
+        "verdict": "no_day_settles", "arrived": lump.minor, "settles": source,
+        "days_from": lump.since.isoformat(), "days_until": lump.until.isoformat(),
+    }  # fmt: skip
+    within = [row for day, row in days.items() if lump.reaches(day)]
+    fitting = [row for row in within if row.net == lump.minor]
+    if fitting:
+        facts["verdict"] = "several_days_settle" if len(fitting) > 1 else "another_settles_the_day"
+        facts["days_that_fit"] = [row.day.isoformat() for row in fitting]
+    elif within:
+        nearest = min(within, key=lambda row: (abs(row.net - lump.minor), lump.until - row.day))
+        facts |= {
+            "nearest_day": nearest.day.isoformat(), "items": nearest.payments, "gross": nearest.gross,
+            "fee_expected": nearest.fee + nearest.vat, "net": nearest.net, "difference": lump.minor - nearest.net,
+        }  # fmt: skip
+    columns = "code, subject, source, minor, currency, line_id, statement_id, facts"
+    values = {"source": source, "line": line, "facts": json.dumps(facts), "now": now}
+    mismatches.ask(session, columns, _ASK, values, renewing=["facts"])
