@@ -70,18 +70,19 @@ SUSPENSE = Report(
         p.minor - p.matched_minor + written.held AS left, written.held, old.days,
         {_SPAN.format(age="old.days")} AS span, m.code, m.code AS question, m.owner, m.due_at,
         p.source AS bank_code, p.source_reference AS reference_code
-    FROM payments p
-    LEFT JOIN (
-        SELECT payment_id, CAST(sum(minor) AS bigint) AS minor FROM placements
-        WHERE kind = 'held' AND undone_at IS NULL GROUP BY 1
-    ) aside ON aside.payment_id = p.id
-    CROSS JOIN LATERAL (SELECT coalesce(aside.minor, 0) AS held) written
+    FROM (
+        SELECT id, CAST(sum(held) AS bigint) AS held FROM (
+            SELECT id, 0 AS held FROM payments WHERE matched_minor < minor AND state <> 'denied'
+            UNION ALL
+            SELECT payment_id, minor FROM placements WHERE kind = 'held' AND undone_at IS NULL
+        ) parts GROUP BY id
+    ) written JOIN payments p USING (id)
     CROSS JOIN LATERAL (SELECT greatest(0, CAST(:today AS date) - p.business_date) AS days) old
     LEFT JOIN LATERAL (
         SELECT code, owner, due_at FROM mismatches q
         WHERE q.payment_id = p.id AND q.state <> 'resolved' ORDER BY q.subject <> 'payment:' || p.id, q.id LIMIT 1
     ) m ON true
-    WHERE (p.matched_minor < p.minor AND p.state <> 'denied' OR aside.minor > 0) AND (:bank = '' OR p.source = :bank)
+    WHERE :bank = '' OR p.source = :bank
     ORDER BY p.id
     """,  # noqa: S608 - put together from constants
 )  # fmt: skip

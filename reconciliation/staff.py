@@ -11,6 +11,8 @@ from reconciliation.db import Base, Id, Label, one_of
 ROLES = ("accountant", "chief_accountant", "liaison", "auditor", "care", "office_manager", "administrator")
 BOOKKEEPERS = frozenset({"accountant", "chief_accountant"})
 """Who may say what money is of."""
+KEEPERS_OF_THE_CALENDAR = frozenset({"chief_accountant", "administrator"})
+"""Who may say on which days banks book."""
 
 
 class Staff(Base):

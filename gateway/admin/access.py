@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from gateway import close_desk
 from gateway.languages import lazy_gettext
 from gateway.request_session import db
-from reconciliation.staff import BOOKKEEPERS, ROLES, Staff
+from reconciliation.staff import BOOKKEEPERS, KEEPERS_OF_THE_CALENDAR, ROLES, Staff
 
 ANYONE: frozenset[str] = frozenset(ROLES)
 FINANCE = ANYONE - {"care", "office_manager"}
@@ -36,7 +36,7 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.reports.listing": FINANCE,
     "admin.reports.file": FINANCE,
     "admin.calendar.page": FINANCE,
-    "admin.calendar.note": frozenset({"chief_accountant", "administrator"}),
+    "admin.calendar.note": KEEPERS_OF_THE_CALENDAR,
     "admin.marks.listing": FINANCE,
     "admin.marks.file": FINANCE,
     "admin.remarking.add": BOOKKEEPERS | {"liaison"},

@@ -56,15 +56,16 @@ def forget(day: datetime, by: str, why: str) -> None:
 
 
 def _edit(day: date, opens: bool | None, by: str, why: str) -> None:
-    from gateway.commands.people import known
+    from gateway.commands import people
     from gateway.database import insist, transaction
     from gateway.wiring import Wiring
     from reconciliation import calendar_edits
     from reconciliation.calendar_edits import NotNoted, Redated
+    from reconciliation.staff import KEEPERS_OF_THE_CALENDAR
 
     def work(wiring: Wiring) -> Redated:
         with transaction(wiring.engine) as session:
-            known(session, by)
+            people.one_of(session, by, KEEPERS_OF_THE_CALENDAR, "say on which days banks book")
             now = wiring.clock()
             if opens is None:
                 return calendar_edits.forget(session, day, why=why, by=by, now=now)

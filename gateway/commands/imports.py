@@ -6,6 +6,7 @@ import click
 
 EXIT_UNREADABLE = 65
 """As in sysexits.h: EX_DATAERR."""
+_MAY = "say which statements count"
 _BY = click.option("--by", required=True, metavar="USER", help="Who says so: the name a person signs in with.")
 _WHY = click.option("--why", required=True, metavar="TEXT", help="The reason; it is kept in the audit trail.")
 
@@ -74,6 +75,7 @@ def take_in(file: Path, bank: str, by: str) -> None:
     from gateway.openpgp_keys import openpgp_keys
     from gateway.own_formats import own_formats
     from reconciliation import audit, inbox
+    from reconciliation.staff import BOOKKEEPERS
 
     with wired() as wiring:
         people.known_bank(wiring, bank)
@@ -89,7 +91,7 @@ def take_in(file: Path, bank: str, by: str) -> None:
             click.echo(f"{file}: {' '.join(str(error).split())}", err=True)
             raise SystemExit(EXIT_UNREADABLE) from None
         with transaction(wiring.engine) as session:
-            people.known(session, by)
+            people.one_of(session, by, BOOKKEEPERS, _MAY)
             now = wiring.clock()
             kept = inbox.keep_file(session, source=bank, name=file.name, path=file, sealer=wiring.sealer, now=now)
             if kept is None:
@@ -122,10 +124,11 @@ def undo(name: str, by: str, why: str, with_following: bool) -> None:
     from gateway.wiring import Wiring
     from reconciliation import import_undo
     from reconciliation.import_undo import NotUndone, Undone
+    from reconciliation.staff import BOOKKEEPERS
 
     def work(wiring: Wiring) -> Undone:
         with transaction(wiring.engine) as session:
-            people.known(session, by)
+            people.one_of(session, by, BOOKKEEPERS, _MAY)
             chosen = import_undo.chosen(session, name)
             done = import_undo.undo(session, chosen, by=by, why=why, now=wiring.clock(), with_following=with_following)
             composing.compose_promises(session, wiring.settings)
@@ -161,11 +164,12 @@ def reread(delivery: int, by: str, why: str) -> None:
     from gateway.database import transaction
     from reconciliation import import_undo
     from reconciliation.import_undo import NotUndone
+    from reconciliation.staff import BOOKKEEPERS
 
     with wired() as wiring:
         try:
             with transaction(wiring.engine) as session:
-                people.known(session, by)
+                people.one_of(session, by, BOOKKEEPERS, _MAY)
                 import_undo.read_anew(session, delivery, by=by, why=why, now=wiring.clock())
         except NotUndone as error:
             raise click.ClickException(str(error)) from error
@@ -185,12 +189,13 @@ def accept(number: int, by: str, why: str) -> None:
     from gateway.database import insist, transaction
     from gateway.wiring import Wiring
     from reconciliation import statement_booking
+    from reconciliation.staff import BOOKKEEPERS
     from reconciliation.statement_booking import NotAccepted
     from reconciliation.statements import Statement
 
     def work(wiring: Wiring) -> None:
         with transaction(wiring.engine) as session:
-            people.known(session, by)
+            people.one_of(session, by, BOOKKEEPERS, _MAY)
             statement = session.get(Statement, number)
             if statement is None:
                 raise NotAccepted(f"expected the number of a statement that was read, got {number}")

@@ -32,6 +32,9 @@ def test_a_day_is_noted_listed_and_forgotten(run, one):
 
 
 def test_strangers_and_days_without_a_note_are_refused(run, one):
-    assert "may sign in" in run("note", "2026-11-21", "open", "--by", "nobody", "--why", "x").stderr
+    assert (
+        "may say on which days banks book (administrator or chief_accountant)"
+        in run("note", "2026-11-21", "open", "--by", "nobody", "--why", "x").stderr
+    )
     assert "expected a day that was noted" in run("forget", "2026-11-21", "--by", "lan", "--why", "x").stderr
     assert one("SELECT count(*) FROM bank_days") == 0

@@ -100,9 +100,13 @@ def test_an_import_is_listed_undone_and_read_anew(run, read, rows, at_home):
         (
             ("undo", "1", "--by", "nobody", "--why", "x"),
             1,
-            "expected the name of a person who may sign in, got 'nobody'",
+            "who may say which statements count (accountant or chief_accountant), got 'nobody'",
         ),
-        (("reread", "1", "--by", "nobody", "--why", "x"), 1, "expected the name of a person who may sign in"),
+        (
+            ("reread", "1", "--by", "nobody", "--why", "x"),
+            1,
+            "expected the name of a person who may say which statements count",
+        ),
         (("undo", "999", "--by", "ketoan", "--why", "x"), 1, "expected a statement that was read, got '999'"),
         (("reread", "999", "--by", "ketoan", "--why", "x"), 1, "expected the number of a file's delivery, got 999"),
         (
@@ -110,7 +114,11 @@ def test_an_import_is_listed_undone_and_read_anew(run, read, rows, at_home):
             1,
             "expected the number of a statement that was read, got 999",
         ),
-        (("accept", "1", "--by", "nobody", "--why", "x"), 1, "expected the name of a person who may sign in"),
+        (
+            ("accept", "1", "--by", "nobody", "--why", "x"),
+            1,
+            "expected the name of a person who may say which statements count",
+        ),
         (("undo", "1", "--by", "ketoan"), 2, "Missing option '--why'"),
         (("undo", "1", "--why", "x"), 2, "Missing option '--by'"),
     ],
@@ -155,11 +163,25 @@ def test_a_statement_brought_by_hand_is_read_like_any_other_and_once(bring, issu
     ("changes", "status", "said"),
     [
         ({"bank": "nobank"}, 1, "in the books (standard), got 'nobank'"),
-        ({"by": "nobody"}, 1, "expected the name of a person who may sign in, got 'nobody'"),
+        (
+            {"by": "nobody"},
+            1,
+            "who may say which statements count (accountant or chief_accountant), got 'nobody'",
+        ),
         ({"cut": 300}, 65, "brought.xml: "),
     ],
 )
 def test_a_file_that_can_not_be_taken_in_is_not_kept(bring, one, changes, status, said):
     result = bring(a_statement((1, 100_000))[: changes.pop("cut", None)], **changes)
     assert (result.exit_code, said in result.stderr) == (status, True)
+    assert one("SELECT count(*) FROM deliveries") == 0
+
+
+def test_who_only_looks_brings_no_statement(bring, at_home, now, one):
+    with transaction(at_home.engine) as session:
+        staff_desk.create_person(
+            session, username="kiemtoan", name="Hoa", role="auditor", password="mat khau cua toi", by="test", now=now
+        )
+    result = bring(a_statement((1, 100_000)), by="kiemtoan")
+    assert (result.exit_code, "got 'kiemtoan'" in result.stderr) == (1, True)
     assert one("SELECT count(*) FROM deliveries") == 0
