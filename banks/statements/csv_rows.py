@@ -147,10 +147,7 @@ def _encoding(head: bytes) -> str:
 
 
 def _chunks(head: bytes, stream: Readable, encoding: str) -> Iterator[bytes]:
-    """Yield the text as pieces of whole lines in UTF-8 and normal form C, each line ended by a line feed.
-
-    A carriage return is left before each of them where all lines are ended so.
-    """
+    """Yield the text as pieces of whole lines in UTF-8 and normal form C, each line ended by a line feed."""
     decoder = None if encoding.startswith("utf-8") else codecs.getincrementaldecoder(encoding)()
     rest, lines = b"", 0
     piece = head.removeprefix(codecs.BOM_UTF8) if decoder is None else head
@@ -166,8 +163,12 @@ def _chunks(head: bytes, stream: Readable, encoding: str) -> Iterator[bytes]:
                 raise Unreadable("expected text, got a zero character", f"below line {lines + 1}")
             if len(rest) > MAX_LINE:
                 raise Unreadable(f"expected lines of at most {MAX_LINE} bytes, got a longer one", f"line {lines + 1}")
-            if whole and (whole.count(b"\r") not in (0, whole.count(b"\n")) or not whole.endswith(b"\n")):
-                whole = _line_fed(whole)
+            if b"\r" in whole or (whole and not whole.endswith(b"\n")):
+                # Of bytes, and unlike text, nothing but these two ends a line.
+                parted = whole.splitlines()
+                whole, ended_here = b"\n".join([*parted, b""]), len(parted)
+            else:
+                ended_here = whole.count(b"\n")
             whole.decode()
             # In UTF-8, every mark that stands apart from its letter begins with this byte.
             if decoder is not None or b"\xcc" in whole:
@@ -176,14 +177,9 @@ def _chunks(head: bytes, stream: Readable, encoding: str) -> Iterator[bytes]:
             name = encoding.upper().replace("-SIG", "")
             raise Unreadable(f"expected text in {name}, got bytes that are none", f"below line {lines + 1}") from None
         if whole:
-            lines += whole.count(b"\n")
+            lines += ended_here
             yield whole
         piece = stream.read(CHUNK)
-
-
-def _line_fed(whole: bytes) -> bytes:
-    # Of bytes, and unlike text, nothing but these two ends a line.
-    return b"\n".join([*whole.splitlines(), b""])
 
 
 def _line_ends(text: str) -> str:
@@ -197,20 +193,20 @@ def _batches(chunks: Iterator[bytes], delimiter: bytes) -> Iterator[Batch]:
         batch = _parted(chunk, delimiter, number)
         if batch is None:
             # A line end or a quotation mark within a cell: from here on, the csv module reads.
-            yield from _quoted(map(_line_fed, chain([chunk], chunks)), delimiter.decode(), number)
+            yield from _quoted(chain([chunk], chunks), delimiter.decode(), number)
             return
         yield batch
         number += len(batch)
 
 
-def _parted(whole: bytes, delimiter: bytes, number: int) -> Batch | None:
+def _parted(chunk: bytes, delimiter: bytes, number: int) -> Batch | None:
     """Part whole lines into cells; where all lines have as many, no row is made of them.
 
     None when a quotation mark does anything but enclose a cell from its first character to its last, on one line.
     """
-    chunk, inside = whole, b""
-    if b'"' in whole:
-        enclosed = _enclosed(whole, delimiter)
+    inside = b""
+    if b'"' in chunk:
+        enclosed = _enclosed(chunk, delimiter)
         if enclosed is None:
             return None
         chunk, inside = enclosed, delimiter
@@ -222,10 +218,7 @@ def _parted(whole: bytes, delimiter: bytes, number: int) -> Batch | None:
     numbers = range(number, number + lines)
     if len(cells) == lines * (width + 1) - 1 and cells[width :: width + 1].count(b"\n") == lines - 1:
         del cells[width :: width + 1]
-        if b"\r" not in chunk or _ends_taken_off(cells, width, chunk.count(b"\r")):
-            return FlatBatch(numbers, cells, width, inside)
-    if b"\r" in whole:
-        return _parted(_line_fed(whole), delimiter, number)
+        return FlatBatch(numbers, cells, width, inside)
     rows: list[list[Cell]] = [[]]
     for cell in cells:
         if cell == b"\n":
@@ -233,15 +226,6 @@ def _parted(whole: bytes, delimiter: bytes, number: int) -> Batch | None:
         else:
             rows[-1].append(cell.replace(STAND_IN, inside).decode())
     return Batch(numbers, rows)
-
-
-def _ends_taken_off(cells: list[bytes], width: int, returns: int) -> bool:
-    """Take the carriage return off the last cell of each row; False when they are not all that there are."""
-    last = cells[width - 1 :: width]
-    if returns != len(last) or b"".join([cell[-1:] for cell in last]) != b"\r" * returns:
-        return False
-    cells[width - 1 :: width] = [cell[:-1] for cell in last]
-    return True
 
 
 def _enclosed(chunk: bytes, delimiter: bytes) -> bytes | None:
@@ -258,7 +242,7 @@ def _enclosed(chunk: bytes, delimiter: bytes) -> bytes | None:
     except IndexError:
         return None
     inside = b'"'.join(parts[1::2])
-    if not beside <= {*delimiter, *b"\r\n"} or b"\n" in inside or b"\r" in inside:
+    if not beside <= {*delimiter, *b"\n"} or b"\n" in inside:
         return None
     parts[1::2] = inside.translate(bytes.maketrans(delimiter, STAND_IN)).split(b'"')
     return b"".join(parts)
