@@ -24,26 +24,32 @@ LOOKED_BACK = timedelta(days=60)
 _REACH = timedelta(days=32)
 
 _SOURCES = "SELECT DISTINCT source FROM lump_agreements WHERE bank = ANY(:banks)"
-_KNOWN = """
+_IS_AGREED = "SELECT EXISTS (SELECT 1 FROM lump_agreements WHERE bank = ANY(:banks))"
+_BEARS = "EXISTS (SELECT 1 FROM unnest(a.words) AS word WHERE position(lower(word) IN lower({}.narrative)) > 0)"
+_SETTLES = "a settlement of many payments"
+_SET_ASIDE = f"""
+    UPDATE statement_lines l SET state = CASE WHEN l.counts THEN 'mismatch' ELSE 'rejected' END,
+        reason = CASE WHEN l.counts THEN '{_SETTLES}' ELSE 'a notice: the statement will decide' END
+    FROM lump_agreements a
+    WHERE a.bank = :bank AND {_BEARS.format("l")} AND l.statement_id = :statement AND l.state = 'pending'
+      AND l.minor > 0 AND l.currency = 'VND' AND NOT l.reversal
+"""  # noqa: S608 - put together from constants, here and below
+_TOLD = f"""
+    SELECT DISTINCT r.n FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+        AS r (n bigint, source text, currency text, narrative text)
+    JOIN lump_agreements a ON a.bank = r.source AND {_BEARS.format("r")} WHERE r.currency = 'VND'
+"""  # noqa: S608
+_KNOWN = f"""
     SELECT DISTINCT ON (l.id) l.id, l.minor, coalesce(l.booked_on, CAST(:day AS date)) AS booked_on,
         a.id AS agreement_id, a.source
-    FROM statement_lines l JOIN lump_agreements a ON a.bank = :bank
-        AND EXISTS (SELECT 1 FROM unnest(a.words) AS word WHERE position(lower(word) IN lower(l.narrative)) > 0)
-    WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.state = 'pending' AND l.minor > 0
-      AND l.currency = 'VND' AND NOT l.reversal
+    FROM statement_lines l JOIN lump_agreements a ON a.bank = :bank AND {_BEARS.format("l")}
+    WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.state = 'mismatch'
+      AND l.reason = '{_SETTLES}'
     ORDER BY l.id, a.id
-"""
+"""  # noqa: S608
 _RECOGNISE = f"""
-    WITH known AS MATERIALIZED ({_KNOWN}), told AS (
-        UPDATE statement_lines l SET state = 'mismatch', reason = 'a settlement of many payments'
-        FROM known k WHERE k.id = l.id
-    )
     INSERT INTO lump_sums (agreement_id, line_id, source, minor, booked_on, at)
-    SELECT agreement_id, id, source, minor, booked_on, :now FROM known ORDER BY id RETURNING id, source
-"""  # noqa: S608 - put together from constants, here and below
-_REFUSE_NOTICES = f"""
-    UPDATE statement_lines l SET state = 'rejected', reason = 'a notice: the statement will decide'
-    FROM ({_KNOWN}) k WHERE k.id = l.id
+    SELECT agreement_id, id, source, minor, booked_on, :now FROM ({_KNOWN}) known ORDER BY id RETURNING id, source
 """  # noqa: S608
 _ARRIVED = r"""
     SELECT 'line:' || l.id AS key, CAST(:bank AS text) AS bank, s.booked_on AS business_date,
@@ -146,12 +152,25 @@ def give_way(session: Session, values: Mapping[str, object], *, now: datetime) -
     put_together(session, lent, why="a line of its own shows a payment of it", now=now)
 
 
-def recognise(session: Session, values: Mapping[str, object], *, counts: bool) -> set[str]:
-    """Set aside the pending lines that are settlements by their words, so that none is one payment; say whose."""
-    if not session.scalar(text(f"SELECT EXISTS ({_SOURCES})"), {"banks": [values["bank"]]}):
+def set_aside(session: Session, statement_id: int, bank: str) -> None:
+    """Keep the pending lines that are settlements by their words from being paired with one payment."""
+    if session.scalar(text(_IS_AGREED), {"banks": [bank]}):
+        session.execute(text(_SET_ASIDE), {"statement": statement_id, "bank": bank})
+
+
+def told(session: Session, rows: Sequence[Mapping[str, object]]) -> set[object]:
+    """Return `n` of the rows that are settlements by their words; each has n, source, currency and narrative.
+
+    What a bank's callback says of the line that settles many payments is no payment: its statement will decide.
+    """
+    if not session.scalar(text(_IS_AGREED), {"banks": sorted({str(row["source"]) for row in rows})}):
         return set()
-    if not counts:
-        session.execute(text(_REFUSE_NOTICES), values)
+    return set(session.scalars(text(_TOLD), {"rows": json.dumps(rows)}))
+
+
+def recognise(session: Session, values: Mapping[str, object]) -> set[str]:
+    """Book the lines that were set aside as arrived, to be explained; say whose settlements they are."""
+    if not session.scalar(text(_IS_AGREED), {"banks": [values["bank"]]}):
         return set()
     made = session.execute(text(_RECOGNISE), values).all()
     if made:
