@@ -9,17 +9,13 @@ from sqlalchemy.orm import Session
 
 from reconciliation import bank_days, business_days, ledger, mismatches
 from reconciliation.lifecycle import PAYMENT, PAYMENT_UNDONE, move
+from reconciliation.lump_sums import DAY
 from reconciliation.tariffs import FEE, OF_PAYMENT
 
 BY = "lump sums"
 _WITHIN = 2
 """Business days that a payment whose settlement was taken back may wait for another one."""
 
-# The day a payment `p` is settled with, by the cut-off of its source's agreement `a`.
-DAY = r"""
-    CASE WHEN p.paid_at IS NULL THEN p.business_date ELSE (p.paid_at AT TIME ZONE 'Asia/Ho_Chi_Minh')\:\:date
-        + CASE WHEN (p.paid_at AT TIME ZONE 'Asia/Ho_Chi_Minh')\:\:time >= a.cut_off THEN 1 ELSE 0 END END
-"""
 _NETTED = f"""
     LEFT JOIN LATERAL (
         SELECT fee, tariff_vat(t.tariff, fee) AS vat

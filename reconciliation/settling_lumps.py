@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 
 from reconciliation import business_days, ledger, mismatches
 from reconciliation.lifecycle import LUMP_CHOICE, move
-from reconciliation.lump_parts import BY, DAY, ELIGIBLE, put_together, take_apart
+from reconciliation.lump_parts import BY, ELIGIBLE, put_together, take_apart
+from reconciliation.lump_sums import DAY
 
 LOOKED_BACK = timedelta(days=60)
 """Lines booked longer ago than this are not weighed anew."""
@@ -87,9 +88,10 @@ _ASK = """
 _IS_ANY = "SELECT EXISTS (SELECT 1 FROM lump_sums WHERE source = :source AND undone_at IS NULL AND booked_on >= :since)"
 _REACHED = f"""
     SELECT DISTINCT p.source FROM payments p JOIN lump_agreements a ON a.source = p.source
-    WHERE p.id = ANY(:ids) AND EXISTS (
+    WHERE p.id = ANY(:ids) AND (EXISTS (
         SELECT 1 FROM lump_sums s WHERE s.source = p.source AND s.undone_at IS NULL AND NOT s.pinned
             AND s.booked_on BETWEEN {DAY} + a.after_days AND {DAY} + a.within_days)
+    OR EXISTS (SELECT 1 FROM line_parts b WHERE b.payment_id = p.id AND b.undone_at IS NULL))
 """  # noqa: S608
 _FREE = f"""
     SELECT e.id, e.day, e.minor - e.fee - e.vat AS net FROM ({ELIGIBLE}) e JOIN payments p USING (id)
