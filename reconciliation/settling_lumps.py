@@ -21,7 +21,7 @@ from reconciliation.lump_parts import BY, ELIGIBLE, put_together, take_apart
 from reconciliation.lump_sums import DAY
 
 LOOKED_BACK = timedelta(days=60)
-"""Lines booked longer ago than this are not weighed anew."""
+"""Lines booked longer ago than this are not weighed anew, unless nobody knows yet what they are of."""
 _REACH = timedelta(days=32)
 
 _SOURCES = "SELECT DISTINCT source FROM lump_agreements WHERE bank = ANY(:banks)"
@@ -66,8 +66,17 @@ _SUMS = f"""
 _LUMPS = """
     SELECT s.id, s.line_id, s.minor, s.booked_on, s.day, a.after_days, a.within_days
     FROM lump_sums s JOIN lump_agreements a ON a.id = s.agreement_id
-    WHERE s.source = :source AND s.undone_at IS NULL AND NOT s.pinned AND s.booked_on >= :since
+    WHERE s.source = :source AND s.undone_at IS NULL AND NOT s.pinned AND (s.booked_on >= :since OR s.day IS NULL)
     ORDER BY s.booked_on, s.id
+"""
+_OLDEST = """
+    SELECT least(min(booked_on), CAST(:since AS date)) FROM lump_sums
+    WHERE source = :source AND undone_at IS NULL AND day IS NULL
+"""
+# Days that lines have which are not weighed any more: what is told of them later is no day of its own.
+_TAKEN = """
+    SELECT day FROM lump_sums
+    WHERE source = :source AND undone_at IS NULL AND NOT pinned AND booked_on < :since AND day >= :paid_since
 """
 _LENT = """
     SELECT DISTINCT a.lump_id FROM statement_lines l JOIN line_parts a ON a.payment_id = l.payment_id
@@ -206,11 +215,12 @@ def judge_sources(session: Session, sources: Iterable[str], *, now: datetime) ->
 
 def judge(session: Session, source: str, *, now: datetime) -> None:
     """Weigh the settlements of a source against its days, and take apart those that are one day's for certain."""
-    these = _scope(source, now)
+    these = _scope(session, source, now)
     rows = session.execute(text(_LUMPS), these).all()
     if not rows:
         return
-    days = {row.day: row for row in session.execute(text(_SUMS), these)}
+    taken = set(session.scalars(text(_TAKEN), these))
+    days = {row.day: row for row in session.execute(text(_SUMS), these) if row.day not in taken}
     lumps = [
         Lump(row.id, row.minor, row.booked_on - timedelta(row.within_days), row.booked_on - timedelta(row.after_days))
         for row in rows
@@ -253,22 +263,24 @@ def free(
     now: datetime,
 ) -> Sequence[Row[Any]]:  # fmt: skip
     """Return id, day and net of the payments that no line shows yet: those of a day, of these ids or references."""
-    wanted = {**_scope(source, now), "day": day, "ids": list(ids), "references": list(references)}
+    wanted = {**_scope(session, source, now), "day": day, "ids": list(ids), "references": list(references)}
     return session.execute(text(_FREE), wanted).all()
 
 
 def pin(session: Session, lump: Row[Any], these: Sequence[Row[Any]], *, now: datetime) -> None:
     """Book a settlement as what a person said it is of: these free payments, whatever their days."""
     values = {
-        **_scope(lump.source, now), "lump": lump.id, "line": lump.line_id, "pinned": True,
+        **_scope(session, lump.source, now), "lump": lump.id, "line": lump.line_id, "pinned": True,
         "day": max(row.day for row in these), "ids": [row.id for row in these],
     }  # fmt: skip
     take_apart(session, values, "id = ANY(:ids)", now=now)
 
 
-def _scope(source: str, now: datetime) -> dict[str, Any]:
-    since = business_days.local_day(now) - LOOKED_BACK
-    return {"source": source, "since": since, "paid_since": since - _REACH, "now": now}
+def _scope(session: Session, source: str, now: datetime) -> dict[str, Any]:
+    """Return whose lines are weighed, those booked `since` and any unexplained ones, with payments `paid_since`."""
+    these = {"source": source, "since": business_days.local_day(now) - LOOKED_BACK}
+    oldest = session.execute(text(_OLDEST), these).scalar_one()
+    return {**these, "paid_since": oldest - _REACH, "now": now}
 
 
 def _ask(session: Session, source: str, lump: Lump, line: int, days: Mapping[date, Any], *, now: datetime) -> None:

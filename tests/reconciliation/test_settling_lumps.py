@@ -426,3 +426,24 @@ def test_a_payment_known_by_a_notice_goes_to_the_day_its_callback_tells(sound_bo
     sound_books.hear(told, source="wallet")
     assert sound_books.rows("SELECT state, business_date::text FROM payments") == [("reported", "2026-11-09")]
     assert sound_books.asked() == ["M11"]
+
+
+def test_two_lines_for_one_day_are_asked_about_however_long_it_takes(sound_books: Books) -> None:
+    books = sound_books
+    books.agree()
+    bills(books)
+    first(books)
+    settled(books, 98_900)
+    later = NEXT + timedelta(days=1)
+    books.read(a_line(98_900, "L2", "QUYET TOAN VI", booked_on=later), on=later, id="S2")
+    assert books.asked() == ["M11", "M11"]
+    # The older one is out of sight, and the younger one is not.
+    books.now += timedelta(days=62)
+    books.hear(a_notice("W9", 10_000, "", paid_at=at(2)), source="wallet")
+    assert books.rows("SELECT day FROM lump_sums") == [(None,), (None,)]
+    assert books.asked().count("M11") == 2
+    (late,) = books.rows("SELECT id FROM payments WHERE source_reference = 'W9'")[0]
+    books.run(lambda session: denials.deny(session, late, by="wallet", why="taken back", now=books.now))
+    assert books.asked() == ["M11", "M11"]
+    assert choose(books, lump_choices.propose, day=DAY, why="their list", by="ha") == "applied"
+    assert books.asked() == ["M11"]
