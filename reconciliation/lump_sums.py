@@ -104,6 +104,9 @@ APART = {
     "lump sums that are not their lines": """SELECT count(*) FROM lump_sums s JOIN statement_lines l ON l.id = s.line_id
         JOIN statements t ON t.id = l.statement_id WHERE s.undone_at IS NULL
         AND (l.minor <> s.minor OR l.payment_id IS NOT NULL OR NOT l.counts OR t.state <> 'accepted')""",
+    "lump sums that nobody is asked about": """SELECT count(*) FROM lump_sums s
+        WHERE s.undone_at IS NULL AND s.day IS NULL AND NOT EXISTS (SELECT 1 FROM mismatches m
+            WHERE m.code = 'M11' AND m.subject = 'line:' || s.line_id AND m.state <> 'resolved')""",
     "lump sums of a day out of reach": """SELECT count(*) FROM lump_sums s
         JOIN lump_agreements a ON a.id = s.agreement_id
         WHERE s.undone_at IS NULL AND NOT s.pinned

@@ -94,7 +94,7 @@ _ASK = """
         CAST(:facts AS jsonb)
     FROM statement_lines l WHERE l.id = :line
 """
-_IS_ANY = "SELECT EXISTS (SELECT 1 FROM lump_sums WHERE source = :source AND undone_at IS NULL AND booked_on >= :since)"
+_IS_ANY = "SELECT EXISTS (SELECT 1 FROM lump_sums WHERE source = :source AND undone_at IS NULL)"
 _REACHED = f"""
     SELECT DISTINCT p.source FROM payments p JOIN lump_agreements a ON a.source = p.source
     WHERE p.id = ANY(:ids) AND (EXISTS (
@@ -191,8 +191,7 @@ def recognise(session: Session, values: Mapping[str, object]) -> set[str]:
 
 def judge_statement(session: Session, values: Mapping[str, Any], settled: set[str], *, now: datetime) -> None:
     """Weigh the settlements just recognised, and those whose payments the lines of a statement now show one by one."""
-    since = business_days.local_day(now) - LOOKED_BACK
-    if session.scalar(text(_IS_ANY), {"source": values["bank"], "since": since}):
+    if session.scalar(text(_IS_ANY), {"source": values["bank"]}):
         settled = settled | reached(session, session.scalars(text(_SHOWN), values).all())
     judge_sources(session, settled, now=now)
 

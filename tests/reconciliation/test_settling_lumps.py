@@ -447,3 +447,49 @@ def test_two_lines_for_one_day_are_asked_about_however_long_it_takes(sound_books
     assert books.asked() == ["M11", "M11"]
     assert choose(books, lump_choices.propose, day=DAY, why="their list", by="ha") == "applied"
     assert books.asked() == ["M11"]
+
+
+def test_what_is_taken_back_after_months_is_asked_about_anew(sound_books: Books) -> None:
+    books = sound_books
+    doubtful(books)
+    choose(books, lump_choices.propose, day=DAY, why="as agreed by phone", by="ha")
+    books.now += timedelta(days=70)
+    choose(books, lump_choices.take_back, why="wrong day", by="ha")
+    assert books.asked() == ["M06", "M11"]
+    answer = "UPDATE mismatches SET state = '{}', resolved_by = '{}' WHERE code = 'M11' AND resolved_at IS NULL"
+    books.as_owner(answer.format("resolved", "ha"))
+    assert [one for one in books.broken() if "lump sums that nobody is asked about 1" in one] != []
+    books.as_owner(answer.format("open", ""))
+    assert choose(books, lump_choices.propose, references=["W1"], why="the right one after all", by="ha") == "applied"
+
+
+def test_a_statement_that_comes_after_months_is_weighed(sound_books: Books) -> None:
+    books = sound_books
+    books.agree()
+    bills(books)
+    first(books)
+    books.now += timedelta(days=70)
+    settled(books, 98_000)
+    assert books.asked() == ["M11"]
+    assert books.facts_of("M11")["nearest_day"] == "2026-11-18"
+    second(books)
+    undo(books, "S1")
+    settled(books)
+    assert books.asked() == []
+
+
+def test_a_line_of_its_own_takes_a_payment_from_a_settlement_of_months_ago(sound_books: Books) -> None:
+    books = sound_books
+    books.agree()
+    bills(books)
+    first(books)
+    second(books)
+    settled(books)
+    books.now += timedelta(days=70)
+    books.hear(a_notice("W5", 10_000, "", paid_at=at(2)), source="wallet")
+    assert books.one("SELECT day::text FROM lump_sums") == "2026-11-18", "one of months ago is not weighed anew"
+    own_line(books)
+    assert "M11" in books.asked()
+    assert books.rows("SELECT source_reference, state FROM payments ORDER BY 1") == [
+        ("W1", "confirmed"), ("W2", "reported"), ("W5", "reported"),
+    ]  # fmt: skip
