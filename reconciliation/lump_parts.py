@@ -22,7 +22,8 @@ _NETTED = f"""
         FROM (SELECT 1) one {OF_PAYMENT} AND t.charged = 'netted' CROSS JOIN LATERAL (SELECT {FEE} AS fee) counted
     ) f ON true
 """  # noqa: S608
-# What a settlement may be of: told of and shown by no other line; what it may not be of a person has said already.
+# What a settlement may be of: told of and shown by no line of its own, booked or in work; what people gave to one is no
+# other's.
 ELIGIBLE = f"""
     SELECT p.id, p.minor, part.lump_id, {DAY} AS day, coalesce(f.fee, 0) AS fee, coalesce(f.vat, 0) AS vat
     FROM payments p JOIN lump_agreements a ON a.source = p.source
@@ -30,6 +31,7 @@ ELIGIBLE = f"""
     LEFT JOIN lump_sums s ON s.id = part.lump_id {_NETTED}
     WHERE p.source = :source AND p.currency = 'VND' AND NOT p.reversal AND p.business_date >= CAST(:paid_since AS date)
       AND ((p.state = 'reported' AND p.confirmed_minor = 0) OR (NOT s.pinned AND s.booked_on >= :since))
+      AND NOT EXISTS (SELECT 1 FROM statement_lines n WHERE n.payment_id = p.id AND n.counts)
 """  # noqa: S608
 _PARTS = f"""
     INSERT INTO line_parts (lump_id, line_id, payment_id, minor, fee_minor, vat_minor, at)

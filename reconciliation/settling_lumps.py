@@ -80,6 +80,7 @@ _TAKEN = """
 """
 _LENT = """
     SELECT DISTINCT a.lump_id FROM statement_lines l JOIN line_parts a ON a.payment_id = l.payment_id
+    JOIN lump_sums s ON s.id = a.lump_id AND NOT s.pinned
     WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.counts AND l.minor > 0
       AND a.undone_at IS NULL ORDER BY 1
 """
