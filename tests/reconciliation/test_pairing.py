@@ -98,7 +98,9 @@ def test_foreign_money_is_booked_in_its_own_currency_and_asked_about(sound_books
     sound_books.read(a_line(100_000, currency="USD", narrative=CODE), currency="USD")
     assert sound_books.asked() == ["M12"]
     assert sound_books.paid() == ("open", 0)
-    assert sound_books.rows("SELECT account, sum(minor)::bigint FROM postings WHERE currency = 'USD' GROUP BY 1") == [
+    assert sound_books.rows(
+        "SELECT account, sum(minor)::bigint FROM postings WHERE currency = 'USD' GROUP BY 1 ORDER BY 1"
+    ) == [
         ("bank:standard:confirmed", 100_000),
         ("suspense", -100_000),
     ]
