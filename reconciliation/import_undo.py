@@ -61,7 +61,12 @@ RESOLUTION = "the import was undone"
 _LET_GO = f"""
     UPDATE statement_lines l SET payment_id = NULL, state = 'rejected', reason = :resolution
     FROM statements s WHERE s.id = l.statement_id AND s.id = ANY(:statements) AND NOT {BOOKED}
-"""  # noqa: S608 - put together from constants
+"""  # noqa: S608 - put together from constants, here and below
+
+_IN_WORK = f"""
+    SELECT l.payment_id FROM statement_lines l JOIN statements s ON s.id = l.statement_id
+    WHERE s.id = ANY(:statements) AND NOT {BOOKED} AND l.payment_id IS NOT NULL
+"""  # noqa: S608
 
 _NOTHING_LEFT = """
     SELECT id FROM deliveries d WHERE id = ANY(:ids) AND state = 'received' AND NOT EXISTS (
@@ -192,6 +197,7 @@ def _take_back(session: Session, gone: list[Statement], by: str, why: str, now: 
         "statements": ids, "now": now, "day": today, "resolution": RESOLUTION,
         "due": business_days.end_of(bank_days.calendar(session).after(today, STATEMENT_WITHIN)),
     }  # fmt: skip
+    let_go = session.scalars(text(_IN_WORK), these).all()
     session.execute(text(_LET_GO), these)
     session.execute(text(_LOCK_PAYMENTS), these)
     banks = sorted({one.bank for one in gone})
@@ -228,7 +234,7 @@ def _take_back(session: Session, gone: list[Statement], by: str, why: str, now: 
     unread = session.scalars(text(_NOTHING_LEFT), {"ids": sorted({one.delivery_id for one in gone})}).all()
     inbox.finish(session, list(unread), "read", reason=said, now=now)
     denials.offer(session, bills, corrected, why=said, now=now)
-    settled |= settling_lumps.reached(session, [row.id for row in touched])
+    settled |= settling_lumps.reached(session, [*let_go, *(row.id for row in touched)])
     settling_lumps.judge_sources(session, settled, now=now)
     for bank, (outgoing, anew) in loosened.items():
         returns.judge(session, bank, outgoing, anew=anew, now=now)

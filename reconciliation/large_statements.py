@@ -142,10 +142,13 @@ def refresh_after(session: Session, booked: int) -> None:
         statistics.refresh_grown(session)
 
 
-# A payment that its bank took back while the line that shows it waits is paired as if it had been so from the start.
+# A payment that its bank took back while the line that shows it waits, or that a person gave to a settlement while it
+# was being paired, is paired as if it had been so from the start.
 _LET_GO = """
     UPDATE statement_lines l SET payment_id = NULL, state = 'pending' FROM payments p
-    WHERE p.source = :bank AND p.state = 'denied' AND p.confirmed_minor = 0 AND l.payment_id = p.id
+    WHERE p.source = :bank AND l.payment_id = p.id AND ((p.state = 'denied' AND p.confirmed_minor = 0) OR EXISTS (
+        SELECT 1 FROM line_parts a JOIN lump_sums s ON s.id = a.lump_id AND s.pinned
+        WHERE a.payment_id = p.id AND a.undone_at IS NULL))
       AND l.statement_id = :statement AND l.id >= :first AND l.counts
     RETURNING l.bank_reference, l.end_to_end_id, l.minor
 """

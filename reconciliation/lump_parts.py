@@ -9,24 +9,21 @@ from sqlalchemy.orm import Session
 
 from reconciliation import bank_days, business_days, ledger, mismatches
 from reconciliation.lifecycle import PAYMENT, PAYMENT_UNDONE, move
+from reconciliation.lump_sums import DAY
 from reconciliation.tariffs import FEE, OF_PAYMENT
 
 BY = "lump sums"
 _WITHIN = 2
 """Business days that a payment whose settlement was taken back may wait for another one."""
 
-# The day a payment `p` is settled with, by the cut-off of its source's agreement `a`.
-DAY = r"""
-    CASE WHEN p.paid_at IS NULL THEN p.business_date ELSE (p.paid_at AT TIME ZONE 'Asia/Ho_Chi_Minh')\:\:date
-        + CASE WHEN (p.paid_at AT TIME ZONE 'Asia/Ho_Chi_Minh')\:\:time >= a.cut_off THEN 1 ELSE 0 END END
-"""
 _NETTED = f"""
     LEFT JOIN LATERAL (
         SELECT fee, tariff_vat(t.tariff, fee) AS vat
         FROM (SELECT 1) one {OF_PAYMENT} AND t.charged = 'netted' CROSS JOIN LATERAL (SELECT {FEE} AS fee) counted
     ) f ON true
 """  # noqa: S608
-# What a settlement may be of: told of and shown by no other line; what it may not be of a person has said already.
+# What a settlement may be of: told of and shown by no line of its own, booked or in work; what people gave to one is no
+# other's.
 ELIGIBLE = f"""
     SELECT p.id, p.minor, part.lump_id, {DAY} AS day, coalesce(f.fee, 0) AS fee, coalesce(f.vat, 0) AS vat
     FROM payments p JOIN lump_agreements a ON a.source = p.source
@@ -34,6 +31,7 @@ ELIGIBLE = f"""
     LEFT JOIN lump_sums s ON s.id = part.lump_id {_NETTED}
     WHERE p.source = :source AND p.currency = 'VND' AND NOT p.reversal AND p.business_date >= CAST(:paid_since AS date)
       AND ((p.state = 'reported' AND p.confirmed_minor = 0) OR (NOT s.pinned AND s.booked_on >= :since))
+      AND NOT EXISTS (SELECT 1 FROM statement_lines n WHERE n.payment_id = p.id AND n.counts)
 """  # noqa: S608
 _PARTS = f"""
     INSERT INTO line_parts (lump_id, line_id, payment_id, minor, fee_minor, vat_minor, at)

@@ -85,6 +85,12 @@ class LinePart(Base):
     undone_at: Mapped[datetime | None]
 
 
+DAY = r"""
+    CASE WHEN p.paid_at IS NULL THEN p.business_date ELSE (p.paid_at AT TIME ZONE 'Asia/Ho_Chi_Minh')\:\:date
+        + CASE WHEN (p.paid_at AT TIME ZONE 'Asia/Ho_Chi_Minh')\:\:time >= a.cut_off THEN 1 ELSE 0 END END
+"""
+"""The day a payment `p` is settled with, by the cut-off of its source's agreement `a`."""
+
 APART = {
     "lump sums that are not their parts": """SELECT count(*) FROM lump_sums s
         LEFT JOIN (SELECT lump_id, sum(minor) AS minor FROM line_parts WHERE undone_at IS NULL GROUP BY 1) p
@@ -98,6 +104,16 @@ APART = {
     "lump sums that are not their lines": """SELECT count(*) FROM lump_sums s JOIN statement_lines l ON l.id = s.line_id
         JOIN statements t ON t.id = l.statement_id WHERE s.undone_at IS NULL
         AND (l.minor <> s.minor OR l.payment_id IS NOT NULL OR NOT l.counts OR t.state <> 'accepted')""",
+    "lump sums that nobody is asked about": """SELECT count(*) FROM lump_sums s
+        WHERE s.undone_at IS NULL AND s.day IS NULL AND NOT EXISTS (SELECT 1 FROM mismatches m
+            WHERE m.code = 'M11' AND m.subject = 'line:' || s.line_id AND m.state <> 'resolved')""",
+    "lump sums of a day out of reach": """SELECT count(*) FROM lump_sums s
+        JOIN lump_agreements a ON a.id = s.agreement_id
+        WHERE s.undone_at IS NULL AND NOT s.pinned
+          AND s.day NOT BETWEEN s.booked_on - a.within_days AND s.booked_on - a.after_days""",
+    "parts of another day": f"""SELECT count(*) FROM line_parts b JOIN lump_sums s ON s.id = b.lump_id AND NOT s.pinned
+        JOIN lump_agreements a ON a.id = s.agreement_id JOIN payments p ON p.id = b.payment_id
+        WHERE b.undone_at IS NULL AND s.day <> {DAY}""",  # noqa: S608 - put together from constants
     "lump sums pinned by nobody's word": """SELECT count(*) FROM lump_sums s WHERE s.pinned AND NOT EXISTS (
         SELECT 1 FROM lump_choices c WHERE c.lump_id = s.id AND c.state = 'applied' AND c.payments <> '{}'
             AND c.payments = ARRAY(SELECT a.payment_id FROM line_parts a

@@ -105,8 +105,9 @@ def bank_days(session: Session, day: date, expected: Mapping[str, int]) -> list[
 def unexplained(session: Session, day: date | None = None) -> int:
     """Return the đồng that nobody can explain, on `day` or ever: 0 is the only good answer.
 
-    Counted are statement lines without a payment, a question or a rejection, lines over another amount than their
-    payment that nobody was asked about, and parts of payments that settle no bill and have no open question.
+    Counted are statement lines without a payment, a question or a rejection that are no settlement taken apart, lines
+    that with the fee kept from them are over another amount than their payment and that nobody was asked about, and
+    parts of payments that settle no bill and have no open question.
     """
     wanted = PAYMENT_VIEWS["unexplained"]
     if day is not None:
@@ -166,13 +167,14 @@ def _payments(day: date) -> Executable:
 
 
 _UNEXPLAINED_LINES = f"""
-    SELECT s.bank, sum(CASE WHEN l.payment_id IS NULL THEN abs(l.minor) ELSE abs(l.minor - p.minor) END)
-        AS unexplained_minor
+    SELECT s.bank, sum(abs(l.minor + coalesce(f.minor + f.vat_minor, 0) - coalesce(p.minor, 0))) AS unexplained_minor
     FROM statement_lines l
     JOIN statements s ON s.id = l.statement_id
     LEFT JOIN payments p ON p.id = l.payment_id
+    LEFT JOIN fees f ON f.line_id = l.id AND f.undone_at IS NULL AND f.charged = 'netted'
     WHERE s.state = 'accepted' AND l.counts AND l.state <> 'rejected' AND l.currency = 'VND' AND {BOOKED}
-      AND (l.payment_id IS NULL OR l.minor <> p.minor)
+      AND (l.payment_id IS NULL OR l.minor + coalesce(f.minor + f.vat_minor, 0) <> p.minor)
+      AND NOT EXISTS (SELECT 1 FROM lump_sums u WHERE u.line_id = l.id AND u.undone_at IS NULL AND u.day IS NOT NULL)
       AND (CAST(:day AS date) IS NULL OR coalesce(l.booked_on, s.closing_on, s.to_on) = CAST(:day AS date))
       AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.line_id = l.id)
       AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.payment_id = l.payment_id AND m.state <> 'resolved')

@@ -230,7 +230,7 @@ def book(
     mismatches.ask(session, columns, _ASK_OTHER_AMOUNT if counts else _ASK_OTHER_NOTICE, values)
     corrected = corrections.correct(session, _CORRECTED, values, by="statement", now=now)
     grown = list(session.scalars(text(_ENRICH), values))
-    settling = settling_lumps.recognise(session, values, counts=counts)
+    settling = settling_lumps.recognise(session, values) if counts else set[str]()
     made = list(session.scalars(text(_NEW_OF_STATEMENT if counts else _NEW_OF_NOTICE), values))
     if lines == EVERY_LINE:  # by the piece, whoever asks for the pieces counts
         statistics.refresh(session, len(made))

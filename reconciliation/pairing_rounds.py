@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import lump_sums, netted_fees, references
+from reconciliation import lump_sums, netted_fees, references, settling_lumps
 from reconciliation.payments import UNDONE
 from reconciliation.statements import Statement
 
@@ -97,6 +97,8 @@ def pair(session: Session, statement: Statement, news: News | None = None) -> No
         values |= {
             "references": news.references, "end_to_end_ids": news.end_to_end_ids, "minors": news.minors,
         }  # fmt: skip
+    else:
+        settling_lumps.set_aside(session, statement.id, statement.bank)
     counts = statement.kind == "statement"
     waiting = _UNCONFIRMED if counts else _UNNOTICED
     if counts and session.scalar(text(lump_sums.IS_ANY_LENT), values):

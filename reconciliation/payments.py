@@ -147,12 +147,14 @@ def report(session: Session, heard: Sequence[Heard], *, sealer: Sealer, now: dat
 
     A payment that the statement showed first is recognised and not booked again. A transaction heard before is left
     as it is, unless it was told with an amount that gives way to this one; other amounts are asked about in any case.
+    What bears the words of an agreement is the line that settles many payments, and is left to the statement.
     Takes a lock per source, so that a statement of the same bank being read waits its turn.
     """
     lock_sources(session, {one.source for one in heard})
     calendar = bank_days.calendar(session)
-    rows = json.dumps([_row(number, one, sealer, calendar, now) for number, one in enumerate(heard)])
-    values = {"rows": rows, "now": now}
+    rows = [_row(number, one, sealer, calendar, now) for number, one in enumerate(heard)]
+    settling = settling_lumps.told(session, rows)
+    values = {"rows": json.dumps([row for row in rows if row["n"] not in settling]), "now": now}
     touched = adoptions.adopt(session, values, {one.source for one in heard})
     made = list(session.scalars(text(_REPORT), values))
     ledger.post(session, _REPORTED, {"ids": made, "now": now})

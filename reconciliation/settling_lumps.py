@@ -17,33 +17,40 @@ from sqlalchemy.orm import Session
 
 from reconciliation import business_days, ledger, mismatches
 from reconciliation.lifecycle import LUMP_CHOICE, move
-from reconciliation.lump_parts import BY, DAY, ELIGIBLE, put_together, take_apart
+from reconciliation.lump_parts import BY, ELIGIBLE, put_together, take_apart
+from reconciliation.lump_sums import DAY
 
 LOOKED_BACK = timedelta(days=60)
-"""Lines booked longer ago than this are not weighed anew."""
+"""Lines booked longer ago than this are not weighed anew, unless nobody knows yet what they are of."""
 _REACH = timedelta(days=32)
 
 _SOURCES = "SELECT DISTINCT source FROM lump_agreements WHERE bank = ANY(:banks)"
-_KNOWN = """
+_IS_AGREED = "SELECT EXISTS (SELECT 1 FROM lump_agreements WHERE bank = ANY(:banks))"
+_BEARS = "EXISTS (SELECT 1 FROM unnest(a.words) AS word WHERE position(lower(word) IN lower({}.narrative)) > 0)"
+_SETTLES = "a settlement of many payments"
+_SET_ASIDE = f"""
+    UPDATE statement_lines l SET state = CASE WHEN l.counts THEN 'mismatch' ELSE 'rejected' END,
+        reason = CASE WHEN l.counts THEN '{_SETTLES}' ELSE 'a notice: the statement will decide' END
+    FROM lump_agreements a
+    WHERE a.bank = :bank AND {_BEARS.format("l")} AND l.statement_id = :statement AND l.state = 'pending'
+      AND l.minor > 0 AND l.currency = 'VND' AND NOT l.reversal
+"""  # noqa: S608 - put together from constants, here and below
+_TOLD = f"""
+    SELECT DISTINCT r.n FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+        AS r (n bigint, source text, currency text, narrative text)
+    JOIN lump_agreements a ON a.bank = r.source AND {_BEARS.format("r")} WHERE r.currency = 'VND'
+"""  # noqa: S608
+_KNOWN = f"""
     SELECT DISTINCT ON (l.id) l.id, l.minor, coalesce(l.booked_on, CAST(:day AS date)) AS booked_on,
         a.id AS agreement_id, a.source
-    FROM statement_lines l JOIN lump_agreements a ON a.bank = :bank
-        AND EXISTS (SELECT 1 FROM unnest(a.words) AS word WHERE position(lower(word) IN lower(l.narrative)) > 0)
-    WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.state = 'pending' AND l.minor > 0
-      AND l.currency = 'VND' AND NOT l.reversal
+    FROM statement_lines l JOIN lump_agreements a ON a.bank = :bank AND {_BEARS.format("l")}
+    WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.state = 'mismatch'
+      AND l.reason = '{_SETTLES}'
     ORDER BY l.id, a.id
-"""
+"""  # noqa: S608
 _RECOGNISE = f"""
-    WITH known AS MATERIALIZED ({_KNOWN}), told AS (
-        UPDATE statement_lines l SET state = 'mismatch', reason = 'a settlement of many payments'
-        FROM known k WHERE k.id = l.id
-    )
     INSERT INTO lump_sums (agreement_id, line_id, source, minor, booked_on, at)
-    SELECT agreement_id, id, source, minor, booked_on, :now FROM known ORDER BY id RETURNING id, source
-"""  # noqa: S608 - put together from constants, here and below
-_REFUSE_NOTICES = f"""
-    UPDATE statement_lines l SET state = 'rejected', reason = 'a notice: the statement will decide'
-    FROM ({_KNOWN}) k WHERE k.id = l.id
+    SELECT agreement_id, id, source, minor, booked_on, :now FROM ({_KNOWN}) known ORDER BY id RETURNING id, source
 """  # noqa: S608
 _ARRIVED = r"""
     SELECT 'line:' || l.id AS key, CAST(:bank AS text) AS bank, s.booked_on AS business_date,
@@ -59,11 +66,21 @@ _SUMS = f"""
 _LUMPS = """
     SELECT s.id, s.line_id, s.minor, s.booked_on, s.day, a.after_days, a.within_days
     FROM lump_sums s JOIN lump_agreements a ON a.id = s.agreement_id
-    WHERE s.source = :source AND s.undone_at IS NULL AND NOT s.pinned AND s.booked_on >= :since
+    WHERE s.source = :source AND s.undone_at IS NULL AND NOT s.pinned AND (s.booked_on >= :since OR s.day IS NULL)
     ORDER BY s.booked_on, s.id
+"""
+_OLDEST = """
+    SELECT least(min(booked_on), CAST(:since AS date)) FROM lump_sums
+    WHERE source = :source AND undone_at IS NULL AND day IS NULL
+"""
+# Days that lines have which are not weighed any more: what is told of them later is no day of its own.
+_TAKEN = """
+    SELECT day FROM lump_sums
+    WHERE source = :source AND undone_at IS NULL AND NOT pinned AND booked_on < :since AND day >= :paid_since
 """
 _LENT = """
     SELECT DISTINCT a.lump_id FROM statement_lines l JOIN line_parts a ON a.payment_id = l.payment_id
+    JOIN lump_sums s ON s.id = a.lump_id AND NOT s.pinned
     WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.counts AND l.minor > 0
       AND a.undone_at IS NULL ORDER BY 1
 """
@@ -78,12 +95,13 @@ _ASK = """
         CAST(:facts AS jsonb)
     FROM statement_lines l WHERE l.id = :line
 """
-_IS_ANY = "SELECT EXISTS (SELECT 1 FROM lump_sums WHERE source = :source AND undone_at IS NULL AND booked_on >= :since)"
+_IS_ANY = "SELECT EXISTS (SELECT 1 FROM lump_sums WHERE source = :source AND undone_at IS NULL)"
 _REACHED = f"""
     SELECT DISTINCT p.source FROM payments p JOIN lump_agreements a ON a.source = p.source
-    WHERE p.id = ANY(:ids) AND EXISTS (
+    WHERE p.id = ANY(:ids) AND (EXISTS (
         SELECT 1 FROM lump_sums s WHERE s.source = p.source AND s.undone_at IS NULL AND NOT s.pinned
             AND s.booked_on BETWEEN {DAY} + a.after_days AND {DAY} + a.within_days)
+    OR EXISTS (SELECT 1 FROM line_parts b WHERE b.payment_id = p.id AND b.undone_at IS NULL))
 """  # noqa: S608
 _FREE = f"""
     SELECT e.id, e.day, e.minor - e.fee - e.vat AS net FROM ({ELIGIBLE}) e JOIN payments p USING (id)
@@ -146,12 +164,25 @@ def give_way(session: Session, values: Mapping[str, object], *, now: datetime) -
     put_together(session, lent, why="a line of its own shows a payment of it", now=now)
 
 
-def recognise(session: Session, values: Mapping[str, object], *, counts: bool) -> set[str]:
-    """Set aside the pending lines that are settlements by their words, so that none is one payment; say whose."""
-    if not session.scalar(text(f"SELECT EXISTS ({_SOURCES})"), {"banks": [values["bank"]]}):
+def set_aside(session: Session, statement_id: int, bank: str) -> None:
+    """Keep the pending lines that are settlements by their words from being paired with one payment."""
+    if session.scalar(text(_IS_AGREED), {"banks": [bank]}):
+        session.execute(text(_SET_ASIDE), {"statement": statement_id, "bank": bank})
+
+
+def told(session: Session, rows: Sequence[Mapping[str, object]]) -> set[object]:
+    """Return `n` of the rows that are settlements by their words; each has n, source, currency and narrative.
+
+    What a bank's callback says of the line that settles many payments is no payment: its statement will decide.
+    """
+    if not session.scalar(text(_IS_AGREED), {"banks": sorted({str(row["source"]) for row in rows})}):
         return set()
-    if not counts:
-        session.execute(text(_REFUSE_NOTICES), values)
+    return set(session.scalars(text(_TOLD), {"rows": json.dumps(rows)}))
+
+
+def recognise(session: Session, values: Mapping[str, object]) -> set[str]:
+    """Book the lines that were set aside as arrived, to be explained; say whose settlements they are."""
+    if not session.scalar(text(_IS_AGREED), {"banks": [values["bank"]]}):
         return set()
     made = session.execute(text(_RECOGNISE), values).all()
     if made:
@@ -161,8 +192,7 @@ def recognise(session: Session, values: Mapping[str, object], *, counts: bool) -
 
 def judge_statement(session: Session, values: Mapping[str, Any], settled: set[str], *, now: datetime) -> None:
     """Weigh the settlements just recognised, and those whose payments the lines of a statement now show one by one."""
-    since = business_days.local_day(now) - LOOKED_BACK
-    if session.scalar(text(_IS_ANY), {"source": values["bank"], "since": since}):
+    if session.scalar(text(_IS_ANY), {"source": values["bank"]}):
         settled = settled | reached(session, session.scalars(text(_SHOWN), values).all())
     judge_sources(session, settled, now=now)
 
@@ -185,11 +215,12 @@ def judge_sources(session: Session, sources: Iterable[str], *, now: datetime) ->
 
 def judge(session: Session, source: str, *, now: datetime) -> None:
     """Weigh the settlements of a source against its days, and take apart those that are one day's for certain."""
-    these = _scope(source, now)
+    these = _scope(session, source, now)
     rows = session.execute(text(_LUMPS), these).all()
     if not rows:
         return
-    days = {row.day: row for row in session.execute(text(_SUMS), these)}
+    taken = set(session.scalars(text(_TAKEN), these))
+    days = {row.day: row for row in session.execute(text(_SUMS), these) if row.day not in taken}
     lumps = [
         Lump(row.id, row.minor, row.booked_on - timedelta(row.within_days), row.booked_on - timedelta(row.after_days))
         for row in rows
@@ -232,22 +263,24 @@ def free(
     now: datetime,
 ) -> Sequence[Row[Any]]:  # fmt: skip
     """Return id, day and net of the payments that no line shows yet: those of a day, of these ids or references."""
-    wanted = {**_scope(source, now), "day": day, "ids": list(ids), "references": list(references)}
+    wanted = {**_scope(session, source, now), "day": day, "ids": list(ids), "references": list(references)}
     return session.execute(text(_FREE), wanted).all()
 
 
 def pin(session: Session, lump: Row[Any], these: Sequence[Row[Any]], *, now: datetime) -> None:
     """Book a settlement as what a person said it is of: these free payments, whatever their days."""
     values = {
-        **_scope(lump.source, now), "lump": lump.id, "line": lump.line_id, "pinned": True,
+        **_scope(session, lump.source, now), "lump": lump.id, "line": lump.line_id, "pinned": True,
         "day": max(row.day for row in these), "ids": [row.id for row in these],
     }  # fmt: skip
     take_apart(session, values, "id = ANY(:ids)", now=now)
 
 
-def _scope(source: str, now: datetime) -> dict[str, Any]:
-    since = business_days.local_day(now) - LOOKED_BACK
-    return {"source": source, "since": since, "paid_since": since - _REACH, "now": now}
+def _scope(session: Session, source: str, now: datetime) -> dict[str, Any]:
+    """Return whose lines are weighed, those booked `since` and any unexplained ones, with payments `paid_since`."""
+    these = {"source": source, "since": business_days.local_day(now) - LOOKED_BACK}
+    oldest = session.execute(text(_OLDEST), these).scalar_one()
+    return {**these, "paid_since": oldest - _REACH, "now": now}
 
 
 def _ask(session: Session, source: str, lump: Lump, line: int, days: Mapping[date, Any], *, now: datetime) -> None:

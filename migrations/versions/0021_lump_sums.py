@@ -6,6 +6,10 @@ from alembic import op
 revision = "0021"
 down_revision = "0020"
 
+DAY = """
+                CASE WHEN p.paid_at IS NULL THEN p.business_date ELSE (p.paid_at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date
+                + CASE WHEN (p.paid_at AT TIME ZONE 'Asia/Ho_Chi_Minh')::time >= a.cut_off THEN 1 ELSE 0 END END
+"""
 GUARDS = """
 CREATE FUNCTION lump_choice_limit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, public, pg_temp AS $$
@@ -32,6 +36,49 @@ BEGIN
 END $$;
 CREATE TRIGGER lump_pinned BEFORE INSERT OR UPDATE OF pinned ON lump_sums FOR EACH ROW
     EXECUTE FUNCTION lump_pinned();
+CREATE FUNCTION lump_whole() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF NEW.day IS NULL OR NEW.undone_at IS NOT NULL THEN
+        RETURN NEW;
+    END IF;
+    IF NEW.minor <> coalesce((
+        SELECT sum(b.minor) FROM public.line_parts b WHERE b.lump_id = NEW.id AND b.undone_at IS NULL), 0)
+    THEN
+        RAISE EXCEPTION 'a settlement is taken apart into what comes to it' USING ERRCODE = 'check_violation';
+    END IF;
+    -- Whatever else it may be of is a person's word, and needs one more above the limit.
+    IF NOT NEW.pinned AND NOT EXISTS (
+        SELECT 1 FROM public.lump_agreements a
+        WHERE a.id = NEW.agreement_id AND NEW.day BETWEEN NEW.booked_on - a.within_days AND NEW.booked_on - a.after_days
+          AND NOT EXISTS (
+            SELECT 1 FROM public.line_parts b JOIN public.payments p ON p.id = b.payment_id
+            WHERE b.lump_id = NEW.id AND b.undone_at IS NULL AND NEW.day <> {DAY})
+          AND NOT EXISTS (
+            SELECT 1 FROM public.payments p
+            WHERE p.source = NEW.source AND p.business_date BETWEEN NEW.day - 1 AND NEW.day AND p.state = 'reported'
+              AND p.confirmed_minor = 0 AND p.currency = 'VND' AND NOT p.reversal
+              AND NEW.day = {DAY}
+              AND NOT EXISTS (SELECT 1 FROM public.line_parts b WHERE b.payment_id = p.id AND b.undone_at IS NULL)
+              AND NOT EXISTS (SELECT 1 FROM public.statement_lines n WHERE n.payment_id = p.id AND n.counts)))
+    THEN
+        RAISE EXCEPTION 'a settlement that is weighed is the whole of one day within reach'
+            USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER lump_whole BEFORE INSERT OR UPDATE OF day, pinned ON lump_sums FOR EACH ROW
+    EXECUTE FUNCTION lump_whole();
+CREATE FUNCTION parts_beforehand() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM made b JOIN public.lump_sums s ON s.id = b.lump_id WHERE s.day IS NOT NULL) THEN
+        RAISE EXCEPTION 'a settlement that is taken apart gets no more parts' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER parts_beforehand AFTER INSERT ON line_parts REFERENCING NEW TABLE AS made FOR EACH STATEMENT
+    EXECUTE FUNCTION parts_beforehand();
 CREATE TRIGGER only_added_to BEFORE DELETE OR TRUNCATE ON lump_choices FOR EACH STATEMENT
     EXECUTE FUNCTION only_added_to();
 """
@@ -137,7 +184,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'proposed'"),
     )  # fmt: skip
     op.create_index(op.f("ix_lump_choices_lump_id"), "lump_choices", ["lump_id"])
-    op.execute(GUARDS)
+    op.execute(GUARDS.replace("{DAY}", DAY.strip()))
     op.execute(
         """
         CREATE TRIGGER only_added_to BEFORE DELETE OR TRUNCATE ON lump_sums FOR EACH STATEMENT

@@ -93,6 +93,32 @@ def test_a_day_is_balanced_by_one_and_signed_by_another(late: Books) -> None:
     assert [row[0] for row in late.rows("SELECT action FROM audit ORDER BY id")] == ["close_balanced", "close_signed"]
 
 
+def test_a_day_whose_line_was_taken_apart_is_balanced_at_both_banks(sound_books: Books) -> None:
+    books = sound_books
+    books.agree()
+    books.issue(a_bill(), a_bill("HD0002", 50_000, OTHER_CODE, customer_code=OTHER_CUSTOMER))
+    books.hear(a_notice("W1", 100_000, CODE), a_notice("W2", 50_000, OTHER_CODE), source="wallet")
+    books.read(a_line(148_350, "L1", "QUYET TOAN VI", booked_on=AFTER), on=AFTER, opening=0)
+    books.now += timedelta(days=2)
+    read_deliveries(books)
+    for bank, owes in (("standard", True), ("wallet", False)):
+        for day in (DAY, AFTER):
+            how: dict[str, Any] = {"tells": True, "owes_statement": owes and day == AFTER, "now": books.now}
+            made = books.run(
+                lambda session, bank=bank, day=day, how=how: closing.balance(session, bank, day, by="ha", **how)
+            )
+            assert made.state == "balanced", (bank, day)
+
+
+def test_a_day_with_netted_fees_is_balanced(sound_books: Books) -> None:
+    sound_books.tariff("standard")
+    sound_books.issue(a_bill())
+    sound_books.hear(a_notice(bank_reference="FT1"))
+    sound_books.read(a_line(98_900, "FT1"), opening=0)
+    sound_books.now += timedelta(days=1)
+    assert balance(sound_books).state == "balanced"
+
+
 def test_a_signed_day_refuses_entries_whoever_writes_them(late: Books) -> None:
     close(late)
     entry = "INSERT INTO entries (key, bank, business_date, at) VALUES ('x', 'standard', DATE '2026-11-18', now())"

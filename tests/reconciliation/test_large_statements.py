@@ -1,15 +1,18 @@
 """Large statements by the piece: the same books as in one transaction, whatever comes between two pieces."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from random import Random
+from time import sleep
 from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
 
 from banks.records import StatementLine
-from reconciliation import denials, import_undo, large_statements, payments
+from reconciliation import denials, import_undo, large_statements, lump_choices, payments
+from reconciliation.mismatches import NotSettled
 from reconciliation.statements import Statement
 from tests.reconciliation.books import (
     CODE,
@@ -21,6 +24,7 @@ from tests.reconciliation.books import (
     a_bill,
     a_line,
     a_notice,
+    at,
 )
 from tests.reconciliation.random_books import contents, play
 
@@ -274,3 +278,92 @@ def test_notices_are_never_booked_by_the_piece(sound_books: Books, by_the_piece:
     sound_books.read(a_line(100_000, "B1", CODE), id="N1", kind="notice")
     assert sound_books.one("SELECT booking_from FROM statements") is None
     assert sound_books.paid() == ("paid", 100_000)
+
+
+def settle_one_of_two_days(books: Books) -> None:
+    """Two payments of two days, and a line that may settle either."""
+    books.agree(source="standard")
+    books.hear(a_notice("W1", 100_000, ""), a_notice("W3", 100_000, "", paid_at=at(1) - timedelta(days=1)))
+    after = DAY + timedelta(days=1)
+    books.read(a_line(98_900, "L1", "QUYET TOAN VI", booked_on=after), id="L", on=after)
+    assert "M11" in books.asked()
+
+
+def says_it_settles(books: Books, reference: str) -> None:
+    line = books.one("SELECT line_id FROM lump_sums")
+    said: dict[str, Any] = {"references": [reference], "why": "their list", "by": "ha", "now": books.now}
+    books.run(lambda session: lump_choices.propose(session, line, **said))
+
+
+IN_WORK = (a_line(1_000, "X1"), a_line(2_000, "X2"), a_line(100_000, "W1"))
+_SHOWN_BY = """
+    SELECT p.source_reference, p.state,
+        CASE WHEN a.id IS NOT NULL THEN 'settlement' WHEN l.id IS NOT NULL THEN 'line' END
+    FROM payments p LEFT JOIN line_parts a ON a.payment_id = p.id AND a.undone_at IS NULL
+    LEFT JOIN statement_lines l ON l.payment_id = p.id WHERE p.source_reference LIKE 'W%' ORDER BY 1
+"""
+
+
+def test_a_payment_whose_line_waits_is_given_to_no_settlement(
+    sound_books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle_one_of_two_days(sound_books)
+    monkeypatch.setattr(large_statements, "LARGE", 0)
+    monkeypatch.setattr(large_statements, "PIECE", 2)
+    sound_books.read(*IN_WORK)
+    seen = iter(range(100))
+
+    def between(books: Books) -> None:
+        if next(seen) == 0:
+            with pytest.raises(NotSettled, match="wait for their line, got 0 of 1"):
+                says_it_settles(books, "W1")
+
+    assert sum(1 for _ in go_on(sound_books, between)) == 2
+    assert sound_books.rows(_SHOWN_BY) == [("W1", "confirmed", "line"), ("W3", "confirmed", "settlement")]
+
+
+def test_a_payment_that_a_person_gives_away_while_its_line_is_paired_stays_given(
+    sound_books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    books = sound_books
+    settle_one_of_two_days(books)
+    monkeypatch.setattr(large_statements, "LARGE", 0)
+    books.read(*IN_WORK)
+    number = books.one("SELECT id FROM statements WHERE booking_from IS NOT NULL")
+    marks = books.run(lambda session: large_statements.mark(session, "standard"))
+    snapshot = books.engine.execution_options(isolation_level="REPEATABLE READ")
+    waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    with ThreadPoolExecutor(1) as person:
+        with Session(snapshot) as session, session.begin():
+            large_statements.pair_whole(session, number)
+            said = person.submit(says_it_settles, books, "W1")  # who sees nothing of the pairing yet
+            for _ in range(1_000):
+                if books.one(waits) or said.done():
+                    break
+                sleep(0.01)
+        said.result(timeout=30)
+    assert books.one("SELECT count(*) FROM statement_lines l JOIN payments p ON p.id = l.payment_id") == 1
+    books.run(lambda session: large_statements.book_piece(session, number, marks, callbacks=True, now=books.now))
+    assert books.rows(_SHOWN_BY) == [("W1", "confirmed", "settlement"), ("W3", "reported", None)]
+
+
+def test_a_payment_whose_line_waited_is_of_its_settlement_again_when_the_import_is_undone(
+    sound_books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    books = sound_books
+    books.agree(source="standard")
+    books.hear(a_notice("W1", 100_000, ""))
+    monkeypatch.setattr(large_statements, "LARGE", 0)
+    books.read(*IN_WORK)
+    number = books.one("SELECT id FROM statements")
+    _pair_whole(books, number)
+    monkeypatch.setattr(large_statements, "LARGE", 20_000)
+    after = DAY + timedelta(days=1)
+    books.read(a_line(98_900, "L1", "QUYET TOAN VI", booked_on=after), id="L", on=after)
+    assert "M11" in books.asked()
+
+    def undo(session: Session) -> None:
+        import_undo.undo(session, import_undo.chosen(session, str(number)), by="lan", why="wrong", now=books.now)
+
+    books.run(undo)
+    assert books.rows(_SHOWN_BY) == [("W1", "confirmed", "settlement")]

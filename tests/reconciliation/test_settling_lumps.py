@@ -363,7 +363,10 @@ TAMPERED = [
     ("UPDATE line_parts SET minor = minor + {}, vat_minor = vat_minor - {}", 5),
     ("UPDATE line_parts SET line_id = line_id + {}", 2),
     ("UPDATE lump_sums SET minor = minor + {}", 2),
-    ("UPDATE lump_sums SET day = CASE {} WHEN 1 THEN NULL ELSE booked_on END", 7),
+    ("UPDATE lump_sums SET day = CASE {} WHEN 1 THEN NULL ELSE booked_on - 1 END", 7),
+    ("UPDATE lump_sums SET day = day - {}", 2),
+    ("UPDATE lump_agreements SET after_days = after_days + {}", 2),
+    ("UPDATE payments SET paid_at = paid_at + {} * interval '1 day'", 2),
     ("UPDATE lump_sums SET pinned = {} = 1", 2),
     ("UPDATE lump_sums SET undone_at = CASE {} WHEN 1 THEN now() END", 2),
     ("UPDATE line_parts SET undone_at = CASE {} WHEN 1 THEN now() END", 2),
@@ -382,3 +385,111 @@ def test_tampering_shows(sound_books: Books) -> None:
         broken = {int(one.split()[0]) for one in sound_books.broken()}
         sound_books.as_owner(statement.replace("{}", "-1"))
         assert number in broken, statement
+
+
+PART = """
+    INSERT INTO line_parts (lump_id, line_id, payment_id, minor, fee_minor, vat_minor, at)
+    SELECT s.id, s.line_id, p.id, 98900, 1000, 100, now() FROM lump_sums s, payments p WHERE source_reference = 'W1'
+"""
+
+
+def test_the_database_takes_apart_what_is_a_whole_day_within_reach_and_nothing_else(sound_books: Books) -> None:
+    sound_books.agree()
+    bills(sound_books)
+    first(sound_books)
+    second(sound_books)
+    settled(sound_books, 98_900)
+    assert sound_books.asked() == ["M11"]
+    by_day = "UPDATE lump_sums SET day = DATE '2026-11-{}'"
+    for acts, said in (
+        ([PART, by_day.format(18)], "the whole of one day within reach"),
+        ([PART, by_day.format(17)], "the whole of one day within reach"),
+        ([PART, by_day.format(19)], "the whole of one day within reach"),
+        ([by_day.format(17)], "taken apart into what comes to it"),
+    ):
+        with pytest.raises(DBAPIError, match=said):
+            sound_books.run(lambda session, acts=acts: [session.execute(text(act)) for act in acts])
+    (late,) = sound_books.rows("SELECT id FROM payments WHERE source_reference = 'W2'")[0]
+    sound_books.run(lambda session: denials.deny(session, late, by="wallet", why="taken back", now=sound_books.now))
+    assert sound_books.asked() == []
+    with pytest.raises(DBAPIError, match="gets no more parts"):
+        sound_books.run(lambda session: session.execute(text(PART.replace("W1", "W2"))))
+
+
+def test_a_payment_known_by_a_notice_goes_to_the_day_its_callback_tells(sound_books: Books) -> None:
+    sound_books.agree()
+    bills(sound_books)
+    sound_books.read(a_line(100_000, "W1"), bank="wallet", id="N1", kind="notice")
+    settled(sound_books, 98_900)
+    assert sound_books.rows("SELECT state FROM payments") == [("confirmed",)]
+    told = a_notice("W1", 100_000, CODE, paid_at=at(1) - timedelta(days=9))
+    sound_books.hear(told, source="wallet")
+    assert sound_books.rows("SELECT state, business_date::text FROM payments") == [("reported", "2026-11-09")]
+    assert sound_books.asked() == ["M11"]
+
+
+def test_two_lines_for_one_day_are_asked_about_however_long_it_takes(sound_books: Books) -> None:
+    books = sound_books
+    books.agree()
+    bills(books)
+    first(books)
+    settled(books, 98_900)
+    later = NEXT + timedelta(days=1)
+    books.read(a_line(98_900, "L2", "QUYET TOAN VI", booked_on=later), on=later, id="S2")
+    assert books.asked() == ["M11", "M11"]
+    # The older one is out of sight, and the younger one is not.
+    books.now += timedelta(days=62)
+    books.hear(a_notice("W9", 10_000, "", paid_at=at(2)), source="wallet")
+    assert books.rows("SELECT day FROM lump_sums") == [(None,), (None,)]
+    assert books.asked().count("M11") == 2
+    (late,) = books.rows("SELECT id FROM payments WHERE source_reference = 'W9'")[0]
+    books.run(lambda session: denials.deny(session, late, by="wallet", why="taken back", now=books.now))
+    assert books.asked() == ["M11", "M11"]
+    assert choose(books, lump_choices.propose, day=DAY, why="their list", by="ha") == "applied"
+    assert books.asked() == ["M11"]
+
+
+def test_what_is_taken_back_after_months_is_asked_about_anew(sound_books: Books) -> None:
+    books = sound_books
+    doubtful(books)
+    choose(books, lump_choices.propose, day=DAY, why="as agreed by phone", by="ha")
+    books.now += timedelta(days=70)
+    choose(books, lump_choices.take_back, why="wrong day", by="ha")
+    assert books.asked() == ["M06", "M11"]
+    answer = "UPDATE mismatches SET state = '{}', resolved_by = '{}' WHERE code = 'M11' AND resolved_at IS NULL"
+    books.as_owner(answer.format("resolved", "ha"))
+    assert [one for one in books.broken() if "lump sums that nobody is asked about 1" in one] != []
+    books.as_owner(answer.format("open", ""))
+    assert choose(books, lump_choices.propose, references=["W1"], why="the right one after all", by="ha") == "applied"
+
+
+def test_a_statement_that_comes_after_months_is_weighed(sound_books: Books) -> None:
+    books = sound_books
+    books.agree()
+    bills(books)
+    first(books)
+    books.now += timedelta(days=70)
+    settled(books, 98_000)
+    assert books.asked() == ["M11"]
+    assert books.facts_of("M11")["nearest_day"] == "2026-11-18"
+    second(books)
+    undo(books, "S1")
+    settled(books)
+    assert books.asked() == []
+
+
+def test_a_line_of_its_own_takes_a_payment_from_a_settlement_of_months_ago(sound_books: Books) -> None:
+    books = sound_books
+    books.agree()
+    bills(books)
+    first(books)
+    second(books)
+    settled(books)
+    books.now += timedelta(days=70)
+    books.hear(a_notice("W5", 10_000, "", paid_at=at(2)), source="wallet")
+    assert books.one("SELECT day::text FROM lump_sums") == "2026-11-18", "one of months ago is not weighed anew"
+    own_line(books)
+    assert "M11" in books.asked()
+    assert books.rows("SELECT source_reference, state FROM payments ORDER BY 1") == [
+        ("W1", "confirmed"), ("W2", "reported"), ("W5", "reported"),
+    ]  # fmt: skip

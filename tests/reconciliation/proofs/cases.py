@@ -55,7 +55,7 @@ class Case:
     @property
     def settles(self) -> bool:
         """Whether a wallet settles a day of payments by one line."""
-        return any(isinstance(fact, Line) and fact.lump for group in self.groups for fact in group)
+        return any(isinstance(fact, Line | Told) and fact.lump for group in self.groups for fact in group)
 
     def orders(self) -> Iterator[tuple[Fact, ...]]:
         """Every arrival order of the facts, or as many random ones as MOST_ORDERS; as written comes first."""
@@ -119,9 +119,10 @@ def _fact(row: str) -> Fact:
             return Cancelled(words[0])
         case "callback":
             given = _given(words[2:])
+            flags = given["flags"].split()
             return Told(
                 words[0], _dong(words[1]), tuple(given["quotes"].split()), given["by"] or "bank",
-                int(float(given["at"] or 1) * 60), given["ref"], given["flags"] or "VND",
+                int(float(given["at"] or 1) * 60), given["ref"], _currency(flags), "lump" in flags,
             )  # fmt: skip
         case "line" | "notice":
             return _line(words, kind == "notice")
@@ -152,11 +153,14 @@ def _fact(row: str) -> Fact:
 def _line(words: list[str], notice: bool, day: int = 0) -> Line:
     given = _given(words[2:])
     flags = given["flags"].split()
-    currency = next((one for one in flags if one.isupper()), "VND")
     return Line(
         words[0], _dong(words[1]), tuple(given["quotes"].split()), given["by"] or "bank", int(given["on"] or day),
-        notice, "reversal" in flags, given["reason"], currency, "bare" in flags, "lump" in flags,
+        notice, "reversal" in flags, given["reason"], _currency(flags), "bare" in flags, "lump" in flags,
     )  # fmt: skip
+
+
+def _currency(flags: list[str]) -> str:
+    return next((one for one in flags if one.isupper()), "VND")
 
 
 def _given(words: list[str]) -> dict[str, str]:

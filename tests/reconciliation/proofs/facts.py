@@ -43,6 +43,8 @@ class Told:
     minute: int = 60
     reference: str = ""
     currency: str = "VND"
+    lump: bool = False
+    """In the words by which the wallet's settlements are known."""
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,8 @@ class Oracle:
         """Tell what moved at the banks, as far as has been heard."""
         bills = {name: bill.minor for name, bill in self.bills.items()}
         shown = [one for one in self.lines if not one.lump]
-        self._last = transactions(self.told, [*shown, *self.account.lines()], self.denied, bills)
+        told = [one for one in self.told if not one.lump]
+        self._last = transactions(told, [*shown, *self.account.lines()], self.denied, bills)
         lumps = [one for one in self.lines if one.lump and not one.notice]
         self.settlements = settled(lumps, self._last, self.said)
         return self._last

@@ -122,6 +122,8 @@ class Stage:
         for number, told in plays:
             run = self.runs[number]
             narrative, end_to_end = run.quoted(told.quotes)
+            if told.lump:
+                narrative = f"{run.settling_words} {narrative}"
             bank = run.bank(told.bank)
             run.told[bank, run.reference(told.name)] = told.name
             notice = PaymentNotice(
