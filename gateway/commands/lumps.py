@@ -128,8 +128,15 @@ def approve(line: int, by: str) -> None:
 @_BY
 @_WHY
 def refuse(line: int, by: str, why: str) -> None:
-    """Turn down what was proposed for LINE, or take back one's own proposal."""
-    _do("refuse", by, lambda session, now: lump_choices.refuse(session, line, by=by, why=why, now=now))
+    """Take back one's own proposal for LINE, or turn down another's, which a chief accountant may."""
+
+    def act(session: Session, now: datetime) -> Choice:
+        made = lump_choices.refuse(session, line, by=by, why=why, now=now)
+        if made.maker != by:
+            people.one_of(session, by, {"chief_accountant"}, "refuse another's proposal")
+        return made
+
+    _do("refuse", by, act)
 
 
 def _do(what: str, by: str, act: Callable[[Session, datetime], Choice]) -> None:

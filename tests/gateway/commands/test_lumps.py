@@ -126,7 +126,13 @@ def test_above_the_limit_a_chief_accountant_approves(settled, run, rows):
     assert run("approve", line, "--by", "lan") == (
         1, "expected the name of a person who may approve (chief_accountant), got 'lan'",
     )  # fmt: skip
-    assert run("refuse", line, "--by", "lan", "--why", "no") == (0, "refused: 1 payments")
+    assert run("refuse", line, "--by", "lan", "--why", "no") == (
+        1, "expected the name of a person who may refuse another's proposal (chief_accountant), got 'lan'",
+    )  # fmt: skip
+    assert rows("SELECT state, checker FROM lump_choices") == [("proposed", "")]
+    assert run("refuse", line, "--by", "binh", "--why", "my slip") == (0, "withdrawn: 1 payments")
+    assert run("explode", line, "--day", "2026-11-18", "--by", "lan", *WHY) == (0, "proposed: 1 payments")
+    assert run("refuse", line, "--by", "binh", "--why", "no") == (0, "refused: 1 payments")
     assert run("explode", line, "--day", "2026-11-18", "--by", "lan", *WHY) == (0, "proposed: 1 payments")
     assert run("refuse", line, "--by", "lan", "--why", "my slip") == (0, "withdrawn: 1 payments")
     assert run("explode", line, "--day", "2026-11-17", "--by", "lan", *WHY) == (0, "proposed: 1 payments")
