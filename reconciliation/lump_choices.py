@@ -97,12 +97,16 @@ def approve(session: Session, line_id: int, *, by: str, now: datetime) -> Choice
 
 
 def refuse(session: Session, line_id: int, *, by: str, why: str, now: datetime) -> Choice:
-    """Turn a proposal down, or take one's own back; the question is open again."""
+    """Turn a proposal down, or take one's own back; the question is open again where nothing else explains the line."""
     lump, made = _proposed(session, line_id)
     _hold_reason(why)
     state = "withdrawn" if made.maker == by else "refused"
     _decide(session, made, state, by=by, why=why, now=now)
-    move(session, MISMATCH, _questions(session, lump, "proposed"), "open", by=by, why=f"{state}: {why}", now=now)
+    asked, said = _questions(session, lump, "proposed"), f"{state}: {why}"
+    if lump.day is None:
+        move(session, MISMATCH, asked, "open", by=by, why=said, now=now)
+    else:
+        mismatches.resolve(session, asked, by=by, resolution=said, now=now)
     _note(session, made, f"settlement_choice_{state}", by=by, why=why, now=now)
     return made
 
@@ -144,7 +148,14 @@ def _make(session: Session, lump: Row[Any], these: list[int], *, why: str, by: s
         raise NotSettled("not_open", "expected a settlement without a proposal, got one that waits for approval")
     row = session.execute(text(_MAKE), {"lump": lump.id, "payments": these, "why": why, "by": by, "now": now}).one()
     made = session.get_one(Choice, row.id)
-    move(session, MISMATCH, _questions(session, lump, "open"), "proposed", by=by, why=why, now=now)
+    asked = _questions(session, lump, "open")
+    if not asked and not row.alone:
+        # A line that is explained has no question: without one nobody would see that an answer waits.
+        facts = {"verdict": "explained_otherwise", "arrived": lump.minor, "settles": lump.source,
+                 "settled_day": lump.day.isoformat()}  # fmt: skip
+        settling_lumps.raise_question(session, lump.source, lump.line_id, facts, now=now)
+        asked = _questions(session, lump, "open")
+    move(session, MISMATCH, asked, "proposed", by=by, why=why, now=now)
     _note(session, made, "settlement_choice_made", by=by, why=why, now=now)
     if row.alone:
         _carry_out(session, lump, made, by=by, now=now)
@@ -160,12 +171,12 @@ def _carry_out(session: Session, lump: Row[Any], made: Choice, *, by: str, now: 
         _hold_sum(lump.minor, these)
         _decide(session, made, "applied", by=by, why=said, now=now)
         settling_lumps.pin(session, lump, these, now=now)
-        mismatches.resolve(session, _questions(session, lump, "open", "proposed"), by=by, resolution=said, now=now)
     else:
         if not lump.pinned:
             raise NotSettled("not_open", "expected a settlement that a person has explained, got another one")
         _decide(session, made, "applied", by=by, why=said, now=now)
         lump_parts.put_together(session, [lump.id], why=said, now=now)
+    mismatches.resolve(session, _questions(session, lump, "open", "proposed"), by=by, resolution=said, now=now)
     settling_lumps.judge(session, lump.source, now=now)
     _note(session, made, "settlement_choice_applied", by=by, why=made.why, now=now)
 

@@ -267,6 +267,11 @@ def _ask(session: Session, source: str, lump: Lump, line: int, days: Mapping[dat
             "nearest_day": nearest.day.isoformat(), "items": nearest.payments, "gross": nearest.gross,
             "fee_expected": nearest.fee + nearest.vat, "net": nearest.net, "difference": lump.minor - nearest.net,
         }  # fmt: skip
+    raise_question(session, source, line, facts, now=now)
+
+
+def raise_question(session: Session, source: str, line: int, facts: Mapping[str, object], *, now: datetime) -> None:
+    """Ask about a settlement line, or say what is known of it anew where that is asked already."""
     columns = "code, subject, source, minor, currency, line_id, statement_id, facts"
     values = {"source": source, "line": line, "facts": json.dumps(facts), "now": now}
     mismatches.ask(session, columns, _ASK, values, renewing=["facts"])

@@ -134,6 +134,7 @@ def test_above_the_limit_a_chief_accountant_approves(settled, run, rows):
     assert run("explode", line, "--day", "2026-11-18", "--by", "lan", *WHY) == (0, "proposed: 1 payments")
     assert run("refuse", line, "--by", "binh", "--why", "no") == (0, "refused: 1 payments")
     assert run("explode", line, "--day", "2026-11-18", "--by", "lan", *WHY) == (0, "proposed: 1 payments")
+    assert run("list")[1].endswith(", an answer waits for approval")
     assert run("refuse", line, "--by", "lan", "--why", "my slip") == (0, "withdrawn: 1 payments")
     assert run("explode", line, "--day", "2026-11-17", "--by", "lan", *WHY) == (0, "proposed: 1 payments")
     assert rows("SELECT state FROM payments WHERE state <> 'reported'") == []
