@@ -64,14 +64,17 @@ def propose(
     session: Session, line_id: int, *, day: date | None = None, references: Sequence[str] = (), why: str, by: str,
     now: datetime,
 ) -> Choice:  # fmt: skip
-    """Say that a line settles all payments of a day, or those of these references; raises NotSettled, unchanged."""
+    """Say that a line settles all payments of a day, or those of these references; raises NotSettled, unchanged.
+
+    What the line was weighed to be of gives way.
+    """
     lump = _locked(session, line_id)
     if (day is None) == (not references):
         raise NotSettled("day_or_items", "expected a day or payments, got both or neither")
-    if lump.day is not None:
-        raise NotSettled("not_open", f"expected a settlement that is not explained, got one of {lump.day}")
+    if lump.pinned:
+        raise NotSettled("not_open", "expected a settlement that no person has explained, got one: take it back first")
     wanted = sorted(set(references))
-    these = settling_lumps.free(session, lump.source, day=day, references=wanted, now=now)
+    these = settling_lumps.free(session, lump, day=day, references=wanted, now=now)
     if not these or (wanted and len(these) != len(wanted)):
         said = f"expected payments that wait for their line, got {len(these)} of {len(wanted) or 'that day'}"
         raise NotSettled("no_items", said)
@@ -149,8 +152,8 @@ def _make(session: Session, lump: Row[Any], these: list[int], *, why: str, by: s
     row = session.execute(text(_MAKE), {"lump": lump.id, "payments": these, "why": why, "by": by, "now": now}).one()
     made = session.get_one(Choice, row.id)
     asked = _questions(session, lump, "open")
-    if not asked and not row.alone:
-        # A line that is explained has no question: without one nobody would see that an answer waits.
+    if not asked and lump.day is not None and (these or not row.alone):
+        # A line that is explained has no question: without one nobody would see what is said, nor that it waits.
         facts = {"verdict": "explained_otherwise", "arrived": lump.minor, "settles": lump.source,
                  "settled_day": lump.day.isoformat()}  # fmt: skip
         settling_lumps.raise_question(session, lump.source, lump.line_id, facts, now=now)
@@ -165,11 +168,13 @@ def _make(session: Session, lump: Row[Any], these: list[int], *, why: str, by: s
 def _carry_out(session: Session, lump: Row[Any], made: Choice, *, by: str, now: datetime) -> None:
     said = f"settlement choice {made.id}: {made.why}"
     if made.payments:
-        these = settling_lumps.free(session, lump.source, ids=made.payments, now=now)
-        if lump.day is not None or len(these) != len(made.payments):
+        these = settling_lumps.free(session, lump, ids=made.payments, now=now)
+        if lump.pinned or len(these) != len(made.payments):
             raise NotSettled("not_open", "expected payments that still wait for their line, got some that do not")
         _hold_sum(lump.minor, these)
         _decide(session, made, "applied", by=by, why=said, now=now)
+        if lump.day is not None:
+            lump_parts.put_together(session, [lump.id], why=said, now=now)
         settling_lumps.pin(session, lump, these, now=now)
     else:
         if not lump.pinned:
