@@ -70,9 +70,9 @@ def gettext(message: str, **values: object) -> str:
     return found
 
 
-def ngettext(singular: str, plural: str, count: int) -> str:
-    """Return the form that fits `count` in the request's language, %(num)s filled in."""
-    found: str = flask_babel.ngettext(singular, plural, count)
+def ngettext(singular: str, plural: str, count: int, **values: object) -> str:
+    """Return the form that fits `count` in the request's language, %(num)s and its %(names)s filled in."""
+    found: str = flask_babel.ngettext(singular, plural, count, **values)
     return found
 
 

@@ -3,14 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from reconciliation import bank_days, business_days, mismatches
+from reconciliation import bank_days, business_days, mismatches, statement_deadlines
 from reconciliation.business_days import Calendar, end_of
 from reconciliation.pairing import CALLBACK_WITHIN
-from reconciliation.payments import STATEMENT_WITHIN
+from reconciliation.statement_deadlines import StatementDeadlines
 
 _OVERDUE = """
     SELECT CASE WHEN p.state = 'reported' THEN 'M01' ELSE 'M02' END, 'payment:' || p.id || '/other-door', p.source,
@@ -47,7 +48,7 @@ class ExpectedFile:
 # The day a payment's deadline is counted from: that on which an undone import left it waiting again, else that on which
 # it was paid by the callback, else that of the statement or notice that showed it first.
 _COUNTED_FROM = """
-    SELECT p.id, p.due_at, p.state, coalesce(
+    SELECT p.id, p.due_at, p.state, p.source, p.business_date, coalesce(
         (SELECT CAST(t.at AT TIME ZONE 'Asia/Ho_Chi_Minh' AS date) FROM transitions t
          WHERE t.kind = 'payment' AND t.subject_id = p.id AND t.to_state = 'reported' ORDER BY t.sort_key DESC LIMIT 1),
         CASE WHEN p.origin = 'callback' THEN p.business_date END,
@@ -58,10 +59,10 @@ _COUNTED_FROM = """
 """
 _REDATE = """
     WITH counted AS MATERIALIZED ({counted}), right_ones AS (
-        SELECT * FROM unnest(CAST(:days AS date[]), CAST(:states AS text[]), CAST(:dues AS timestamptz[]))
-            AS r (day, state, due_at)
+        SELECT * FROM unnest(CAST(:days AS date[]), CAST(:states AS text[]), CAST(:sources AS text[]),
+            CAST(:paid AS date[]), CAST(:dues AS timestamptz[])) AS r (day, state, source, business_date, due_at)
     )
-    UPDATE payments p SET due_at = r.due_at FROM counted c JOIN right_ones r USING (day, state)
+    UPDATE payments p SET due_at = r.due_at FROM counted c JOIN right_ones r USING (day, state, source, business_date)
     WHERE p.id = c.id AND p.due_at IS DISTINCT FROM r.due_at RETURNING p.id
 """
 
@@ -73,14 +74,21 @@ def redate(session: Session, calendar: Calendar, *, since: date) -> int:
 
 def _redate(session: Session, calendar: Calendar, which: str, values: dict[str, object]) -> int:
     counted = _COUNTED_FROM.format(which=which)
-    found = session.execute(text(f"SELECT DISTINCT day, state FROM ({counted}) c"), values).all()  # noqa: S608 - constants
-    dues = [end_of(calendar.after(row.day, _within(row.state))) for row in found]
-    right = {"days": [row.day for row in found], "states": [row.state for row in found], "dues": dues}
+    query = f"SELECT DISTINCT day, state, source, business_date FROM ({counted}) c"  # noqa: S608 - constants
+    found, until = session.execute(text(query), values).all(), statement_deadlines.read(session, calendar)
+    right = {
+        "days": [row.day for row in found], "states": [row.state for row in found],
+        "sources": [row.source for row in found], "paid": [row.business_date for row in found],
+        "dues": [_due(until, row) for row in found],
+    }  # fmt: skip
     return len(session.scalars(text(_REDATE.format(counted=counted)), {**values, **right}).all())
 
 
-def _within(state: str) -> int:
-    return CALLBACK_WITHIN if state == "confirmed" else STATEMENT_WITHIN
+def _due(until: StatementDeadlines, row: Row[Any]) -> datetime:
+    """Return when the other door must have spoken of a payment in this state, counted from this day."""
+    if row.state == "confirmed":
+        return end_of(until.calendar.after(row.day, CALLBACK_WITHIN))
+    return until.of(row.source, row.business_date, row.day)
 
 
 _ASKED_EARLY = """
@@ -93,7 +101,8 @@ _ASKED_EARLY = """
 def take_back(session: Session, calendar: Calendar, *, now: datetime) -> int:
     """Take back the questions about a missing door whose deadline, counted anew, has not passed; return how many."""
     rows = session.execute(text(_ASKED_EARLY.format(counted=_COUNTED_FROM.format(which="true")))).all()
-    dues = {row: end_of(calendar.after(row.day, _within(row.state))) for row in rows}
+    until = statement_deadlines.read(session, calendar)
+    dues = {row: _due(until, row) for row in rows}
     early = {row: due for row, due in dues.items() if due > now}
     session.execute(
         text(

@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 
 from reconciliation import (
     audit,
-    bank_days,
     business_days,
     corrections,
     denials,
@@ -26,11 +25,12 @@ from reconciliation import (
     returns,
     sequence_gaps,
     settling_lumps,
+    statement_deadlines,
 )
 from reconciliation.continuity import following
 from reconciliation.inbox import Delivery
 from reconciliation.lifecycle import DELIVERY, PAYMENT_UNDONE, STATEMENT, move
-from reconciliation.payments import STATEMENT_WITHIN, lock_sources
+from reconciliation.payments import lock_sources
 from reconciliation.statements import BOOKED, Statement
 
 
@@ -108,7 +108,7 @@ _UNLINK = """
 """
 
 _UNCONFIRM = """
-    UPDATE payments SET confirmed_minor = 0, due_at = CAST(:due AS timestamptz),
+    UPDATE payments SET confirmed_minor = 0,
         reported_at = CASE WHEN id = ANY(:reported) THEN coalesce(reported_at, :now) ELSE reported_at END
     WHERE id = ANY(:confirmed)
 """
@@ -195,7 +195,6 @@ def _take_back(session: Session, gone: list[Statement], by: str, why: str, now: 
     today = business_days.local_day(now)
     these: dict[str, object] = {
         "statements": ids, "now": now, "day": today, "resolution": RESOLUTION,
-        "due": business_days.end_of(bank_days.calendar(session).after(today, STATEMENT_WITHIN)),
     }  # fmt: skip
     let_go = session.scalars(text(_IN_WORK), these).all()
     session.execute(text(_LET_GO), these)
@@ -219,6 +218,7 @@ def _take_back(session: Session, gone: list[Statement], by: str, why: str, now: 
     move(session, PAYMENT_UNDONE, reported, "reported", by=by, why=said, now=now)
     move(session, PAYMENT_UNDONE, denied, "denied", by=by, why=said, now=now)
     session.execute(text(_UNCONFIRM), these)
+    statement_deadlines.wait_again(session, [row.id for row in confirmed], since=today)
     ledger.post(session, _REPORTED_AFTER_ALL, {"ids": [row.id for row in again if row.from_suspense], "now": now})
     denials.unreport(session, [row.id for row in unheard if not row.from_suspense], now=now)
     told = session.scalar(text(_TOLD), these)

@@ -64,14 +64,17 @@ def propose(
     session: Session, line_id: int, *, day: date | None = None, references: Sequence[str] = (), why: str, by: str,
     now: datetime,
 ) -> Choice:  # fmt: skip
-    """Say that a line settles all payments of a day, or those of these references; raises NotSettled, unchanged."""
+    """Say that a line settles all payments of a day, or those of these references; raises NotSettled, unchanged.
+
+    What the line was weighed to be of gives way.
+    """
     lump = _locked(session, line_id)
     if (day is None) == (not references):
         raise NotSettled("day_or_items", "expected a day or payments, got both or neither")
-    if lump.day is not None:
-        raise NotSettled("not_open", f"expected a settlement that is not explained, got one of {lump.day}")
+    if lump.pinned:
+        raise NotSettled("not_open", "expected a settlement that no person has explained, got one: take it back first")
     wanted = sorted(set(references))
-    these = settling_lumps.free(session, lump.source, day=day, references=wanted, now=now)
+    these = settling_lumps.free(session, lump, day=day, references=wanted, now=now)
     if not these or (wanted and len(these) != len(wanted)):
         said = f"expected payments that wait for their line, got {len(these)} of {len(wanted) or 'that day'}"
         raise NotSettled("no_items", said)
@@ -97,12 +100,16 @@ def approve(session: Session, line_id: int, *, by: str, now: datetime) -> Choice
 
 
 def refuse(session: Session, line_id: int, *, by: str, why: str, now: datetime) -> Choice:
-    """Turn a proposal down, or take one's own back; the question is open again."""
+    """Turn a proposal down, or take one's own back; the question is open again where nothing else explains the line."""
     lump, made = _proposed(session, line_id)
     _hold_reason(why)
     state = "withdrawn" if made.maker == by else "refused"
     _decide(session, made, state, by=by, why=why, now=now)
-    move(session, MISMATCH, _questions(session, lump, "proposed"), "open", by=by, why=f"{state}: {why}", now=now)
+    asked, said = _questions(session, lump, "proposed"), f"{state}: {why}"
+    if lump.day is None:
+        move(session, MISMATCH, asked, "open", by=by, why=said, now=now)
+    else:
+        mismatches.resolve(session, asked, by=by, resolution=said, now=now)
     _note(session, made, f"settlement_choice_{state}", by=by, why=why, now=now)
     return made
 
@@ -144,7 +151,14 @@ def _make(session: Session, lump: Row[Any], these: list[int], *, why: str, by: s
         raise NotSettled("not_open", "expected a settlement without a proposal, got one that waits for approval")
     row = session.execute(text(_MAKE), {"lump": lump.id, "payments": these, "why": why, "by": by, "now": now}).one()
     made = session.get_one(Choice, row.id)
-    move(session, MISMATCH, _questions(session, lump, "open"), "proposed", by=by, why=why, now=now)
+    asked = _questions(session, lump, "open")
+    if not asked and lump.day is not None and (these or not row.alone):
+        # A line that is explained has no question: without one nobody would see what is said, nor that it waits.
+        facts = {"verdict": "explained_otherwise", "arrived": lump.minor, "settles": lump.source,
+                 "settled_day": lump.day.isoformat()}  # fmt: skip
+        settling_lumps.raise_question(session, lump.source, lump.line_id, facts, now=now)
+        asked = _questions(session, lump, "open")
+    move(session, MISMATCH, asked, "proposed", by=by, why=why, now=now)
     _note(session, made, "settlement_choice_made", by=by, why=why, now=now)
     if row.alone:
         _carry_out(session, lump, made, by=by, now=now)
@@ -154,18 +168,20 @@ def _make(session: Session, lump: Row[Any], these: list[int], *, why: str, by: s
 def _carry_out(session: Session, lump: Row[Any], made: Choice, *, by: str, now: datetime) -> None:
     said = f"settlement choice {made.id}: {made.why}"
     if made.payments:
-        these = settling_lumps.free(session, lump.source, ids=made.payments, now=now)
-        if lump.day is not None or len(these) != len(made.payments):
+        these = settling_lumps.free(session, lump, ids=made.payments, now=now)
+        if lump.pinned or len(these) != len(made.payments):
             raise NotSettled("not_open", "expected payments that still wait for their line, got some that do not")
         _hold_sum(lump.minor, these)
         _decide(session, made, "applied", by=by, why=said, now=now)
+        if lump.day is not None:
+            lump_parts.put_together(session, [lump.id], why=said, now=now)
         settling_lumps.pin(session, lump, these, now=now)
-        mismatches.resolve(session, _questions(session, lump, "open", "proposed"), by=by, resolution=said, now=now)
     else:
         if not lump.pinned:
             raise NotSettled("not_open", "expected a settlement that a person has explained, got another one")
         _decide(session, made, "applied", by=by, why=said, now=now)
         lump_parts.put_together(session, [lump.id], why=said, now=now)
+    mismatches.resolve(session, _questions(session, lump, "open", "proposed"), by=by, resolution=said, now=now)
     settling_lumps.judge(session, lump.source, now=now)
     _note(session, made, "settlement_choice_applied", by=by, why=made.why, now=now)
 

@@ -7,14 +7,12 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import bank_days, business_days, ledger, mismatches
+from reconciliation import business_days, ledger, mismatches, statement_deadlines
 from reconciliation.lifecycle import PAYMENT, PAYMENT_UNDONE, move
 from reconciliation.lump_sums import DAY
 from reconciliation.tariffs import FEE, OF_PAYMENT
 
 BY = "lump sums"
-_WITHIN = 2
-"""Business days that a payment whose settlement was taken back may wait for another one."""
 
 _NETTED = f"""
     LEFT JOIN LATERAL (
@@ -50,7 +48,7 @@ _LOST = """
 _TOGETHER = """
     UPDATE line_parts SET undone_at = :now WHERE lump_id = ANY(:lumps) AND undone_at IS NULL RETURNING payment_id
 """
-_UNCONFIRM = "UPDATE payments SET confirmed_minor = 0, due_at = :due WHERE id = ANY(:ids)"
+_UNCONFIRM = "UPDATE payments SET confirmed_minor = 0 WHERE id = ANY(:ids)"
 _SIDES = (
     ("", r"'settled\:' || s.source", "sum(a.minor)"),
     ("/fee", "'expense:bank-fees'", "sum(a.fee_minor)"),
@@ -102,5 +100,5 @@ def put_together(session: Session, lumps: Sequence[int], *, why: str, now: datet
     again = list(session.scalars(text(_TOGETHER), {"lumps": list(lumps), "now": now}))
     session.execute(text(_LOST), {"lumps": list(lumps)})
     move(session, PAYMENT_UNDONE, again, "reported", by=BY, why=f"its settlement was taken back: {why}", now=now)
-    due = business_days.end_of(bank_days.calendar(session).after(day, _WITHIN))
-    session.execute(text(_UNCONFIRM), {"ids": again, "due": due})
+    session.execute(text(_UNCONFIRM), {"ids": again})
+    statement_deadlines.wait_again(session, again, since=day)

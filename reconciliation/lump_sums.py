@@ -152,6 +152,13 @@ _BEFORE = r"""
     WHERE a.source = ANY(:sources) AND coalesce(l.booked_on, s.closing_on, s.to_on) >= :since
     GROUP BY s.id ORDER BY s.id
 """
+# Of words that hold each other, a line that bears the longer ones bears both: whose it is, nobody could tell.
+_ALIKE = """
+    SELECT a.source, theirs, ours
+    FROM lump_agreements a, unnest(a.words) AS theirs, unnest(CAST(:words AS text[])) AS ours
+    WHERE a.bank = :bank AND (position(lower(ours) IN lower(theirs)) > 0 OR position(lower(theirs) IN lower(ours)) > 0)
+    ORDER BY a.id, theirs, ours
+"""
 
 
 class NotAgreed(ValueError):
@@ -184,6 +191,11 @@ def declare(session: Session, entries: Sequence[Mapping[str, Any]], *, by: str, 
             raise NotAgreed(f"expected after_days from 0, no more than within_days, at most 31, got {least} and {most}")
         if session.scalar(text("SELECT true FROM lump_agreements WHERE source = :source"), {"source": entry["source"]}):
             raise NotAgreed(f"expected a source without an agreement, got {entry['source']}")
+        if alike := session.execute(text(_ALIKE), {"bank": entry["bank"], "words": words}).first():
+            raise NotAgreed(
+                f"{entry['source']}: expected words that no line of {alike.source} at {entry['bank']} is known by"
+                f" ({alike.theirs!r}), got {alike.ours!r}"
+            )
         made = Agreement(**entry, declared_by=by, declared_at=now)
         session.add(made)
         session.flush()

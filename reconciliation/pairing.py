@@ -12,7 +12,6 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from reconciliation import (
-    bank_days,
     business_days,
     corrections,
     fee_charges,
@@ -24,12 +23,13 @@ from reconciliation import (
     references,
     returns,
     settling_lumps,
+    statement_deadlines,
     statistics,
 )
 from reconciliation.fees import HOLDS
 from reconciliation.lifecycle import PAYMENT, born, move
 from reconciliation.pairing_rounds import IS_ANY_TAKEN_BACK, pair
-from reconciliation.payments import STATEMENT_WITHIN, UNDONE, lock_sources
+from reconciliation.payments import UNDONE, lock_sources
 from reconciliation.statements import Statement
 
 CALLBACK_WITHIN = 1
@@ -214,8 +214,8 @@ def book(
     """Book and match the paired lines from the first to the last of `lines`; the caller holds the source's lock."""
     counts = statement.kind == "statement"
     day = statement.closing_on or statement.to_on or business_days.local_day(now)
-    within = CALLBACK_WITHIN if counts else STATEMENT_WITHIN
-    due = business_days.end_of(bank_days.calendar(session).after(day, within))
+    until = statement_deadlines.read(session)
+    due = business_days.end_of(until.calendar.after(day, CALLBACK_WITHIN)) if counts else until.of(statement.bank, day)
     values: dict[str, object] = {
         "statement": statement.id, "bank": statement.bank, "now": now, "delivery": statement.delivery_id,
         "day": day, "origin": statement.kind, "due": due if callbacks or not counts else None,

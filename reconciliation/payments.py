@@ -13,7 +13,6 @@ from banks.errors import Unreadable
 from banks.records import PaymentNotice
 from reconciliation import (
     adoptions,
-    bank_days,
     business_days,
     corrections,
     ledger,
@@ -23,16 +22,15 @@ from reconciliation import (
     misread,
     returns,
     settling_lumps,
+    statement_deadlines,
 )
 from reconciliation.adoptions import INCOMING, UNHEARD
-from reconciliation.business_days import Calendar
 from reconciliation.db import Base, Id, Label, Minor, Moves, one_of
 from reconciliation.lifecycle import PAYMENT
 from reconciliation.netted_fees import by_callbacks
 from reconciliation.sealing import Sealer, mask_numbers, tail
+from reconciliation.statement_deadlines import StatementDeadlines
 
-STATEMENT_WITHIN = 2
-"""Business days a reported payment may wait for its statement line: T+2."""
 LINE = "line:"
 """How the source reference of a payment begins that no callback has told yet: its statement line stands for it."""
 UNDONE = "state = 'denied' AND source_reference LIKE 'line:%'"
@@ -151,8 +149,8 @@ def report(session: Session, heard: Sequence[Heard], *, sealer: Sealer, now: dat
     Takes a lock per source, so that a statement of the same bank being read waits its turn.
     """
     lock_sources(session, {one.source for one in heard})
-    calendar = bank_days.calendar(session)
-    rows = [_row(number, one, sealer, calendar, now) for number, one in enumerate(heard)]
+    until = statement_deadlines.read(session)
+    rows = [_row(number, one, sealer, until, now) for number, one in enumerate(heard)]
     settling = settling_lumps.told(session, rows)
     values = {"rows": json.dumps([row for row in rows if row["n"] not in settling]), "now": now}
     touched = adoptions.adopt(session, values, {one.source for one in heard})
@@ -233,7 +231,7 @@ def lock_sources(session: Session, sources: set[str]) -> None:
         session.execute(text("SELECT pg_advisory_xact_lock(hashtext('payments of ' || :source))"), {"source": source})
 
 
-def _row(number: int, heard: Heard, sealer: Sealer, calendar: Calendar, now: datetime) -> dict[str, object]:
+def _row(number: int, heard: Heard, sealer: Sealer, until: StatementDeadlines, now: datetime) -> dict[str, object]:
     notice = heard.notice
     if notice.source_reference.startswith(LINE):
         raise Unreadable(f"a transaction reference can't begin with {LINE!r}")
@@ -256,5 +254,5 @@ def _row(number: int, heard: Heard, sealer: Sealer, calendar: Calendar, now: dat
         "quoted": misread.codes_in(notice.payment_code, notice.customer_code, notice.end_to_end_id, notice.narrative),
         "payer_tail": tail(notice.payer_account),
         "payer_hash": sealer.blind(notice.payer_account, "account").hex() if notice.payer_account else None,
-        "due_at": business_days.end_of(calendar.after(day, STATEMENT_WITHIN)).isoformat(),
+        "due_at": until.of(heard.source, day).isoformat(),
     }

@@ -245,9 +245,15 @@ def refuse(session: Session, settlement_id: int, *, by: str, why: str, now: date
     return made
 
 
+_WAITING = """
+    SELECT (SELECT count(*) FROM settlements WHERE state = 'proposed')
+        + (SELECT count(*) FROM lump_choices WHERE state = 'proposed')
+"""
+
+
 def waiting(session: Session) -> int:
-    """Return how many answers wait for somebody's approval."""
-    return int(session.scalar(text("SELECT count(*) FROM settlements WHERE state = 'proposed'")) or 0)
+    """Return how many answers wait for somebody's approval, those on lump sums too."""
+    return int(session.scalar(text(_WAITING)) or 0)
 
 
 def limit(session: Session, action: str = "settle") -> int:

@@ -105,7 +105,7 @@ _REACHED = f"""
 """  # noqa: S608
 _FREE = f"""
     SELECT e.id, e.day, e.minor - e.fee - e.vat AS net FROM ({ELIGIBLE}) e JOIN payments p USING (id)
-    WHERE e.lump_id IS NULL AND (e.day = CAST(:day AS date) OR e.id = ANY(:ids)
+    WHERE coalesce(e.lump_id, :lump) = :lump AND (e.day = CAST(:day AS date) OR e.id = ANY(:ids)
         OR p.source_reference = ANY(:references)) ORDER BY e.id
 """  # noqa: S608
 # A proposal about what is one day's for certain by now, or on a line that is gone, is answered.
@@ -237,7 +237,7 @@ def judge(session: Session, source: str, *, now: datetime) -> None:
             values = {**these, "lump": row.id, "line": row.line_id, "day": found[row.id], "pinned": False}
             take_apart(session, values, "day = :day", now=now)
     _drop_proposals(session, [row.id for row in changed if row.id in found], why="it is one day's settlement", now=now)
-    answered = [f"line:{row.line_id}" for row in rows if row.id in found]
+    answered = [f"line:{row.line_id}" for row in changed if row.id in found]
     asked = session.scalars(text(_OPEN), {"subjects": answered}).all()
     mismatches.resolve(session, asked, by=BY, resolution="it is one day's settlement", now=now)
     for lump, row in zip(lumps, rows, strict=True):
@@ -259,11 +259,14 @@ def _drop_proposals(session: Session, lumps: Sequence[int], *, why: str, now: da
 
 
 def free(
-    session: Session, source: str, *, day: date | None = None, ids: Sequence[int] = (), references: Sequence[str] = (),
-    now: datetime,
+    session: Session, lump: Row[Any], *, day: date | None = None, ids: Sequence[int] = (),
+    references: Sequence[str] = (), now: datetime,
 ) -> Sequence[Row[Any]]:  # fmt: skip
-    """Return id, day and net of the payments that no line shows yet: those of a day, of these ids or references."""
-    wanted = {**_scope(session, source, now), "day": day, "ids": list(ids), "references": list(references)}
+    """Return id, day and net of the payments of a day, of these ids or references that no line but the lump's shows."""
+    wanted = {
+        **_scope(session, lump.source, now), "lump": lump.id, "day": day, "ids": list(ids),
+        "references": list(references),
+    }  # fmt: skip
     return session.execute(text(_FREE), wanted).all()
 
 
@@ -300,6 +303,11 @@ def _ask(session: Session, source: str, lump: Lump, line: int, days: Mapping[dat
             "nearest_day": nearest.day.isoformat(), "items": nearest.payments, "gross": nearest.gross,
             "fee_expected": nearest.fee + nearest.vat, "net": nearest.net, "difference": lump.minor - nearest.net,
         }  # fmt: skip
+    raise_question(session, source, line, facts, now=now)
+
+
+def raise_question(session: Session, source: str, line: int, facts: Mapping[str, object], *, now: datetime) -> None:
+    """Ask about a settlement line, or say what is known of it anew where that is asked already."""
     columns = "code, subject, source, minor, currency, line_id, statement_id, facts"
     values = {"source": source, "line": line, "facts": json.dumps(facts), "now": now}
     mismatches.ask(session, columns, _ASK, values, renewing=["facts"])

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import date
 
 from gateway.admin import settling_words, words
-from gateway.languages import day, gettext
+from gateway.languages import day, gettext, ngettext
 from gateway.languages import lazy_gettext as _
 
 Titles = Mapping[str, str]
@@ -20,6 +20,7 @@ _NUMBERED = {
     "placement": _("money put elsewhere no. %(number)s"),
     "fee": _("fee no. %(number)s"),
     "return": _("return no. %(number)s"),
+    "lump": _("lump sum no. %(number)s"),
 }
 _OF_BANK = {
     "link": _("file server of %(bank)s"),
@@ -32,9 +33,15 @@ _ENDS = {
     "undone": _("undone"),
     "replaced": _("replaced"),
     "cancelled": _("cancelled"),
+    "fee": _("fee"),
     "vat": _("VAT"),
 }
-_CHARGED = {"netted": _("kept from the payment by %(bank)s"), "apart": _("taken apart by %(bank)s")}
+_BY_BANK = {
+    "netted": _("kept from the payment by %(bank)s"),
+    "apart": _("taken apart by %(bank)s"),
+    "settlement": _("lump sum of %(bank)s"),
+}
+_SETTLEMENT = re.compile(r"settlement of (\d+) payments", re.ASCII)
 _BILL = re.compile(r"bill:(.+)/[0-9]+(?:/([a-z]+))?", re.ASCII)
 """A bill's number may hold a slash itself."""
 _KEY = re.compile(r"([a-z]+):(\d+)(?=[:/]|$)", re.ASCII)
@@ -73,15 +80,26 @@ def entry(key: str, titles: Titles) -> str:
 
 
 def memo(text: str, titles: Titles) -> str:
-    """Return an entry's memo in words: how a fee was charged, or why it was undone; as it was written otherwise."""
-    charged, _by, bank = text.partition(" by ")
-    if charged in _CHARGED and bank:
-        return str(_CHARGED[charged]) % {"bank": titles.get(bank, bank)}
+    """Return an entry's memo in words: how a fee was charged, what a lump sum is of, or why it was undone.
+
+    What nobody knows is returned as it was written.
+    """
+    said, _by, bank = text.partition(" by ")
+    called = titles.get(bank, bank)
+    if said in _BY_BANK and bank:
+        return str(_BY_BANK[said]) % {"bank": called}
+    if (settled := _SETTLEMENT.fullmatch(said)) and bank:
+        number = int(settled[1])
+        return ngettext("lump sum of %(bank)s, %(num)s payment", "lump sum of %(bank)s, %(num)s payments", number,
+                        bank=called)  # fmt: skip
     kind, _by, answer = text.partition(" by settlement ")
     if kind in settling_words.PLACES and answer.isdigit():
         return f"{settling_words.PLACES[kind]}, {gettext('answer no. %(number)s', number=answer)}"
     head, _colon, reason = text.partition(": ")
-    return f"{_ENDS['undone']}: {words.why(reason)}" if head == "undone" and reason else text
+    if head != "undone" or not reason:
+        return text
+    booked = memo(reason, titles)
+    return f"{_ENDS['undone']}: {words.why(reason) if booked == reason else booked}"
 
 
 def account(name: str, titles: Titles) -> str:
@@ -89,6 +107,8 @@ def account(name: str, titles: Titles) -> str:
     pieces = name.split(":")
     if len(pieces) == 3 and pieces[2] in words.ACCOUNTS:
         return f"{words.ACCOUNTS[pieces[2]]} {titles.get(pieces[1], pieces[1])}"
+    if len(pieces) == 2 and pieces[0] == "settled":
+        return gettext("unexplained lump sums of %(bank)s", bank=titles.get(pieces[1], pieces[1]))
     return str(words.ACCOUNTS.get(name, name))
 
 

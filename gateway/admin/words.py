@@ -235,6 +235,7 @@ ACTORS = {
     "sender": _("SMS sender"),
     "returns": _("returns"),
     "fees": _("fees"),
+    "lump sums": _("lump sums"),
 }
 """The parts of the house that act by themselves; a person stands with the name they sign in with."""
 
@@ -283,21 +284,36 @@ REASONS = {
     "later facts say otherwise": _("later facts say otherwise"),
     "the money came once more, or was never taken back": _("the money came once more, or was never taken back"),
     "the money of a payment known before, come once more": _("the money of a payment known before, come once more"),
+    "a settlement of many payments": _("a settlement of many payments"),
+    "the settlement line came": _("the settlement line came"),
+    "it is one day's settlement": _("it is one day's settlement"),
+    "its settlement was taken back": _("its settlement was taken back"),
+    "weighed anew": _("weighed anew"),
+    "a line of its own shows a payment of it": _("a line of its own shows a payment of it"),
+    "a payment of it was told with another amount": _("a payment of it was told with another amount"),
 }
 """Reasons that the rules write in English; one that is not here is shown as it was written."""
 
 
+_NUMBERED = {
+    "statement": _("statement no. %(number)s"),
+    "settlement": _("answer no. %(number)s"),
+    "settlement choice": _("answer no. %(number)s"),
+    "settled by line": _("settled by line no. %(number)s"),
+}
+
+
 def why(text: str) -> str:
     """Return a reason in the reader's language, or as it was written."""
-    head, _space, number = text.partition(" ")
-    if head == "statement" and number.isdigit():
-        return gettext("statement no. %(number)s", number=number)
     cause, _colon, said = text.partition(": ")
+    head, _space, number = cause.rpartition(" ")
+    if head in _NUMBERED and number.isdigit():
+        named = str(_NUMBERED[head]) % {"number": number}
+        return f"{named}: {said}" if said else named
     if cause == "the import was undone" and said:
         return f"{REASONS[cause]}: {said}"
-    head, _space, number = cause.partition(" ")
-    if head == "settlement" and number.isdigit() and said:
-        return gettext("answer no. %(number)s", number=number) + f": {said}"
+    if cause == "its settlement was taken back" and said:
+        return f"{REASONS[cause]}: {why(said)}"
     if cause in ("refused", "withdrawn") and said:
         return f"{SETTLEMENT_STATES[cause]}: {said}"
     return str(REASONS.get(text, text))

@@ -23,7 +23,8 @@ _BY = click.option("--by", required=True, metavar="USER", help="Who says so: the
 _WHY = click.option("--why", required=True, metavar="TEXT", help="The reason; it is kept in the audit trail.")
 _LINES = """
     SELECT s.line_id, s.booked_on, s.source, s.minor, s.day, s.pinned, count(p.id) AS payments,
-        coalesce(sum(p.fee_minor + p.vat_minor), 0)\\:\\:bigint AS fee, min(m.id) AS mismatch
+        coalesce(sum(p.fee_minor + p.vat_minor), 0)\\:\\:bigint AS fee, min(m.id) AS mismatch,
+        EXISTS (SELECT 1 FROM lump_choices c WHERE c.lump_id = s.id AND c.state = 'proposed') AS waits
     FROM lump_sums s LEFT JOIN line_parts p ON p.lump_id = s.id AND p.undone_at IS NULL
     LEFT JOIN mismatches m ON m.code = 'M11' AND m.subject = 'line:' || s.line_id AND m.state <> 'resolved'
     WHERE s.undone_at IS NULL AND (:source = '' OR s.source = :source)
@@ -86,6 +87,8 @@ def list_lumps(source: str, limit: int) -> None:
                 found += ", as a person said"
             if one.mismatch:
                 found += f", question {one.mismatch}"
+            if one.waits:
+                found += ", an answer waits for approval"
             click.echo(f"line {one.line_id}\t{one.booked_on}\t{one.source}\t{one.minor:,} đ\t{found}")
 
 
@@ -128,8 +131,15 @@ def approve(line: int, by: str) -> None:
 @_BY
 @_WHY
 def refuse(line: int, by: str, why: str) -> None:
-    """Turn down what was proposed for LINE, or take back one's own proposal."""
-    _do("refuse", by, lambda session, now: lump_choices.refuse(session, line, by=by, why=why, now=now))
+    """Take back one's own proposal for LINE, or turn down another's, which a chief accountant may."""
+
+    def act(session: Session, now: datetime) -> Choice:
+        made = lump_choices.refuse(session, line, by=by, why=why, now=now)
+        if made.maker != by:
+            people.one_of(session, by, {"chief_accountant"}, "refuse another's proposal")
+        return made
+
+    _do("refuse", by, act)
 
 
 def _do(what: str, by: str, act: Callable[[Session, datetime], Choice]) -> None:

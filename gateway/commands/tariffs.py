@@ -8,8 +8,8 @@ import click
 
 from gateway.commands.people import known_bank
 from gateway.commands.wired import say, wired
-from gateway.database import owner_engine, transaction
-from reconciliation import fee_charges
+from gateway.database import insist, owner_engine, transaction
+from reconciliation import fee_charges, payments, settling_lumps
 from reconciliation import tariffs as contracts
 
 
@@ -30,16 +30,24 @@ def declare(file: Path) -> None:
     if content.keys() != {"tariff"} or not isinstance(entries, list):
         raise click.ClickException(f"{file.name}: expected [[tariff]] tables and nothing else")
     with wired() as wiring:
-        unknown = sorted({str(one.get("bank")) for one in entries} - wiring.settings.banks.keys())
-        if unknown:
+        banks = {str(one.get("bank")) for one in entries}
+        if unknown := sorted(banks - wiring.settings.banks.keys()):
             raise click.ClickException(f"{file.name}: expected declared banks, got {', '.join(unknown)}")
-        try:
+
+        def work() -> int:
             # The application's own role can't change what fees are held against.
             with transaction(owner_engine(wiring.database_url)) as session:
+                payments.lock_sources(session, banks)
                 made = contracts.declare(session, entries, by="command line", now=wiring.clock())
+                # A lump sum may be a day's less these fees.
+                settling_lumps.judge_sources(session, banks, now=wiring.clock())
+                return len(made)
+
+        try:
+            made = insist(work)
         except contracts.NotDeclared as error:
             raise click.ClickException(f"{file.name}: {error}") from error
-    click.echo(f"{len(made)} tariffs declared")
+    click.echo(f"{made} tariffs declared")
 
 
 @tariffs.command()

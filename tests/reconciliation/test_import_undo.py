@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import business_days, denials, import_undo, payments
+from reconciliation import business_days, denials, import_undo, statement_deadlines
 from reconciliation.import_undo import NotUndone, Undone
 from reconciliation.lifecycle import MESSAGE, move
 from tests.reconciliation.books import CODE, DAY, OTHER_CODE, OTHER_CUSTOMER, Books, a_bill, a_line, a_notice, at
@@ -105,7 +105,7 @@ def test_what_a_callback_told_is_reported_again_and_waits(sound_books: Books, ca
     assert (done.denied, done.reported, done.matches) == (0, 1, 0)
     assert sound_books.paid() == ("paid", 100_000), "the bank's callback still says so"
     assert sound_books.balances()["bank:standard:reported"] == 100_000
-    due = business_days.end_of(business_days.LIBRARY.after(DAY, payments.STATEMENT_WITHIN))
+    due = business_days.end_of(business_days.LIBRARY.after(DAY, statement_deadlines.STATEMENT_WITHIN))
     assert sound_books.rows("SELECT state, confirmed_minor, due_at FROM payments") == [("reported", 0, due)]
     assert sound_books.broken() == []
 

@@ -1,9 +1,13 @@
 """Keys in words: what questions are about, which facts entries book; what nobody knows is shown as it is."""
 
+import ast
+import inspect
+
 import pytest
 
 from gateway import languages
-from gateway.admin import key_words
+from gateway.admin import key_words, words
+from reconciliation import lump_parts, payments, settling_lumps
 
 TITLES = {"saomai": "Sao Mai"}
 
@@ -12,6 +16,7 @@ TITLES = {"saomai": "Sao Mai"}
     ("key", "vi", "en"),
     [
         ("payment:845", "khoản tiền số 845", "payment no. 845"),
+        ("lump:12", "khoản gộp số 12", "lump sum no. 12"),
         ("payment:845/cut-over", "khoản tiền số 845", "payment no. 845"),
         ("line:7", "dòng số 7", "line no. 7"),
         ("delivery:7", "lần gửi số 7", "delivery no. 7"),
@@ -49,6 +54,9 @@ def test_what_a_question_is_about(key, vi, en):
         ("allocation:8/undone", "lần khớp số 8, đã hủy"),
         ("fee:8/vat/undone", "khoản phí số 8, Thuế GTGT, đã hủy"),
         ("placement:8/line:9/2", "khoản chuyển nơi khác số 8"),
+        ("lump:12/1", "khoản gộp số 12"),
+        ("lump:12/1/fee", "khoản gộp số 12, phí"),
+        ("lump:12/2/vat/undone", "khoản gộp số 12, Thuế GTGT, đã hủy"),
         ("other", "other"),
         ("other:8", "other:8"),
     ],
@@ -63,7 +71,33 @@ def test_memos_and_accounts():
         assert key_words.memo("netted by saomai", TITLES) == "Sao Mai giữ lại từ khoản tiền"
         assert key_words.memo("difference by settlement 3", TITLES) == "chênh lệch nhỏ, xử lý số 3"
         assert key_words.memo("undone: the import was undone", TITLES) == "đã hủy: lần nhập đã được hoàn tác"
+        assert key_words.memo("settlement by saomai", TITLES) == "khoản gộp của Sao Mai"
+        settled = "settlement of 1000 payments by saomai"
+        assert key_words.memo(settled, TITLES) == "khoản gộp của Sao Mai, 1000 giao dịch"
+        assert key_words.memo(f"undone: {settled}", TITLES) == "đã hủy: khoản gộp của Sao Mai, 1000 giao dịch"
         assert key_words.memo("as it was", TITLES) == "as it was"
         assert key_words.account("bank:saomai:confirmed", TITLES).endswith(" Sao Mai")
+        assert key_words.account("settled:saomai", TITLES) == "khoản gộp chưa rõ của Sao Mai"
         assert key_words.account("refunds_payable", TITLES) == "tiền phải hoàn"
         assert key_words.account("other", TITLES) == "other"
+
+
+def _reasons(module):
+    """Return the reasons a module gives, its own words: "7" stands where a number is put in."""
+    for call in ast.walk(ast.parse(inspect.getsource(module))):
+        for one in call.keywords if isinstance(call, ast.Call) else []:
+            if one.arg not in ("why", "resolution") or not isinstance(one.value, ast.Constant | ast.JoinedStr):
+                continue
+            pieces = one.value.values if isinstance(one.value, ast.JoinedStr) else [one.value]
+            yield "".join(piece.value if isinstance(piece, ast.Constant) else "7" for piece in pieces)
+
+
+def test_who_settles_lump_sums_and_why_is_known():
+    found = {why for module in (lump_parts, settling_lumps, payments) for why in _reasons(module)}
+    assert {"settled by line 7", "its settlement was taken back: 7", "it is one day's settlement"} <= found
+    found |= {"a settlement of many payments", "its settlement was taken back: weighed anew"}
+    with languages.speaking("vi"):
+        assert {why for why in found if words.why(why) == why} == set()
+        assert "weighed" not in words.why("its settlement was taken back: weighed anew")
+        assert words.why("settlement choice 3: their list") == words.why("settlement 3: their list")
+        assert str(words.ACTORS[lump_parts.BY]) == "khoản gộp"

@@ -22,13 +22,14 @@ def settled(engine, as_superuser, sealer):
     house = Books(engine, owner, sealer, NOW)
     house.agree(source="vidien", bank="saomai")
 
-    def made(minor=SMALL, arrived=None):
+    def made(minor=SMALL, arrived=None, late=()):
         house.hear(
             a_notice("W1", minor, ""), a_notice("W0", minor, "", paid_at=at(1) - timedelta(days=1)), source="vidien"
         )
         net = minor - minor // 100 - minor // 1_000
         house.read(a_line(arrived or net, "L1", "QUYET TOAN VI", booked_on=NEXT), bank="saomai", on=NEXT)
         asked = house.one("SELECT id FROM mismatches WHERE code = 'M11'")
+        house.hear(*late, source="vidien")
         return f"/admin/mismatches/{asked}"
 
     yield made
@@ -94,6 +95,14 @@ def test_an_accountant_says_which_day_it_is_and_takes_it_back(accountant, settle
     assert confirmed(session) == []
     [again] = rows(session, "SELECT id FROM mismatches WHERE code = 'M11' AND state = 'open'")
     assert again != (int(path.rpartition("/")[2]),)
+
+
+def test_a_line_that_was_weighed_to_be_another_day_s_is_answered_otherwise(accountant, settled, session):
+    path = settled(late=[a_notice("W2", 5_000, "", paid_at=at(1) - timedelta(days=1))])
+    assert confirmed(session) == [("W1",)], "the day before comes to more now"
+    assert accountant.page(path).select_one(f"form[action='{path}/explode']")
+    assert say(accountant, path, payments="W0").status_code == 303
+    assert confirmed(session) == [("W0",)]
 
 
 def test_payments_are_named_by_their_references(accountant, settled, session):

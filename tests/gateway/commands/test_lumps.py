@@ -69,6 +69,20 @@ def test_an_agreement_that_can_not_be_is_refused(declare, rows, content, said):
     assert rows("SELECT 1 FROM lump_agreements") == []
 
 
+@pytest.mark.parametrize("words", ['["VI", "Quyet toan B"]', '["TOAN"]', '["quyet toan"]'])
+def test_words_that_hold_another_source_s_are_refused(declare, rows, tmp_path, words):
+    banks = tmp_path / "banks.toml"
+    banks.write_text("[banks.standard]\n[banks.wallet]\n[banks.other]\n", "utf-8")
+    assert declare(AGREED)[0] == 0
+    second = AGREED.replace('source = "standard"', 'source = "wallet"').replace('["QUYET TOAN"]', words)
+    status, output = declare(second)
+    assert (status, "wallet: expected words that no line of standard at standard is known by" in output) == (1, True)
+    assert ("('QUYET TOAN'), got" in output, rows("SELECT source FROM lump_agreements")) == (True, ["standard"])
+    assert declare(second.replace('bank = "standard"', 'bank = "other"'))[0] == 0, "another bank's lines are others"
+    third = AGREED.replace('source = "standard"', 'source = "other"').replace('["QUYET TOAN"]', '["QT VI"]')
+    assert declare(third)[0] == 0, "words of their own"
+
+
 @pytest.fixture
 def settled(at_home, as_superuser, now):
     """Return a line that the payments W1 and W0 of two days come to; the books are proven at the end."""
@@ -126,8 +140,15 @@ def test_above_the_limit_a_chief_accountant_approves(settled, run, rows):
     assert run("approve", line, "--by", "lan") == (
         1, "expected the name of a person who may approve (chief_accountant), got 'lan'",
     )  # fmt: skip
-    assert run("refuse", line, "--by", "lan", "--why", "no") == (0, "refused: 1 payments")
+    assert run("refuse", line, "--by", "lan", "--why", "no") == (
+        1, "expected the name of a person who may refuse another's proposal (chief_accountant), got 'lan'",
+    )  # fmt: skip
+    assert rows("SELECT state, checker FROM lump_choices") == [("proposed", "")]
+    assert run("refuse", line, "--by", "binh", "--why", "my slip") == (0, "withdrawn: 1 payments")
     assert run("explode", line, "--day", "2026-11-18", "--by", "lan", *WHY) == (0, "proposed: 1 payments")
+    assert run("refuse", line, "--by", "binh", "--why", "no") == (0, "refused: 1 payments")
+    assert run("explode", line, "--day", "2026-11-18", "--by", "lan", *WHY) == (0, "proposed: 1 payments")
+    assert run("list")[1].endswith(", an answer waits for approval")
     assert run("refuse", line, "--by", "lan", "--why", "my slip") == (0, "withdrawn: 1 payments")
     assert run("explode", line, "--day", "2026-11-17", "--by", "lan", *WHY) == (0, "proposed: 1 payments")
     assert rows("SELECT state FROM payments WHERE state <> 'reported'") == []

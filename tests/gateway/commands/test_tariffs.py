@@ -1,9 +1,14 @@
 """`doisoat tariffs`: a contract comes in from a file, or is refused in one line that says what is wrong."""
 
+from datetime import timedelta
+
 import pytest
 from click.testing import CliRunner
 
 from gateway.commands.tariffs import tariffs
+from gateway.database import owner_engine, transaction
+from reconciliation import lump_sums
+from tests.reconciliation.books import DAY, Books, a_line, a_notice
 
 CONTRACT = '[[tariff]]\nbank = "standard"\ncharged = "netted"\nvalid_from = 2026-01-01\nflat = 1100\n'
 
@@ -50,3 +55,20 @@ def test_a_contract_that_can_not_be_is_refused(declare, rows, content, said):
     assert result.exit_code == 1
     assert said in result.output
     assert rows("SELECT 1 FROM tariffs") == []
+
+
+def test_a_line_that_waits_for_its_tariff_is_weighed_by_it(declare, at_home, as_superuser, now, rows):
+    owner = owner_engine(as_superuser)
+    house = Books(at_home.engine, owner, at_home.sealer, now)
+    with transaction(owner) as session:
+        agreed = {"source": "standard", "bank": "standard", "words": ["QUYET TOAN"]}
+        lump_sums.declare(session, [agreed], by="ketoan", now=now)
+    house.hear(a_notice("W1", 100_000, ""))
+    house.read(a_line(98_900, "L1", "QUYET TOAN", booked_on=DAY + timedelta(days=1)), on=DAY + timedelta(days=1))
+    assert "M11" in house.asked()
+    assert declare(CONTRACT).output == "1 tariffs declared\n"
+    assert "M11" not in house.asked()
+    assert rows("SELECT state, confirmed_minor FROM payments") == [("confirmed", 100_000)]
+    assert rows("SELECT fee_minor FROM line_parts") == [1_100]
+    assert house.broken() == []
+    owner.dispose()
