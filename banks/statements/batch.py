@@ -5,9 +5,6 @@ from operator import itemgetter
 
 from banks.statements.cells import Cell, packed, unpacked
 
-STAND_IN = b"\0"
-"""Stands in cells for the delimiter that was quoted there; no text has it, as it is refused before."""
-
 
 class Batch:
     """Rows with their numbers in the file."""
@@ -49,21 +46,17 @@ class Batch:
 
 
 class FlatBatch(Batch):
-    """Rows of one width as UTF-8 in one flat list: a column is a slice of it, and is decoded when it is asked for.
+    """Rows of one width as UTF-8 in one flat list: a column is a slice of it, and is decoded when it is asked for."""
 
-    `inside` is what STAND_IN stands for, "" when it stands nowhere.
-    """
-
-    def __init__(self, numbers: Sequence[int], cells: list[bytes], width: int, inside: bytes = b"") -> None:
+    def __init__(self, numbers: Sequence[int], cells: list[bytes], width: int) -> None:
         super().__init__(numbers, [])
         self._cells, self._width = cells, width
-        self._meant = bytes.maketrans(STAND_IN, inside or STAND_IN)
         self._joined: dict[int, bytes] = {}
 
     def rows(self) -> list[list[Cell]]:
         """Return the rows, which are made when they are first asked for."""
         if not self._rows:
-            texts: list[Cell] = unpacked(self._whole(self._cells))  # type: ignore[assignment]  # texts are cells
+            texts: list[Cell] = unpacked(b"\n".join(self._cells))  # type: ignore[assignment]  # texts are cells
             self._rows = [texts[start : start + self._width] for start in range(0, len(texts), self._width)]
         return self._rows
 
@@ -77,12 +70,8 @@ class FlatBatch(Batch):
 
     def _flat(self, at: int) -> bytes:
         if at not in self._joined:
-            self._joined[at] = self._whole(self._cells[at :: self._width])
+            self._joined[at] = b"\n".join(self._cells[at :: self._width])
         return self._joined[at]
-
-    def _whole(self, cells: list[bytes]) -> bytes:
-        joined = b"\n".join(cells)
-        return joined.translate(self._meant) if STAND_IN in joined else joined
 
     def squared(self, width: int) -> bool:
         """Fill short rows up to `width`; tell whether no row is longer."""

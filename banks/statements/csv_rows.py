@@ -13,11 +13,10 @@ import unicodedata
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from itertools import chain, islice
-from operator import itemgetter
 
 from banks.errors import Unreadable
 from banks.records import Readable, StatementEvent
-from banks.statements.batch import STAND_IN, Batch, FlatBatch
+from banks.statements.batch import Batch, FlatBatch
 from banks.statements.cells import Cell
 from banks.statements.layout import MIN_CELLS, Layout, choose, lacking
 from banks.statements.table import HEAD_ROWS, Sheet, read_sheets
@@ -30,7 +29,6 @@ MAX_LINE = 1024 * 1024
 """Characters between two line ends, and in one row: no statement has more."""
 BATCH = 1000
 _DELIMITERS = ",;\t|"
-_FIRST, _LAST = itemgetter(0), itemgetter(-1)
 _NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f\ufffd]")
 
 
@@ -189,8 +187,9 @@ def _line_ends(text: str) -> str:
 def _batches(chunks: Iterator[bytes], delimiter: bytes) -> Iterator[Batch]:
     """Part the text into rows, and those into batches; a row's number counts rows, as a spreadsheet shows them."""
     number = 1
+    columns: list[int] = []
     for chunk in chunks:
-        batch = _parted(chunk, delimiter, number)
+        batch = _parted(chunk, delimiter, number, columns)
         if batch is None:
             # A line end or a quotation mark within a cell: from here on, the csv module reads.
             yield from _quoted(chain([chunk], chunks), delimiter.decode(), number)
@@ -199,53 +198,63 @@ def _batches(chunks: Iterator[bytes], delimiter: bytes) -> Iterator[Batch]:
         number += len(batch)
 
 
-def _parted(chunk: bytes, delimiter: bytes, number: int) -> Batch | None:
+def _parted(chunk: bytes, delimiter: bytes, number: int, columns: list[int]) -> Batch | None:
     """Part whole lines into cells; where all lines have as many, no row is made of them.
 
+    `columns` are those in which quotation marks were found before, and are kept so.
     None when a quotation mark does anything but enclose a cell from its first character to its last, on one line.
     """
-    inside = b""
-    if b'"' in chunk:
-        enclosed = _enclosed(chunk, delimiter)
-        if enclosed is None:
-            return None
-        chunk, inside = enclosed, delimiter
+    parts = chunk.split(b'"')
+    outside, quoted = b'"'.join(parts[0::2]), parts[1::2]
+    if len(parts) % 2 == 0 or b"\n" in b"".join(quoted):
+        return None
     # Each line end is a cell of its own, which tells whether all lines have as many cells.
-    ended = chunk[:-1].replace(b"\n", delimiter + b"\n" + delimiter)
-    lines = (len(ended) - len(chunk) + 1) // 2 + 1
+    ended = outside[:-1].replace(b"\n", delimiter + b"\n" + delimiter)
+    lines = (len(ended) - len(outside) + 1) // 2 + 1
     cells = ended.split(delimiter)
-    width = chunk.count(delimiter, 0, chunk.index(b"\n")) + 1
+    width = outside.count(delimiter, 0, outside.index(b"\n")) + 1
     numbers = range(number, number + lines)
     if len(cells) == lines * (width + 1) - 1 and cells[width :: width + 1].count(b"\n") == lines - 1:
         del cells[width :: width + 1]
-        return FlatBatch(numbers, cells, width, inside)
+        return FlatBatch(numbers, cells, width) if _filled(cells, width, quoted, columns) else None
+    if not _filled(cells, 1, quoted, [0]):
+        return None
     rows: list[list[Cell]] = [[]]
     for cell in cells:
         if cell == b"\n":
             rows.append([])
         else:
-            rows[-1].append(cell.replace(STAND_IN, inside).decode())
+            rows[-1].append(cell.decode())
     return Batch(numbers, rows)
 
 
-def _enclosed(chunk: bytes, delimiter: bytes) -> bytes | None:
-    """Take the quotation marks off whole cells, with STAND_IN for each delimiter between them.
+def _filled(cells: list[bytes], width: int, quoted: list[bytes], columns: list[int]) -> bool:
+    """Put what is `quoted`, row by row, in place of the cells that are nothing but a quotation mark.
 
-    None when one stands beside something else in its cell, or a cell goes on in the next line.
+    They are looked for in `columns`, and in all columns when those are not all that have some. False when they are not
+    as many: then a quotation mark stands beside something else in its cell.
     """
-    parts = chunk.split(b'"')
-    if len(parts) % 2 == 0:
-        return None
-    between = set(parts[2:-1:2])
-    try:
-        beside = {*map(_FIRST, between), *map(_LAST, between), *parts[0][-1:], *parts[-1][:1]}
-    except IndexError:
-        return None
-    inside = b'"'.join(parts[1::2])
-    if not beside <= {*delimiter, *b"\n"} or b"\n" in inside:
-        return None
-    parts[1::2] = inside.translate(bytes.maketrans(delimiter, STAND_IN)).split(b'"')
-    return b"".join(parts)
+    if not quoted:
+        return True
+    some = _across(cells, width, columns) if max(columns, default=0) < width else []
+    if some.count(b'"') != len(quoted):
+        columns[:] = [at for at in range(width) if b'"' in cells[at::width]]
+        some = _across(cells, width, columns)
+        if some.count(b'"') != len(quoted):
+            return False
+    following = iter(quoted)
+    some = [next(following) if cell == b'"' else cell for cell in some]
+    for index, at in enumerate(columns):
+        cells[at::width] = some[index :: len(columns)]
+    return True
+
+
+def _across(cells: list[bytes], width: int, columns: list[int]) -> list[bytes]:
+    """Return the cells of some columns, row by row."""
+    some = [b""] * (len(cells) // width * len(columns))
+    for index, at in enumerate(columns):
+        some[index :: len(columns)] = cells[at::width]
+    return some
 
 
 def _quoted(chunks: Iterator[bytes], delimiter: str, number: int) -> Iterator[Batch]:

@@ -70,7 +70,7 @@ def quickly(data, taken):
     with pytest.MonkeyPatch.context() as patched:
         parted = counted("flat", csv_rows._parted, lambda batch: isinstance(batch, FlatBatch))
         patched.setattr(csv_rows, "_parted", parted)
-        patched.setattr(csv_rows, "_enclosed", counted("enclosed", csv_rows._enclosed, bool))
+        patched.setattr(csv_rows, "_filled", counted("filled", csv_rows._filled, bool))
         patched.setattr(Amounts, "plain", counted("amounts", Amounts.plain, bool))
         patched.setattr(Days, "few", counted("few days", Days.few, bool))
         patched.setattr(Days, "regular", counted("regular days", Days.regular, bool))
@@ -96,7 +96,7 @@ def test_the_quick_ways_and_the_plain_one_agree_and_the_quick_ones_are_taken():
         told["refused" if isinstance(plain, str) else "read"] += 1
 
     compare()
-    assert min(taken[name] for name in ("flat", "enclosed", "amounts", "few days", "regular days", "tidy")) > 100, taken
+    assert min(taken[name] for name in ("flat", "filled", "amounts", "few days", "regular days", "tidy")) > 100, taken
     assert min(told["refused"], told["read"]) > 50
 
 
