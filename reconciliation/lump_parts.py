@@ -19,7 +19,7 @@ _NETTED = f"""
         SELECT fee, tariff_vat(t.tariff, fee) AS vat
         FROM (SELECT 1) one {OF_PAYMENT} AND t.charged = 'netted' CROSS JOIN LATERAL (SELECT {FEE} AS fee) counted
     ) f ON true
-"""  # noqa: S608
+"""  # noqa: S608 - put together from constants, here and below
 # What a settlement may be of: told of and shown by no line of its own, booked or in work; what people gave to one is no
 # other's.
 ELIGIBLE = f"""

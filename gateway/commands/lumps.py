@@ -1,6 +1,5 @@
 """`doisoat lumps`: how sources settle many payments by one line, and which lines are of which day."""
 
-import tomllib
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +8,7 @@ import click
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from gateway.commands import people
+from gateway.commands import declarations, people
 from gateway.commands.wired import wired
 from gateway.database import insist, owner_engine, transaction
 from reconciliation import lump_choices, lump_sums
@@ -41,19 +40,10 @@ def lumps() -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def declare(file: Path) -> None:
     """Take in the [[settlement]] tables of a TOML FILE."""
-    try:
-        content = tomllib.loads(file.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"{file.name}: expected TOML in UTF-8: {error}") from error
-    entries = content.get("settlement")
-    if content.keys() != {"settlement"} or not isinstance(entries, list) or not all(
-        isinstance(one, dict) for one in entries
-    ):  # fmt: skip
-        raise click.ClickException(f"{file.name}: expected [[settlement]] tables and nothing else")
+    entries = declarations.tables(file, "settlement")
     with wired() as wiring:
         named = {str(one.get(name)) for one in entries for name in ("bank", "source")}
-        if unknown := sorted(named - wiring.settings.banks.keys()):
-            raise click.ClickException(f"{file.name}: expected declared banks, got {', '.join(unknown)}")
+        declarations.only_declared(wiring, file, named)
         try:
             # The application's own role can't change what lines are recognised by.
             with transaction(owner_engine(wiring.database_url)) as session:

@@ -1,11 +1,11 @@
 """`doisoat tariffs`: what banks may charge by contract, declared from a file, and what they took beside it."""
 
-import tomllib
 from datetime import datetime
 from pathlib import Path
 
 import click
 
+from gateway.commands import declarations
 from gateway.commands.people import known_bank
 from gateway.commands.wired import say, wired
 from gateway.database import insist, owner_engine, transaction
@@ -22,17 +22,10 @@ def tariffs() -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def declare(file: Path) -> None:
     """Take in the [[tariff]] tables of a TOML FILE; one that follows another ends it the day before."""
-    try:
-        content = tomllib.loads(file.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"{file.name}: expected TOML in UTF-8: {error}") from error
-    entries = content.get("tariff")
-    if content.keys() != {"tariff"} or not isinstance(entries, list):
-        raise click.ClickException(f"{file.name}: expected [[tariff]] tables and nothing else")
+    entries = declarations.tables(file, "tariff")
     with wired() as wiring:
         banks = {str(one.get("bank")) for one in entries}
-        if unknown := sorted(banks - wiring.settings.banks.keys()):
-            raise click.ClickException(f"{file.name}: expected declared banks, got {', '.join(unknown)}")
+        declarations.only_declared(wiring, file, banks)
 
         def work() -> int:
             # The application's own role can't change what fees are held against.

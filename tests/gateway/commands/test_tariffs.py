@@ -46,6 +46,7 @@ def test_a_contract_is_declared_once_and_compared(declare, rows):
     [
         ("flat =", "expected TOML in UTF-8"),
         ("x = 1", "expected [[tariff]] tables and nothing else"),
+        ("tariff = [1]", "expected [[tariff]] tables and nothing else"),
         (CONTRACT.replace('"standard"', '"nobody"'), "expected declared banks, got nobody"),
         (CONTRACT.replace("1100", "1.5"), "flat: expected int, got float"),
     ],
