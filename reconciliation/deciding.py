@@ -1,6 +1,6 @@
 """Deciding: what each payment says it is for, by its codes alone; a row each in a table of the connection's own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -9,7 +9,7 @@ from reconciliation import misread, references
 
 _DECISIONS = """
     CREATE TEMP TABLE IF NOT EXISTS decisions (
-        payment_id bigint PRIMARY KEY, bill_id bigint, rule text, quoted text, verdict text NOT NULL, candidates text,
+        payment_id bigint PRIMARY KEY, line_id bigint, bill_id bigint, rule text, quoted text, verdict text NOT NULL, candidates text,
         bills bigint[], customers bigint[], otherwise text, choices jsonb
     )
 """
@@ -22,10 +22,7 @@ _OUTGROWN = "SELECT pg_relation_size('decisions') > 1000000"
 # bill that is not known yet names another bill than those that are, and nothing is read into what stands beside it.
 # Nearly all payments quote one code of each kind: only what the others quote is sorted and put together.
 _DECIDE = f"""
-    WITH todo AS MATERIALIZED (
-        SELECT id, end_to_end_id, quoted, reversal, denied_at FROM payments
-        WHERE id = ANY(:ids) AND currency = 'VND' AND state IN ('reported', 'confirmed')
-    ), codes AS MATERIALIZED (
+    WITH todo AS MATERIALIZED (TODO), codes AS MATERIALIZED (
         SELECT id AS payment_id, code FROM todo, unnest(quoted) AS code WHERE code NOT LIKE '{misread.MARK}%'
     ), unknown AS MATERIALIZED (
         SELECT DISTINCT payment_id FROM codes c WHERE code ~ '{references.PAYMENT_CODE}'
@@ -77,7 +74,7 @@ _DECIDE = f"""
             string_agg(DISTINCT code, ', ' ORDER BY code)
         FROM quoted WHERE often > 1 GROUP BY payment_id
     ), found AS (
-        SELECT t.id, t.denied_at, t.reversal, n.bills, n.bill_id, n.ids, n.owed, n.numbers, n.rule, n.quoted,
+        SELECT t.id, t.line_id, t.denied_at, t.reversal, n.bills, n.bill_id, n.ids, n.owed, n.numbers, n.rule, n.quoted,
             n.all_quoted, p.customers, p.codes, u.payment_id IS NULL AS all_known,
             CASE WHEN p.ids IS NULL OR p.ids <@ n.owners THEN '{{}}'
                  ELSE ARRAY(SELECT unnest(p.ids) EXCEPT SELECT unnest(n.owners) ORDER BY 1) END AS others
@@ -98,8 +95,8 @@ _DECIDE = f"""
             END AS verdict
         FROM found f LEFT JOIN bills w ON w.id = f.bill_id AND f.bills = 1
     )
-    INSERT INTO decisions (payment_id, bill_id, rule, quoted, verdict, candidates, bills, customers, otherwise)
-    SELECT id, CASE WHEN bills = 1 THEN bill_id END, rule, coalesce(CASE WHEN bills > 1 THEN all_quoted ELSE quoted END,
+    INSERT INTO decisions (payment_id, line_id, bill_id, rule, quoted, verdict, candidates, bills, customers, otherwise)
+    SELECT id, line_id, CASE WHEN bills = 1 THEN bill_id END, rule, coalesce(CASE WHEN bills > 1 THEN all_quoted ELSE quoted END,
             codes),
         CASE
             WHEN denied_at IS NOT NULL THEN 'denied'
@@ -112,6 +109,18 @@ _DECIDE = f"""
     FROM judged ORDER BY id
     ON CONFLICT (payment_id) DO NOTHING
 """  # noqa: S608 - put together from constants
+
+_OF_PAYMENTS = """
+        SELECT id, CAST(NULL AS bigint) AS line_id, end_to_end_id, quoted, reversal, denied_at FROM payments
+        WHERE id = ANY(:ids) AND currency = 'VND' AND state IN ('reported', 'confirmed')"""
+# What a line says, its payment will say: they are decided by before it is made, under the number it will have.
+_OF_LINES = """
+        SELECT nextval('payments_id_seq') AS id, id AS line_id, end_to_end_id, quoted, reversal,
+            CAST(NULL AS timestamptz) AS denied_at
+        FROM (
+            SELECT * FROM statement_lines WHERE statement_id = :statement AND id BETWEEN :first AND :last
+              AND state = 'pending' AND counts AND minor > 0 AND currency = 'VND' ORDER BY entry, transaction
+        ) line"""
 
 # What a person has taken apart stays apart: the payment asks, as one that names no bill.
 _BAR = """
@@ -128,8 +137,13 @@ def begin(session: Session) -> None:
 
 def decide(session: Session, ids: Sequence[int]) -> None:
     """Write into `decisions` what the payments `ids` say; those decided before stay as they are."""
-    session.execute(text(_DECIDE), {"ids": list(ids)})
+    session.execute(text(_DECIDE.replace("TODO", _OF_PAYMENTS)), {"ids": list(ids)})
     session.execute(text(_BAR))
+
+
+def decide_lines(session: Session, values: Mapping[str, object]) -> None:
+    """Write into `decisions` what the pending lines of :statement, from :first to :last, will say as payments."""
+    session.execute(text(_DECIDE.replace("TODO", _OF_LINES)), values)
 
 
 _DELETE = "DELETE FROM decisions WHERE payment_id = ANY(:ids) {which}"

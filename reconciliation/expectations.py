@@ -41,9 +41,9 @@ _WAITING = """
     FROM mismatches WHERE state IN ('open', 'proposed') AND due_at IS NOT NULL GROUP BY 1, 2, 3
 """
 _OWED = """
-    SELECT bank, greatest(due_on, CAST(:floor AS date)) AS due_on, count(*) AS things,
-        CAST(sum(minor - paid_minor) AS bigint) AS minor
-    FROM bills WHERE state IN ('open', 'part_paid') GROUP BY 1, 2
+    SELECT o.bank, greatest(o.due_on, CAST(:floor AS date)) AS due_on, count(*) AS things,
+        CAST(sum(b.minor - b.paid_minor) AS bigint) AS minor
+    FROM owed_bills o JOIN bills b ON b.id = o.bill_id GROUP BY 1, 2
 """
 
 

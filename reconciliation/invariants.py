@@ -67,8 +67,6 @@ def _inbox(session: Session, sealer: Sealer | None) -> Finding:
             "files without all their bytes": f"""SELECT count(*) FROM deliveries d WHERE kind = 'statement' AND
                 (size + {inbox.CHUNK - 1}) / {inbox.CHUNK}
                 <> (SELECT count(*) FROM delivery_chunks c WHERE c.delivery_id = d.id)""",  # noqa: S608 - a constant
-            "payments of no delivery": """SELECT count(*) FROM payments p WHERE p.delivery_id IS NOT NULL
-                AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = p.delivery_id)""",
             "statements of no delivery": """SELECT count(*) FROM statements s
                 WHERE NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = s.delivery_id)""",
             "kept for a person whom nobody asked": f"""SELECT count(*) FROM deliveries d
@@ -322,6 +320,9 @@ def _states(session: Session) -> Finding:
                 (state = 'open' AND paid_minor <> 0) OR (state = 'paid' AND paid_minor <> minor)
                 OR (state = 'part_paid' AND (paid_minor = 0 OR paid_minor = minor))
                 OR (state IN ('cancelled', 'replaced') AND paid_minor <> 0)""",
+            "bills owed that are not, or the other way round": """SELECT count(*) FROM owed_bills o
+                FULL JOIN (SELECT * FROM bills WHERE state IN ('open', 'part_paid')) b ON b.id = o.bill_id
+                WHERE o.bill_id IS NULL OR b.id IS NULL OR (o.bank, o.due_on) <> (b.bank, b.due_on)""",
             "payments in another state than their line": """SELECT count(*) FROM payments WHERE
                 (state = 'confirmed') <> (confirmed_minor <> 0)""",
             "payments taken back that still settle something": """SELECT count(*) FROM payments WHERE

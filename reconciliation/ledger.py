@@ -36,14 +36,13 @@ class Posting(Base):
 
     __tablename__ = "postings"
     __table_args__ = (
-        Index(None, "entry_id"),
         Index(None, "account", "currency", postgresql_include=["minor"]),
         CheckConstraint("minor <> 0", name="not_zero"),
     )
 
-    id: Mapped[Id]
-    entry_id: Mapped[int]
+    entry_id: Mapped[int] = mapped_column(primary_key=True)
     """Of an entry made in the same transaction: the database asks a statement's postings at once, not each by a key."""
+    id: Mapped[Id]
     account: Mapped[str]
     minor: Mapped[Minor]
     currency: Mapped[str]

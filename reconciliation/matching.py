@@ -6,14 +6,26 @@ look-alikes or in pieces count where the plain ones name nothing known. Whatever
 to people. All of it is set-based: a batch of callbacks and a statement's lines take the same road.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from reconciliation import deciding, guesses, ledger, misread, outbox, plain_matches, rivals, statistics, suggestions
+from reconciliation import (
+    deciding,
+    guesses,
+    ledger,
+    misread,
+    outbox,
+    plain_lines,
+    plain_matches,
+    rivals,
+    statistics,
+    suggestions,
+)
 from reconciliation.db import AdvisoryLock
 from reconciliation.lifecycle import BILL, move
 from reconciliation.unmatched import ask_about, settle_answered
@@ -64,14 +76,8 @@ _ALLOCATE = f"""
     )
     INSERT INTO allocations (payment_id, bill_id, minor, rule, quoted, evidence, beaten, by, at)
     SELECT payment_id, bill_id, least(remaining, owed), rule, quoted,
-        CASE rule
-            WHEN 'end_to_end_id'
-                THEN 'The bank repeats the end-to-end id ' || quoted || ' of our debit for bill ' || number
-            WHEN 'payment_code' THEN 'The payment code ' || {misread.in_words("quoted")} || ' of bill ' || number
-                 || ' is quoted'
-            ELSE 'The bill number ' || {misread.in_words("quoted")} || ' is quoted'
-        END || CASE
-            WHEN remaining = owed THEN '; the amount is exactly what is owed.'
+        {plain_matches.proof("quoted")} || CASE
+            WHEN remaining = owed THEN {plain_matches.EXACT}
             WHEN remaining < owed THEN '; ' || remaining || ' đ of ' || owed || ' đ owed.'
             ELSE '; ' || owed || ' đ owed of ' || remaining || ' đ paid.'
         END,
@@ -149,12 +155,31 @@ def _match_plain(session: Session, ids: list[int], now: datetime) -> tuple[set[i
     if not plain:
         return set(), Matched()
     rows = session.execute(text(_ALLOCATE), {"now": now}).all()
-    allocations = [row.id for row in rows]
+    return set(plain), _book_plain(session, rows, now)
+
+
+def match_lines(session: Session, values: Mapping[str, object], others: Sequence[int], *, now: datetime) -> Matched:
+    """Make and match the payments of those pending lines of :statement that settle their bill plainly, if it has many.
+
+    The lines from :first to :last; `others` are payments that will be matched with them and may name the same bills.
+    """
+    if not plain_lines.are_many(session, values):
+        return Matched()
+    plain_lines.decide(session, values, others)
+    session.execute(text(_LOCK_BILLS), {"ids": []})
+    if not plain_matches.keep_plain(session, lines=True):
+        return Matched()
+    return _book_plain(session, plain_lines.make(session, values), now)
+
+
+def _book_plain(session: Session, rows: Sequence[Row[Any]], now: datetime) -> Matched:
+    """Book matches that pay their payment and their bill whole: `rows` of id, payment_id and bill_id."""
+    allocations, bills = [row.id for row in rows], sorted(row.bill_id for row in rows)
     ledger.post(session, ALLOCATED, {"ids": allocations, "now": now})
-    paid = settle_bills(session, {row.bill_id for row in rows}, why="matched", now=now)
-    outbox.promise_confirmations(session, plain, allocations, now=now)
+    paid = move(session, BILL, bills, "paid", by="matching", why="matched", now=now)
+    outbox.promise_confirmations(session, [row.payment_id for row in rows], allocations, now=now)
     outbox.withdraw_notices(session, paid, why="the bill is paid", now=now)
-    return set(plain), Matched(len(allocations), len(paid))
+    return Matched(len(allocations), len(paid))
 
 
 def _begin(session: Session, ids: list[int]) -> None:

@@ -5,6 +5,8 @@ _NAMES = (
     ("allocations", "payment_id", "payments"),
     ("allocations", "bill_id", "bills"),
     ("bills", "customer_id", "customers"),
+    ("payments", "delivery_id", "deliveries"),
+    ("statement_lines", "payment_id", "payments"),
 )
 
 BROKEN = {

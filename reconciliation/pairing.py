@@ -231,6 +231,8 @@ def book(
     corrected = corrections.correct(session, _CORRECTED, values, by="statement", now=now)
     grown = list(session.scalars(text(_ENRICH), values))
     settling = settling_lumps.recognise(session, values) if counts else set[str]()
+    others = [*grown, *corrected, *shown]
+    plainly = matching.match_lines(session, values, others, now=now) if counts else matching.Matched()
     made = list(session.scalars(text(_NEW_OF_STATEMENT if counts else _NEW_OF_NOTICE), values))
     if lines == EVERY_LINE:  # by the piece, whoever asks for the pieces counts
         statistics.refresh(session, len(made))
@@ -244,7 +246,7 @@ def book(
         netted_fees.book(session, values, made, now=now)
         fee_charges.recognise(session, values, now=now)
         settling_lumps.judge_statement(session, values, settling, now=now)
-    matched = matching.match(session, [*made, *grown, *corrected, *shown], now=now)
+    matched = plainly + matching.match(session, [*made, *others], now=now)
     if taken_back:
         mismatches.ask(session, columns, _ASK_TAKEN_BACK_BEFORE, values)
     return matched

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Index, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -87,7 +87,8 @@ class Payment(Base):
     payer_tail: Mapped[Label]
     payer_hash: Mapped[bytes | None]
     origin: Mapped[str]
-    delivery_id: Mapped[int | None] = mapped_column(ForeignKey("deliveries.id"))
+    delivery_id: Mapped[int | None]
+    """There, and for good: triggers see to it, once a statement instead of once a row."""
     reported_at: Mapped[datetime | None]
     due_at: Mapped[datetime | None]
     denied_at: Mapped[datetime | None]
@@ -129,6 +130,8 @@ class Allocation(Base):
     undone_why: Mapped[Label]
     barred: Mapped[bool] = mapped_column(server_default="false")
     """A person took it back: matching may not put these two together again."""
+    born: Mapped[bool] = mapped_column(server_default="false")
+    """Made in one statement with its payment, whose counter came with it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,21 @@ from reconciliation import guesses, misread
 MANY = 500
 """Payments to match at once from which on the plain ones among them are looked for first."""
 AT_ONCE = 5_000
+EXACT = "'; the amount is exactly what is owed.'"
+"""The end of a match's evidence where it leaves nothing over, in SQL."""
+
+
+def proof(quoted: str) -> str:
+    """Return, in SQL, the beginning of a match's evidence: what proves it, from columns `rule`, `number`, `quoted`."""
+    said = misread.in_words(quoted)
+    return f"""CASE rule
+            WHEN 'end_to_end_id'
+                THEN 'The bank repeats the end-to-end id ' || {quoted} || ' of our debit for bill ' || number
+            WHEN 'payment_code' THEN 'The payment code ' || {said} || ' of bill ' || number || ' is quoted'
+            ELSE 'The bill number ' || {said} || ' is quoted'
+        END"""
+
+
 
 # Reads the decisions on all that are to be matched. Whatever is left out here takes the usual road, so that a doubt
 # costs time and nothing else.
@@ -21,13 +36,19 @@ _FITTING = """
         GROUP BY bill_id HAVING count(*) = 1
     )
     SELECT a.payment_id, a.bill_id, b.customer_id
-    FROM alone a JOIN payments p ON p.id = a.payment_id JOIN bills b ON b.id = a.bill_id
-    WHERE p.matched_minor = 0 AND b.paid_minor = 0 AND b.state = 'open'
-      AND (b.minor, b.currency) = (p.minor, p.currency)
-      AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.payment_id = a.payment_id AND m.state <> 'resolved')
+    FROM alone a JOIN {claim} JOIN bills b ON b.id = a.bill_id
+    WHERE b.paid_minor = 0 AND b.state = 'open' AND (b.minor, b.currency) = (c.minor, c.currency) {more}
       AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.bill_id = a.bill_id AND m.state <> 'resolved')
-      AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.payment_id = a.payment_id)
 """
+_PAYMENTS = _FITTING.format(
+    claim="payments c ON c.id = a.payment_id",
+    more="""AND c.matched_minor = 0
+      AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.payment_id = a.payment_id AND m.state <> 'resolved')
+      AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.payment_id = a.payment_id)""",
+)
+_LINES = _FITTING.format(
+    claim="decisions d ON d.payment_id = a.payment_id JOIN statement_lines c ON c.id = d.line_id", more=""
+)
 
 # Whoever is about these guesses in any way is weighed with them.
 _CUSTOMERS_OF = f"""
@@ -43,12 +64,13 @@ _CUSTOMERS_OF = f"""
 """  # noqa: S608 - put together from constants
 
 
-def keep_plain(session: Session) -> list[int]:
+def keep_plain(session: Session, *, lines: bool = False) -> list[int]:
     """Leave in `decisions` only the payments that settle their bill plainly; return these, in order.
 
-    The caller has locked the payments decided on, and the bills they are decided for.
+    Given `lines`, only those that lines will become. The caller has locked the payments decided on, and the bills they
+    are decided for.
     """
-    fitting = {row.payment_id: row for row in session.execute(text(_FITTING))}
+    fitting = {row.payment_id: row for row in session.execute(text(_LINES if lines else _PAYMENTS))}
     guessing = set(guesses.at_bills(session, [row.bill_id for row in fitting.values()])) - fitting.keys()
     about = set(session.scalars(text(_CUSTOMERS_OF), {"guesses": sorted(guessing)})) if guessing else set[int]()
     plain = sorted(number for number, row in fitting.items() if row.customer_id not in about)

@@ -109,7 +109,8 @@ class Line(Base):
     counterparty_hash: Mapped[bytes | None]
     narrative: Mapped[Label]
     quoted: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
-    payment_id: Mapped[int | None] = mapped_column(ForeignKey("payments.id"))
+    payment_id: Mapped[int | None]
+    """There when the line is given it, and for good: a trigger asks once a statement."""
     turn: Mapped[int] = mapped_column(SmallInteger, server_default="1")
     """Money may be returned and come again: which of the payment's lines of this direction it is."""
     state: Mapped[str] = mapped_column(server_default="pending")
