@@ -25,8 +25,10 @@ _DECIDE = f"""
     WITH todo AS MATERIALIZED (TODO), codes AS MATERIALIZED (
         SELECT id AS payment_id, code FROM todo, unnest(quoted) AS code WHERE code NOT LIKE '{misread.MARK}%'
     ), unknown AS MATERIALIZED (
-        SELECT DISTINCT payment_id FROM codes c WHERE code ~ '{references.PAYMENT_CODE}'
-          AND NOT EXISTS (SELECT 1 FROM bills b WHERE b.payment_code = c.code)
+        SELECT DISTINCT payment_id FROM (
+            SELECT * FROM codes c WHERE length(code) = {references.PAYMENT_CODE_LENGTH}
+              AND NOT EXISTS (SELECT 1 FROM bills b WHERE b.payment_code = c.code) OFFSET 0
+        ) nobodys WHERE code ~ '{references.PAYMENT_CODE}'
     ), readings AS MATERIALIZED (
         SELECT id AS payment_id, {misread.reading("code")} AS code, {misread.said("code")} AS said
         FROM todo t, unnest(quoted) AS code
@@ -53,17 +55,18 @@ _DECIDE = f"""
         FROM identities i JOIN newest w USING (number)
     ), named AS MATERIALIZED (
         SELECT payment_id, 1 AS bills, id AS bill_id, ARRAY[id] AS ids, ARRAY[customer_id] AS owners, number AS numbers,
-            state IN ('open', 'part_paid', 'paid') AS owed, rule, quoted, quoted AS all_quoted
+            state, state IN ('open', 'part_paid', 'paid') AS owed, rule, quoted, quoted AS all_quoted
         FROM said WHERE often = 1
         UNION ALL
         SELECT payment_id, count(DISTINCT id), min(id), array_agg(DISTINCT id ORDER BY id),
-            array_agg(DISTINCT customer_id), string_agg(DISTINCT number, ', ' ORDER BY number),
+            array_agg(DISTINCT customer_id), string_agg(DISTINCT number, ', ' ORDER BY number), min(state),
             bool_and(state IN ('open', 'part_paid', 'paid')), (array_agg(rule ORDER BY rank, quoted))[1],
             (array_agg(quoted ORDER BY rank, quoted))[1], string_agg(DISTINCT quoted, ', ' ORDER BY quoted)
         FROM said WHERE often > 1 GROUP BY payment_id
     ), quoted AS MATERIALIZED (
         SELECT *, count(*) OVER (PARTITION BY payment_id) AS often FROM (
-            SELECT c.payment_id, k.id, c.code FROM codes c JOIN customers k ON k.code = c.code
+            SELECT c.payment_id, k.id, c.code FROM codes c
+            CROSS JOIN LATERAL (SELECT id FROM customers WHERE customers.code = c.code OFFSET 0) k
             UNION ALL
             SELECT r.payment_id, k.id, r.said FROM readings r JOIN customers k ON k.code = r.code
         ) one
@@ -74,7 +77,7 @@ _DECIDE = f"""
             string_agg(DISTINCT code, ', ' ORDER BY code)
         FROM quoted WHERE often > 1 GROUP BY payment_id
     ), found AS (
-        SELECT t.id, t.line_id, t.denied_at, t.reversal, n.bills, n.bill_id, n.ids, n.owed, n.numbers, n.rule, n.quoted,
+        SELECT t.id, t.line_id, t.denied_at, t.reversal, n.bills, n.bill_id, n.ids, n.state, n.owed, n.numbers, n.rule, n.quoted,
             n.all_quoted, p.customers, p.codes, u.payment_id IS NULL AS all_known,
             CASE WHEN p.ids IS NULL OR p.ids <@ n.owners THEN '{{}}'
                  ELSE ARRAY(SELECT unnest(p.ids) EXCEPT SELECT unnest(n.owners) ORDER BY 1) END AS others
@@ -83,17 +86,17 @@ _DECIDE = f"""
         LEFT JOIN people p ON p.payment_id = t.id
         LEFT JOIN unknown u ON u.payment_id = t.id
     ), judged AS (
-        SELECT f.*, w.state,
+        SELECT f.*,
             CASE
                 WHEN bills > 1 THEN 'several_bills'
                 WHEN bills = 1 AND others <> '{{}}' THEN 'contradiction'
-                WHEN bills = 1 AND w.state IN ('cancelled', 'replaced') THEN 'cancelled'
+                WHEN bills = 1 AND state IN ('cancelled', 'replaced') THEN 'cancelled'
                 WHEN bills = 1 THEN 'match'
                 WHEN customers > 1 THEN 'several_customers'
                 WHEN customers = 1 AND all_known THEN 'other_amount'
                 ELSE 'unknown'
             END AS verdict
-        FROM found f LEFT JOIN bills w ON w.id = f.bill_id AND f.bills = 1
+        FROM found f
     )
     INSERT INTO decisions (payment_id, line_id, bill_id, rule, quoted, verdict, candidates, bills, customers, otherwise)
     SELECT id, line_id, CASE WHEN bills = 1 THEN bill_id END, rule, coalesce(CASE WHEN bills > 1 THEN all_quoted ELSE quoted END,

@@ -145,11 +145,16 @@ def refresh_after(session: Session, booked: int) -> None:
 # A payment that its bank took back while the line that shows it waits, or that a person gave to a settlement while it
 # was being paired, is paired as if it had been so from the start.
 _LET_GO = """
-    UPDATE statement_lines l SET payment_id = NULL, state = 'pending' FROM payments p
-    WHERE p.source = :bank AND l.payment_id = p.id AND ((p.state = 'denied' AND p.confirmed_minor = 0) OR EXISTS (
-        SELECT 1 FROM line_parts a JOIN lump_sums s ON s.id = a.lump_id AND s.pinned
-        WHERE a.payment_id = p.id AND a.undone_at IS NULL))
-      AND l.statement_id = :statement AND l.id >= :first AND l.counts
+    WITH free AS MATERIALIZED (
+        SELECT id FROM payments WHERE source = :bank AND state = 'denied' AND confirmed_minor = 0
+        UNION SELECT a.payment_id FROM lump_sums s JOIN line_parts a ON a.lump_id = s.id AND a.undone_at IS NULL
+        JOIN payments p ON p.id = a.payment_id AND p.source = :bank WHERE s.pinned
+    )
+    UPDATE statement_lines l SET payment_id = NULL, state = 'pending'
+    FROM free CROSS JOIN LATERAL (
+        SELECT id FROM statement_lines WHERE payment_id = free.id AND statement_id = :statement OFFSET 0
+    ) paired
+    WHERE l.id = paired.id AND l.id >= :first AND l.counts
     RETURNING l.bank_reference, l.end_to_end_id, l.minor
 """
 _HEARD = """

@@ -173,4 +173,4 @@ def move(
         "why": why,
         "now": now,
     }
-    return list(session.scalars(statement, values))
+    return list(session.scalars(statement, values).all())

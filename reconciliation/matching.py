@@ -155,7 +155,7 @@ def _match_plain(session: Session, ids: list[int], now: datetime) -> tuple[set[i
     if not plain:
         return set(), Matched()
     rows = session.execute(text(_ALLOCATE), {"now": now}).all()
-    return set(plain), _book_plain(session, rows, now)
+    return set(plain), _book_plain(session, rows, new=False, now=now)
 
 
 def match_lines(session: Session, values: Mapping[str, object], others: Sequence[int], *, now: datetime) -> Matched:
@@ -169,15 +169,15 @@ def match_lines(session: Session, values: Mapping[str, object], others: Sequence
     session.execute(text(_LOCK_BILLS), {"ids": []})
     if not plain_matches.keep_plain(session, lines=True):
         return Matched()
-    return _book_plain(session, plain_lines.make(session, values), now)
+    return _book_plain(session, plain_lines.make(session, values), new=True, now=now)
 
 
-def _book_plain(session: Session, rows: Sequence[Row[Any]], now: datetime) -> Matched:
+def _book_plain(session: Session, rows: Sequence[Row[Any]], *, new: bool, now: datetime) -> Matched:
     """Book matches that pay their payment and their bill whole: `rows` of id, payment_id and bill_id."""
     allocations, bills = [row.id for row in rows], sorted(row.bill_id for row in rows)
     ledger.post(session, ALLOCATED, {"ids": allocations, "now": now})
     paid = move(session, BILL, bills, "paid", by="matching", why="matched", now=now)
-    outbox.promise_confirmations(session, [row.payment_id for row in rows], allocations, now=now)
+    outbox.promise_confirmations(session, [row.payment_id for row in rows], allocations, now=now, new=new)
     outbox.withdraw_notices(session, paid, why="the bill is paid", now=now)
     return Matched(len(allocations), len(paid))
 

@@ -186,17 +186,18 @@ _NOTICE = """
 
 
 def promise_confirmations(
-    session: Session, payment_ids: list[int], allocation_ids: list[int], *, now: datetime
+    session: Session, payment_ids: list[int], allocation_ids: list[int], *, now: datetime, new: bool = False
 ) -> None:
     """Promise to confirm the new settlements `allocation_ids`, once per payment that nobody has been told of yet.
 
     What was promised for `payment_ids` and has not left says what they settle now, or is taken back when that is
-    nothing; so the word goes to the payer whose bill it is.
+    nothing; so the word goes to the payer whose bill it is. Nothing was promised for payments that are `new`.
     """
     values = {"payments": payment_ids, "allocations": allocation_ids, "not_after": now + CONFIRM_WITHIN, "now": now}
-    unsettled = session.scalars(text(_UNSETTLED), values)
-    move(session, MESSAGE, unsettled, "withdrawn", by="outbox", why="the match was undone", now=now)
-    session.execute(text(_REWRITE), values)
+    if not new:
+        unsettled = session.scalars(text(_UNSETTLED), values)
+        move(session, MESSAGE, unsettled, "withdrawn", by="outbox", why="the match was undone", now=now)
+        session.execute(text(_REWRITE), values)
     if allocation_ids:
         session.execute(text(_CONFIRM), values)
 

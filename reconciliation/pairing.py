@@ -229,11 +229,11 @@ def book(
     shown = list(session.scalars(text(_SHOWN_AFTER_ALL), values)) if taken_back else []
     mismatches.ask(session, columns, _ASK_OTHER_AMOUNT if counts else _ASK_OTHER_NOTICE, values)
     corrected = corrections.correct(session, _CORRECTED, values, by="statement", now=now)
-    grown = list(session.scalars(text(_ENRICH), values))
+    grown = session.scalars(text(_ENRICH), values).all()
     settling = settling_lumps.recognise(session, values) if counts else set[str]()
     others = [*grown, *corrected, *shown]
     plainly = matching.match_lines(session, values, others, now=now) if counts else matching.Matched()
-    made = list(session.scalars(text(_NEW_OF_STATEMENT if counts else _NEW_OF_NOTICE), values))
+    made = session.scalars(text(_NEW_OF_STATEMENT if counts else _NEW_OF_NOTICE), values).all()
     if lines == EVERY_LINE:  # by the piece, whoever asks for the pieces counts
         statistics.refresh(session, len(made))
     _set_the_rest_aside(session, values)
