@@ -152,7 +152,7 @@ def _guessing(
     session: Session, customers: Iterable[int], bills: Iterable[int] = (), *, thorough: bool = False
 ) -> list[int]:
     values = {"customers": sorted(customers), "bills": sorted(bills), "thorough": thorough}
-    return list(session.scalars(text(_GUESSING), values))
+    return list(session.scalars(text(_GUESSING), values).all())
 
 
 def gather(session: Session, bill_ids: set[int], decided: set[int]) -> list[int]:
@@ -161,7 +161,7 @@ def gather(session: Session, bill_ids: set[int], decided: set[int]) -> list[int]
     Return every payment that is a guess at one of them: all are weighed together, or none is. Those not `decided` by
     their batch are decided by what is known before the locks: most name one bill, and for them nobody waits.
     """
-    guessed = list(session.scalars(text(_GUESSED)))
+    guessed = list(session.scalars(text(_GUESSED)).all())
     places = set(session.scalars(text(_OF_BILLS), {"bills": sorted(bill_ids)}))
     # Most customers have none. Whoever changes one of their bills meets this lock, or has met the guess already.
     found = {*guessed, *deciding.guesses_among(session, _guessing(session, places, bill_ids), decided)}

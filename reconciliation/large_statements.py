@@ -161,7 +161,7 @@ _HEARD = """
     WITH changed AS (
         SELECT id FROM payments WHERE id > :payments
         UNION SELECT p.id FROM transitions t JOIN payments p ON p.delivery_id = t.subject_id
-            WHERE t.id > :transitions AND t.kind = 'delivery'
+            WHERE t.id > :transitions AND t.kind = 'delivery' AND p.source_reference NOT LIKE 'line:%'
         UNION SELECT l.payment_id FROM transitions t JOIN statement_lines l ON l.statement_id = t.subject_id
             WHERE t.id > :transitions AND t.kind = 'statement'
     )

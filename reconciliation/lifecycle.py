@@ -101,7 +101,7 @@ class Transition(Base):
     """One move of one row: unique by (kind, subject, sort key), so that no two workers write the same step."""
 
     __tablename__ = "transitions"
-    __table_args__ = (UniqueConstraint("kind", "subject_id", "sort_key"), Index(None, "at"))
+    __table_args__ = (UniqueConstraint("kind", "subject_id", "sort_key"),)
 
     id: Mapped[Id]
     kind: Mapped[str]

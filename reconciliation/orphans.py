@@ -7,6 +7,9 @@ _NAMES = (
     ("bills", "customer_id", "customers"),
     ("payments", "delivery_id", "deliveries"),
     ("statement_lines", "payment_id", "payments"),
+    ("messages", "customer_id", "customers"),
+    ("messages", "bill_id", "bills"),
+    ("messages", "payment_id", "payments"),
 )
 
 BROKEN = {

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy import Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -26,7 +26,8 @@ class Message(Base):
     __table_args__ = (
         UniqueConstraint("event_key", "version"),
         UniqueConstraint("request_id"),
-        UniqueConstraint("provider", "provider_ref"),
+        Index("uq_messages_provider_provider_ref", "provider", "provider_ref", unique=True,
+              postgresql_where=text("provider_ref IS NOT NULL")),
         Index("ix_messages_waiting", "id", postgresql_where=text("state IN ('queued', 'sending', 'unsure')")),
         Index("ix_messages_uncomposed", "id", postgresql_where=text("body IS NULL AND state = 'queued'")),
         Index(None, "bill_id"),
@@ -35,15 +36,16 @@ class Message(Base):
         one_of("event", ["before_debit", "payment_recorded", "payment_returned"]),
         one_of("state", MESSAGE.states),
         {"postgresql_with": {"fillfactor": 70}},
-    )
+    )  # fmt: skip
 
     id: Mapped[Id]
     event_key: Mapped[str]
     version: Mapped[int] = mapped_column(SmallInteger)
     event: Mapped[str]
-    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"))
-    bill_id: Mapped[int | None] = mapped_column(ForeignKey("bills.id"))
-    payment_id: Mapped[int | None] = mapped_column(ForeignKey("payments.id"))
+    customer_id: Mapped[int]
+    """There, as are bill and payment: a trigger asks once a statement."""
+    bill_id: Mapped[int | None]
+    payment_id: Mapped[int | None]
     facts: Mapped[dict[str, object]] = mapped_column(JSONB)
     template: Mapped[Label]
     body: Mapped[str | None]

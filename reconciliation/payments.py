@@ -59,7 +59,8 @@ class Payment(Base):
         # Without the list of pending entries, which every look-up would read through.
         Index("ix_payments_quoted", "quoted", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
         Index(None, "business_date", "source"),
-        Index(None, "delivery_id"),
+        # What stands for a line is found by the line.
+        Index(None, "delivery_id", postgresql_where=text("source_reference NOT LIKE 'line:%'")),
         CheckConstraint("minor > 0", name="positive"),
         CheckConstraint("matched_minor >= 0 AND matched_minor <= minor", name="matched_within_amount"),
         one_of("state", PAYMENT.states),

@@ -70,7 +70,7 @@ def keep_plain(session: Session, *, lines: bool = False) -> list[int]:
     Given `lines`, only those that lines will become. The caller has locked the payments decided on, and the bills they
     are decided for.
     """
-    fitting = {row.payment_id: row for row in session.execute(text(_LINES if lines else _PAYMENTS))}
+    fitting = {row.payment_id: row for row in session.execute(text(_LINES if lines else _PAYMENTS)).all()}
     guessing = set(guesses.at_bills(session, [row.bill_id for row in fitting.values()])) - fitting.keys()
     about = set(session.scalars(text(_CUSTOMERS_OF), {"guesses": sorted(guessing)})) if guessing else set[int]()
     plain = sorted(number for number, row in fitting.items() if row.customer_id not in about)

@@ -76,11 +76,12 @@ class Line(Base):
     __tablename__ = "statement_lines"
     __table_args__ = (
         UniqueConstraint("statement_id", "entry", "transaction"),
-        Index("uq_statement_lines_payment", "payment_id", "direction", "turn", unique=True,
-              postgresql_where=text("payment_id IS NOT NULL AND counts")),
+        # One line a turn on statements; on notices, which only tell, as many as come.
+        Index("uq_statement_lines_payment", "payment_id", "direction", "turn",
+              text("(CASE WHEN counts THEN 0 ELSE id END)"), unique=True,
+              postgresql_where=text("payment_id IS NOT NULL")),
         Index("ix_statement_lines_out", "statement_id", postgresql_where=text("direction = 'out' AND counts")),
         Index("ix_statement_lines_pending", "statement_id", postgresql_where=text("state = 'pending'")),
-        Index(None, "payment_id"),
         # Lines come in the order of their days: a few pages find a day's, and loading hardly notices.
         Index(None, "booked_on", postgresql_using="brin"),
         Index(None, "bank_reference", postgresql_where=text("bank_reference <> ''")),
