@@ -9,8 +9,8 @@ from reconciliation import misread, references
 
 _DECISIONS = """
     CREATE TEMP TABLE IF NOT EXISTS decisions (
-        payment_id bigint PRIMARY KEY, line_id bigint, bill_id bigint, rule text, quoted text, verdict text NOT NULL, candidates text,
-        bills bigint[], customers bigint[], otherwise text, choices jsonb
+        payment_id bigint PRIMARY KEY, line_id bigint, bill_id bigint, rule text, quoted text, verdict text NOT NULL,
+        candidates text, bills bigint[], customers bigint[], otherwise text, choices jsonb
     )
 """
 # Emptied by hand: emptied by each commit, every plan that reads it would be made anew in every transaction. What
@@ -77,8 +77,8 @@ _DECIDE = f"""
             string_agg(DISTINCT code, ', ' ORDER BY code)
         FROM quoted WHERE often > 1 GROUP BY payment_id
     ), found AS (
-        SELECT t.id, t.line_id, t.denied_at, t.reversal, n.bills, n.bill_id, n.ids, n.state, n.owed, n.numbers, n.rule, n.quoted,
-            n.all_quoted, p.customers, p.codes, u.payment_id IS NULL AS all_known,
+        SELECT t.id, t.line_id, t.denied_at, t.reversal, n.bills, n.bill_id, n.ids, n.state, n.owed, n.numbers, n.rule,
+            n.quoted, n.all_quoted, p.customers, p.codes, u.payment_id IS NULL AS all_known,
             CASE WHEN p.ids IS NULL OR p.ids <@ n.owners THEN '{{}}'
                  ELSE ARRAY(SELECT unnest(p.ids) EXCEPT SELECT unnest(n.owners) ORDER BY 1) END AS others
         FROM todo t
@@ -99,8 +99,8 @@ _DECIDE = f"""
         FROM found f
     )
     INSERT INTO decisions (payment_id, line_id, bill_id, rule, quoted, verdict, candidates, bills, customers, otherwise)
-    SELECT id, line_id, CASE WHEN bills = 1 THEN bill_id END, rule, coalesce(CASE WHEN bills > 1 THEN all_quoted ELSE quoted END,
-            codes),
+    SELECT id, line_id, CASE WHEN bills = 1 THEN bill_id END, rule,
+        coalesce(CASE WHEN bills > 1 THEN all_quoted ELSE quoted END, codes),
         CASE
             WHEN denied_at IS NOT NULL THEN 'denied'
             WHEN reversal THEN 'reversal'

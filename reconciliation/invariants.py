@@ -67,6 +67,8 @@ def _inbox(session: Session, sealer: Sealer | None) -> Finding:
             "files without all their bytes": f"""SELECT count(*) FROM deliveries d WHERE kind = 'statement' AND
                 (size + {inbox.CHUNK - 1}) / {inbox.CHUNK}
                 <> (SELECT count(*) FROM delivery_chunks c WHERE c.delivery_id = d.id)""",  # noqa: S608 - a constant
+            "payments of no delivery": """SELECT count(*) FROM payments p WHERE p.delivery_id IS NOT NULL
+                AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = p.delivery_id)""",
             "statements of no delivery": """SELECT count(*) FROM statements s
                 WHERE NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = s.delivery_id)""",
             "kept for a person whom nobody asked": f"""SELECT count(*) FROM deliveries d

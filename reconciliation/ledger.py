@@ -31,12 +31,17 @@ class Entry(Base):
     """The database transaction that wrote the entry: postings may join it in that transaction only."""
 
 
+FEE_ACCOUNTS = ("expense:bank-fees", "input-vat")
+"""What banks keep for their service, and the VAT on it: whatever books a fee books it here."""
+
+
 class Posting(Base):
     """One side of an entry: positive debits the account, negative credits it."""
 
     __tablename__ = "postings"
     __table_args__ = (
-        Index(None, "account", "currency", postgresql_include=["minor"]),
+        # What all are asked for is read through anyway; by account only the fees are.
+        Index("ix_postings_fees", "id", postgresql_where=text(f"account IN {FEE_ACCOUNTS}")),
         CheckConstraint("minor <> 0", name="not_zero"),
     )
 

@@ -5,7 +5,6 @@ _NAMES = (
     ("allocations", "payment_id", "payments"),
     ("allocations", "bill_id", "bills"),
     ("bills", "customer_id", "customers"),
-    ("payments", "delivery_id", "deliveries"),
     ("statement_lines", "payment_id", "payments"),
     ("messages", "customer_id", "customers"),
     ("messages", "bill_id", "bills"),

@@ -87,6 +87,7 @@ _NEW_OF_STATEMENT = _NEW.format(
 )
 _NEW_OF_NOTICE = _NEW.format(only=_BOOKABLE_NOTICE, state=f"'{PAYMENT.start}', 0, 0", noted="")
 
+# Each line's payment by its key: no statistics know yet how many lines have one by now.
 _CONFIRMED = r"""
     SELECT 'line:' || l.id AS key, s.bank, coalesce(l.booked_on, CAST(:day AS date)) AS business_date,
         'statement ' || s.statement_id || ' line ' || l.entry || '.' || l.transaction AS memo,
@@ -94,7 +95,8 @@ _CONFIRMED = r"""
         CASE WHEN p.source_reference = 'line:' || l.id OR p.state IN ('denied', 'returned') THEN 'suspense'
              ELSE 'bank:' || s.bank || '\:reported' END AS credit,
         l.minor, l.currency, CAST(:now AS timestamptz) AS at
-    FROM statement_lines l JOIN statements s ON s.id = l.statement_id JOIN payments p ON p.id = l.payment_id
+    FROM statement_lines l JOIN statements s ON s.id = l.statement_id
+    CROSS JOIN LATERAL (SELECT source_reference, state FROM payments WHERE id = l.payment_id OFFSET 0) p
     WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.minor > 0 AND l.counts
 """
 

@@ -27,7 +27,6 @@ def proof(quoted: str) -> str:
         END"""
 
 
-
 # Reads the decisions on all that are to be matched. Whatever is left out here takes the usual road, so that a doubt
 # costs time and nothing else.
 _FITTING = """

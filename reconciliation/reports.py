@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from reconciliation.ageing import SPANS
 from reconciliation.business_days import local_day
+from reconciliation.ledger import FEE_ACCOUNTS
 
 _AT_ONCE = 1_000
 """Rows held at a time."""
@@ -112,8 +113,6 @@ MISMATCHES = Report(
     """,  # noqa: S608 - put together from constants
 )  # fmt: skip
 
-FEE_ACCOUNTS = ("expense:bank-fees", "input-vat")
-"""What banks keep for their service, and the VAT on it: whatever books a fee books it here."""
 FEES = Report(
     "fees",
     {

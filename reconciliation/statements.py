@@ -76,9 +76,9 @@ class Line(Base):
     __tablename__ = "statement_lines"
     __table_args__ = (
         UniqueConstraint("statement_id", "entry", "transaction"),
-        # One line a turn on statements; on notices, which only tell, as many as come.
+        # One line a turn on statements; of notices, which only tell, as many as come: nothing equals NULL.
         Index("uq_statement_lines_payment", "payment_id", "direction", "turn",
-              text("(CASE WHEN counts THEN 0 ELSE id END)"), unique=True,
+              text("NULLIF(counts, false)"), unique=True,
               postgresql_where=text("payment_id IS NOT NULL")),
         Index("ix_statement_lines_out", "statement_id", postgresql_where=text("direction = 'out' AND counts")),
         Index("ix_statement_lines_pending", "statement_id", postgresql_where=text("state = 'pending'")),

@@ -219,12 +219,14 @@ DROP INDEX ix_transitions_at;
 DROP INDEX ix_statement_lines_payment_id;
 DROP INDEX uq_statement_lines_payment;
 CREATE UNIQUE INDEX uq_statement_lines_payment ON statement_lines
-    (payment_id, direction, turn, (CASE WHEN counts THEN 0 ELSE id END)) WHERE payment_id IS NOT NULL;
+    (payment_id, direction, turn, NULLIF(counts, false)) WHERE payment_id IS NOT NULL;
 DROP INDEX ix_payments_delivery_id;
 CREATE INDEX ix_payments_delivery_id ON payments (delivery_id) WHERE source_reference NOT LIKE 'line:%';
 ALTER TABLE messages DROP CONSTRAINT uq_messages_provider_provider_ref;
 CREATE UNIQUE INDEX uq_messages_provider_provider_ref ON messages (provider, provider_ref)
     WHERE provider_ref IS NOT NULL;
+DROP INDEX ix_postings_account_currency;
+CREATE INDEX ix_postings_fees ON postings (id) WHERE account IN ('expense:bank-fees', 'input-vat');
 DROP INDEX ix_postings_entry_id;
 ALTER TABLE postings DROP CONSTRAINT pk_postings, ADD CONSTRAINT pk_postings PRIMARY KEY (entry_id, id);
 """
