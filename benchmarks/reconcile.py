@@ -319,6 +319,9 @@ def measure(services: Embedded, folder: Path, chosen: argparse.Namespace) -> dic
         ratios["load to psql"] = round(found["loaded_per_second"] / found["psql_copy_per_second"], 2)
         ratios["matching and posting to bare SQL"] = round(booking / found["bare_sql_seconds"], 2)
         ratios["matching and posting to bare SQL, on CPUs"] = round(on_cpus / found["bare_sql_on_cpu"], 2)
+        ratios["matching and posting to bare SQL over as many indexes, on CPUs"] = round(
+            on_cpus / found["indexed_sql_on_cpu"], 2
+        )
         ratios["whole road to bankstatementparser's matcher"] = round(
             found["bankstatementparser_per_line"] / per_line, 1
         )

@@ -35,6 +35,7 @@ def race(wiring: Wiring, folder: Path, *, bills: int, lines: int, sample: int) -
             ours.append(_copy_ours(connection, rows))
             theirs.append(_copy_psql(wiring, connection, folder))
         bare, worked = _bare_sql(connection)
+        indexed, worked_indexed = _bare_sql(connection, indexes=_INDEXES)
     return {
         "sampled_lines": len(rows),
         "prepared_per_second": round(len(rows) / prepared),
@@ -43,6 +44,9 @@ def race(wiring: Wiring, folder: Path, *, bills: int, lines: int, sample: int) -
         "bare_sql_seconds": round(sum(bare.values()), 2),
         "bare_sql_on_cpu": round(worked, 2),
         "bare_sql": bare,
+        "indexed_sql_seconds": round(sum(indexed.values()), 2),
+        "indexed_sql_on_cpu": round(worked_indexed, 2),
+        "indexed_sql": indexed,
         "bankstatementparser_per_line": _other_matcher(sample, bills * sample // lines),
         "orm_lines": ORM_LINES,
         "orm_per_line": _orm_loop(url),
@@ -90,13 +94,13 @@ def _copy_psql(wiring: Wiring, connection: psycopg.Connection[Any], folder: Path
 # decisions, matches, entries with their postings, moves, marks for the billing system, questions and promised texts.
 # What it leaves out is what only a history asks for: rivals, guesses, payments heard before, versions of a bill.
 _BARE_TABLES = """
-    CREATE TABLE bare_bills AS SELECT b.id, b.number, b.payment_code, c.code AS customer, b.minor,
+    CREATE TABLE bare_bills WITH (fillfactor = 70) AS SELECT b.id, b.number, b.payment_code, c.code AS customer, b.minor,
         CAST(0 AS bigint) AS paid, 'open' AS state, b.period, c.consent
         FROM bills b JOIN customers c ON c.id = b.customer_id;
     CREATE TABLE bare_lines AS SELECT id, minor, bank_reference, narrative, quoted, CAST(NULL AS bigint) AS payment_id,
         'pending' AS state FROM statement_lines;
     CREATE TABLE bare_payments (id bigint, source text, reference text, minor bigint, matched bigint, narrative text,
-        quoted text[], day date, state text);
+        quoted text[], day date, state text) WITH (fillfactor = 70);
     CREATE TABLE bare_matches (payment_id bigint, bill_id bigint, minor bigint, rule text, evidence text);
     CREATE TABLE bare_entries (id bigint GENERATED ALWAYS AS IDENTITY, key text, day date, memo text);
     CREATE TABLE bare_postings (entry_id bigint, account text, minor bigint, currency text);
@@ -106,6 +110,29 @@ _BARE_TABLES = """
     CREATE TABLE bare_questions (code text, payment_id bigint, minor bigint, facts jsonb);
     CREATE TABLE bare_texts (key text, bill_id bigint, payment_id bigint, facts jsonb);
     ANALYZE bare_bills; ANALYZE bare_lines;
+"""
+# As many indexes, of the same kinds and as wide, as the books keep of these rows, and room to change rows in place:
+# still no constraint and no trigger.
+_INDEXES = """
+    CREATE UNIQUE INDEX ON bare_bills (id); CREATE INDEX ON bare_bills (number, id);
+    CREATE INDEX ON bare_bills ((number || '-1')); CREATE INDEX ON bare_bills (number);
+    CREATE INDEX ON bare_bills (payment_code); CREATE INDEX ON bare_bills (payment_code, id);
+    CREATE INDEX ON bare_bills (customer);
+    CREATE UNIQUE INDEX ON bare_lines (id); CREATE INDEX ON bare_lines (minor, id);
+    CREATE INDEX ON bare_lines (payment_id) WHERE payment_id IS NOT NULL; CREATE INDEX ON bare_lines (bank_reference);
+    CREATE UNIQUE INDEX ON bare_payments (id); CREATE INDEX ON bare_payments (source, ('line:' || id));
+    CREATE INDEX ON bare_payments (source, reference); CREATE INDEX ON bare_payments (source, minor);
+    CREATE INDEX ON bare_payments (sha256(reference::bytea)); CREATE INDEX ON bare_payments (day, source);
+    CREATE INDEX ON bare_payments USING gin (quoted) WITH (fastupdate = off);
+    CREATE INDEX ON bare_matches (payment_id, bill_id); CREATE INDEX ON bare_matches (bill_id, minor);
+    CREATE INDEX ON bare_matches (payment_id);
+    CREATE UNIQUE INDEX ON bare_entries (id); CREATE UNIQUE INDEX ON bare_entries (key);
+    CREATE INDEX ON bare_entries (day); CREATE INDEX ON bare_postings (entry_id, account);
+    CREATE INDEX ON bare_moves (kind, id); CREATE INDEX ON bare_moves (id);
+    CREATE INDEX ON bare_marks (bill_id); CREATE UNIQUE INDEX ON bare_texts (key);
+    CREATE INDEX ON bare_texts (bill_id); CREATE INDEX ON bare_texts (payment_id);
+    CREATE INDEX ON bare_texts ((sha256(key::bytea))); CREATE INDEX ON bare_texts (bill_id, payment_id);
+    CREATE INDEX ON bare_texts (payment_id, bill_id)
 """
 _POST = """
     WITH made AS (
@@ -170,9 +197,12 @@ _BARE = {
 }  # fmt: skip
 
 
-def _bare_sql(connection: psycopg.Connection[Any]) -> tuple[dict[str, float], float]:
+def _bare_sql(connection: psycopg.Connection[Any], indexes: str = "") -> tuple[dict[str, float], float]:
     """Return the seconds of each statement, and those that all of them were on a CPU."""
-    for one in _BARE_TABLES.split(";"):
+    kinds = ("bills", "lines", "payments", "matches", "entries", "postings", "moves", "decisions", "marks", "questions")
+    for kind in (*kinds, "texts"):
+        connection.execute(f"DROP TABLE IF EXISTS bare_{kind}".encode())
+    for one in f"{_BARE_TABLES};{indexes}".split(";"):
         if one.strip():
             connection.execute(one.encode())
     seconds, worked = {}, 0.0
