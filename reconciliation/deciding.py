@@ -116,13 +116,14 @@ _DECIDE = f"""
 _OF_PAYMENTS = """
         SELECT id, CAST(NULL AS bigint) AS line_id, end_to_end_id, quoted, reversal, denied_at FROM payments
         WHERE id = ANY(:ids) AND currency = 'VND' AND state IN ('reported', 'confirmed')"""
-# What a line says, its payment will say: they are decided by before it is made, under the number it will have.
+# What a line says, its payment will say: they are decided by before it is made, under the number it will have. IS TRUE
+# reads the piece alone, instead of all lines that wait.
 _OF_LINES = """
         SELECT nextval('payments_id_seq') AS id, id AS line_id, end_to_end_id, quoted, reversal,
             CAST(NULL AS timestamptz) AS denied_at
         FROM (
             SELECT * FROM statement_lines WHERE statement_id = :statement AND id BETWEEN :first AND :last
-              AND state = 'pending' AND counts AND minor > 0 AND currency = 'VND' ORDER BY entry, transaction
+              AND (state = 'pending') IS TRUE AND counts AND minor > 0 AND currency = 'VND' ORDER BY entry, transaction
         ) line"""
 
 # What a person has taken apart stays apart: the payment asks, as one that names no bill.

@@ -72,7 +72,7 @@ _NEW = """
             l.counterparty_hash, :origin, :delivery, CASE WHEN l.counts THEN NULL ELSE CAST(:now AS timestamptz) END,
             CAST(:due AS timestamptz), :now, {state}
         FROM statement_lines l
-        WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.state = 'pending'
+        WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND (l.state = 'pending') IS TRUE
           AND l.minor > 0 {only}
         ORDER BY l.entry, l.transaction
         RETURNING id, source_reference
@@ -273,7 +273,7 @@ def _set_the_rest_aside(session: Session, values: dict[str, object]) -> None:
                 reason = CASE WHEN minor = 0 THEN 'no money moved'
                               WHEN NOT counts THEN 'a notice: the statement will decide'
                               ELSE 'money going out' END
-            WHERE statement_id = :statement AND id BETWEEN :first AND :last AND state = 'pending'
+            WHERE statement_id = :statement AND id BETWEEN :first AND :last AND (state = 'pending') IS TRUE
             """
         ),
         values,

@@ -15,7 +15,8 @@ from reconciliation.lifecycle import PAYMENT, born
 
 _PENDING = """
     SELECT count(*) FROM statement_lines
-    WHERE statement_id = :statement AND id BETWEEN :first AND :last AND state = 'pending' AND minor > 0
+    WHERE statement_id = :statement AND id BETWEEN :first AND :last AND (state = 'pending') IS TRUE
+      AND minor > 0
 """
 
 # The database sees to it that a payment's counter and the match that came with it say the same.

@@ -183,10 +183,11 @@ ALTER TABLE statement_lines DROP CONSTRAINT fk_statement_lines_payment_id;
 CREATE FUNCTION messages_name_theirs() RETURNS trigger LANGUAGE plpgsql
     SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
-    IF EXISTS (SELECT 1 FROM added m
-        WHERE NOT EXISTS (SELECT 1 FROM public.customers c WHERE c.id = m.customer_id)
-           OR (m.bill_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM public.bills b WHERE b.id = m.bill_id))
-           OR (m.payment_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM public.payments p WHERE p.id = m.payment_id)))
+    IF EXISTS (SELECT 1 FROM added m WHERE NOT EXISTS (SELECT 1 FROM public.customers c WHERE c.id = m.customer_id))
+        OR EXISTS (SELECT 1 FROM added m WHERE m.bill_id IS NOT NULL
+                   AND NOT EXISTS (SELECT 1 FROM public.bills b WHERE b.id = m.bill_id))
+        OR EXISTS (SELECT 1 FROM added m WHERE m.payment_id IS NOT NULL
+                   AND NOT EXISTS (SELECT 1 FROM public.payments p WHERE p.id = m.payment_id))
     THEN
         RAISE EXCEPTION 'a message is to a customer, of a bill and a payment that are there'
             USING ERRCODE = 'foreign_key_violation';
