@@ -7,6 +7,7 @@ from itertools import permutations
 from threading import Event
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from banks.errors import Unreadable
@@ -147,6 +148,12 @@ def test_names_and_numbers_stand_masked(sound_books: Books) -> None:
     for secret in ("VAN AN", "0123456789012", "345 678", "190026112233", "0912345678"):
         assert secret not in kept
     assert CODE in kept
+
+
+@pytest.mark.parametrize("codes", [[], ["PA1", "HD-1/2"], ['"', "\\", 'a\\"b,c{}', "NULL", " ", "~PA1←P A|1\t"]])
+def test_codes_arrive_as_they_were_found(books: Books, codes: list[str]) -> None:
+    array = statement_loading._array(codes)
+    assert books.run(lambda s: s.scalar(text("SELECT CAST(:array AS text[])"), {"array": array})) == codes
 
 
 def head(**more: object) -> StatementOpened:
