@@ -5,6 +5,7 @@ _NAMES = (
     ("allocations", "payment_id", "payments"),
     ("allocations", "bill_id", "bills"),
     ("bills", "customer_id", "customers"),
+    ("statement_lines", "statement_id", "statements"),
 )
 
 BROKEN = {
