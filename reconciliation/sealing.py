@@ -83,7 +83,11 @@ def mask_numbers(text: str) -> str:
     return _DIGITS.sub(lambda match: (match[1] or "") + "···" + re.sub(r"\D", "", match[2])[-3:], text)
 
 
-@lru_cache(maxsize=65536)
 def mask_name(name: str) -> str:
     """Keep the first letter of each word of a name: "NGUYEN VAN AN" → "N··· V·· A·"."""
-    return " ".join(word[0] + "·" * min(len(word) - 1, 3) for word in name.split())
+    return " ".join(map(_mask_word, name.split()))
+
+
+@lru_cache(maxsize=8192)  # names of a large file are many, the words they consist of are few
+def _mask_word(word: str) -> str:
+    return word[0] + "·" * min(len(word) - 1, 3)
