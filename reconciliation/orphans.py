@@ -9,6 +9,7 @@ _NAMES = (
     ("messages", "customer_id", "customers"),
     ("messages", "bill_id", "bills"),
     ("messages", "payment_id", "payments"),
+    ("statement_lines", "statement_id", "statements"),
 )
 
 BROKEN = {

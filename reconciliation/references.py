@@ -7,6 +7,8 @@ account number, which is never kept in the clear.
 
 import re
 import unicodedata
+from collections.abc import Iterable
+from itertools import filterfalse
 
 from reconciliation.sealing import is_number
 
@@ -14,6 +16,7 @@ from reconciliation.sealing import is_number
 _CUSTOMER = re.compile(r"P[A-Z][0-9]{11}(?=[0-9]{5}(?![0-9])|(?:(?:0[1-9]|1[0-2])20[23][0-9])?(?![0-9]))")
 _PAYMENT = re.compile(r"P[A-Z][0-9]{16}(?![0-9])")
 _TOKEN = re.compile(r"[A-Z0-9]+(?:[-/][A-Z0-9]+)*")
+_FOUR_DIGITS = re.compile(r"(?:[^0-9]*[0-9]){4}")
 PAYMENT_CODE = "^P[A-Z][0-9]{16}$"
 PAYMENT_CODE_LENGTH = 18
 """Asked before the pattern, which costs more."""
@@ -25,8 +28,10 @@ MAX_CODES = 24
 
 def fold(text: str) -> str:
     """Return `text` in capitals without Vietnamese diacritics, whichever Unicode form it came in."""
+    if text.isascii():
+        return text.upper()
     decomposed = unicodedata.normalize("NFKD", text.upper().replace("Đ", "D"))
-    return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+    return "".join(filterfalse(unicodedata.combining, decomposed))
 
 
 def extract(*texts: str) -> list[str]:
@@ -35,19 +40,20 @@ def extract(*texts: str) -> list[str]:
     A code has at least six characters, a letter and four digits. Payment codes (customer code, period, month, year)
     and customer codes are found inside run-together words as well; a payment code also yields its customer code.
     """
+    return extract_folded(map(fold, texts))
+
+
+def extract_folded(texts: Iterable[str]) -> list[str]:
+    """Return what `extract` does of texts that are folded already."""
     found: dict[str, None] = {}
     for text in texts:
-        if not text:
-            continue
-        plain = text.upper() if text.isascii() else fold(text)
-        for match in _TOKEN.finditer(plain):
-            token = match[0]
-            if 6 <= len(token) <= MAX_LENGTH and not is_number(token) and sum(map(str.isdigit, token)) >= 4:
+        for token in _TOKEN.findall(text):
+            if 6 <= len(token) <= MAX_LENGTH and _FOUR_DIGITS.match(token) and not is_number(token):
                 found[token] = None
         for pattern in (_PAYMENT, _CUSTOMER):
-            for code in pattern.findall(plain):
+            for code in pattern.findall(text):
                 found[code] = None
-    return [code for code in found if any(map(str.isalpha, code))][:MAX_CODES]
+    return [code for code in found if code.isupper()][:MAX_CODES]  # which digits alone are not
 
 
 def naming_one_bill(key: str, rows: str) -> str:

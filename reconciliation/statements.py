@@ -90,7 +90,8 @@ class Line(Base):
     )  # fmt: skip
 
     id: Mapped[Id]
-    statement_id: Mapped[int] = mapped_column(ForeignKey("statements.id"))
+    statement_id: Mapped[int]
+    """There when the line comes, and for good: triggers see to it, once a statement instead of once a row."""
     entry: Mapped[int]
     transaction: Mapped[int]
     direction: Mapped[str]

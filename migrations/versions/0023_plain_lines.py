@@ -170,14 +170,19 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
-CREATE FUNCTION line_is_new() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION line_names_payment() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
-    RAISE EXCEPTION 'a line comes before the payment it proves' USING ERRCODE = 'foreign_key_violation';
+    IF NOT EXISTS (SELECT 1 FROM public.payments p WHERE p.id = NEW.payment_id) THEN
+        RAISE EXCEPTION 'a line proves a payment that is there' USING ERRCODE = 'foreign_key_violation';
+    END IF;
+    RETURN NULL;
 END $$;
 CREATE TRIGGER lines_name_payments AFTER UPDATE ON statement_lines REFERENCING NEW TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION lines_name_payments();
-CREATE TRIGGER line_is_new BEFORE INSERT ON statement_lines FOR EACH ROW WHEN (NEW.payment_id IS NOT NULL)
-    EXECUTE FUNCTION line_is_new();
+-- Lines are loaded without a payment: this one is hardly ever asked.
+CREATE TRIGGER line_names_payment AFTER INSERT ON statement_lines FOR EACH ROW WHEN (NEW.payment_id IS NOT NULL)
+    EXECUTE FUNCTION line_names_payment();
 ALTER TABLE statement_lines DROP CONSTRAINT fk_statement_lines_payment_id;
 
 CREATE FUNCTION messages_name_theirs() RETURNS trigger LANGUAGE plpgsql

@@ -71,6 +71,7 @@ TAMPERED = {
     "an allocation was undone quietly": ("UPDATE allocations SET undone_at = now() WHERE undone_at IS NULL", 4),
     "a bill's amount changed": ("UPDATE bills SET minor = minor + 1, charge_minor = charge_minor + 1 WHERE number = 'HD0002'", 5),
     "a bill is gone": ("DELETE FROM bills WHERE number = 'HD0002'", 5),
+    "a line's statement is gone": ("DELETE FROM statements WHERE statement_id = 'S2'", 4),
     "a payment's amount changed": ("UPDATE payments SET minor = minor + 1 WHERE source_reference = 'T2'", 5),
     "a payment is gone": ("DELETE FROM payments WHERE source_reference = 'T2'", 5),
     "a line's amount changed": ("UPDATE statement_lines SET minor = minor - 1 WHERE minor < 0", 5),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciliation import misread
+from reconciliation import misread, references
 
 CUSTOMER, PAYMENT = "PA05000012345", "PA0500001234511126"
 
@@ -88,3 +88,20 @@ def test_readings_are_the_same_in_every_unicode_form_and_never_digits_alone(writ
     for code in read(written):
         assert code[:2].isalpha()
         assert len(code) <= 32
+
+
+OURS = [code.replace("A", letter) for code in (PAYMENT, CUSTOMER) for letter in "ALOP"]
+BESIDE = ["TT", "P", "PL", "HOI", "O", "I|L", "/", "-", ".", "_", "", "\u00a0", "\n", "ĐIỆN", "HD", "7"]
+TEXTS = st.lists(st.sampled_from(OURS + BESIDE), max_size=5)
+
+
+@given(st.lists(st.builds(str.join, st.sampled_from([" ", " ", "", "."]), TEXTS), min_size=1, max_size=3))
+def test_the_short_way_finds_what_the_long_way_finds(texts: list[str]) -> None:
+    folded = [references.fold(one) for one in texts if any(map(str.isdigit, one))]
+    assert misread.codes_in(*texts) == misread._at_length(folded)
+
+
+def test_the_short_way_is_that_of_most_texts() -> None:
+    assert misread._usual([f"TT TIEN DIEN {PAYMENT} CAM ON", CUSTOMER]) == [PAYMENT, CUSTOMER]
+    for other in (f"{PAYMENT} 1", f"X{PAYMENT}", f"{PAYMENT}\n", f"{PAYMENT}-A", f"{CUSTOMER} {CUSTOMER}", "HD2611"):
+        assert misread._usual([PAYMENT, other]) is None

@@ -1,3 +1,5 @@
+import hmac
+
 import pytest
 from cryptography.exceptions import InvalidTag
 from hypothesis import given
@@ -47,6 +49,7 @@ def test_the_blind_index_is_the_same_for_the_same_number_and_purpose_only() -> N
     sealer = Sealer([NEW], INDEX)
     assert sealer.blind("84912345678", "a") == sealer.blind("84912345678", "a")
     assert sealer.blind("84912345678", "a") != sealer.blind("84912345678", "b")
+    assert sealer.blind("84912345678", "a") == hmac.digest(INDEX, b"a\x0084912345678", "sha256")[:16]
     assert sealer.blind("84912345678", "a") != Sealer([NEW], b"j" * 32).blind("84912345678", "a")
 
 

@@ -7,6 +7,8 @@ from itertools import permutations
 from threading import Event
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from banks.errors import Unreadable
@@ -147,6 +149,34 @@ def test_names_and_numbers_stand_masked(sound_books: Books) -> None:
     for secret in ("VAN AN", "0123456789012", "345 678", "190026112233", "0912345678"):
         assert secret not in kept
     assert CODE in kept
+
+
+@pytest.mark.parametrize("codes", [[], ["PA1", "HD-1/2"], ['"', "\\", 'a\\"b,c{}', "NULL", " ", "~PA1←P A|1\t"]])
+def test_codes_arrive_as_they_were_found(books: Books, codes: list[str]) -> None:
+    array = statement_loading._array(codes)
+    assert books.run(lambda s: s.scalar(text("SELECT CAST(:array AS text[])"), {"array": array})) == codes
+
+
+def test_a_line_of_no_statement_is_refused(sound_books: Books) -> None:
+    sound_books.read(a_line())
+    line = "0, 2, 1, direction, counts, minor, currency, reversal FROM statement_lines"
+    columns = "statement_id, entry, transaction, direction, counts, minor, currency, reversal"
+    with pytest.raises(DBAPIError, match="a statement that is there"):
+        sound_books.run(lambda s: s.execute(text(f"INSERT INTO statement_lines ({columns}) SELECT {line}")))
+    assert sound_books.one("SELECT count(*) FROM statement_lines") == 1
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        "DELETE FROM statements", "TRUNCATE statements CASCADE", "UPDATE statements SET id = DEFAULT",
+        "UPDATE statement_lines SET statement_id = statement_id + 1",
+    ],
+)  # fmt: skip
+def test_the_statement_of_a_line_stays_for_the_owner_too(sound_books: Books, act: str) -> None:
+    sound_books.read(a_line())
+    with pytest.raises(DBAPIError, match="only ever added to"):
+        sound_books.awake_owner(act)
 
 
 def head(**more: object) -> StatementOpened:
