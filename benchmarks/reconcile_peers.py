@@ -94,7 +94,8 @@ def _copy_psql(wiring: Wiring, connection: psycopg.Connection[Any], folder: Path
 # decisions, matches, entries with their postings, moves, marks for the billing system, questions and promised texts.
 # What it leaves out is what only a history asks for: rivals, guesses, payments heard before, versions of a bill.
 _BARE_TABLES = """
-    CREATE TABLE bare_bills WITH (fillfactor = 70) AS SELECT b.id, b.number, b.payment_code, c.code AS customer, b.minor,
+    CREATE TABLE bare_bills WITH (fillfactor = 70) AS
+    SELECT b.id, b.number, b.payment_code, c.code AS customer, b.minor,
         CAST(0 AS bigint) AS paid, 'open' AS state, b.period, c.consent
         FROM bills b JOIN customers c ON c.id = b.customer_id;
     CREATE TABLE bare_lines AS SELECT id, minor, bank_reference, narrative, quoted, CAST(NULL AS bigint) AS payment_id,
