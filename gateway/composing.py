@@ -1,5 +1,6 @@
 """Composing: the text of a promised message, frozen in the transaction of its promise."""
 
+import json
 from collections.abc import Mapping
 
 from sqlalchemy import select, text
@@ -15,8 +16,8 @@ from sms.templates import Composed
 _FILL = text(
     """
     UPDATE messages m SET template = f.template, body = f.body, encoding = f.encoding, parts = f.parts
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:templates AS text[]), CAST(:bodies AS text[]),
-        CAST(:encodings AS text[]), CAST(:parts AS smallint[])) AS f (id, template, body, encoding, parts)
+    FROM jsonb_to_recordset(CAST(:written AS jsonb)) AS f (
+        id bigint, template text, body text, encoding text, parts smallint)
     WHERE m.id = f.id
     """
 )
@@ -34,20 +35,20 @@ def compose_promises(session: Session, settings: Settings) -> int:
     composed: list[tuple[int, Composed]] = []
     for row in rows:
         try:
-            written = templates.compose(row.event, row.language, _facts(settings, row.facts))
+            made = templates.compose(row.event, row.language, _facts(settings, row.facts))
         except templates.TemplateError as error:
             move(session, MESSAGE, [row.id], "failed", by="composing", why=str(error), now=row.created_at)
             continue
-        composed.append((row.id, written))
+        composed.append((row.id, made))
     if composed:
-        columns = {
-            "ids": [id_ for id_, _ in composed],
-            "templates": [f"{written.template}.{written.version}" for _, written in composed],
-            "bodies": [written.text for _, written in composed],
-            "encodings": [written.encoding.value for _, written in composed],
-            "parts": [written.parts for _, written in composed],
-        }
-        session.execute(_FILL, columns)
+        written = [
+            {
+                "id": number, "template": f"{one.template}.{one.version}", "body": one.text,
+                "encoding": one.encoding.value, "parts": one.parts,
+            }
+            for number, one in composed
+        ]  # fmt: skip
+        session.execute(_FILL, {"written": json.dumps(written)})
     return len(composed)
 
 

@@ -237,7 +237,7 @@ def book(
     plainly = matching.match_lines(session, values, others, now=now) if counts else matching.Matched()
     made = session.scalars(text(_NEW_OF_STATEMENT if counts else _NEW_OF_NOTICE), values).all()
     if lines == EVERY_LINE:  # by the piece, whoever asks for the pieces counts
-        statistics.refresh(session, len(made))
+        statistics.refresh(session, plainly.allocations + len(made))
     _set_the_rest_aside(session, values)
     ledger.post(session, _CONFIRMED if counts else _NOTICED, values)
     ledger.post(session, _OUTGOING, values)

@@ -67,8 +67,9 @@ def choose(text: str) -> Encoding:
 def measure(text: str) -> Measured:
     """Measure `text` as it stands (nothing is normalised); an empty text has no parts."""
     encoding = choose(text)
-    widths = _widths(text, encoding)
-    return Measured(encoding, sum(widths), len(_ends(widths, encoding)))
+    units = _units(text, encoding)
+    whole = units <= _SINGLE[encoding]  # as nearly all texts are: nobody looks for where they part
+    return Measured(encoding, units, int(units > 0) if whole else len(_ends(_widths(text, encoding), encoding)))
 
 
 def split(text: str) -> list[str]:
@@ -101,6 +102,12 @@ def strip_diacritics(text: str) -> str:
     folded = unicodedata.normalize("NFC", text).translate(_FOLDED)
     letters = (sign for sign in unicodedata.normalize("NFD", folded) if unicodedata.category(sign) != "Mn")
     return unicodedata.normalize("NFC", "".join(letters))
+
+
+def _units(text: str, encoding: Encoding) -> int:
+    if encoding is Encoding.GSM7:
+        return len(text) + sum(map(text.count, _EXTENSION))
+    return len(text) + sum(sign > "\uffff" for sign in text)
 
 
 def _widths(text: str, encoding: Encoding) -> list[int]:
