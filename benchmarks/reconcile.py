@@ -308,6 +308,8 @@ def measure(services: Embedded, folder: Path, chosen: argparse.Namespace) -> dic
     figures["whole"] = whole
     if not chosen.no_growth:
         ratios["growth from a tenth, 1 is linear"] = round(whole["seconds"] / small["seconds"] / 10, 2)
+        busy, little = (sum(one["stages_on_cpu"].values()) for one in (whole, small))
+        ratios["growth from a tenth, on CPUs"] = round(busy / little / 10, 2)
     if not chosen.no_peers:
         from benchmarks import reconcile_peers as peers  # not in the process whose memory is measured
 
