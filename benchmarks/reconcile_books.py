@@ -31,6 +31,7 @@ _BILLS = """
         date '2026-11-25', '', now()
     FROM generate_series(0, {bills} - 1) n CROSS JOIN LATERAL (SELECT {minor} AS minor) owed
     JOIN customers c ON c.code = 'PA' || lpad((n / 2)::text, 11, '0');
+    INSERT INTO owed_bills SELECT id, bank, due_on FROM bills ORDER BY id;
     INSERT INTO entries (key, business_date, memo, at) VALUES ('opening', '2026-11-01', 'brought forward', now());
     INSERT INTO postings (entry_id, account, minor, currency)
     SELECT e.id, side.account, side.sign * owed.minor, 'VND'
