@@ -91,6 +91,18 @@ DAY = r"""
 """
 """The day a payment `p` is settled with, by the cut-off of its source's agreement `a`."""
 
+REACHES = """EXISTS (
+    SELECT 1 FROM lump_agreements a WHERE a.source = {lump}.source
+        AND {lump}.booked_on - {day} BETWEEN a.after_days AND a.within_days)
+"""
+"""Whether a lump may be, by its source's agreement, of a day."""
+
+DENIED = """coalesce((
+    SELECT c.kind FROM lump_choices c WHERE c.lump_id = {lump} AND c.day = {day} AND c.state = 'applied'
+    ORDER BY c.id DESC LIMIT 1), '') = 'not_day'
+"""
+"""Whether the last word of people on a lump and a day is that it is not that day's."""
+
 APART = {
     "lump sums that are not their parts": """SELECT count(*) FROM lump_sums s
         LEFT JOIN (SELECT lump_id, sum(minor) AS minor FROM line_parts WHERE undone_at IS NULL GROUP BY 1) p
@@ -107,17 +119,19 @@ APART = {
     "lump sums that nobody is asked about": """SELECT count(*) FROM lump_sums s
         WHERE s.undone_at IS NULL AND s.day IS NULL AND NOT EXISTS (SELECT 1 FROM mismatches m
             WHERE m.code = 'M11' AND m.subject = 'line:' || s.line_id AND m.state <> 'resolved')""",
-    "lump sums of a day out of reach": """SELECT count(*) FROM lump_sums s
-        JOIN lump_agreements a ON a.id = s.agreement_id
-        WHERE s.undone_at IS NULL AND NOT s.pinned
-          AND s.day NOT BETWEEN s.booked_on - a.within_days AND s.booked_on - a.after_days""",
+    "lump sums of a day out of reach": f"""SELECT count(*) FROM lump_sums s
+        WHERE s.undone_at IS NULL AND NOT s.pinned AND s.day IS NOT NULL
+          AND NOT {REACHES.format(lump="s", day="s.day")}""",  # noqa: S608 - put together from constants
     "parts of another day": f"""SELECT count(*) FROM line_parts b JOIN lump_sums s ON s.id = b.lump_id AND NOT s.pinned
         JOIN lump_agreements a ON a.id = s.agreement_id JOIN payments p ON p.id = b.payment_id
         WHERE b.undone_at IS NULL AND s.day <> {DAY}""",  # noqa: S608 - put together from constants
     "lump sums pinned by nobody's word": """SELECT count(*) FROM lump_sums s WHERE s.pinned AND NOT EXISTS (
-        SELECT 1 FROM lump_choices c WHERE c.lump_id = s.id AND c.state = 'applied' AND c.payments <> '{}'
+        SELECT 1 FROM lump_choices c WHERE c.lump_id = s.id AND c.state = 'applied' AND c.kind = 'settles'
             AND c.payments = ARRAY(SELECT a.payment_id FROM line_parts a
                 WHERE a.lump_id = s.id AND a.undone_at IS NULL ORDER BY 1))""",
+    "lump sums of a day that a person denied": f"""SELECT count(*) FROM lump_sums s
+        WHERE s.undone_at IS NULL AND NOT s.pinned AND s.day IS NOT NULL
+          AND {DENIED.format(lump="s.id", day="s.day")}""",  # noqa: S608 - put together from constants
 }
 """What `doisoat verify` counts, and must find nothing of."""
 

@@ -3,7 +3,7 @@
 A bank or intermediary pays what its callbacks told of a day, less its fees, by one line. The line is known by the
 payer's own words; it is the settlement of a day when what that day's payments come to, less the tariff's fees, is
 exactly its amount, and of no other day. All lines and days of a source are weighed together, so that what came first
-does not matter. What a person said a line settles stays as it is until a person takes it back.
+does not matter. What a person said a line settles, or which day it is not of, stays until a person takes it back.
 """
 
 import json
@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from reconciliation import business_days, ledger, mismatches
 from reconciliation.lifecycle import LUMP_CHOICE, move
 from reconciliation.lump_parts import BY, ELIGIBLE, put_together, take_apart
-from reconciliation.lump_sums import DAY
+from reconciliation.lump_sums import DAY, DENIED, REACHES
 
 LOOKED_BACK = timedelta(days=60)
 """Lines booked longer ago than this are not weighed anew, unless nobody knows yet what they are of."""
@@ -63,12 +63,17 @@ _SUMS = f"""
         sum(vat)\\:\\:bigint AS vat, sum(minor - fee - vat)\\:\\:bigint AS net, array_agg(DISTINCT lump_id) AS lumps
     FROM ({ELIGIBLE}) eligible GROUP BY day ORDER BY day
 """  # noqa: S608
-_LUMPS = """
-    SELECT s.id, s.line_id, s.minor, s.booked_on, s.day, a.after_days, a.within_days
-    FROM lump_sums s JOIN lump_agreements a ON a.id = s.agreement_id
+_LUMPS = f"""
+    SELECT s.id, s.line_id, s.minor, s.day, array_agg(d.day) FILTER (WHERE NOT d.denied) AS days,
+        array_agg(d.day) FILTER (WHERE d.denied) AS denied
+    FROM lump_sums s LEFT JOIN LATERAL (
+        SELECT day, {DENIED.format(lump="s.id", day="near.day")} AS denied
+        FROM (SELECT s.booked_on - n AS day FROM generate_series(31, 0, -1) AS n) near
+        WHERE {REACHES.format(lump="s", day="near.day")}
+    ) d ON true
     WHERE s.source = :source AND s.undone_at IS NULL AND NOT s.pinned AND (s.booked_on >= :since OR s.day IS NULL)
-    ORDER BY s.booked_on, s.id
-"""
+    GROUP BY s.id ORDER BY s.booked_on, s.id
+"""  # noqa: S608
 _OLDEST = """
     SELECT least(min(booked_on), CAST(:since AS date)) FROM lump_sums
     WHERE source = :source AND undone_at IS NULL AND day IS NULL
@@ -89,7 +94,12 @@ _GONE = """
     WHERE undone_at IS NULL AND line_id IN (SELECT id FROM statement_lines WHERE statement_id = ANY(:statements))
     RETURNING id, source
 """
-_OPEN = "SELECT id FROM mismatches WHERE code = 'M11' AND subject = ANY(:subjects) AND state <> 'resolved'"
+# A question that a proposal waits on stays until that is decided.
+_OPEN = """
+    SELECT id FROM mismatches WHERE code = 'M11' AND subject = ANY(:subjects) AND state <> 'resolved'
+        AND NOT EXISTS (SELECT 1 FROM lump_choices c JOIN lump_sums s ON s.id = c.lump_id
+                        WHERE s.line_id = mismatches.line_id AND s.undone_at IS NULL AND c.state = 'proposed')
+"""
 _ASK = """
     SELECT 'M11', 'line:' || l.id, CAST(:source AS text), l.minor, l.currency, l.id, l.statement_id,
         CAST(:facts AS jsonb)
@@ -108,10 +118,9 @@ _FREE = f"""
     WHERE coalesce(e.lump_id, :lump) = :lump AND (e.day = CAST(:day AS date) OR e.id = ANY(:ids)
         OR p.source_reference = ANY(:references)) ORDER BY e.id
 """  # noqa: S608
-# A proposal about what is one day's for certain by now, or on a line that is gone, is answered.
+# Which payments a line is of that is one day's for certain by now, and anything about a line that is gone, is answered.
 _IDLE = """
-    SELECT c.id FROM lump_choices c JOIN lump_sums s ON s.id = c.lump_id
-    WHERE c.state = 'proposed' AND s.id = ANY(:lumps)
+    SELECT id FROM lump_choices WHERE state = 'proposed' AND lump_id = ANY(:lumps) AND kind LIKE :kind
 """
 _SHOWN = """
     SELECT l.payment_id FROM statement_lines l
@@ -121,16 +130,11 @@ _SHOWN = """
 
 @dataclass(frozen=True, slots=True)
 class Lump:
-    """A line to be explained: so much, for one of the days from `since` until `until`."""
+    """A line to be explained: so much, for one of these days."""
 
     id: int
     minor: int
-    since: date
-    until: date
-
-    def reaches(self, day: date) -> bool:
-        """Tell whether it may be the settlement of `day`."""
-        return self.since <= day <= self.until
+    days: frozenset[date]
 
 
 def assign(lumps: Sequence[Lump], sums: Mapping[date, int]) -> dict[int, date]:
@@ -139,7 +143,7 @@ def assign(lumps: Sequence[Lump], sums: Mapping[date, int]) -> dict[int, date]:
     A lump that one day alone fits has that day, unless another lump has no other day either; a day that is taken is no
     other lump's.
     """
-    fits = {one.id: {day for day, net in sums.items() if net == one.minor and one.reaches(day)} for one in lumps}
+    fits = {one.id: {day for day, net in sums.items() if net == one.minor and day in one.days} for one in lumps}
     found: dict[int, date] = {}
     while True:
         wanted: dict[date, list[int]] = {}
@@ -221,10 +225,7 @@ def judge(session: Session, source: str, *, now: datetime) -> None:
         return
     taken = set(session.scalars(text(_TAKEN), these))
     days = {row.day: row for row in session.execute(text(_SUMS), these) if row.day not in taken}
-    lumps = [
-        Lump(row.id, row.minor, row.booked_on - timedelta(row.within_days), row.booked_on - timedelta(row.after_days))
-        for row in rows
-    ]
+    lumps = [Lump(row.id, row.minor, frozenset(row.days or ())) for row in rows]
     found = assign(lumps, {day: row.net for day, row in days.items()})
     changed = [
         row for row in rows
@@ -236,25 +237,26 @@ def judge(session: Session, source: str, *, now: datetime) -> None:
         if row.id in found:
             values = {**these, "lump": row.id, "line": row.line_id, "day": found[row.id], "pinned": False}
             take_apart(session, values, "day = :day", now=now)
-    _drop_proposals(session, [row.id for row in changed if row.id in found], why="it is one day's settlement", now=now)
+    certain = [row.id for row in changed if row.id in found]
+    _drop_proposals(session, certain, "settles", why="it is one day's settlement", now=now)
     answered = [f"line:{row.line_id}" for row in changed if row.id in found]
     asked = session.scalars(text(_OPEN), {"subjects": answered}).all()
     mismatches.resolve(session, asked, by=BY, resolution="it is one day's settlement", now=now)
     for lump, row in zip(lumps, rows, strict=True):
         if row.id not in found:
-            _ask(session, source, lump, row.line_id, days, now=now)
+            _ask(session, source, lump, row, days, now=now)
 
 
 def undo(session: Session, statement_ids: Sequence[int], *, why: str, now: datetime) -> set[str]:
     """Take back the settlements on these statements, whose import is being undone; return the sources to weigh anew."""
     gone = session.execute(text(_GONE), {"statements": list(statement_ids), "why": why, "now": now}).all()
     put_together(session, [row.id for row in gone], why=why, now=now)
-    _drop_proposals(session, [row.id for row in gone], why=why, now=now)
+    _drop_proposals(session, [row.id for row in gone], "%", why=why, now=now)
     return {row.source for row in gone}
 
 
-def _drop_proposals(session: Session, lumps: Sequence[int], *, why: str, now: datetime) -> None:
-    waiting = session.scalars(text(_IDLE), {"lumps": list(lumps)}).all()
+def _drop_proposals(session: Session, lumps: Sequence[int], kind: str, *, why: str, now: datetime) -> None:
+    waiting = session.scalars(text(_IDLE), {"lumps": list(lumps), "kind": kind}).all()
     move(session, LUMP_CHOICE, waiting, "withdrawn", by=BY, why=why, now=now)
 
 
@@ -286,24 +288,25 @@ def _scope(session: Session, source: str, now: datetime) -> dict[str, Any]:
     return {**these, "paid_since": oldest - _REACH, "now": now}
 
 
-def _ask(session: Session, source: str, lump: Lump, line: int, days: Mapping[date, Any], *, now: datetime) -> None:
+def _ask(session: Session, source: str, lump: Lump, row: Row[Any], days: Mapping[date, Any], *, now: datetime) -> None:
     """Ask about a settlement that is no day's for certain: the days that fit, or the nearest and what it lacks."""
-    facts: dict[str, object] = {
-        "verdict": "no_day_settles", "arrived": lump.minor, "settles": source,
-        "days_from": lump.since.isoformat(), "days_until": lump.until.isoformat(),
-    }  # fmt: skip
-    within = [row for day, row in days.items() if lump.reaches(day)]
-    fitting = [row for row in within if row.net == lump.minor]
+    facts: dict[str, object] = {"verdict": "no_day_settles", "arrived": lump.minor, "settles": source}
+    if lump.days:
+        facts |= {"days_from": min(lump.days).isoformat(), "days_until": max(lump.days).isoformat()}
+    if row.denied:
+        facts["days_denied"] = [day.isoformat() for day in row.denied]
+    within = [one for day, one in days.items() if day in lump.days]
+    fitting = [one for one in within if one.net == lump.minor]
     if fitting:
         facts["verdict"] = "several_days_settle" if len(fitting) > 1 else "another_settles_the_day"
-        facts["days_that_fit"] = [row.day.isoformat() for row in fitting]
+        facts["days_that_fit"] = [one.day.isoformat() for one in fitting]
     elif within:
-        nearest = min(within, key=lambda row: (abs(row.net - lump.minor), lump.until - row.day))
+        nearest = min(within, key=lambda one: (abs(one.net - lump.minor), -one.day.toordinal()))
         facts |= {
             "nearest_day": nearest.day.isoformat(), "items": nearest.payments, "gross": nearest.gross,
             "fee_expected": nearest.fee + nearest.vat, "net": nearest.net, "difference": lump.minor - nearest.net,
         }  # fmt: skip
-    raise_question(session, source, line, facts, now=now)
+    raise_question(session, source, row.line_id, facts, now=now)
 
 
 def raise_question(session: Session, source: str, line: int, facts: Mapping[str, object], *, now: datetime) -> None:

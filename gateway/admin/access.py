@@ -53,6 +53,8 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.settling.approve": frozenset({"chief_accountant"}),
     "admin.settling.refuse": BOOKKEEPERS,
     "admin.lumps.propose": BOOKKEEPERS,
+    "admin.lumps.deny_day": BOOKKEEPERS,
+    "admin.lumps.allow_day": BOOKKEEPERS,
     "admin.lumps.undo": BOOKKEEPERS,
     "admin.lumps.approve": frozenset({"chief_accountant"}),
     "admin.lumps.refuse": BOOKKEEPERS,

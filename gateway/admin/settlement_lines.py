@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import text
 
 from gateway.request_session import db
+from reconciliation import lump_choices
 from reconciliation.lump_choices import Choice
 
 SHOWN = 50
@@ -27,5 +28,7 @@ def settlement(line_id: int | None) -> dict[str, Any] | None:
         return None
     items = db().execute(text(_ITEMS), {"lump": lump.id, "shown": SHOWN}).all()
     made = [db().get_one(Choice, one) for one in db().scalars(text(_CHOICES), {"lump": lump.id})]
+    last = {one.day: one for one in made if one.day and one.state == "applied"}
+    denied = sorted(day for day, one in last.items() if one.kind == lump_choices.NOT_DAY)
     waits = next((one for one in made if one.state == "proposed"), None)
-    return {"lump": lump, "items": items, "made": made, "waits": waits}
+    return {"lump": lump, "items": items, "made": made, "waits": waits, "denied": denied}

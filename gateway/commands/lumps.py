@@ -20,6 +20,7 @@ from reconciliation.staff import BOOKKEEPERS
 
 _BY = click.option("--by", required=True, metavar="USER", help="Who says so: the name a person signs in with.")
 _WHY = click.option("--why", required=True, metavar="TEXT", help="The reason; it is kept in the audit trail.")
+_OF_DAY = {lump_choices.NOT_DAY: "not of", lump_choices.DAY_AGAIN: "weighed again with"}
 _LINES = """
     SELECT s.line_id, s.booked_on, s.source, s.minor, s.day, s.pinned, count(p.id) AS payments,
         coalesce(sum(p.fee_minor + p.vat_minor), 0)\\:\\:bigint AS fee, min(m.id) AS mismatch,
@@ -99,13 +100,32 @@ def explode(line: int, day: datetime | None, references: tuple[str, ...], by: st
     )
 
 
-@lumps.command()
+@lumps.command("not-day")
 @click.argument("line", type=click.IntRange(1))
+@click.option("--day", required=True, type=click.DateTime(["%Y-%m-%d"]), help="It is not the settlement of this day.")
 @_BY
 @_WHY
-def undo(line: int, by: str, why: str) -> None:
-    """Take back what a person said that LINE settles; it is weighed by itself again."""
-    _do("undo", by, lambda session, now: lump_choices.take_back(session, line, why=why, by=by, now=now))
+def not_day(line: int, day: datetime, by: str, why: str) -> None:
+    """Say which day LINE does not settle; it is weighed against its other days, and asked about if none fits."""
+    _do(
+        "deny a day", by, lambda session, now: lump_choices.deny_day(session, line, day.date(), why=why, by=by, now=now)
+    )
+
+
+@lumps.command()
+@click.argument("line", type=click.IntRange(1))
+@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="Take back that it does not settle this day.")
+@_BY
+@_WHY
+def undo(line: int, day: datetime | None, by: str, why: str) -> None:
+    """Take back what a person said that LINE settles, or does not settle; it is weighed by itself again."""
+
+    def act(session: Session, now: datetime) -> Choice:
+        if day is not None:
+            return lump_choices.allow_day(session, line, day.date(), why=why, by=by, now=now)
+        return lump_choices.take_back(session, line, why=why, by=by, now=now)
+
+    _do("undo", by, act)
 
 
 @lumps.command()
@@ -135,14 +155,15 @@ def refuse(line: int, by: str, why: str) -> None:
 def _do(what: str, by: str, act: Callable[[Session, datetime], Choice]) -> None:
     with wired() as wiring:
 
-        def work() -> tuple[str, int]:
+        def work() -> str:
             with transaction(wiring.engine) as session:
                 people.one_of(session, by, {"chief_accountant"} if what == "approve" else BOOKKEEPERS, what)
                 made = act(session, wiring.clock())
-                return made.state, len(made.payments)
+                said = f"{len(made.payments)} payments" if made.day is None else f"{_OF_DAY[made.kind]} {made.day}"
+                return f"{made.state}: {said}"
 
         try:
-            state, payments = insist(work)
+            said = insist(work)
         except NotSettled as error:
             raise click.ClickException(str(error)) from error
-    click.echo(f"{state}: {payments} payments")
+    click.echo(said)

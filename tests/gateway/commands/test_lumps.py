@@ -133,6 +133,24 @@ def test_a_day_is_said_listed_and_taken_back(settled, run, rows):
     ]  # fmt: skip
 
 
+def test_a_day_is_denied_and_weighed_again(settled, run, rows):
+    line = settled()
+    denied = run("not-day", line, "--day", "2026-11-17", "--by", "lan", *WHY)
+    assert denied == (0, "applied: not of 2026-11-17")
+    assert rows("SELECT source_reference FROM payments WHERE state = 'confirmed'") == ["W1"]
+    assert run("not-day", line, "--day", "2026-11-17", "--by", "lan", *WHY) == (
+        1, "expected a day that nobody has denied, got 2026-11-17",
+    )  # fmt: skip
+    undone = run("undo", line, "--day", "2026-11-17", "--by", "lan", "--why", "a slip")
+    assert undone == (0, "applied: weighed again with 2026-11-17")
+    assert rows("SELECT source_reference FROM payments WHERE state = 'confirmed'") == []
+    said = "SELECT concat_ws(' ', action, facts->>'kind', facts->>'day') FROM audit WHERE subject LIKE 'lump:%'"
+    assert rows(f"{said} ORDER BY id") == [
+        "settlement_choice_made not_day 2026-11-17", "settlement_choice_applied not_day 2026-11-17",
+        "settlement_choice_made day_again 2026-11-17", "settlement_choice_applied day_again 2026-11-17",
+    ]  # fmt: skip
+
+
 def test_above_the_limit_a_chief_accountant_approves(settled, run, rows):
     line = settled(3_000_000)
     assert run("explode", line, "--day", "2026-11-18", "--by", "binh", *WHY) == (0, "proposed: 1 payments")
@@ -167,6 +185,9 @@ def test_what_can_not_be_is_refused_in_one_line_and_changes_nothing(settled, run
          "expected the name of a person who may explode (accountant or chief_accountant), got 'tra'"),
         (("explode", line, "--day", "2026-11-18", "--by", "lan", "--why", " "), "expected a reason, got none"),
         (("explode", 999_999, "--day", "2026-11-18", "--by", "lan", *WHY), "expected the number of a settlement"),
+        (("not-day", line, "--day", "2026-11-01", "--by", "lan", *WHY), "expected a day that the line may be of"),
+        (("not-day", line, "--day", "2026-11-17", "--by", "tra", *WHY), "who may deny a day (accountant or"),
+        (("undo", line, "--day", "2026-11-17", "--by", "lan", *WHY), "expected a day that a person has denied"),
         (("undo", line, "--by", "lan", *WHY), "expected a settlement that a person has explained"),
         (("approve", line, "--by", "binh"), "expected a proposal that waits for approval, got none"),
         (("refuse", line, "--by", "lan", *WHY), "expected a proposal that waits for approval, got none"),

@@ -20,6 +20,7 @@ from tests.reconciliation.proofs.facts import (
     Fact,
     Found,
     Line,
+    NotThatDay,
     Said,
     Settled,
     Statement,
@@ -140,6 +141,8 @@ def _fact(row: str) -> Fact:
         case "settles":
             line, _, payments = rest.partition(":")
             return Said(line, tuple(payments.split()))
+        case "notday" | "dayagain":
+            return NotThatDay(words[0], int(_given(words[1:])["on"]), again=kind == "dayagain")
         case "days":
             return Days(int(words[0]))
         case "person":

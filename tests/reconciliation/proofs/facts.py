@@ -109,13 +109,22 @@ class Said:
 
 
 @dataclass(frozen=True)
+class NotThatDay:
+    """A person says that a settlement is not that day's, or, `again`, that it may be after all."""
+
+    line: str
+    day: int
+    again: bool = False
+
+
+@dataclass(frozen=True)
 class Days:
     """So many days pass, with whatever falls due in them."""
 
     number: int
 
 
-Fact = Bill | Cancelled | Told | Line | Statement | Denied | Undone | Settled | Said | Days
+Fact = Bill | Cancelled | Told | Line | Statement | Denied | Undone | Settled | Said | NotThatDay | Days
 
 
 @dataclass

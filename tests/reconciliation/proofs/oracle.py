@@ -17,6 +17,7 @@ from tests.reconciliation.proofs.facts import (
     Fact,
     Found,
     Line,
+    NotThatDay,
     Said,
     Settled,
     Statement,
@@ -56,6 +57,8 @@ class Oracle:
         self.denied: set[str] = set()
         self.given: dict[tuple[str, str], int] = {}
         self.said: dict[str, frozenset[str]] = {}
+        self.not_of: set[tuple[str, int]] = set()
+        """(Settlement line, day) that people said is not its day."""
         self.settlements: dict[str, frozenset[str]] = {}
         """Settlement line → the payments it is of, by what people said and by what is weighed."""
         self.barred: set[tuple[str, str]] = set()
@@ -99,6 +102,9 @@ class Oracle:
                 self.said.pop(fact.line, None)
                 if fact.payments:
                     self.said[fact.line] = frozenset(fact.payments)
+            case NotThatDay():
+                change = self.not_of.discard if fact.again else self.not_of.add
+                change((fact.line, fact.day))
             case Days():
                 for _ in range(fact.number):
                     self.today += 1
@@ -162,7 +168,7 @@ class Oracle:
         told = [one for one in self.told if not one.lump]
         self._last = transactions(told, [*shown, *self.account.lines()], self.denied, bills)
         lumps = [one for one in self.lines if one.lump and not one.notice]
-        self.settlements = settled(lumps, self._last, self.said)
+        self.settlements = settled(lumps, self._last, self.said, self.not_of)
         return self._last
 
     def _is_shown(self, one: Transaction) -> bool:

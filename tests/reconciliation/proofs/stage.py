@@ -78,7 +78,7 @@ class Stage:
         acts: list[tuple[type[Fact], Callable[[list[Play]], None]]] = [
             (Bill, self._issue), (Cancelled, self._cancel), (Told, self._tell), (Line, self.show),
             (facts.Statement, self._read), (Denied, self._deny), (facts.Undone, self._undo), (Settled, self._settle),
-            (facts.Said, self._say),
+            (facts.Said, self._say), (facts.NotThatDay, self._deny_day),
         ]  # fmt: skip
         for kind, act in acts:
             if kinds[kind]:
@@ -269,10 +269,20 @@ class Stage:
         if made.state == "proposed":
             settlements.approve(session, made.id, by="hoa", now=self.now)
 
+    def _deny_day(self, plays: list[Play]) -> None:
+        for number, fact in plays:
+            act = lump_choices.allow_day if fact.again else lump_choices.deny_day
+            line, day = self._line_of(number, fact), DAY + timedelta(days=fact.day)
+            said: dict[str, Any] = {"why": "the wallet's list", "by": "lan", "now": self.now}
+            self.books.run(lambda session, act=act, line=line, day=day, said=said: act(session, line, day, **said))
+
+    def _line_of(self, number: int, fact: facts.Said | facts.NotThatDay) -> int:
+        [line] = [one for one, name in self.runs[number].lines.items() if name == fact.line]
+        return line
+
     def _say(self, plays: list[Play]) -> None:
         for number, fact in plays:
-            run = self.runs[number]
-            [line] = [one for one, name in run.lines.items() if name == fact.line]
+            run, line = self.runs[number], self._line_of(number, fact)
             act = lump_choices.propose if fact.payments else lump_choices.take_back
             said: dict[str, Any] = {"why": "the wallet's list", "by": "lan", "now": self.now}
             if fact.payments:
