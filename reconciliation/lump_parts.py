@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from reconciliation import business_days, ledger, mismatches, statement_deadlines
 from reconciliation.lifecycle import PAYMENT, PAYMENT_UNDONE, move
-from reconciliation.lump_sums import DAY
+from reconciliation.lump_sums import DAY, TERM
 from reconciliation.tariffs import FEE, OF_PAYMENT
 
 BY = "lump sums"
@@ -24,7 +24,7 @@ _NETTED = f"""
 # other's.
 ELIGIBLE = f"""
     SELECT p.id, p.minor, part.lump_id, {DAY} AS day, coalesce(f.fee, 0) AS fee, coalesce(f.vat, 0) AS vat
-    FROM payments p JOIN lump_agreements a ON a.source = p.source
+    FROM payments p JOIN lump_terms a ON {TERM}
     LEFT JOIN line_parts part ON part.payment_id = p.id AND part.undone_at IS NULL
     LEFT JOIN lump_sums s ON s.id = part.lump_id {_NETTED}
     WHERE p.source = :source AND p.currency = 'VND' AND NOT p.reversal AND p.business_date >= CAST(:paid_since AS date)

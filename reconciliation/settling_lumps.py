@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from reconciliation import business_days, ledger, mismatches
 from reconciliation.lifecycle import LUMP_CHOICE, move
 from reconciliation.lump_parts import BY, ELIGIBLE, put_together, take_apart
-from reconciliation.lump_sums import DAY, DENIED, REACHES
+from reconciliation.lump_sums import BEARS, DAY, DENIED, IN_FORCE, REACHES, TERM
 
 LOOKED_BACK = timedelta(days=60)
 """Lines booked longer ago than this are not weighed anew, unless nobody knows yet what they are of."""
@@ -26,27 +26,29 @@ _REACH = timedelta(days=32)
 
 _SOURCES = "SELECT DISTINCT source FROM lump_agreements WHERE bank = ANY(:banks)"
 _IS_AGREED = "SELECT EXISTS (SELECT 1 FROM lump_agreements WHERE bank = ANY(:banks))"
-_BEARS = "EXISTS (SELECT 1 FROM unnest(a.words) AS word WHERE position(lower(word) IN lower({}.narrative)) > 0)"
 _SETTLES = "a settlement of many payments"
 _SET_ASIDE = f"""
     UPDATE statement_lines l SET state = CASE WHEN l.counts THEN 'mismatch' ELSE 'rejected' END,
         reason = CASE WHEN l.counts THEN '{_SETTLES}' ELSE 'a notice: the statement will decide' END
-    FROM lump_agreements a
-    WHERE a.bank = :bank AND {_BEARS.format("l")} AND l.statement_id = :statement AND l.state = 'pending'
-      AND l.minor > 0 AND l.currency = 'VND' AND NOT l.reversal
+    FROM lump_terms a, statements s
+    WHERE a.bank = :bank AND {BEARS.format(version="a", line="l")} AND l.statement_id = :statement
+      AND s.id = l.statement_id AND l.state = 'pending' AND l.minor > 0 AND l.currency = 'VND' AND NOT l.reversal
+      AND coalesce({IN_FORCE.format(version="a", day="coalesce(l.booked_on, s.closing_on, s.to_on)")}, true)
 """  # noqa: S608 - put together from constants, here and below
 _TOLD = f"""
     SELECT DISTINCT r.n FROM jsonb_to_recordset(CAST(:rows AS jsonb))
-        AS r (n bigint, source text, currency text, narrative text)
-    JOIN lump_agreements a ON a.bank = r.source AND {_BEARS.format("r")} WHERE r.currency = 'VND'
+        AS r (n bigint, source text, currency text, narrative text, business_date date)
+    JOIN lump_terms a ON a.bank = r.source AND {BEARS.format(version="a", line="r")}
+        AND {IN_FORCE.format(version="a", day="r.business_date")}
+    WHERE r.currency = 'VND'
 """  # noqa: S608
 _KNOWN = f"""
     SELECT DISTINCT ON (l.id) l.id, l.minor, coalesce(l.booked_on, CAST(:day AS date)) AS booked_on,
         a.id AS agreement_id, a.source
-    FROM statement_lines l JOIN lump_agreements a ON a.bank = :bank AND {_BEARS.format("l")}
+    FROM statement_lines l JOIN lump_terms a ON a.bank = :bank AND {BEARS.format(version="a", line="l")}
     WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.state = 'mismatch'
       AND l.reason = '{_SETTLES}'
-    ORDER BY l.id, a.id
+    ORDER BY l.id, {IN_FORCE.format(version="a", day="coalesce(l.booked_on, CAST(:day AS date))")} DESC, a.since DESC
 """  # noqa: S608
 _RECOGNISE = f"""
     INSERT INTO lump_sums (agreement_id, line_id, source, minor, booked_on, at)
@@ -107,10 +109,10 @@ _ASK = """
 """
 _IS_ANY = "SELECT EXISTS (SELECT 1 FROM lump_sums WHERE source = :source AND undone_at IS NULL)"
 _REACHED = f"""
-    SELECT DISTINCT p.source FROM payments p JOIN lump_agreements a ON a.source = p.source
+    SELECT DISTINCT p.source FROM payments p JOIN lump_terms a ON {TERM}
     WHERE p.id = ANY(:ids) AND (EXISTS (
         SELECT 1 FROM lump_sums s WHERE s.source = p.source AND s.undone_at IS NULL AND NOT s.pinned
-            AND s.booked_on BETWEEN {DAY} + a.after_days AND {DAY} + a.within_days)
+            AND s.booked_on BETWEEN {DAY} AND {DAY} + 31 AND {REACHES.format(lump="s", day=DAY)})
     OR EXISTS (SELECT 1 FROM line_parts b WHERE b.payment_id = p.id AND b.undone_at IS NULL))
 """  # noqa: S608
 _FREE = f"""

@@ -20,6 +20,7 @@ from reconciliation.staff import BOOKKEEPERS
 
 _BY = click.option("--by", required=True, metavar="USER", help="Who says so: the name a person signs in with.")
 _WHY = click.option("--why", required=True, metavar="TEXT", help="The reason; it is kept in the audit trail.")
+_AGREEMENTS = "SELECT *, nullif(until, 'infinity') - 1 AS until FROM lump_terms ORDER BY source, since"
 _OF_DAY = {lump_choices.NOT_DAY: "not of", lump_choices.DAY_AGAIN: "weighed again with"}
 _LINES = """
     SELECT s.line_id, s.booked_on, s.source, s.minor, s.day, s.pinned, count(p.id) AS payments,
@@ -59,6 +60,35 @@ def declare(file: Path) -> None:
             f"statement {one.id} ({one.statement_id} of {one.bank}) was read before: {one.lines} of its lines bear"
             f" these words, {one.minor:,} đ; undo its import and read it anew to settle by them"
         )
+
+
+@lumps.command()
+@click.argument("source")
+@click.option("--from", "since", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The first day it counts not.")
+@_WHY
+def end(source: str, since: datetime, why: str) -> None:
+    """End the agreement of SOURCE: payments of the days from then on are shown one by one."""
+    with wired() as wiring:
+        try:
+            with transaction(owner_engine(wiring.database_url)) as session:
+                lump_sums.end(session, source, since.date(), why=why, by="command line", now=wiring.clock())
+        except lump_sums.NotAgreed as error:
+            raise click.ClickException(str(error)) from error
+    click.echo(f"{source}: no agreement from {since.date()} on")
+
+
+@lumps.command()
+def agreements() -> None:
+    """Print every version of every agreement: whose payments, on which account, by which words, of which days."""
+    with wired() as wiring, transaction(wiring.engine) as session:
+        found = session.execute(text(_AGREEMENTS)).all()
+        if not found:
+            click.echo("no agreements yet")
+        for one in found:
+            counts = f"from {one.since}" + (f" until {one.until}" if one.until else "")
+            words = ", ".join(one.words)
+            days = f"{one.after_days}-{one.within_days} days later"
+            click.echo(f"{one.source}\tat {one.bank}\t{words}\t{counts}\t{days}, cut-off {one.cut_off or 'midnight'}")
 
 
 @lumps.command("list")

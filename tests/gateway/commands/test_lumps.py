@@ -13,6 +13,8 @@ from tests.reconciliation.books import DAY, Books, a_line, a_notice, at
 
 AGREED = '[[settlement]]\nsource = "standard"\nbank = "standard"\nwords = ["QUYET TOAN"]\ncut_off = 22:00:00\n'
 
+WHY = ("--why", "their list")
+
 
 @pytest.fixture
 def run(at_home, tmp_path, monkeypatch):
@@ -45,8 +47,35 @@ def test_a_source_agrees_once_and_is_listed(declare, run, rows):
     ]
     assert rows("SELECT action FROM audit") == ["agreement_declared"]
     status, said = declare(AGREED)
-    assert (status, "expected a source without an agreement, got standard" in said) == (1, True)
+    assert (status, "expected a source without an agreement, or since which day" in said) == (1, True)
     assert run("list") == (0, "no settlements yet")
+
+
+def test_an_agreement_is_replaced_and_ended_from_a_day_to_come(declare, run, rows):
+    assert run("agreements") == (0, "no agreements yet")
+    declare(AGREED)
+    anew = AGREED.replace("22:00:00", "23:00:00")
+    for since in ("2026-11-18", '"2026-12-01"'):
+        assert declare(f"{anew}since = {since}\n")[0] == 1, "today, and no date"
+    assert declare(f"{anew}since = 2026-12-01\n") == (0, "1 settlements declared")
+    for words, said in (
+        (("end", "vnpay", "--from", "2026-12-10", *WHY), "expected a source with an agreement, got vnpay"),
+        (("end", "standard", "--from", "2026-12-01", *WHY), "expected a day after 2026-12-01"),
+        (("end", "standard", "--from", "2026-12-10", "--why", " "), "expected a reason, got none"),
+    ):
+        status, output = run(*words)
+        assert (status, said in output) == (1, True), output
+    assert run("end", "standard", "--from", "2026-12-10", *WHY) == (0, "standard: no agreement from 2026-12-10 on")
+    assert run("end", "standard", "--from", "2026-12-20", *WHY)[0] == 1, "ended already"
+    listed = [one.split("\t")[3:] for one in run("agreements")[1].splitlines()]
+    assert listed == [
+        ["from 2000-01-01 until 2026-11-30", "1-3 days later, cut-off 22:00:00"],
+        ["from 2026-12-01 until 2026-12-09", "1-3 days later, cut-off 23:00:00"],
+    ]
+    assert rows("SELECT action FROM audit ORDER BY id") == [
+        "agreement_declared", "agreement_declared", "agreement_ended"
+    ]  # fmt: skip
+    assert rows("SELECT facts->>'why' FROM audit WHERE action = 'agreement_ended'") == ["their list"]
 
 
 @pytest.mark.parametrize(
@@ -106,9 +135,6 @@ def settled(at_home, as_superuser, now):
     yield made
     assert house.broken() == []
     owner.dispose()
-
-
-WHY = ("--why", "their list")
 
 
 def test_a_day_is_said_listed_and_taken_back(settled, run, rows):

@@ -21,6 +21,7 @@ from tests.reconciliation.proofs.facts import (
     Found,
     Line,
     NotThatDay,
+    Parted,
     Said,
     Settled,
     Statement,
@@ -143,6 +144,8 @@ def _fact(row: str) -> Fact:
             return Said(line, tuple(payments.split()))
         case "notday" | "dayagain":
             return NotThatDay(words[0], int(_given(words[1:])["on"]), again=kind == "dayagain")
+        case "parted":
+            return Parted(int(_given(words)["on"]))
         case "days":
             return Days(int(words[0]))
         case "person":

@@ -118,13 +118,20 @@ class NotThatDay:
 
 
 @dataclass(frozen=True)
+class Parted:
+    """The wallet's agreement ends: payments from `day` on are settled one by one."""
+
+    day: int
+
+
+@dataclass(frozen=True)
 class Days:
     """So many days pass, with whatever falls due in them."""
 
     number: int
 
 
-Fact = Bill | Cancelled | Told | Line | Statement | Denied | Undone | Settled | Said | NotThatDay | Days
+Fact = Bill | Cancelled | Told | Line | Statement | Denied | Undone | Settled | Said | NotThatDay | Parted | Days
 
 
 @dataclass

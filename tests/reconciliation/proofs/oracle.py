@@ -18,6 +18,7 @@ from tests.reconciliation.proofs.facts import (
     Found,
     Line,
     NotThatDay,
+    Parted,
     Said,
     Settled,
     Statement,
@@ -57,6 +58,8 @@ class Oracle:
         self.denied: set[str] = set()
         self.given: dict[tuple[str, str], int] = {}
         self.said: dict[str, frozenset[str]] = {}
+        self.parted = 1_000
+        """The first day whose payments the wallet settles one by one."""
         self.not_of: set[tuple[str, int]] = set()
         """(Settlement line, day) that people said is not its day."""
         self.settlements: dict[str, frozenset[str]] = {}
@@ -105,6 +108,8 @@ class Oracle:
             case NotThatDay():
                 change = self.not_of.discard if fact.again else self.not_of.add
                 change((fact.line, fact.day))
+            case Parted():
+                self.parted = fact.day
             case Days():
                 for _ in range(fact.number):
                     self.today += 1
@@ -164,12 +169,16 @@ class Oracle:
     def transactions(self) -> list[Transaction]:
         """Tell what moved at the banks, as far as has been heard."""
         bills = {name: bill.minor for name, bill in self.bills.items()}
-        shown = [one for one in self.lines if not one.lump]
-        told = [one for one in self.told if not one.lump]
+        shown = [one for one in self.lines if not self._settles(one, one.day)]
+        told = [one for one in self.told if not self._settles(one, Transaction([one]).day)]
         self._last = transactions(told, [*shown, *self.account.lines()], self.denied, bills)
-        lumps = [one for one in self.lines if one.lump and not one.notice]
-        self.settlements = settled(lumps, self._last, self.said, self.not_of)
+        lumps = [one for one in self.lines if self._settles(one, one.day) and not one.notice]
+        self.settlements = settled(lumps, self._last, self.said, self.not_of, self.parted)
         return self._last
+
+    def _settles(self, one: Told | Line, day: int) -> bool:
+        """Whether a telling of a day is known as the line that settles many, which comes three days after at most."""
+        return one.lump and day < self.parted + 3
 
     def _is_shown(self, one: Transaction) -> bool:
         """Whether a statement shows it, by a line of its own or among the payments that a line settles."""

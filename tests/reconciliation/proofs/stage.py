@@ -62,6 +62,13 @@ class Stage:
             tariffs.declare(session, [{**kept, "bank": bank} for bank in netting], by="ketoan", now=self.now)
             lump_sums.declare(session, agreed, by="ketoan", now=self.now)
 
+    def _part(self, plays: list[Play]) -> None:
+        with Session(self.books.owner) as session, session.begin():
+            session.execute(text("SET LOCAL ROLE doisoat"))
+            for number, fact in plays:
+                wallet, since = self.runs[number].bank(facts.WALLET), DAY + timedelta(days=fact.day)
+                lump_sums.end(session, wallet, since, why="parted", by="ketoan", now=self.now)
+
     def begin(self, number: int, owners: Mapping[str, str]) -> None:
         self.runs[number] = Run(number, owners)
 
@@ -78,7 +85,7 @@ class Stage:
         acts: list[tuple[type[Fact], Callable[[list[Play]], None]]] = [
             (Bill, self._issue), (Cancelled, self._cancel), (Told, self._tell), (Line, self.show),
             (facts.Statement, self._read), (Denied, self._deny), (facts.Undone, self._undo), (Settled, self._settle),
-            (facts.Said, self._say), (facts.NotThatDay, self._deny_day),
+            (facts.Parted, self._part), (facts.Said, self._say), (facts.NotThatDay, self._deny_day),
         ]  # fmt: skip
         for kind, act in acts:
             if kinds[kind]:
