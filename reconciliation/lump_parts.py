@@ -32,8 +32,9 @@ ELIGIBLE = f"""
       AND NOT EXISTS (SELECT 1 FROM statement_lines n WHERE n.payment_id = p.id AND n.counts)
 """  # noqa: S608
 _PARTS = f"""
-    INSERT INTO line_parts (lump_id, line_id, payment_id, minor, fee_minor, vat_minor, at)
-    SELECT :lump, :line, id, minor - fee - vat, fee, vat, :now FROM ({ELIGIBLE}) eligible
+    INSERT INTO line_parts (lump_id, time, line_id, payment_id, minor, fee_minor, vat_minor, at)
+    SELECT :lump, (SELECT times + 1 FROM lump_sums WHERE id = :lump), :line, id, minor - fee - vat, fee, vat, :now
+    FROM ({ELIGIBLE}) eligible
     WHERE lump_id IS NULL AND {{only}} ORDER BY id
     RETURNING payment_id
 """  # noqa: S608

@@ -81,6 +81,8 @@ class LinePart(Base):
 
     id: Mapped[Id]
     lump_id: Mapped[int] = mapped_column(ForeignKey("lump_sums.id"))
+    time: Mapped[int]
+    """Of which time that the lump was taken apart it is, as the entries of that time are."""
     line_id: Mapped[int] = mapped_column(ForeignKey("statement_lines.id"))
     payment_id: Mapped[int] = mapped_column(ForeignKey("payments.id"))
     minor: Mapped[Minor]
