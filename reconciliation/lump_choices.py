@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, Row, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from reconciliation import audit, lump_parts, mismatches, payments, settling_lumps
+from reconciliation import audit, lump_days, lump_parts, mismatches, payments, settling_lumps
 from reconciliation.db import Base, Id, Label, Minor, Moves, one_of
 from reconciliation.lifecycle import LUMP_CHOICE, MISMATCH, move
 from reconciliation.lump_sums import DENIED, REACHES
@@ -85,7 +85,7 @@ def propose(
     if lump.pinned:
         raise NotSettled("not_open", "expected a settlement that no person has explained, got one: take it back first")
     wanted = sorted(set(references))
-    these = settling_lumps.free(session, lump, day=day, references=wanted, now=now)
+    these = lump_days.choice(session, lump, day=day, references=wanted, now=now)
     if not these or (wanted and len(these) != len(wanted)):
         said = f"expected payments that wait for their line, got {len(these)} of {len(wanted) or 'that day'}"
         raise NotSettled("no_items", said)
@@ -213,7 +213,7 @@ def _carry_out(session: Session, lump: Row[Any], made: Choice, *, by: str, now: 
     if made.kind in (NOT_DAY, DAY_AGAIN):
         _carry_out_of_day(session, lump, made, said=said, by=by, now=now)
     elif made.kind == SETTLES:
-        these = settling_lumps.free(session, lump, ids=made.payments, now=now)
+        these = lump_days.choice(session, lump, ids=made.payments, now=now)
         if lump.pinned or len(these) != len(made.payments):
             raise NotSettled("not_open", "expected payments that still wait for their line, got some that do not")
         _hold_sum(lump.minor, these)

@@ -14,8 +14,8 @@ from gateway.database import insist, owner_engine, transaction
 from reconciliation import lump_choices, lump_sums
 from reconciliation.business_days import local_day
 from reconciliation.lump_choices import Choice
+from reconciliation.lump_days import LOOKED_BACK
 from reconciliation.mismatches import NotSettled
-from reconciliation.settling_lumps import LOOKED_BACK
 from reconciliation.staff import BOOKKEEPERS
 
 _BY = click.option("--by", required=True, metavar="USER", help="Who says so: the name a person signs in with.")
