@@ -52,6 +52,16 @@ _UNLINK_NOTICES = """
 """
 
 
+BEFORE_LINE = """
+    SELECT p.id AS payment_id, CAST(m.facts->>'expected' AS bigint) AS minor, p.currency,
+        'the undoing of line:' || m.line_id AS cause
+    FROM mismatches m JOIN payments p ON p.id = m.payment_id
+    WHERE {lines} AND {payments} AND m.code IN ('M03', 'M10')
+      AND m.facts->>'verdict' = 'statement_differs' AND CAST(m.facts->>'expected' AS bigint) <> p.minor
+"""
+"""The amounts that stood before those of `lines` took their place, for `correct`; `m` asked about it, `p` has it."""
+
+
 def correct(session: Session, wanted: str, values: Mapping[str, object], *, by: str, now: datetime) -> list[int]:
     """Give reported payments the amount that counts, by new entries; return their ids, to be matched anew.
 

@@ -20,6 +20,7 @@ from reconciliation import (
     fees,
     inbox,
     ledger,
+    lump_releases,
     mismatches,
     placements,
     returns,
@@ -121,14 +122,9 @@ _REPORTED_AFTER_ALL = r"""
     FROM payments WHERE id = ANY(:ids)
 """
 
-# The amount that stood before the statement's own took its place.
-_AMOUNT_BEFORE = """
-    SELECT p.id AS payment_id, CAST(m.facts->>'expected' AS bigint) AS minor, p.currency,
-        'the undoing of line:' || m.line_id AS cause
-    FROM mismatches m JOIN payments p ON p.id = m.payment_id
-    WHERE m.statement_id = ANY(:statements) AND p.id = ANY(:reported) AND m.code IN ('M03', 'M10')
-      AND m.facts->>'verdict' = 'statement_differs' AND CAST(m.facts->>'expected' AS bigint) <> p.minor
-"""
+_AMOUNT_BEFORE = corrections.BEFORE_LINE.format(
+    lines="m.statement_id = ANY(:statements)", payments="p.id = ANY(:reported)"
+)
 
 _QUESTIONS = """
     SELECT id FROM mismatches WHERE state <> 'resolved' AND (statement_id = ANY(:statements)
@@ -200,9 +196,10 @@ def _take_back(session: Session, gone: list[Statement], by: str, why: str, now: 
     session.execute(text(_LET_GO), these)
     session.execute(text(_LOCK_PAYMENTS), these)
     banks = sorted({one.bank for one in gone})
+    loosened = {bank: returns.loosen(session, ids, bank, why=said, now=now) for bank in banks}
+    lump_releases.admit_all(session, ids, by=by, why=said, now=now)
     settled = settling_lumps.undo(session, ids, why=said, now=now)
     fees.undo(session, ids, why=said, now=now)
-    loosened = {bank: returns.loosen(session, ids, bank, why=said, now=now) for bank in banks}
     touched = session.execute(text(_TOUCHED), these).all()
     placements.untie_statements(session, ids, by=by, why=said, now=now)
     ledger.post(session, _TAKEN_OUT, these)

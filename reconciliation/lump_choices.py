@@ -11,13 +11,14 @@ from typing import Any
 from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, Row, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from reconciliation import audit, lump_days, lump_parts, mismatches, payments, settling_lumps
+from reconciliation import audit, lump_days, lump_parts, lump_releases, mismatches, payments, settling_lumps
 from reconciliation.db import Base, Id, Label, Minor, Moves, one_of
 from reconciliation.lifecycle import LUMP_CHOICE, MISMATCH, move
-from reconciliation.lump_sums import DENIED, REACHES
+from reconciliation.lump_sums import DENIED, REACHES, RELEASED
 from reconciliation.mismatches import NotSettled
 
 SETTLES, TAKES_BACK, NOT_DAY, DAY_AGAIN = "settles", "takes_back", "not_day", "day_again"
+NO_SETTLEMENT, SETTLEMENT_AGAIN = "no_settlement", "settlement_again"
 
 
 class Choice(Base):
@@ -28,7 +29,7 @@ class Choice(Base):
         Index("uq_lump_choices_proposed", "lump_id", unique=True, postgresql_where=text("state = 'proposed'")),
         Index(None, "lump_id"),
         one_of("state", LUMP_CHOICE.states),
-        one_of("kind", [SETTLES, TAKES_BACK, NOT_DAY, DAY_AGAIN]),
+        one_of("kind", [SETTLES, TAKES_BACK, NOT_DAY, DAY_AGAIN, NO_SETTLEMENT, SETTLEMENT_AGAIN]),
         CheckConstraint("(kind = 'settles') = (payments <> '{}')", name="payments_settled"),
         CheckConstraint("(kind IN ('not_day', 'day_again')) = (day IS NOT NULL)", name="a_day_denied"),
         CheckConstraint("why <> '' AND maker <> ''", name="made_by_somebody_for_a_reason"),
@@ -41,7 +42,9 @@ class Choice(Base):
     id: Mapped[Id]
     lump_id: Mapped[int] = mapped_column(ForeignKey("lump_sums.id"))
     kind: Mapped[str]
-    """It `settles` payments, or `takes_back` that; it is of `not_day`, or may be of that `day_again`."""
+    """It `settles` payments, or `takes_back` that; it is of `not_day`, or may be of that `day_again`; it is
+    `no_settlement`, or a `settlement_again`.
+    """
     payments: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default="{}")
     day: Mapped[date | None]
     minor: Mapped[Minor] = mapped_column(server_default="0")
@@ -55,10 +58,14 @@ class Choice(Base):
     moves: Mapped[Moves]
 
 
-_SOURCE = "SELECT source FROM lump_sums WHERE line_id = :line AND undone_at IS NULL"
-_LUMP = """
-    SELECT id, line_id, source, minor, booked_on, day, pinned FROM lump_sums
-    WHERE line_id = :line AND undone_at IS NULL FOR UPDATE
+STANDS = f"""
+    FROM lump_sums s JOIN statement_lines l ON l.id = s.line_id JOIN statements t ON t.id = l.statement_id
+    WHERE s.line_id = :line AND (s.undone_at IS NULL OR (t.state = 'accepted' AND {RELEASED.format(lump="s")}))
+"""
+_SOURCES = f"SELECT s.source, t.bank {STANDS}"
+_LUMP = f"""
+    SELECT s.id, s.line_id, s.source, s.minor, s.booked_on, s.day, s.pinned, s.undone_at IS NOT NULL AS released
+    {STANDS} FOR UPDATE OF s
 """
 _MAKE = """
     INSERT INTO lump_choices (lump_id, kind, payments, day, why, maker, made_at)
@@ -79,11 +86,9 @@ def propose(
 
     What the line was weighed to be of gives way.
     """
-    lump = _locked(session, line_id)
+    lump = _unexplained(session, line_id)
     if (day is None) == (not references):
         raise NotSettled("day_or_items", "expected a day or payments, got both or neither")
-    if lump.pinned:
-        raise NotSettled("not_open", "expected a settlement that no person has explained, got one: take it back first")
     wanted = sorted(set(references))
     these = lump_days.choice(session, lump, day=day, references=wanted, now=now)
     if not these or (wanted and len(these) != len(wanted)):
@@ -94,8 +99,13 @@ def propose(
 
 
 def take_back(session: Session, line_id: int, *, why: str, by: str, now: datetime) -> Choice:
-    """Say that what a person said of a line does not hold; raises NotSettled, unchanged."""
+    """Say that what a person said of a line does not hold: what it is of, or that it is no settlement.
+
+    It is weighed by itself again. Raises NotSettled, unchanged.
+    """
     lump = _locked(session, line_id)
+    if lump.released:
+        return _make(session, lump, SETTLEMENT_AGAIN, why=why, by=by, now=now)
     if not lump.pinned:
         raise NotSettled("not_open", "expected a settlement that a person has explained, got another one")
     return _make(session, lump, TAKES_BACK, why=why, by=by, now=now)
@@ -106,9 +116,7 @@ def deny_day(session: Session, line_id: int, day: date, *, why: str, by: str, no
 
     The line is weighed against its other days.
     """
-    lump = _locked(session, line_id)
-    if lump.pinned:
-        raise NotSettled("not_open", "expected a settlement that no person has explained, got one: take it back first")
+    lump = _unexplained(session, line_id)
     if not session.scalar(text(_REACHES), {"lump": lump.id, "day": day}):
         raise NotSettled("no_day", f"expected a day that the line may be of, got {day}")
     if _is_denied(session, lump, day):
@@ -118,10 +126,15 @@ def deny_day(session: Session, line_id: int, day: date, *, why: str, by: str, no
 
 def allow_day(session: Session, line_id: int, day: date, *, why: str, by: str, now: datetime) -> Choice:
     """Take back that a line is not the settlement of a day; raises NotSettled, unchanged."""
-    lump = _locked(session, line_id)
+    lump = _standing(session, line_id)
     if not _is_denied(session, lump, day):
         raise NotSettled("not_open", f"expected a day that a person has denied, got {day}")
     return _make(session, lump, DAY_AGAIN, day=day, why=why, by=by, now=now)
+
+
+def disown(session: Session, line_id: int, *, why: str, by: str, now: datetime) -> Choice:
+    """Say that a line is no settlement, whatever its words: it takes the usual road; raises NotSettled, unchanged."""
+    return _make(session, _unexplained(session, line_id), NO_SETTLEMENT, why=why, by=by, now=now)
 
 
 def approve(session: Session, line_id: int, *, by: str, now: datetime) -> Choice:
@@ -140,7 +153,7 @@ def refuse(session: Session, line_id: int, *, by: str, why: str, now: datetime) 
     state = "withdrawn" if made.maker == by else "refused"
     _decide(session, made, state, by=by, why=why, now=now)
     asked, said = _questions(session, lump, "proposed"), f"{state}: {why}"
-    if lump.day is None:
+    if lump.day is None and not lump.released:
         move(session, MISMATCH, asked, "open", by=by, why=said, now=now)
     else:
         mismatches.resolve(session, asked, by=by, resolution=said, now=now)
@@ -149,13 +162,27 @@ def refuse(session: Session, line_id: int, *, by: str, why: str, now: datetime) 
 
 
 def _locked(session: Session, line_id: int) -> Row[Any]:
-    source = session.scalar(text(_SOURCE), {"line": line_id})
-    if source is None:
+    sources = session.execute(text(_SOURCES), {"line": line_id}).one_or_none()
+    if sources is None:
         raise NotSettled("no_payment", f"expected the number of a settlement's line, got {line_id}")
-    payments.lock_sources(session, {source})
+    payments.lock_sources(session, {*sources})
     lump = session.execute(text(_LUMP), {"line": line_id}).one_or_none()
     if lump is None:
         raise NotSettled("not_open", "expected a settlement that stands, got one whose import was just undone")
+    return lump
+
+
+def _unexplained(session: Session, line_id: int) -> Row[Any]:
+    lump = _standing(session, line_id)
+    if lump.pinned:
+        raise NotSettled("not_open", "expected a settlement that no person has explained, got one: take it back first")
+    return lump
+
+
+def _standing(session: Session, line_id: int) -> Row[Any]:
+    lump = _locked(session, line_id)
+    if lump.released:
+        raise NotSettled("not_open", "expected a settlement, got a line that a person said is none: take it back first")
     return lump
 
 
@@ -176,6 +203,11 @@ def _hold_reason(why: str) -> None:
         raise NotSettled("nothing", "expected a reason, got none")
 
 
+def _hold_open(holds: bool) -> None:
+    if not holds:
+        raise NotSettled("not_open", "expected a line as it was when this was proposed, got one that people changed")
+
+
 def _hold_sum(minor: int, these: Sequence[Row[Any]]) -> None:
     net = sum(row.net for row in these)
     if net != minor:
@@ -194,10 +226,12 @@ def _make(
     row = session.execute(text(_MAKE), {"lump": lump.id, **said}).one()
     made = session.get_one(Choice, row.id)
     asked = _questions(session, lump, "open")
-    if not asked and lump.day is not None and (kind != TAKES_BACK or not row.alone):
+    shown = lump.day is not None or kind == SETTLEMENT_AGAIN
+    if not asked and shown and (kind not in (TAKES_BACK, SETTLEMENT_AGAIN) or not row.alone):
         # A line that is explained has no question: without one nobody would see what is said, nor that it waits.
-        facts = {"verdict": "explained_otherwise", "arrived": lump.minor, "settles": lump.source,
-                 "settled_day": lump.day.isoformat()}  # fmt: skip
+        facts = {"verdict": "explained_otherwise", "arrived": lump.minor, "settles": lump.source}
+        if lump.day is not None:
+            facts["settled_day"] = lump.day.isoformat()
         settling_lumps.raise_question(session, lump.source, lump.line_id, facts, now=now)
         asked = _questions(session, lump, "open")
     if not row.alone or kind not in (NOT_DAY, DAY_AGAIN):
@@ -221,12 +255,20 @@ def _carry_out(session: Session, lump: Row[Any], made: Choice, *, by: str, now: 
         if lump.day is not None:
             lump_parts.put_together(session, [lump.id], why=said, now=now)
         settling_lumps.pin(session, lump, these, now=now)
+    elif made.kind == NO_SETTLEMENT:
+        _hold_open(not lump.released and not lump.pinned)
+        _decide(session, made, "applied", by=by, why=said, now=now)
+        lump_releases.release(session, lump, made.id, why=said, now=now)
+    elif made.kind == SETTLEMENT_AGAIN:
+        _hold_open(lump.released)
+        lump_releases.admit(session, lump.id, by=by, why=said, now=now)
+        _decide(session, made, "applied", by=by, why=said, now=now)
     else:
         if not lump.pinned:
             raise NotSettled("not_open", "expected a settlement that a person has explained, got another one")
         _decide(session, made, "applied", by=by, why=said, now=now)
         lump_parts.put_together(session, [lump.id], why=said, now=now)
-    if made.kind in (SETTLES, TAKES_BACK):
+    if made.kind not in (NOT_DAY, DAY_AGAIN):
         mismatches.resolve(session, _questions(session, lump, "open", "proposed"), by=by, resolution=said, now=now)
     settling_lumps.judge(session, lump.source, now=now)
     if session.scalar(text(_IS_SETTLED), {"lump": lump.id}):
@@ -257,6 +299,6 @@ def _questions(session: Session, lump: Row[Any], *states: str) -> list[int]:
 
 def _note(session: Session, made: Choice, action: str, *, by: str, why: str, now: datetime) -> None:
     facts = {"choice": made.id, "payments": len(made.payments), "minor": made.minor, "why": why}
-    if made.day is not None:
-        facts |= {"kind": made.kind, "day": made.day.isoformat()}
+    if made.kind not in (SETTLES, TAKES_BACK):
+        facts |= {"kind": made.kind} | ({} if made.day is None else {"day": made.day.isoformat()})
     audit.append(session, actor=by, action=action, subject=f"lump:{made.lump_id}", facts=facts, now=now)

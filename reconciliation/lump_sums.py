@@ -119,6 +119,13 @@ DENIED = """coalesce((
 """
 """Whether the last word of people on a lump and a day is that it is not that day's."""
 
+RELEASED = """coalesce((
+    SELECT c.kind FROM lump_choices c
+    WHERE c.lump_id = {lump}.id AND c.kind IN ('no_settlement', 'settlement_again') AND c.state = 'applied'
+    ORDER BY c.id DESC LIMIT 1), '') = 'no_settlement'
+"""
+"""Whether the last word of people on a line is that it is no settlement."""
+
 APART = {
     "lump sums that are not their parts": """SELECT count(*) FROM lump_sums s
         LEFT JOIN (SELECT lump_id, sum(minor) AS minor FROM line_parts WHERE undone_at IS NULL GROUP BY 1) p
@@ -145,6 +152,8 @@ APART = {
         SELECT 1 FROM lump_choices c WHERE c.lump_id = s.id AND c.state = 'applied' AND c.kind = 'settles'
             AND c.payments = ARRAY(SELECT a.payment_id FROM line_parts a
                 WHERE a.lump_id = s.id AND a.undone_at IS NULL ORDER BY 1))""",
+    "lump sums that people called none": f"""SELECT count(*) FROM lump_sums s
+        WHERE s.undone_at IS NULL AND {RELEASED.format(lump="s")}""",  # noqa: S608 - put together from constants
     "lump sums of a day that a person denied": f"""SELECT count(*) FROM lump_sums s
         WHERE s.undone_at IS NULL AND NOT s.pinned AND s.day IS NOT NULL
           AND {DENIED.format(lump="s.id", day="s.day")}""",  # noqa: S608 - put together from constants

@@ -23,13 +23,15 @@ from reconciliation.lump_sums import BEARS, DAY, DENIED, IN_FORCE, REACHES, TERM
 
 _SOURCES = "SELECT DISTINCT source FROM lump_agreements WHERE bank = ANY(:banks)"
 _IS_AGREED = "SELECT EXISTS (SELECT 1 FROM lump_agreements WHERE bank = ANY(:banks))"
-_SETTLES = "a settlement of many payments"
+SETTLES = "a settlement of many payments"
+"""Why a line is set aside from being paired."""
 _SET_ASIDE = f"""
     UPDATE statement_lines l SET state = CASE WHEN l.counts THEN 'mismatch' ELSE 'rejected' END,
-        reason = CASE WHEN l.counts THEN '{_SETTLES}' ELSE 'a notice: the statement will decide' END
+        reason = CASE WHEN l.counts THEN '{SETTLES}' ELSE 'a notice: the statement will decide' END
     FROM lump_terms a, statements s
     WHERE a.bank = :bank AND {BEARS.format(version="a", line="l")} AND l.statement_id = :statement
-      AND s.id = l.statement_id AND l.state = 'pending' AND l.minor > 0 AND l.currency = 'VND' AND NOT l.reversal
+      AND s.id = l.statement_id AND NOT EXISTS (SELECT 1 FROM lump_sums u WHERE u.line_id = l.id)
+      AND l.state = 'pending' AND l.minor > 0 AND l.currency = 'VND' AND NOT l.reversal
       AND coalesce({IN_FORCE.format(version="a", day="coalesce(l.booked_on, s.closing_on, s.to_on)")}, true)
 """  # noqa: S608 - put together from constants, here and below
 _TOLD = f"""
@@ -44,7 +46,7 @@ _KNOWN = f"""
         a.id AS agreement_id, a.source
     FROM statement_lines l JOIN lump_terms a ON a.bank = :bank AND {BEARS.format(version="a", line="l")}
     WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND l.state = 'mismatch'
-      AND l.reason = '{_SETTLES}'
+      AND l.reason = '{SETTLES}'
     ORDER BY l.id, {IN_FORCE.format(version="a", day="coalesce(l.booked_on, CAST(:day AS date))")} DESC, a.since DESC
 """  # noqa: S608
 _RECOGNISE = f"""

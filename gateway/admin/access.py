@@ -55,6 +55,7 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.lumps.propose": BOOKKEEPERS,
     "admin.lumps.deny_day": BOOKKEEPERS,
     "admin.lumps.allow_day": BOOKKEEPERS,
+    "admin.lumps.disown": BOOKKEEPERS,
     "admin.lumps.undo": BOOKKEEPERS,
     "admin.lumps.approve": frozenset({"chief_accountant"}),
     "admin.lumps.refuse": BOOKKEEPERS,

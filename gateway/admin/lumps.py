@@ -46,9 +46,17 @@ def allow_day(mismatch_id: int) -> Response | tuple[str, int]:
     return _of_day(mismatch_id, lump_choices.allow_day)
 
 
+@blueprint.post("/<row:mismatch_id>/explode/no-settlement")
+def disown(mismatch_id: int) -> Response | tuple[str, int]:
+    """Say that the line is no settlement, whatever its words."""
+    return _with_reason(
+        mismatch_id, lambda line, why, now: lump_choices.disown(db(), line, why=why, by=current_user.username, now=now)
+    )
+
+
 @blueprint.post("/<row:mismatch_id>/explode/undo")
 def undo(mismatch_id: int) -> Response | tuple[str, int]:
-    """Take back what a person said the line settles."""
+    """Take back what a person said the line settles, or that it settles nothing."""
     return _with_reason(
         mismatch_id,
         lambda line, why, now: lump_choices.take_back(db(), line, why=why, by=current_user.username, now=now),

@@ -6,11 +6,11 @@ from sqlalchemy import text
 
 from gateway.request_session import db
 from reconciliation import lump_choices
-from reconciliation.lump_choices import Choice
+from reconciliation.lump_choices import STANDS, Choice
 
 SHOWN = 50
 """Payments of a settlement that its page lists."""
-_OF_LINE = "SELECT id, source, minor, day, pinned FROM lump_sums WHERE line_id = :line AND undone_at IS NULL"
+_OF_LINE = f"SELECT s.id, s.source, s.minor, s.day, s.pinned, s.undone_at IS NOT NULL AS released {STANDS}"
 _ITEMS = """
     SELECT p.id, p.source_reference AS reference, p.paid_at, p.minor, a.fee_minor + a.vat_minor AS fee,
         a.minor AS net, count(*) OVER () AS payments, (sum(p.minor) OVER ())\\:\\:bigint AS gross,

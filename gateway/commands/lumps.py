@@ -21,7 +21,10 @@ from reconciliation.staff import BOOKKEEPERS
 _BY = click.option("--by", required=True, metavar="USER", help="Who says so: the name a person signs in with.")
 _WHY = click.option("--why", required=True, metavar="TEXT", help="The reason; it is kept in the audit trail.")
 _AGREEMENTS = "SELECT *, nullif(until, 'infinity') - 1 AS until FROM lump_terms ORDER BY source, since"
-_OF_DAY = {lump_choices.NOT_DAY: "not of", lump_choices.DAY_AGAIN: "weighed again with"}
+_SAID = {
+    lump_choices.NOT_DAY: "not of {day}", lump_choices.DAY_AGAIN: "weighed again with {day}",
+    lump_choices.NO_SETTLEMENT: "no settlement", lump_choices.SETTLEMENT_AGAIN: "a settlement again",
+}  # fmt: skip
 _LINES = """
     SELECT s.line_id, s.booked_on, s.source, s.minor, s.day, s.pinned, count(p.id) AS payments,
         coalesce(sum(p.fee_minor + p.vat_minor), 0)\\:\\:bigint AS fee, min(m.id) AS mismatch,
@@ -142,13 +145,22 @@ def not_day(line: int, day: datetime, by: str, why: str) -> None:
     )
 
 
+@lumps.command("no-settlement")
+@click.argument("line", type=click.IntRange(1))
+@_BY
+@_WHY
+def no_settlement(line: int, by: str, why: str) -> None:
+    """Say that LINE settles nothing, whatever its words: it is matched as any other line of its statement."""
+    _do("disown", by, lambda session, now: lump_choices.disown(session, line, why=why, by=by, now=now))
+
+
 @lumps.command()
 @click.argument("line", type=click.IntRange(1))
 @click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="Take back that it does not settle this day.")
 @_BY
 @_WHY
 def undo(line: int, day: datetime | None, by: str, why: str) -> None:
-    """Take back what a person said that LINE settles, or does not settle; it is weighed by itself again."""
+    """Take back what a person said that LINE settles, or that it settles nothing; it is weighed by itself again."""
 
     def act(session: Session, now: datetime) -> Choice:
         if day is not None:
@@ -189,8 +201,8 @@ def _do(what: str, by: str, act: Callable[[Session, datetime], Choice]) -> None:
             with transaction(wiring.engine) as session:
                 people.one_of(session, by, {"chief_accountant"} if what == "approve" else BOOKKEEPERS, what)
                 made = act(session, wiring.clock())
-                said = f"{len(made.payments)} payments" if made.day is None else f"{_OF_DAY[made.kind]} {made.day}"
-                return f"{made.state}: {said}"
+                said = _SAID.get(made.kind, "{payments} payments")
+                return f"{made.state}: {said.format(day=made.day, payments=len(made.payments))}"
 
         try:
             said = insist(work)

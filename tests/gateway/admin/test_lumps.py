@@ -130,6 +130,20 @@ def test_a_day_is_denied_on_the_page_and_weighed_again(accountant, settled, sess
     assert len(accountant.page(path).select("form[action$=day-again]")) == 1
 
 
+def test_a_line_is_called_no_settlement_on_the_page_and_one_after_all(accountant, settled, session):
+    path = settled()
+    paid = "SELECT state FROM payments WHERE source_reference LIKE 'line:%'"
+    assert say(accountant, path, "explode/no-settlement", why=" ").status_code == 400
+    assert say(accountant, path, "explode/no-settlement").status_code == 303
+    assert rows(session, paid) == [("confirmed",)]
+    page = accountant.page(path)
+    assert "Dòng này không phải khoản quyết toán, dù có ghi như vậy. bảng kê của ví" in words(page)
+    assert [form["action"] for form in page.select("form[action*=explode]")] == [f"{path}/explode/undo"]
+    assert say(accountant, path, "explode/undo").status_code == 303
+    assert rows(session, paid) == [("denied",)]
+    assert "It is a settlement after all. bảng kê của ví" in words(in_english(accountant, path))
+
+
 def test_payments_are_named_by_their_references(accountant, settled, session):
     path = settled()
     assert say(accountant, path, payments=" W0 ,\r\n").status_code == 303
@@ -194,6 +208,7 @@ def test_readers_see_the_question_and_no_form_and_forms_need_their_token(as_role
         assert say(reader, path, day="2026-11-18").status_code == 403
         assert say(reader, path, "explode/not-day", day="2026-11-18").status_code == 403
         assert say(reader, path, "explode/day-again", day="2026-11-18").status_code == 403
+        assert say(reader, path, "explode/no-settlement").status_code == 403
     bare = accountant.client.post(f"{path}/explode", data={"day": "2026-11-18", "why": "x"})
     assert bare.status_code == 400
     assert rows(session, "SELECT count(*) FROM lump_choices") == [(0,)]

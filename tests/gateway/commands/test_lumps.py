@@ -177,6 +177,19 @@ def test_a_day_is_denied_and_weighed_again(settled, run, rows):
     ]  # fmt: skip
 
 
+def test_a_line_is_called_no_settlement_and_one_after_all(settled, run, rows):
+    line = settled()
+    paid = "SELECT state FROM payments WHERE source_reference LIKE 'line:%'"
+    assert run("no-settlement", line, "--by", "lan", *WHY) == (0, "applied: no settlement")
+    assert (rows(paid), run("list")) == (["confirmed"], (0, "no settlements yet"))
+    assert run("no-settlement", line, "--by", "lan", *WHY)[1] == (
+        "expected a settlement, got a line that a person said is none: take it back first"
+    )  # fmt: skip
+    assert run("undo", line, "--by", "lan", "--why", "a slip") == (0, "applied: a settlement again")
+    assert rows(paid) == ["denied"]
+    assert run("list")[1].startswith(f"line {line}")
+
+
 def test_above_the_limit_a_chief_accountant_approves(settled, run, rows):
     line = settled(3_000_000)
     assert run("explode", line, "--day", "2026-11-18", "--by", "binh", *WHY) == (0, "proposed: 1 payments")

@@ -20,6 +20,7 @@ from tests.reconciliation.proofs.facts import (
     Fact,
     Found,
     Line,
+    NoSettlement,
     NotThatDay,
     Parted,
     Said,
@@ -144,6 +145,8 @@ def _fact(row: str) -> Fact:
             return Said(line, tuple(payments.split()))
         case "notday" | "dayagain":
             return NotThatDay(words[0], int(_given(words[1:])["on"]), again=kind == "dayagain")
+        case "disowns" | "owns":
+            return NoSettlement(words[0], again=kind == "owns")
         case "parted":
             return Parted(int(_given(words)["on"]))
         case "days":

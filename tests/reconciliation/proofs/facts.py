@@ -118,6 +118,14 @@ class NotThatDay:
 
 
 @dataclass(frozen=True)
+class NoSettlement:
+    """A person says that a line settles nothing, whatever its words, or, `again`, that it does."""
+
+    line: str
+    again: bool = False
+
+
+@dataclass(frozen=True)
 class Parted:
     """The wallet's agreement ends: payments from `day` on are settled one by one."""
 
@@ -131,7 +139,8 @@ class Days:
     number: int
 
 
-Fact = Bill | Cancelled | Told | Line | Statement | Denied | Undone | Settled | Said | NotThatDay | Parted | Days
+OfLump = Said | NotThatDay | NoSettlement
+Fact = Bill | Cancelled | Told | Line | Statement | Denied | Undone | Settled | OfLump | Parted | Days
 
 
 @dataclass

@@ -17,6 +17,7 @@ from tests.reconciliation.proofs.facts import (
     Fact,
     Found,
     Line,
+    NoSettlement,
     NotThatDay,
     Parted,
     Said,
@@ -58,6 +59,8 @@ class Oracle:
         self.denied: set[str] = set()
         self.given: dict[tuple[str, str], int] = {}
         self.said: dict[str, frozenset[str]] = {}
+        self.disowned: set[str] = set()
+        """Lines in a settlement's words that people said are none."""
         self.parted = 1_000
         """The first day whose payments the wallet settles one by one."""
         self.not_of: set[tuple[str, int]] = set()
@@ -108,6 +111,9 @@ class Oracle:
             case NotThatDay():
                 change = self.not_of.discard if fact.again else self.not_of.add
                 change((fact.line, fact.day))
+            case NoSettlement():
+                said = self.disowned.discard if fact.again else self.disowned.add
+                said(fact.line)
             case Parted():
                 self.parted = fact.day
             case Days():
@@ -178,7 +184,8 @@ class Oracle:
 
     def _settles(self, one: Told | Line, day: int) -> bool:
         """Whether a telling of a day is known as the line that settles many, which comes three days after at most."""
-        return one.lump and day < self.parted + 3
+        is_none = isinstance(one, Line) and one.name in self.disowned
+        return one.lump and day < self.parted + 3 and not is_none
 
     def _is_shown(self, one: Transaction) -> bool:
         """Whether a statement shows it, by a line of its own or among the payments that a line settles."""

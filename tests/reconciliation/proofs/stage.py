@@ -86,6 +86,7 @@ class Stage:
             (Bill, self._issue), (Cancelled, self._cancel), (Told, self._tell), (Line, self.show),
             (facts.Statement, self._read), (Denied, self._deny), (facts.Undone, self._undo), (Settled, self._settle),
             (facts.Parted, self._part), (facts.Said, self._say), (facts.NotThatDay, self._deny_day),
+            (facts.NoSettlement, self._disown),
         ]  # fmt: skip
         for kind, act in acts:
             if kinds[kind]:
@@ -283,7 +284,13 @@ class Stage:
             said: dict[str, Any] = {"why": "the wallet's list", "by": "lan", "now": self.now}
             self.books.run(lambda session, act=act, line=line, day=day, said=said: act(session, line, day, **said))
 
-    def _line_of(self, number: int, fact: facts.Said | facts.NotThatDay) -> int:
+    def _disown(self, plays: list[Play]) -> None:
+        for number, fact in plays:
+            act, line = lump_choices.take_back if fact.again else lump_choices.disown, self._line_of(number, fact)
+            said: dict[str, Any] = {"why": "a payer wrote these words", "by": "lan", "now": self.now}
+            self.books.run(lambda session, act=act, line=line, said=said: act(session, line, **said))
+
+    def _line_of(self, number: int, fact: facts.OfLump) -> int:
         [line] = [one for one, name in self.runs[number].lines.items() if name == fact.line]
         return line
 
