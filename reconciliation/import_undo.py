@@ -126,6 +126,11 @@ _AMOUNT_BEFORE = corrections.BEFORE_LINE.format(
     lines="m.statement_id = ANY(:statements)", payments="p.id = ANY(:reported)"
 )
 
+# One amount alone is left of the two that were asked about.
+_TWO_AMOUNTS = """
+    SELECT id FROM mismatches WHERE payment_id = ANY(:ids) AND code = 'M03' AND state <> 'resolved'
+      AND subject = 'payment:' || payment_id || '/amount'
+"""
 _QUESTIONS = """
     SELECT id FROM mismatches WHERE state <> 'resolved' AND (statement_id = ANY(:statements)
         OR line_id IN (SELECT id FROM statement_lines WHERE statement_id = ANY(:statements)))
@@ -221,6 +226,10 @@ def _take_back(session: Session, gone: list[Statement], by: str, why: str, now: 
     told = session.scalar(text(_TOLD), these)
     bills, matches = denials.let_go(session, denied, by=by, why=said, now=now)
     corrected = corrections.correct(session, _AMOUNT_BEFORE, these, by=by, now=now)
+    told_otherwise = corrections.correct(session, corrections.TOLD_OTHERWISE, these, by=by, now=now)
+    asked = session.scalars(text(_TWO_AMOUNTS), {"ids": told_otherwise}).all()
+    mismatches.resolve(session, asked, by=by, resolution=said, now=now)
+    corrected += told_otherwise
     mismatches.resolve(session, session.scalars(text(_QUESTIONS), these).all(), by=by, resolution=said, now=now)
     move(session, STATEMENT, ids, "withdrawn", by=by, why=why, now=now)
     for one in gone:
