@@ -59,11 +59,16 @@ def beside(wiring: "Wiring") -> "Wiring":
 
     A settings file that was named counts alone. The sandbox's is named in the environment, for what reads them there.
     """
-    config = Place(wiring.settings.home).config
-    if os.environ.get("DOISOAT_CONFIG") or not config.exists() or not _made(wiring):
+    if not is_beside(wiring):
         return wiring
-    os.environ["DOISOAT_CONFIG"] = str(config)
+    os.environ["DOISOAT_CONFIG"] = str(Place(wiring.settings.home).config)
     return replace(wiring, settings=settings.load(os.environ))
+
+
+def is_beside(wiring: "Wiring") -> bool:
+    """Tell whether the home holds a sandbox whose database the wiring has reached, and no settings file was named."""
+    config = Place(wiring.settings.home).config
+    return not os.environ.get("DOISOAT_CONFIG") and config.exists() and _made(wiring)
 
 
 def _made(wiring: "Wiring") -> bool:

@@ -52,6 +52,27 @@ _UNLINK_NOTICES = """
 """
 
 
+BEFORE_LINE = """
+    SELECT p.id AS payment_id, CAST(m.facts->>'expected' AS bigint) AS minor, p.currency,
+        'the undoing of line:' || m.line_id AS cause
+    FROM mismatches m JOIN payments p ON p.id = m.payment_id
+    WHERE {lines} AND {payments} AND m.code IN ('M03', 'M10')
+      AND m.facts->>'verdict' = 'statement_differs' AND CAST(m.facts->>'expected' AS bigint) <> p.minor
+"""
+"""The amounts that stood before those of `lines` took their place, for `correct`; `m` asked about it, `p` has it."""
+
+
+TOLD_OTHERWISE = """
+    SELECT p.id AS payment_id, CAST(m.facts->>'arrived' AS bigint) AS minor, m.facts->>'currency' AS currency,
+        'delivery:' || m.delivery_id AS cause
+    FROM mismatches m JOIN payments p ON p.id = m.payment_id AND p.delivery_id = m.delivery_id
+    WHERE p.id = ANY(:reported) AND p.origin = 'statement' AND m.code = 'M03' AND m.state <> 'resolved'
+      AND m.subject = 'payment:' || p.id || '/amount' AND m.facts ? 'arrived' AND NOT m.facts ? 'verdict'
+      AND (CAST(m.facts->>'arrived' AS bigint), m.facts->>'currency') <> (p.minor, p.currency)
+"""
+"""The amounts that callbacks told of payments which a line, gone by now, had shown before with another one."""
+
+
 def correct(session: Session, wanted: str, values: Mapping[str, object], *, by: str, now: datetime) -> list[int]:
     """Give reported payments the amount that counts, by new entries; return their ids, to be matched anew.
 

@@ -30,7 +30,8 @@ _CHANNELS = f"""
     FROM subjects s LEFT JOIN payments p ON p.id = s.payment_id GROUP BY 1, 2 ORDER BY 1, 2
 """  # noqa: S608 - put together from constants, here and below; values travel as parameters
 
-# What banks keep for themselves, with its VAT, on the day it is booked, whatever account of fees it stands in.
+# What banks keep for themselves, with its VAT, on the day it is booked, whatever account of fees it stands in. What is
+# kept from many payments by one line is booked in one sum, and its parts tell whose channels it is of.
 _FEES = r"""
     SELECT coalesce(p.channel, '') AS channel, o.currency, sum(o.minor)\:\:bigint AS fee
     FROM entries e JOIN postings o ON o.entry_id = e.id
@@ -39,7 +40,15 @@ _FEES = r"""
     LEFT JOIN payments p
         ON p.id = coalesce(CAST(substring(e.key FROM 'payment:(\d+)') AS bigint), l.payment_id, f.payment_id)
     WHERE e.bank = :bank AND e.business_date = :day AND (o.account LIKE 'expense:%fee%' OR o.account = 'input-vat')
+      AND e.key NOT LIKE 'lump\:%'
     GROUP BY 1, 2
+    UNION ALL
+    SELECT p.channel, 'VND', sum(CASE WHEN e.key LIKE '%/undone' THEN -1 ELSE 1 END
+        * CASE WHEN e.key LIKE '%/fee%' THEN a.fee_minor ELSE a.vat_minor END)\:\:bigint
+    FROM entries e JOIN line_parts a ON a.lump_id = CAST(substring(e.key FROM '^lump:(\d+)') AS bigint)
+        AND a.time = CAST(substring(e.key FROM '^lump:\d+/(\d+)') AS bigint)
+    JOIN payments p ON p.id = a.payment_id
+    WHERE e.bank = :bank AND e.business_date = :day AND e.key ~ '^lump:\d+/\d+/(fee|vat)' GROUP BY 1
 """
 
 _SIDES = f"""

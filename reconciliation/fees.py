@@ -55,8 +55,7 @@ _BOOK = """
 _SIDES = (("", f"'{ACCOUNT}'", "f.minor"), ("/vat", f"'{VAT_ACCOUNT}'", "f.vat_minor"))
 _UNDO = """
     UPDATE fees SET undone_at = :now, undone_why = :why
-    WHERE undone_at IS NULL AND line_id IN (SELECT id FROM statement_lines WHERE statement_id = ANY(:statements))
-    RETURNING id
+    WHERE undone_at IS NULL AND {of} RETURNING id
 """
 
 
@@ -72,8 +71,18 @@ def book(session: Session, ids: Sequence[int], *, now: datetime) -> None:
 
 def undo(session: Session, statement_ids: Sequence[int], *, why: str, now: datetime) -> None:
     """Undo the fees of these statements' lines by reversing entries: their import is being undone."""
-    values = {"statements": list(statement_ids), "why": why, "now": now}
-    undone = list(session.scalars(text(_UNDO), values))
+    of = "line_id IN (SELECT id FROM statement_lines WHERE statement_id = ANY(:these))"
+    _undo(session, of, statement_ids, why=why, now=now)
+
+
+def undo_lines(session: Session, line_ids: Sequence[int], *, why: str, now: datetime) -> None:
+    """Undo the fees of these lines by reversing entries: they are no payments any more."""
+    _undo(session, "line_id = ANY(:these)", line_ids, why=why, now=now)
+
+
+def _undo(session: Session, of: str, these: Sequence[int], *, why: str, now: datetime) -> None:
+    values = {"these": list(these), "why": why, "now": now}
+    undone = list(session.scalars(text(_UNDO.format(of=of)), values))
     for end, account, minor in _SIDES if undone else ():
         query = _BOOK.format(
             key=f"'{end}/undone'", day="CAST(:day AS date)", memo="'undone: ' || f.undone_why",

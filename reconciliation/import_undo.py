@@ -20,6 +20,7 @@ from reconciliation import (
     fees,
     inbox,
     ledger,
+    lump_releases,
     mismatches,
     placements,
     returns,
@@ -121,15 +122,15 @@ _REPORTED_AFTER_ALL = r"""
     FROM payments WHERE id = ANY(:ids)
 """
 
-# The amount that stood before the statement's own took its place.
-_AMOUNT_BEFORE = """
-    SELECT p.id AS payment_id, CAST(m.facts->>'expected' AS bigint) AS minor, p.currency,
-        'the undoing of line:' || m.line_id AS cause
-    FROM mismatches m JOIN payments p ON p.id = m.payment_id
-    WHERE m.statement_id = ANY(:statements) AND p.id = ANY(:reported) AND m.code IN ('M03', 'M10')
-      AND m.facts->>'verdict' = 'statement_differs' AND CAST(m.facts->>'expected' AS bigint) <> p.minor
-"""
+_AMOUNT_BEFORE = corrections.BEFORE_LINE.format(
+    lines="m.statement_id = ANY(:statements)", payments="p.id = ANY(:reported)"
+)
 
+# One amount alone is left of the two that were asked about.
+_TWO_AMOUNTS = """
+    SELECT id FROM mismatches WHERE payment_id = ANY(:ids) AND code = 'M03' AND state <> 'resolved'
+      AND subject = 'payment:' || payment_id || '/amount'
+"""
 _QUESTIONS = """
     SELECT id FROM mismatches WHERE state <> 'resolved' AND (statement_id = ANY(:statements)
         OR line_id IN (SELECT id FROM statement_lines WHERE statement_id = ANY(:statements)))
@@ -200,9 +201,10 @@ def _take_back(session: Session, gone: list[Statement], by: str, why: str, now: 
     session.execute(text(_LET_GO), these)
     session.execute(text(_LOCK_PAYMENTS), these)
     banks = sorted({one.bank for one in gone})
+    loosened = {bank: returns.loosen(session, ids, bank, why=said, now=now) for bank in banks}
+    lump_releases.admit_all(session, ids, by=by, why=said, now=now)
     settled = settling_lumps.undo(session, ids, why=said, now=now)
     fees.undo(session, ids, why=said, now=now)
-    loosened = {bank: returns.loosen(session, ids, bank, why=said, now=now) for bank in banks}
     touched = session.execute(text(_TOUCHED), these).all()
     placements.untie_statements(session, ids, by=by, why=said, now=now)
     ledger.post(session, _TAKEN_OUT, these)
@@ -224,6 +226,10 @@ def _take_back(session: Session, gone: list[Statement], by: str, why: str, now: 
     told = session.scalar(text(_TOLD), these)
     bills, matches = denials.let_go(session, denied, by=by, why=said, now=now)
     corrected = corrections.correct(session, _AMOUNT_BEFORE, these, by=by, now=now)
+    told_otherwise = corrections.correct(session, corrections.TOLD_OTHERWISE, these, by=by, now=now)
+    asked = session.scalars(text(_TWO_AMOUNTS), {"ids": told_otherwise}).all()
+    mismatches.resolve(session, asked, by=by, resolution=said, now=now)
+    corrected += told_otherwise
     mismatches.resolve(session, session.scalars(text(_QUESTIONS), these).all(), by=by, resolution=said, now=now)
     move(session, STATEMENT, ids, "withdrawn", by=by, why=why, now=now)
     for one in gone:

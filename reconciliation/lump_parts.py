@@ -9,34 +9,16 @@ from sqlalchemy.orm import Session
 
 from reconciliation import business_days, ledger, mismatches, statement_deadlines
 from reconciliation.lifecycle import PAYMENT, PAYMENT_UNDONE, move
-from reconciliation.lump_sums import DAY
-from reconciliation.tariffs import FEE, OF_PAYMENT
+from reconciliation.lump_days import FREE
 
 BY = "lump sums"
 
-_NETTED = f"""
-    LEFT JOIN LATERAL (
-        SELECT fee, tariff_vat(t.tariff, fee) AS vat
-        FROM (SELECT 1) one {OF_PAYMENT} AND t.charged = 'netted' CROSS JOIN LATERAL (SELECT {FEE} AS fee) counted
-    ) f ON true
-"""  # noqa: S608 - put together from constants, here and below
-# What a settlement may be of: told of and shown by no line of its own, booked or in work; what people gave to one is no
-# other's.
-ELIGIBLE = f"""
-    SELECT p.id, p.minor, part.lump_id, {DAY} AS day, coalesce(f.fee, 0) AS fee, coalesce(f.vat, 0) AS vat
-    FROM payments p JOIN lump_agreements a ON a.source = p.source
-    LEFT JOIN line_parts part ON part.payment_id = p.id AND part.undone_at IS NULL
-    LEFT JOIN lump_sums s ON s.id = part.lump_id {_NETTED}
-    WHERE p.source = :source AND p.currency = 'VND' AND NOT p.reversal AND p.business_date >= CAST(:paid_since AS date)
-      AND ((p.state = 'reported' AND p.confirmed_minor = 0) OR (NOT s.pinned AND s.booked_on >= :since))
-      AND NOT EXISTS (SELECT 1 FROM statement_lines n WHERE n.payment_id = p.id AND n.counts)
-"""  # noqa: S608
 _PARTS = f"""
-    INSERT INTO line_parts (lump_id, line_id, payment_id, minor, fee_minor, vat_minor, at)
-    SELECT :lump, :line, id, minor - fee - vat, fee, vat, :now FROM ({ELIGIBLE}) eligible
-    WHERE lump_id IS NULL AND {{only}} ORDER BY id
+    INSERT INTO line_parts (lump_id, time, line_id, payment_id, minor, fee_minor, vat_minor, at)
+    SELECT :lump, (SELECT times + 1 FROM lump_sums WHERE id = :lump), :line, id, minor - fee - vat, fee, vat, :now
+    FROM ({FREE}) free ORDER BY id
     RETURNING payment_id
-"""  # noqa: S608
+"""  # noqa: S608 - put together from constants
 _FOUND = """
     WITH line AS (UPDATE statement_lines SET state = 'matched' WHERE id = :line)
     UPDATE lump_sums SET day = :day, times = times + 1, pinned = :pinned WHERE id = :lump

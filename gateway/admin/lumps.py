@@ -22,12 +22,9 @@ def propose(mismatch_id: int) -> Response | tuple[str, int]:
     """Say which payments the line settles: those of a day, or those named."""
     try:
         why = answer_form.why()
-        written = request.form.get("day", "").strip()
-        day = date.fromisoformat(written) if written else None
+        day = _day() if request.form.get("day", "").strip() else None
     except Unreadable as problem:
         return mismatches.show(mismatch_id, problem=str(problem)), 400
-    except ValueError:
-        return mismatches.show(mismatch_id, problem=gettext("Choose a day.")), 400
     references = request.form.get("payments", "").replace("\0", "").replace(",", " ").split()
     return _do(
         mismatch_id,
@@ -37,9 +34,29 @@ def propose(mismatch_id: int) -> Response | tuple[str, int]:
     )
 
 
+@blueprint.post("/<row:mismatch_id>/explode/not-day")
+def deny_day(mismatch_id: int) -> Response | tuple[str, int]:
+    """Say that the line is not the settlement of a day."""
+    return _of_day(mismatch_id, lump_choices.deny_day)
+
+
+@blueprint.post("/<row:mismatch_id>/explode/day-again")
+def allow_day(mismatch_id: int) -> Response | tuple[str, int]:
+    """Take back that the line is not the settlement of a day."""
+    return _of_day(mismatch_id, lump_choices.allow_day)
+
+
+@blueprint.post("/<row:mismatch_id>/explode/no-settlement")
+def disown(mismatch_id: int) -> Response | tuple[str, int]:
+    """Say that the line is no settlement, whatever its words."""
+    return _with_reason(
+        mismatch_id, lambda line, why, now: lump_choices.disown(db(), line, why=why, by=current_user.username, now=now)
+    )
+
+
 @blueprint.post("/<row:mismatch_id>/explode/undo")
 def undo(mismatch_id: int) -> Response | tuple[str, int]:
-    """Take back what a person said the line settles."""
+    """Take back what a person said the line settles, or that it settles nothing."""
     return _with_reason(
         mismatch_id,
         lambda line, why, now: lump_choices.take_back(db(), line, why=why, by=current_user.username, now=now),
@@ -62,6 +79,21 @@ def refuse(mismatch_id: int) -> Response | tuple[str, int]:
     return _with_reason(
         mismatch_id, lambda line, why, now: lump_choices.refuse(db(), line, by=current_user.username, why=why, now=now)
     )
+
+
+def _of_day(mismatch_id: int, act: Callable[..., object]) -> Response | tuple[str, int]:
+    try:
+        why, day = answer_form.why(), _day()
+    except Unreadable as problem:
+        return mismatches.show(mismatch_id, problem=str(problem)), 400
+    return _do(mismatch_id, lambda line, now: act(db(), line, day, why=why, by=current_user.username, now=now))
+
+
+def _day() -> date:
+    try:
+        return date.fromisoformat(request.form.get("day", "").strip())
+    except ValueError:
+        raise Unreadable(gettext("Choose a day.")) from None
 
 
 def _with_reason(mismatch_id: int, act: Callable[[int, str, datetime], object]) -> Response | tuple[str, int]:

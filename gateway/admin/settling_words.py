@@ -9,6 +9,7 @@ NOT_SETTLED = {
     "no_match": _("A match was undone meanwhile: look at it again."),
     "nothing": _("Choose a match to undo, a bill to settle or where else the money goes."),
     "day_or_items": _("Choose a day or name payments, one of the two."),
+    "no_day": _("Choose one of the days that the line may be of."),
     "no_items": _("Choose a day or payments that no line shows yet."),
     "other_sum": _("The line brings %(expected)s; these payments come to %(given)s less their fees."),
     "no_bill": _("There is no such bill."),

@@ -56,6 +56,7 @@ FACTS: Mapping[str, tuple[str, str, Any]] = {
     "days_from": ("expected", "day", _("Days looked at, from")),
     "days_until": ("expected", "day", _("Days looked at, until")),
     "days_that_fit": ("expected", "days", _("Days that fit")),
+    "days_denied": ("expected", "days", _("Days it is not of, as a person said")),
     "nearest_day": ("expected", "day", _("Nearest day")),
     "items": ("expected", "text", _("Payments of that day")),
     "gross": ("expected", "money", _("Their amount")),

@@ -14,12 +14,17 @@ from gateway.database import insist, owner_engine, transaction
 from reconciliation import lump_choices, lump_sums
 from reconciliation.business_days import local_day
 from reconciliation.lump_choices import Choice
+from reconciliation.lump_days import LOOKED_BACK
 from reconciliation.mismatches import NotSettled
-from reconciliation.settling_lumps import LOOKED_BACK
 from reconciliation.staff import BOOKKEEPERS
 
 _BY = click.option("--by", required=True, metavar="USER", help="Who says so: the name a person signs in with.")
 _WHY = click.option("--why", required=True, metavar="TEXT", help="The reason; it is kept in the audit trail.")
+_AGREEMENTS = "SELECT *, nullif(until, 'infinity') - 1 AS until FROM lump_terms ORDER BY source, since"
+_SAID = {
+    lump_choices.NOT_DAY: "not of {day}", lump_choices.DAY_AGAIN: "weighed again with {day}",
+    lump_choices.NO_SETTLEMENT: "no settlement", lump_choices.SETTLEMENT_AGAIN: "a settlement again",
+}  # fmt: skip
 _LINES = """
     SELECT s.line_id, s.booked_on, s.source, s.minor, s.day, s.pinned, count(p.id) AS payments,
         coalesce(sum(p.fee_minor + p.vat_minor), 0)\\:\\:bigint AS fee, min(m.id) AS mismatch,
@@ -58,6 +63,35 @@ def declare(file: Path) -> None:
             f"statement {one.id} ({one.statement_id} of {one.bank}) was read before: {one.lines} of its lines bear"
             f" these words, {one.minor:,} đ; undo its import and read it anew to settle by them"
         )
+
+
+@lumps.command()
+@click.argument("source")
+@click.option("--from", "since", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The first day it counts not.")
+@_WHY
+def end(source: str, since: datetime, why: str) -> None:
+    """End the agreement of SOURCE: payments of the days from then on are shown one by one."""
+    with wired() as wiring:
+        try:
+            with transaction(owner_engine(wiring.database_url)) as session:
+                lump_sums.end(session, source, since.date(), why=why, by="command line", now=wiring.clock())
+        except lump_sums.NotAgreed as error:
+            raise click.ClickException(str(error)) from error
+    click.echo(f"{source}: no agreement from {since.date()} on")
+
+
+@lumps.command()
+def agreements() -> None:
+    """Print every version of every agreement: whose payments, on which account, by which words, of which days."""
+    with wired() as wiring, transaction(wiring.engine) as session:
+        found = session.execute(text(_AGREEMENTS)).all()
+        if not found:
+            click.echo("no agreements yet")
+        for one in found:
+            counts = f"from {one.since}" + (f" until {one.until}" if one.until else "")
+            words = ", ".join(one.words)
+            days = f"{one.after_days}-{one.within_days} days later"
+            click.echo(f"{one.source}\tat {one.bank}\t{words}\t{counts}\t{days}, cut-off {one.cut_off or 'midnight'}")
 
 
 @lumps.command("list")
@@ -99,13 +133,41 @@ def explode(line: int, day: datetime | None, references: tuple[str, ...], by: st
     )
 
 
-@lumps.command()
+@lumps.command("not-day")
+@click.argument("line", type=click.IntRange(1))
+@click.option("--day", required=True, type=click.DateTime(["%Y-%m-%d"]), help="It is not the settlement of this day.")
+@_BY
+@_WHY
+def not_day(line: int, day: datetime, by: str, why: str) -> None:
+    """Say which day LINE does not settle; it is weighed against its other days, and asked about if none fits."""
+    _do(
+        "deny a day", by, lambda session, now: lump_choices.deny_day(session, line, day.date(), why=why, by=by, now=now)
+    )
+
+
+@lumps.command("no-settlement")
 @click.argument("line", type=click.IntRange(1))
 @_BY
 @_WHY
-def undo(line: int, by: str, why: str) -> None:
-    """Take back what a person said that LINE settles; it is weighed by itself again."""
-    _do("undo", by, lambda session, now: lump_choices.take_back(session, line, why=why, by=by, now=now))
+def no_settlement(line: int, by: str, why: str) -> None:
+    """Say that LINE settles nothing, whatever its words: it is matched as any other line of its statement."""
+    _do("disown", by, lambda session, now: lump_choices.disown(session, line, why=why, by=by, now=now))
+
+
+@lumps.command()
+@click.argument("line", type=click.IntRange(1))
+@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="Take back that it does not settle this day.")
+@_BY
+@_WHY
+def undo(line: int, day: datetime | None, by: str, why: str) -> None:
+    """Take back what a person said that LINE settles, or that it settles nothing; it is weighed by itself again."""
+
+    def act(session: Session, now: datetime) -> Choice:
+        if day is not None:
+            return lump_choices.allow_day(session, line, day.date(), why=why, by=by, now=now)
+        return lump_choices.take_back(session, line, why=why, by=by, now=now)
+
+    _do("undo", by, act)
 
 
 @lumps.command()
@@ -135,14 +197,15 @@ def refuse(line: int, by: str, why: str) -> None:
 def _do(what: str, by: str, act: Callable[[Session, datetime], Choice]) -> None:
     with wired() as wiring:
 
-        def work() -> tuple[str, int]:
+        def work() -> str:
             with transaction(wiring.engine) as session:
                 people.one_of(session, by, {"chief_accountant"} if what == "approve" else BOOKKEEPERS, what)
                 made = act(session, wiring.clock())
-                return made.state, len(made.payments)
+                said = _SAID.get(made.kind, "{payments} payments")
+                return f"{made.state}: {said.format(day=made.day, payments=len(made.payments))}"
 
         try:
-            state, payments = insist(work)
+            said = insist(work)
         except NotSettled as error:
             raise click.ClickException(str(error)) from error
-    click.echo(f"{state}: {payments} payments")
+    click.echo(said)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from gateway import migrate, processes, sandbox, sandbox_day, settings, staff_desk, supervisor
+from gateway import migrate, practice, processes, sandbox, sandbox_day, settings, staff_desk, supervisor
 from gateway.collect.collectors import collectors_of
 from gateway.commands.wired import say
 from gateway.embedded import Running, services
@@ -22,7 +22,7 @@ from gateway.wiring import callers_of, ensure_own_secrets
 
 @click.command()
 def up() -> None:
-    """Run every process of the gateway on this machine, until Ctrl-C."""
+    """Run every process of the gateway on this machine, until Ctrl-C; in a sandbox's home, its bank and carrier too."""
     read = settings.load(os.environ)
     collectors_of(read)
     callers_of(read)  # a bank's missing or unusable key is told now, and not to the first call
@@ -30,8 +30,24 @@ def up() -> None:
     with _alone(read), services(read, say) as started:
         ensure_own_secrets(read.home)
         migrate.upgrade(started.database_url)
+        programs = programs_of(started, read)
         say(f"doisoat: http://{read.host}:{read.port}")
-        sys.exit(supervisor.run(processes.programs(processes.addresses(started, read)), watch=started.ensure_alive))
+        sys.exit(supervisor.run(programs, watch=started.ensure_alive))
+
+
+def programs_of(started: Running, read: Settings) -> list[Program]:
+    """Return what runs on this machine: where home and database are a sandbox's, its bank and carrier too."""
+    with processes.as_environment(started, read) as wiring:
+        practises = practice.is_beside(wiring)
+    if practises:
+        return _practising(started, sandbox.prepare(read, afresh=False))
+    return processes.programs(processes.addresses(started, read))
+
+
+def _practising(started: Running, used: Settings) -> list[Program]:
+    environment = {**processes.addresses(started, used), **sandbox.environment(used)}
+    own = str(Path(sys.executable).parent / "doisoat")
+    return [Program("sandbox", [own, "sandbox"], environment), *processes.programs(environment)]
 
 
 @click.command()
@@ -101,10 +117,7 @@ def _sandbox(*, afresh: bool) -> Iterator[tuple[Settings, Running, list[Program]
         sandbox.check_database(started.database_url, empty_it=afresh)
         used = sandbox.prepare(given, afresh=afresh)
         migrate.upgrade(started.database_url)
-        environment = {**processes.addresses(started, used), **sandbox.environment(used)}
-        own = str(Path(sys.executable).parent / "doisoat")
-        programs = [Program("sandbox", [own, "sandbox"], environment), *processes.programs(environment)]
-        yield used, started, programs
+        yield used, started, _practising(started, used)
 
 
 @contextmanager

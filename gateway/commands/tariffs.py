@@ -33,7 +33,7 @@ def declare(file: Path) -> None:
                 payments.lock_sources(session, banks)
                 made = contracts.declare(session, entries, by="command line", now=wiring.clock())
                 # A lump sum may be a day's less these fees.
-                settling_lumps.judge_sources(session, banks, now=wiring.clock())
+                settling_lumps.judge_fees(session, banks, now=wiring.clock())
                 return len(made)
 
         try:

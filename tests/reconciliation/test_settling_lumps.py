@@ -258,6 +258,26 @@ def test_a_fee_of_a_settlement_weighed_anew_is_undone_not_unexplained(sound_book
         assert [(one["verdict"], one["told"], one["booked"], one["shown"]) for one in found["reasons"]] == said, on
 
 
+def test_the_fee_of_a_settlement_is_of_its_payments_channels(sound_books: Books) -> None:
+    sound_books.agree()
+    bills(sound_books)
+    for reference, channel, minor in (("W1", "qr", 100_000), ("W2", "app", 40_000), ("W3", "qr", 10_000)):
+        sound_books.hear(a_notice(reference, minor, "", channel=channel), source="wallet")
+
+    def fees(on: date) -> list[tuple[str, int, int]]:
+        figures = sound_books.run(lambda session: day_figures.of_day(session, "wallet", on, tells=True))
+        return [(one["channel"], one["fee"], one["net"]) for one in figures["channels"] if one["fee"]]
+
+    settled(sound_books)
+    assert fees(NEXT) == [("app", 440, -440), ("qr", 1_210, -1_210)]
+    sound_books.now += timedelta(days=2)
+    late = sound_books.hear(a_notice("W4", 5_000, "", paid_at=at(3), channel="app"), source="wallet")
+    assert fees(NEXT + timedelta(days=1)) == [("app", -440, 440), ("qr", -1_210, 1_210)], "it was put together again"
+    sound_books.run(lambda session: denials.deny(session, late[0], by="wallet", why="no", now=sound_books.now))
+    assert fees(NEXT) == [("app", 880, -880), ("qr", 2_420, -2_420)], "twice taken apart, once put together since"
+    assert sound_books.one("SELECT max(time) FROM line_parts") == 2
+
+
 def own_line(books: Books) -> None:
     books.read(a_line(100_000, "W1"), bank="wallet", id="OWN")
 
@@ -345,7 +365,7 @@ DAYS = st.dates(date(2026, 11, 1), date(2026, 11, 6))
 @given(st.dictionaries(DAYS, st.sampled_from([10, 20, 30])), st.lists(st.tuples(st.sampled_from([10, 20]), DAYS)))
 def test_no_day_is_settled_twice_nor_by_another_amount(sums: dict[date, int], given_: list[tuple[int, date]]) -> None:
     lumps = [
-        Lump(number, minor, until - timedelta(days=2), until)
+        Lump(number, minor, frozenset(until - timedelta(days=back) for back in range(3)))
         for number, (minor, until) in enumerate(sorted(given_, key=lambda one: one[1]))
     ]
     found = assign(lumps, sums)
@@ -354,7 +374,7 @@ def test_no_day_is_settled_twice_nor_by_another_amount(sums: dict[date, int], gi
     for lump in lumps:
         if lump.id in found:
             assert sums[found[lump.id]] == lump.minor
-            assert lump.reaches(found[lump.id])
+            assert found[lump.id] in lump.days
 
 
 TAMPERED = [
@@ -388,8 +408,8 @@ def test_tampering_shows(sound_books: Books) -> None:
 
 
 PART = """
-    INSERT INTO line_parts (lump_id, line_id, payment_id, minor, fee_minor, vat_minor, at)
-    SELECT s.id, s.line_id, p.id, 98900, 1000, 100, now() FROM lump_sums s, payments p WHERE source_reference = 'W1'
+    INSERT INTO line_parts (lump_id, time, line_id, payment_id, minor, fee_minor, vat_minor, at)
+    SELECT s.id, 1, s.line_id, p.id, 98900, 1000, 100, now() FROM lump_sums s, payments p WHERE source_reference = 'W1'
 """
 
 

@@ -105,6 +105,45 @@ def test_a_line_that_was_weighed_to_be_another_day_s_is_answered_otherwise(accou
     assert confirmed(session) == [("W0",)]
 
 
+def test_a_day_is_denied_on_the_page_and_weighed_again(accountant, settled, session):
+    path = settled()
+    assert say(accountant, path, "explode/not-day", day="17/11").status_code == 400
+    refused = say(accountant, path, "explode/not-day", day="2026-11-01")
+    assert (refused.status_code, "những ngày mà dòng này có thể quyết toán" in refused.text) == (409, True)
+    assert say(accountant, path, "explode/not-day", day="2026-11-17", why=" ").status_code == 400
+    assert say(accountant, path, "explode/not-day", day="2026-11-17").status_code == 303
+    assert confirmed(session) == [("W1",)]
+    page = accountant.page(path)
+    assert "Dòng này không quyết toán cho ngày 17/11/2026. bảng kê của ví" in words(page)
+    assert page.select_one("form[action$=not-day] [name=day]")["value"] == "2026-11-18", "the day it was weighed to be"
+    assert say(accountant, path, "explode/not-day", day="2026-11-18").status_code == 303
+    assert confirmed(session) == []
+    [asked] = rows(session, "SELECT id FROM mismatches WHERE code = 'M11' AND state = 'open'")[0]
+    path = f"/admin/mismatches/{asked}"
+    english = in_english(accountant, path)
+    assert "Days it is not of, as a person said 17 Nov 2026, 18 Nov 2026" in words(english)
+    again = english.select("form[action$=day-again]")
+    assert [form.select_one("[name=day]")["value"] for form in again] == ["2026-11-17", "2026-11-18"]
+    assert say(accountant, path, "explode/day-again", day="2026-11-17").status_code == 303
+    assert confirmed(session) == [("W0",)]
+    assert "It may be the settlement of 17 Nov 2026 again." in words(accountant.page(path))
+    assert len(accountant.page(path).select("form[action$=day-again]")) == 1
+
+
+def test_a_line_is_called_no_settlement_on_the_page_and_one_after_all(accountant, settled, session):
+    path = settled()
+    paid = "SELECT state FROM payments WHERE source_reference LIKE 'line:%'"
+    assert say(accountant, path, "explode/no-settlement", why=" ").status_code == 400
+    assert say(accountant, path, "explode/no-settlement").status_code == 303
+    assert rows(session, paid) == [("confirmed",)]
+    page = accountant.page(path)
+    assert "Dòng này không phải khoản quyết toán, dù có ghi như vậy. bảng kê của ví" in words(page)
+    assert [form["action"] for form in page.select("form[action*=explode]")] == [f"{path}/explode/undo"]
+    assert say(accountant, path, "explode/undo").status_code == 303
+    assert rows(session, paid) == [("denied",)]
+    assert "It is a settlement after all. bảng kê của ví" in words(in_english(accountant, path))
+
+
 def test_payments_are_named_by_their_references(accountant, settled, session):
     path = settled()
     assert say(accountant, path, payments=" W0 ,\r\n").status_code == 303
@@ -167,6 +206,9 @@ def test_readers_see_the_question_and_no_form_and_forms_need_their_token(as_role
         reader = as_role(role)
         assert not reader.page(path).select_one("form[action*=explode]")
         assert say(reader, path, day="2026-11-18").status_code == 403
+        assert say(reader, path, "explode/not-day", day="2026-11-18").status_code == 403
+        assert say(reader, path, "explode/day-again", day="2026-11-18").status_code == 403
+        assert say(reader, path, "explode/no-settlement").status_code == 403
     bare = accountant.client.post(f"{path}/explode", data={"day": "2026-11-18", "why": "x"})
     assert bare.status_code == 400
     assert rows(session, "SELECT count(*) FROM lump_choices") == [(0,)]

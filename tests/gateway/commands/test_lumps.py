@@ -13,6 +13,8 @@ from tests.reconciliation.books import DAY, Books, a_line, a_notice, at
 
 AGREED = '[[settlement]]\nsource = "standard"\nbank = "standard"\nwords = ["QUYET TOAN"]\ncut_off = 22:00:00\n'
 
+WHY = ("--why", "their list")
+
 
 @pytest.fixture
 def run(at_home, tmp_path, monkeypatch):
@@ -45,8 +47,35 @@ def test_a_source_agrees_once_and_is_listed(declare, run, rows):
     ]
     assert rows("SELECT action FROM audit") == ["agreement_declared"]
     status, said = declare(AGREED)
-    assert (status, "expected a source without an agreement, got standard" in said) == (1, True)
+    assert (status, "expected a source without an agreement, or since which day" in said) == (1, True)
     assert run("list") == (0, "no settlements yet")
+
+
+def test_an_agreement_is_replaced_and_ended_from_a_day_to_come(declare, run, rows):
+    assert run("agreements") == (0, "no agreements yet")
+    declare(AGREED)
+    anew = AGREED.replace("22:00:00", "23:00:00")
+    for since in ("2026-11-18", '"2026-12-01"'):
+        assert declare(f"{anew}since = {since}\n")[0] == 1, "today, and no date"
+    assert declare(f"{anew}since = 2026-12-01\n") == (0, "1 settlements declared")
+    for words, said in (
+        (("end", "vnpay", "--from", "2026-12-10", *WHY), "expected a source with an agreement, got vnpay"),
+        (("end", "standard", "--from", "2026-12-01", *WHY), "expected a day after 2026-12-01"),
+        (("end", "standard", "--from", "2026-12-10", "--why", " "), "expected a reason, got none"),
+    ):
+        status, output = run(*words)
+        assert (status, said in output) == (1, True), output
+    assert run("end", "standard", "--from", "2026-12-10", *WHY) == (0, "standard: no agreement from 2026-12-10 on")
+    assert run("end", "standard", "--from", "2026-12-20", *WHY)[0] == 1, "ended already"
+    listed = [one.split("\t")[3:] for one in run("agreements")[1].splitlines()]
+    assert listed == [
+        ["from 2000-01-01 until 2026-11-30", "1-3 days later, cut-off 22:00:00"],
+        ["from 2026-12-01 until 2026-12-09", "1-3 days later, cut-off 23:00:00"],
+    ]
+    assert rows("SELECT action FROM audit ORDER BY id") == [
+        "agreement_declared", "agreement_declared", "agreement_ended"
+    ]  # fmt: skip
+    assert rows("SELECT facts->>'why' FROM audit WHERE action = 'agreement_ended'") == ["their list"]
 
 
 @pytest.mark.parametrize(
@@ -108,9 +137,6 @@ def settled(at_home, as_superuser, now):
     owner.dispose()
 
 
-WHY = ("--why", "their list")
-
-
 def test_a_day_is_said_listed_and_taken_back(settled, run, rows):
     line = settled()
     status, listed = run("list", "vnpay")
@@ -131,6 +157,37 @@ def test_a_day_is_said_listed_and_taken_back(settled, run, rows):
         "lan settlement_choice_made wrong day", "lan settlement_choice_applied wrong day",
         "lan settlement_choice_made their list", "lan settlement_choice_applied their list",
     ]  # fmt: skip
+
+
+def test_a_day_is_denied_and_weighed_again(settled, run, rows):
+    line = settled()
+    denied = run("not-day", line, "--day", "2026-11-17", "--by", "lan", *WHY)
+    assert denied == (0, "applied: not of 2026-11-17")
+    assert rows("SELECT source_reference FROM payments WHERE state = 'confirmed'") == ["W1"]
+    assert run("not-day", line, "--day", "2026-11-17", "--by", "lan", *WHY) == (
+        1, "expected a day that nobody has denied, got 2026-11-17",
+    )  # fmt: skip
+    undone = run("undo", line, "--day", "2026-11-17", "--by", "lan", "--why", "a slip")
+    assert undone == (0, "applied: weighed again with 2026-11-17")
+    assert rows("SELECT source_reference FROM payments WHERE state = 'confirmed'") == []
+    said = "SELECT concat_ws(' ', action, facts->>'kind', facts->>'day') FROM audit WHERE subject LIKE 'lump:%'"
+    assert rows(f"{said} ORDER BY id") == [
+        "settlement_choice_made not_day 2026-11-17", "settlement_choice_applied not_day 2026-11-17",
+        "settlement_choice_made day_again 2026-11-17", "settlement_choice_applied day_again 2026-11-17",
+    ]  # fmt: skip
+
+
+def test_a_line_is_called_no_settlement_and_one_after_all(settled, run, rows):
+    line = settled()
+    paid = "SELECT state FROM payments WHERE source_reference LIKE 'line:%'"
+    assert run("no-settlement", line, "--by", "lan", *WHY) == (0, "applied: no settlement")
+    assert (rows(paid), run("list")) == (["confirmed"], (0, "no settlements yet"))
+    assert run("no-settlement", line, "--by", "lan", *WHY)[1] == (
+        "expected a settlement, got a line that a person said is none: take it back first"
+    )  # fmt: skip
+    assert run("undo", line, "--by", "lan", "--why", "a slip") == (0, "applied: a settlement again")
+    assert rows(paid) == ["denied"]
+    assert run("list")[1].startswith(f"line {line}")
 
 
 def test_above_the_limit_a_chief_accountant_approves(settled, run, rows):
@@ -167,6 +224,9 @@ def test_what_can_not_be_is_refused_in_one_line_and_changes_nothing(settled, run
          "expected the name of a person who may explode (accountant or chief_accountant), got 'tra'"),
         (("explode", line, "--day", "2026-11-18", "--by", "lan", "--why", " "), "expected a reason, got none"),
         (("explode", 999_999, "--day", "2026-11-18", "--by", "lan", *WHY), "expected the number of a settlement"),
+        (("not-day", line, "--day", "2026-11-01", "--by", "lan", *WHY), "expected a day that the line may be of"),
+        (("not-day", line, "--day", "2026-11-17", "--by", "tra", *WHY), "who may deny a day (accountant or"),
+        (("undo", line, "--day", "2026-11-17", "--by", "lan", *WHY), "expected a day that a person has denied"),
         (("undo", line, "--by", "lan", *WHY), "expected a settlement that a person has explained"),
         (("approve", line, "--by", "binh"), "expected a proposal that waits for approval, got none"),
         (("refuse", line, "--by", "lan", *WHY), "expected a proposal that waits for approval, got none"),

@@ -20,6 +20,9 @@ from tests.reconciliation.proofs.facts import (
     Fact,
     Found,
     Line,
+    NoSettlement,
+    NotThatDay,
+    Parted,
     Said,
     Settled,
     Statement,
@@ -140,6 +143,12 @@ def _fact(row: str) -> Fact:
         case "settles":
             line, _, payments = rest.partition(":")
             return Said(line, tuple(payments.split()))
+        case "notday" | "dayagain":
+            return NotThatDay(words[0], int(_given(words[1:])["on"]), again=kind == "dayagain")
+        case "disowns" | "owns":
+            return NoSettlement(words[0], again=kind == "owns")
+        case "parted":
+            return Parted(int(_given(words)["on"]))
         case "days":
             return Days(int(words[0]))
         case "person":

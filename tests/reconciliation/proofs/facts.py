@@ -109,13 +109,38 @@ class Said:
 
 
 @dataclass(frozen=True)
+class NotThatDay:
+    """A person says that a settlement is not that day's, or, `again`, that it may be after all."""
+
+    line: str
+    day: int
+    again: bool = False
+
+
+@dataclass(frozen=True)
+class NoSettlement:
+    """A person says that a line settles nothing, whatever its words, or, `again`, that it does."""
+
+    line: str
+    again: bool = False
+
+
+@dataclass(frozen=True)
+class Parted:
+    """The wallet's agreement ends: payments from `day` on are settled one by one."""
+
+    day: int
+
+
+@dataclass(frozen=True)
 class Days:
     """So many days pass, with whatever falls due in them."""
 
     number: int
 
 
-Fact = Bill | Cancelled | Told | Line | Statement | Denied | Undone | Settled | Said | Days
+OfLump = Said | NotThatDay | NoSettlement
+Fact = Bill | Cancelled | Told | Line | Statement | Denied | Undone | Settled | OfLump | Parted | Days
 
 
 @dataclass

@@ -17,6 +17,9 @@ from tests.reconciliation.proofs.facts import (
     Fact,
     Found,
     Line,
+    NoSettlement,
+    NotThatDay,
+    Parted,
     Said,
     Settled,
     Statement,
@@ -56,6 +59,12 @@ class Oracle:
         self.denied: set[str] = set()
         self.given: dict[tuple[str, str], int] = {}
         self.said: dict[str, frozenset[str]] = {}
+        self.disowned: set[str] = set()
+        """Lines in a settlement's words that people said are none."""
+        self.parted = 1_000
+        """The first day whose payments the wallet settles one by one."""
+        self.not_of: set[tuple[str, int]] = set()
+        """(Settlement line, day) that people said is not its day."""
         self.settlements: dict[str, frozenset[str]] = {}
         """Settlement line → the payments it is of, by what people said and by what is weighed."""
         self.barred: set[tuple[str, str]] = set()
@@ -99,6 +108,14 @@ class Oracle:
                 self.said.pop(fact.line, None)
                 if fact.payments:
                     self.said[fact.line] = frozenset(fact.payments)
+            case NotThatDay():
+                change = self.not_of.discard if fact.again else self.not_of.add
+                change((fact.line, fact.day))
+            case NoSettlement():
+                said = self.disowned.discard if fact.again else self.disowned.add
+                said(fact.line)
+            case Parted():
+                self.parted = fact.day
             case Days():
                 for _ in range(fact.number):
                     self.today += 1
@@ -158,12 +175,17 @@ class Oracle:
     def transactions(self) -> list[Transaction]:
         """Tell what moved at the banks, as far as has been heard."""
         bills = {name: bill.minor for name, bill in self.bills.items()}
-        shown = [one for one in self.lines if not one.lump]
-        told = [one for one in self.told if not one.lump]
+        shown = [one for one in self.lines if not self._settles(one, one.day)]
+        told = [one for one in self.told if not self._settles(one, Transaction([one]).day)]
         self._last = transactions(told, [*shown, *self.account.lines()], self.denied, bills)
-        lumps = [one for one in self.lines if one.lump and not one.notice]
-        self.settlements = settled(lumps, self._last, self.said)
+        lumps = [one for one in self.lines if self._settles(one, one.day) and not one.notice]
+        self.settlements = settled(lumps, self._last, self.said, self.not_of, self.parted)
         return self._last
+
+    def _settles(self, one: Told | Line, day: int) -> bool:
+        """Whether a telling of a day is known as the line that settles many, which comes three days after at most."""
+        is_none = isinstance(one, Line) and one.name in self.disowned
+        return one.lump and day < self.parted + 3 and not is_none
 
     def _is_shown(self, one: Transaction) -> bool:
         """Whether a statement shows it, by a line of its own or among the payments that a line settles."""

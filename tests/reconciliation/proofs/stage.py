@@ -62,6 +62,13 @@ class Stage:
             tariffs.declare(session, [{**kept, "bank": bank} for bank in netting], by="ketoan", now=self.now)
             lump_sums.declare(session, agreed, by="ketoan", now=self.now)
 
+    def _part(self, plays: list[Play]) -> None:
+        with Session(self.books.owner) as session, session.begin():
+            session.execute(text("SET LOCAL ROLE doisoat"))
+            for number, fact in plays:
+                wallet, since = self.runs[number].bank(facts.WALLET), DAY + timedelta(days=fact.day)
+                lump_sums.end(session, wallet, since, why="parted", by="ketoan", now=self.now)
+
     def begin(self, number: int, owners: Mapping[str, str]) -> None:
         self.runs[number] = Run(number, owners)
 
@@ -78,7 +85,8 @@ class Stage:
         acts: list[tuple[type[Fact], Callable[[list[Play]], None]]] = [
             (Bill, self._issue), (Cancelled, self._cancel), (Told, self._tell), (Line, self.show),
             (facts.Statement, self._read), (Denied, self._deny), (facts.Undone, self._undo), (Settled, self._settle),
-            (facts.Said, self._say),
+            (facts.Parted, self._part), (facts.Said, self._say), (facts.NotThatDay, self._deny_day),
+            (facts.NoSettlement, self._disown),
         ]  # fmt: skip
         for kind, act in acts:
             if kinds[kind]:
@@ -269,10 +277,26 @@ class Stage:
         if made.state == "proposed":
             settlements.approve(session, made.id, by="hoa", now=self.now)
 
+    def _deny_day(self, plays: list[Play]) -> None:
+        for number, fact in plays:
+            act = lump_choices.allow_day if fact.again else lump_choices.deny_day
+            line, day = self._line_of(number, fact), DAY + timedelta(days=fact.day)
+            said: dict[str, Any] = {"why": "the wallet's list", "by": "lan", "now": self.now}
+            self.books.run(lambda session, act=act, line=line, day=day, said=said: act(session, line, day, **said))
+
+    def _disown(self, plays: list[Play]) -> None:
+        for number, fact in plays:
+            act, line = lump_choices.take_back if fact.again else lump_choices.disown, self._line_of(number, fact)
+            said: dict[str, Any] = {"why": "a payer wrote these words", "by": "lan", "now": self.now}
+            self.books.run(lambda session, act=act, line=line, said=said: act(session, line, **said))
+
+    def _line_of(self, number: int, fact: facts.OfLump) -> int:
+        [line] = [one for one, name in self.runs[number].lines.items() if name == fact.line]
+        return line
+
     def _say(self, plays: list[Play]) -> None:
         for number, fact in plays:
-            run = self.runs[number]
-            [line] = [one for one, name in run.lines.items() if name == fact.line]
+            run, line = self.runs[number], self._line_of(number, fact)
             act = lump_choices.propose if fact.payments else lump_choices.take_back
             said: dict[str, Any] = {"why": "the wallet's list", "by": "lan", "now": self.now}
             if fact.payments:
