@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0030"
-down_revision = "0022"
+revision = "0025"
+down_revision = "0024"
 
 GUARDS = """
 CREATE OR REPLACE FUNCTION lump_pinned() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER

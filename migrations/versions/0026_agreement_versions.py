@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0031"
-down_revision = "0030"
+revision = "0026"
+down_revision = "0025"
 
 PAID_ON = "coalesce((p.paid_at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date, p.business_date)"
 DAY = f"({PAID_ON} + CASE WHEN (p.paid_at AT TIME ZONE 'Asia/Ho_Chi_Minh')::time >= a.cut_off THEN 1 ELSE 0 END)"

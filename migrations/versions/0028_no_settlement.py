@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0033"
-down_revision = "0032"
+revision = "0028"
+down_revision = "0027"
 
 KINDS = "kind IN ('day_again', 'no_settlement', 'not_day', 'settlement_again', 'settles', 'takes_back')"
 GUARDS = """
