@@ -32,19 +32,20 @@ _PAIR = f"""
     ), named_lines AS ({references.naming_one_bill("id", "SELECT id, quoted FROM lines WHERE quoted <> '{}'")}
     ), named_waiting AS ({references.naming_one_bill("id", "SELECT id, quoted FROM waiting WHERE quoted <> '{}'")}
     ), pairs AS (
-        SELECT l.id AS line_id, w.id AS payment_id FROM lines l JOIN waiting w
-            ON l.bank_reference <> '' AND w.bank_reference = l.bank_reference AND w.net = l.minor
-        UNION SELECT l.id, w.id FROM lines l JOIN waiting w
-            ON l.bank_reference <> '' AND w.source_reference = l.bank_reference AND w.net = l.minor
-        UNION SELECT l.id, w.id FROM lines l JOIN waiting w
-            ON l.end_to_end_id <> '' AND w.end_to_end_id = l.end_to_end_id AND w.net = l.minor
+        SELECT l.id AS line_id, w.id AS payment_id FROM lines l FULL JOIN waiting w
+            ON w.bank_reference = nullif(l.bank_reference, '') AND w.net = l.minor
+        UNION SELECT l.id, w.id FROM lines l FULL JOIN waiting w
+            ON w.source_reference = nullif(l.bank_reference, '') AND w.net = l.minor
+        UNION SELECT l.id, w.id FROM lines l FULL JOIN waiting w
+            ON w.end_to_end_id = nullif(l.end_to_end_id, '') AND w.net = l.minor
         UNION SELECT l.id, w.id FROM named_lines n JOIN lines l USING (id) JOIN named_waiting m USING (bill)
             JOIN waiting w ON w.id = m.id AND w.net = l.minor
                 AND (w.bank_reference = '' OR l.bank_reference = '' OR w.bank_reference = l.bank_reference)
+        OFFSET 0  -- full joins stay so: none looks at all waiting ones for each line
     ), certain AS (
         SELECT line_id, payment_id, count(*) OVER (PARTITION BY line_id) AS payments,
             count(*) OVER (PARTITION BY payment_id) AS lines
-        FROM pairs
+        FROM pairs WHERE line_id IS NOT NULL AND payment_id IS NOT NULL
     )
     UPDATE statement_lines l SET payment_id = c.payment_id, state = 'matched'
     FROM certain c WHERE c.line_id = l.id AND c.payments = 1 AND c.lines = 1

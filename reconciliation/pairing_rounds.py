@@ -9,6 +9,8 @@ from reconciliation import lump_sums, netted_fees, references, settling_lumps
 from reconciliation.payments import UNDONE
 from reconciliation.statements import Statement
 
+# A full join is never done by looking at all of one side for each row of the other, whatever statistics say of tables
+# that have just been filled: of a million lines that would take days.
 _BY_REFERENCE = """
     WITH lines AS (
         SELECT id, {line_key} AS reference, reversal, minor, currency,
@@ -21,16 +23,20 @@ _BY_REFERENCE = """
             row_number() OVER (PARTITION BY {payment_key}, reversal{amount} ORDER BY id) AS turn,
             count(*) OVER (PARTITION BY {payment_key}, reversal) AS rows
         FROM payments
-        WHERE source = :bank AND {waiting} AND {payment_key} IN (SELECT reference FROM lines)
+        WHERE source = :bank AND {waiting} AND {payment_key} <> '' {of_these}
     )
-    UPDATE statement_lines l SET payment_id = w.id, state = 'matched'
-    FROM lines JOIN waiting w USING (reference, reversal, turn) WHERE l.id = lines.id {same}
+    UPDATE statement_lines l SET payment_id = pairs.payment_id, state = 'matched'
+    FROM (
+        SELECT lines.id, w.id AS payment_id, lines.minor, lines.currency, lines.rows, w.minor AS told_minor,
+            w.currency AS told_currency, w.rows AS told_rows
+        FROM lines FULL JOIN waiting w USING (reference, reversal, turn) OFFSET 0
+    ) pairs WHERE l.id = pairs.id {same}
 """
 _SAME_AMOUNT = {
     "amount": ", minor, currency",
-    "same": "AND w.minor = lines.minor AND w.currency = lines.currency",
+    "same": "AND told_minor = pairs.minor AND told_currency = pairs.currency",
 }
-_OTHER_AMOUNT = {"amount": ", currency", "same": "AND w.currency = lines.currency AND w.rows = 1 AND lines.rows = 1"}
+_OTHER_AMOUNT = {"amount": ", currency", "same": "AND told_currency = pairs.currency AND told_rows = 1 AND rows = 1"}
 """A reference that stands on several rows is a batch's: it proves nothing once the amounts differ."""
 
 # Both name the same bill over the same amount, and their references don't contradict each other.
@@ -40,8 +46,7 @@ _BY_CODE = """
         WHERE statement_id = :statement AND state = 'pending' AND minor > 0 AND quoted <> '{{}}' AND {line} {of_minors}
     ), waiting AS MATERIALIZED (
         SELECT id, reversal, minor, currency, quoted FROM payments
-        WHERE source = :bank AND {waiting} AND quoted <> '{{}}' AND {payment}
-          AND minor IN (SELECT minor FROM pending)
+        WHERE source = :bank AND {waiting} AND quoted <> '{{}}' AND {payment} {of_these}
     ), lines AS (
         SELECT id, bill, reversal, minor, currency,
             row_number() OVER (PARTITION BY bill, reversal, minor, currency ORDER BY entry, transaction) AS turn
@@ -51,8 +56,10 @@ _BY_CODE = """
             row_number() OVER (PARTITION BY bill, reversal, minor, currency ORDER BY id) AS turn
         FROM waiting JOIN ({named_by_payments}) one USING (id)
     )
-    UPDATE statement_lines l SET payment_id = told.payment_id, state = 'matched'
-    FROM lines JOIN told USING (bill, reversal, minor, currency, turn) WHERE l.id = lines.id
+    UPDATE statement_lines l SET payment_id = pairs.payment_id, state = 'matched'
+    FROM (
+        SELECT id, payment_id FROM lines FULL JOIN told USING (bill, reversal, minor, currency, turn) OFFSET 0
+    ) pairs WHERE l.id = pairs.id AND pairs.payment_id IS NOT NULL
 """
 
 # A statement waits for payments it has not confirmed yet. A notice only recognises what is known already; the next
@@ -104,8 +111,15 @@ def pair(session: Session, statement: Statement, news: News | None = None) -> No
     if counts and session.scalar(text(lump_sums.IS_ANY_LENT), values):
         waiting = f"(({_UNCONFIRMED}) OR {lump_sums.LENT})"
 
+    # What waits for a statement is read whole with it. Few of all a bank's payments are about a notice, or about news.
+    whole = counts and news is None
+
     def by_reference(line: str, payment: str, among: str, amount: dict[str, str]) -> None:
-        query = _BY_REFERENCE.format(line_key=line, payment_key=payment, waiting=among, of_keys=keys[line], **amount)
+        query = _BY_REFERENCE.format(
+            line_key=line, payment_key=payment, waiting=among, of_keys=keys[line],
+            of_these="" if whole else f"AND {payment} IN (SELECT reference FROM lines)",  # noqa: S608 - a constant
+            **amount,
+        )  # fmt: skip
         session.execute(text(query), values)
 
     for line, payment in (
@@ -121,6 +135,7 @@ def pair(session: Session, statement: Statement, news: News | None = None) -> No
     for line, payment in (("true", "bank_reference = ''"), ("bank_reference = ''", "true")):
         query = _BY_CODE.format(
             line=line, payment=payment, waiting=waiting, of_minors=of_minors,
+            of_these="" if whole else "AND minor IN (SELECT minor FROM pending)",
             named_by_lines=references.naming_one_bill("id", "SELECT * FROM pending"),
             named_by_payments=references.naming_one_bill("id", "SELECT * FROM waiting"),
         )  # fmt: skip
