@@ -28,7 +28,7 @@ _ADOPTED = """
     paid_at = coalesce(h.paid_at, p.paid_at), channel = h.channel,
     bank_reference = coalesce(nullif(p.bank_reference, ''), h.bank_reference),
     end_to_end_id = coalesce(nullif(p.end_to_end_id, ''), h.end_to_end_id),
-    quoted = ARRAY(SELECT DISTINCT unnest(p.quoted || h.quoted) ORDER BY 1)
+    quoted = ARRAY(SELECT DISTINCT unnest(p.quoted || h.quoted) ORDER BY 1), told = h.quoted
 """
 
 # How a payment first seen on a statement is known to be the one now reported: its rows are compared by what both

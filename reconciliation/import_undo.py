@@ -108,6 +108,18 @@ _UNLINK = """
     WHERE statement_id = ANY(:statements)
 """
 
+# What only a line that goes had told of a payment goes with it.
+_FORGET = """
+    WITH left_over AS (
+        SELECT p.id, ARRAY(
+            SELECT unnest(p.told) UNION
+            SELECT unnest(n.quoted) FROM statement_lines n WHERE n.payment_id = p.id ORDER BY 1) AS quoted
+        FROM payments p WHERE p.id = ANY(:standing)
+    )
+    UPDATE payments p SET quoted = o.quoted FROM left_over o WHERE o.id = p.id AND NOT p.quoted <@ o.quoted
+    RETURNING p.id
+"""
+
 _UNCONFIRM = """
     UPDATE payments SET confirmed_minor = 0,
         reported_at = CASE WHEN id = ANY(:reported) THEN coalesce(reported_at, :now) ELSE reported_at END
@@ -216,6 +228,8 @@ def _take_back(session: Session, gone: list[Statement], by: str, why: str, now: 
         row for row in touched if row not in again and (row.confirmed or (row.state == "reported" and not row.told))
     ]
     reported, denied = [row.id for row in again], [row.id for row in unheard]
+    standing = [row.id for row in touched if row.id not in {*denied}]
+    forgetting = session.scalars(text(_FORGET), {"standing": standing}).all()
     these |= {"reported": reported, "denied": denied, "confirmed": [row.id for row in confirmed]}
     move(session, PAYMENT_UNDONE, reported, "reported", by=by, why=said, now=now)
     move(session, PAYMENT_UNDONE, denied, "denied", by=by, why=said, now=now)
@@ -239,7 +253,7 @@ def _take_back(session: Session, gone: list[Statement], by: str, why: str, now: 
     # A file that was still being booked has been read now, unless other statements of it are in work.
     unread = session.scalars(text(_NOTHING_LEFT), {"ids": sorted({one.delivery_id for one in gone})}).all()
     inbox.finish(session, list(unread), "read", reason=said, now=now)
-    denials.offer(session, bills, corrected, why=said, now=now)
+    denials.offer(session, bills, [*corrected, *forgetting], why=said, now=now)
     settled |= settling_lumps.reached(session, [*let_go, *(row.id for row in touched)])
     settling_lumps.judge_sources(session, settled, now=now)
     for bank, (outgoing, anew) in loosened.items():

@@ -83,6 +83,8 @@ class Payment(Base):
     narrative: Mapped[Label]
     quoted: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     """Codes found in what the payer or bank wrote: evidence for matching."""
+    told: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    """Those of them that callbacks told: what a line added goes with its import."""
     reversal: Mapped[bool] = mapped_column(server_default="false")
     """Money that only comes back, as a statement's line says: it settles no bill by itself."""
     payer_tail: Mapped[Label]
@@ -148,7 +150,8 @@ def report(session: Session, heard: Sequence[Heard], *, sealer: Sealer, now: dat
     """Book what callbacks tell, once per bank transaction; return the ids of payments that are new or now complete.
 
     A payment that the statement showed first is recognised and not booked again. A transaction heard before is left
-    as it is, unless it was told with an amount that gives way to this one; other amounts are asked about in any case.
+    as it is, unless it was told with an amount that gives way to this one, or without a code that this one quotes;
+    other amounts are asked about in any case.
     What bears the words of an agreement is the line that settles many payments, and is left to the statement.
     Takes a lock per source, so that a statement of the same bank being read waits its turn.
     """
@@ -166,17 +169,18 @@ def report(session: Session, heard: Sequence[Heard], *, sealer: Sealer, now: dat
     outgrown = session.scalars(text(_OUTGROWN), values).all()
     lump_parts.put_together(session, outgrown, why="a payment of it was told with another amount", now=now)
     corrected = corrections.correct(session, _REPLACED, {**values, "adopted": touched}, by="callback", now=now)
+    grown = session.scalars(text(_TOLD_MORE), values).all()
     returns.judge_payments(session, touched, now=now)
     settling_lumps.hear(session, [*touched, *made, *corrected], now=now)
-    return [*touched, *made, *corrected]
+    return [*touched, *made, *corrected, *grown]
 
 
 _REPORT = f"""
     INSERT INTO payments (source, source_reference, bank_reference, end_to_end_id, minor, currency, paid_at,
-        business_date, channel, narrative, quoted, payer_tail, payer_hash, origin, delivery_id, reported_at, due_at,
-        created_at)
+        business_date, channel, narrative, quoted, told, payer_tail, payer_hash, origin, delivery_id, reported_at,
+        due_at, created_at)
     SELECT source, source_reference, bank_reference, end_to_end_id, minor, currency, paid_at, business_date, channel,
-        narrative, quoted, payer_tail, decode(payer_hash, 'hex'), 'callback', delivery_id, :now, due_at, :now
+        narrative, quoted, quoted, payer_tail, decode(payer_hash, 'hex'), 'callback', delivery_id, :now, due_at, :now
     FROM ({UNHEARD}) i ORDER BY n
     ON CONFLICT (source, source_reference) DO NOTHING
     RETURNING id
@@ -203,6 +207,17 @@ _OTHER_AMOUNT = f"""
     WHERE (p.minor, p.currency) <> (i.minor, i.currency) AND NOT EXISTS (
         SELECT 1 FROM mismatches m WHERE m.subject = 'payment:' || p.id || '/amount' AND m.code = 'M10')
     ORDER BY p.id, i.n
+"""  # noqa: S608
+
+# Whatever codes a transaction is told with are its evidence, in whichever order it is told.
+_TOLD_MORE = f"""
+    UPDATE payments p SET quoted = ARRAY(SELECT DISTINCT unnest(p.quoted || more.quoted) ORDER BY 1),
+        told = ARRAY(SELECT DISTINCT unnest(p.told || more.quoted) ORDER BY 1)
+    FROM (
+        SELECT p.id, array_agg(DISTINCT code) AS quoted
+        FROM ({INCOMING}) i {_KNOWN} CROSS JOIN LATERAL unnest(i.quoted) AS code
+        WHERE NOT i.quoted <@ p.told GROUP BY p.id
+    ) more WHERE p.id = more.id RETURNING p.id
 """  # noqa: S608
 
 # What was weighed with an amount that gives way now; where nothing was ever weighed, nobody looks.
