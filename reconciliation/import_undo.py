@@ -228,8 +228,7 @@ def _take_back(session: Session, gone: list[Statement], by: str, why: str, now: 
         row for row in touched if row not in again and (row.confirmed or (row.state == "reported" and not row.told))
     ]
     reported, denied = [row.id for row in again], [row.id for row in unheard]
-    standing = [row.id for row in touched if row.id not in {*denied}]
-    forgetting = session.scalars(text(_FORGET), {"standing": standing}).all()
+    forgetting = session.scalars(text(_FORGET), {"standing": [row.id for row in touched if row not in unheard]}).all()
     these |= {"reported": reported, "denied": denied, "confirmed": [row.id for row in confirmed]}
     move(session, PAYMENT_UNDONE, reported, "reported", by=by, why=said, now=now)
     move(session, PAYMENT_UNDONE, denied, "denied", by=by, why=said, now=now)

@@ -167,20 +167,13 @@ _CORRECTED = f"""
       AND NOT {HOLDS}
 """  # noqa: S608
 
-# As when the notice came first: the reference agrees, on one row each, and the amount does not.
-_ASK_OTHER_NOTICE = f"""
+# Callbacks and statements say what came; what a notice says of it is evidence, and its amount a question.
+_ASK_OTHER_NOTICE = """
     SELECT 'M03', 'payment:' || p.id || '/amount', CAST(:bank AS text), abs(p.minor - l.minor), l.currency, p.id, l.id,
         l.statement_id, jsonb_build_object('verdict', 'notice_differs', 'expected', p.minor, 'arrived', l.minor)
-    FROM (
-        SELECT n.*, count(*) OVER (PARTITION BY bank_reference, reversal) AS rows FROM statement_lines n
-        WHERE statement_id = :statement AND minor > 0 AND bank_reference <> ''
-    ) l JOIN LATERAL (
-        SELECT min(id) AS id, min(minor) AS minor, min(currency) AS currency FROM payments
-        WHERE source = :bank AND bank_reference = l.bank_reference AND reversal = l.reversal AND NOT ({UNDONE})
-        HAVING count(*) = 1
-    ) p ON p.minor <> l.minor AND p.currency = l.currency
-    WHERE l.rows = 1 AND l.state = 'pending'
-"""  # noqa: S608 - put together from constants
+    FROM statement_lines l JOIN payments p ON p.id = l.payment_id
+    WHERE l.statement_id = :statement AND l.id BETWEEN :first AND :last AND NOT l.counts AND l.minor <> p.minor
+"""
 
 # What a statement shows has the statement's amount by now.
 _PROVEN = """

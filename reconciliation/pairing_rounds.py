@@ -142,4 +142,4 @@ def pair(session: Session, statement: Statement, news: News | None = None) -> No
         session.execute(text(query), values)
     if counts:
         netted_fees.pair(session, values, waiting)
-        by_reference("bank_reference", "bank_reference", waiting, _OTHER_AMOUNT)
+    by_reference("bank_reference", "bank_reference", waiting, _OTHER_AMOUNT)
