@@ -309,8 +309,6 @@ _MOVED = """
         FROM transitions WHERE kind = '{kind}' GROUP BY 1) t ON t.subject_id = s.id
     WHERE s.moves <> coalesce(t.moves, 0) OR NOT coalesce(s.state = t.state, s.state IN ({born}))
 """
-_BORN = {"delivery": ("received", *inbox.FOR_PEOPLE)}
-"""The states rows begin in without a move: a callback may be set aside as it arrives."""
 
 
 def _states(session: Session) -> Finding:
@@ -337,5 +335,5 @@ def _states(session: Session) -> Finding:
 
 
 def _moved(one: lifecycle.Lifecycle) -> str:
-    born = ", ".join(f"'{state}'" for state in _BORN.get(one.kind, (one.start,)))
+    born = ", ".join(f"'{state}'" for state, moves in {one.start: 0, **one.births}.items() if not moves)
     return _MOVED.format(kind=one.kind, table=one.table, born=born)

@@ -258,6 +258,11 @@ class Books:
         return row
 
 
+@pytest.fixture(autouse=True)
+def _any_state(any_state: None) -> None:
+    """The pages are shown rows in the states they tell of, not the moves that led there."""
+
+
 @pytest.fixture
 def books(session: Session) -> Books:
     return Books(session)
