@@ -101,8 +101,19 @@ SETTLEMENT = Lifecycle("settlement", "settlements", "proposed", _table(proposed=
 LUMP_CHOICE = Lifecycle("lump_choice", "lump_choices", "proposed", _table(proposed="applied refused withdrawn"))
 MARK_BATCH = Lifecycle("mark_batch", "mark_batches", "waiting", _table(waiting="acknowledged"))
 CLOSE = Lifecycle("close", "closes", "open", _table(open="balanced", balanced="signed withdrawn", signed="reopened"))
+MANDATE = Lifecycle(
+    "mandate",
+    "mandates",
+    "draft",
+    _table(
+        draft="submitted ended expired",
+        submitted="active refused ended expired",
+        active="paused ended expired",
+        paused="active ended expired",
+    ),
+)
 
-ALL = (DELIVERY, BILL, PAYMENT, STATEMENT, MESSAGE, MISMATCH, SETTLEMENT, LUMP_CHOICE, MARK_BATCH, CLOSE)
+ALL = (DELIVERY, BILL, PAYMENT, STATEMENT, MESSAGE, MISMATCH, SETTLEMENT, LUMP_CHOICE, MARK_BATCH, CLOSE, MANDATE)
 
 
 class AllowedMove(Base):
