@@ -13,9 +13,9 @@ BOOKKEEPERS = frozenset({"accountant", "chief_accountant"})
 """Who may say what money is of."""
 KEEPERS_OF_THE_CALENDAR = frozenset({"chief_accountant", "administrator"})
 """Who may say on which days banks book."""
-HEARD_BY_BANKS = frozenset({"liaison", "chief_accountant"})
+BANK_LIAISONS = frozenset({"liaison", "chief_accountant"})
 """Who may say what a bank has taken on or refused."""
-HEARD_BY_CUSTOMERS = HEARD_BY_BANKS | {"care"}
+KEEPERS_OF_MANDATES = BANK_LIAISONS | {"care"}
 """Who may pass on what a customer asks of a mandate."""
 
 

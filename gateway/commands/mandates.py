@@ -14,7 +14,7 @@ from gateway.database import insist, transaction
 from gateway.table_files import ImportRefused
 from reconciliation.lifecycle import MANDATE
 from reconciliation.mandates import NotMoved, carry_out
-from reconciliation.staff import HEARD_BY_BANKS, HEARD_BY_CUSTOMERS
+from reconciliation.staff import BANK_LIAISONS, KEEPERS_OF_MANDATES
 
 _UNREADABLE = 65
 """EX_DATAERR of sysexits.h: the input is at fault."""
@@ -25,7 +25,7 @@ _MANDATE = click.argument("mandate", type=click.IntRange(1))
 _LIST = """
     SELECT m.id, m.bank, m.reference, c.code, v.account_tail, v.cap_minor, v.valid_from, m.valid_to, m.state
     FROM mandates m JOIN customers c ON c.id = m.customer_id
-    LEFT JOIN mandate_versions v ON v.mandate_id = m.id AND v.version = m.version
+    JOIN mandate_versions v ON v.mandate_id = m.id AND v.version = m.version
     WHERE (:state = '' OR m.state = :state)
       AND (:bank = '' OR m.bank = :bank) AND (:customer = '' OR c.code = :customer)
     ORDER BY m.id DESC LIMIT :limit
@@ -53,7 +53,7 @@ def import_mandates(file: Path, keep_good: bool, by: str) -> None:
 
         def work() -> mandate_import.Import:
             with transaction(wiring.engine) as session:
-                people.one_of(session, by, HEARD_BY_BANKS, "import mandates")
+                people.one_of(session, by, BANK_LIAISONS, "import mandates")
                 return mandate_import.take_in(session, wiring, file, by=by, keep_good=keep_good)
 
         try:
@@ -165,7 +165,7 @@ def end(mandate: int, by: str, why: str) -> None:
 
 
 def _do(what: str, mandate: int, by: str, why: str) -> None:
-    may = HEARD_BY_BANKS if what in ("confirm", "refuse") else HEARD_BY_CUSTOMERS
+    may = BANK_LIAISONS if what in ("confirm", "refuse") else KEEPERS_OF_MANDATES
     with wired() as wiring:
 
         def work() -> str:

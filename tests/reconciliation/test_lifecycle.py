@@ -157,8 +157,8 @@ def test_a_move_of_thousands_is_looked_at_once_though_one_row_moved_before(books
     def act(session: Session) -> str:
         session.execute(text(many))
         session.execute(text("UPDATE mismatches SET state = 'proposed' WHERE subject = 'x1'"))
-        said = session.scalars(text("EXPLAIN (ANALYZE, TIMING OFF) UPDATE mismatches SET state = 'resolved'")).all()
+        said = session.scalars(text("EXPLAIN (ANALYZE) UPDATE mismatches SET state = 'resolved'")).all()
         return next(line for line in said if "moves_are_allowed" in line)
 
-    took = re.search(r"time=([\d.]+)", books.run(act))
-    assert took is None or float(took[1]) < 500
+    [milliseconds] = re.findall(r"time=([\d.]+)", books.run(act))
+    assert float(milliseconds) < 500
