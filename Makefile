@@ -4,7 +4,7 @@ BIN := .venv/bin
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard gateway/translations/*/LC_MESSAGES/*.po))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-docs bench chaos lock clean setup translations
+.PHONY: help run test check check-docs bench chaos lock states clean setup translations
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ chaos: translations ## the long fault campaign
 lock: setup ## choose the newest allowed versions anew and write requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --output-file requirements.lock pyproject.toml
+
+states: setup ## draw docs/states.md anew from the lifecycles in code
+	$(BIN)/doisoat states > docs/states.md.new && mv docs/states.md.new docs/states.md
 
 clean: ## remove .venv and caches; the data in var/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -1,6 +1,5 @@
 """Bills in: the billing system's rows, from CSV or JSON, read strictly and handed to the rules."""
 
-import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
@@ -9,6 +8,8 @@ from itertools import islice
 from sqlalchemy.orm import Session
 
 from banks.money import parse_minor
+from gateway import table_files
+from gateway.table_files import ImportRefused
 from gateway.wiring import Wiring
 from reconciliation import issuing
 from reconciliation.issuing import BillIn, Issued
@@ -34,31 +35,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PERIOD = re.compile(r"(0?[1-9]|1[0-2])(-[1-9])?/20[0-9]{2}", re.ASCII)
 
 
-class ImportRefused(Exception):
-    """Rows that can't be taken; each problem names its place. Nothing of the import was kept."""
-
-    def __init__(self, problems: list[str]) -> None:
-        self.problems = problems
-        super().__init__("\n".join(problems))
-
-
 def rows_of_csv(lines: Iterable[str]) -> Iterator[tuple[str, Mapping[str, object]]]:
     """Yield (place, row) of a CSV file with the header COLUMNS; raise ImportRefused for another header."""
-    reader = csv.DictReader(lines, strict=True)
-    try:
-        header = [name.strip().lstrip("\ufeff") for name in reader.fieldnames or []]
-        missing = [name for name in _REQUIRED if name not in header]
-        unknown = [name for name in header if name not in COLUMNS]
-        twice = sorted({name for name in header if header.count(name) > 1})
-        for said, names in (("missing", missing), ("unknown", unknown), ("twice", twice)):
-            if names:
-                raise ImportRefused([f"line 1: expected the columns {', '.join(COLUMNS)}; {said} {', '.join(names)}"])
-        reader.fieldnames = header
-        for row in reader:
-            yield f"line {reader.line_num}", row
-    except csv.Error as error:
-        # DictReader's own count is that of the row before.
-        raise ImportRefused([f"line {reader.reader.line_num}: not CSV: {error}"]) from error
+    return table_files.rows_of_csv(lines, table_files.Columns(COLUMNS, _REQUIRED))
 
 
 def take_in(session: Session, wiring: Wiring, rows: Iterable[tuple[str, Mapping[str, object]]]) -> Iterator[Issued]:

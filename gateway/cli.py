@@ -30,6 +30,8 @@ COMMANDS = {
     "minutes": "minutes",
     "tariffs": "tariffs",
     "lumps": "lumps",
+    "mandates": "mandates",
+    "states": "states",
 }
 """Command → module of `gateway.commands`, in the order of the help; the module binds the command under its name."""
 

@@ -21,6 +21,7 @@ from banks.sandbox.bills import make_bills, write_bills_csv
 from banks.sandbox.caller import Caller
 from banks.sandbox.day import Plan, plan_day
 from banks.sandbox.files import PlannedFile, file_name
+from banks.sandbox.mandates import write_mandates_csv
 from banks.sandbox.transactions import DayDates, SandboxBank, at_local
 from gateway import bell, bill_import, schedule
 from gateway.composing import compose_promises
@@ -77,6 +78,8 @@ class _Day:
         write_bills_csv(written, self.plan.bills)
         place = Place(self._wiring.settings.home).folder / "bills.csv"
         place.write_text(written.getvalue(), encoding="utf-8")
+        with place.with_name("mandates.csv").open("w", encoding="utf-8", newline="") as mandates:
+            write_mandates_csv(mandates, self.plan.bills)
         with place.open(encoding="utf-8", newline="") as lines, transaction(self._wiring.engine) as session:
             for _ in bill_import.take_in(session, self._wiring, bill_import.rows_of_csv(lines)):
                 compose_promises(session, self._wiring.settings)

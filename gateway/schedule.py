@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from gateway import bell, checkpoints
 from gateway.database import transaction
 from gateway.wiring import Wiring
-from reconciliation import audit, business_days, deadlines, inbox, large_statements, marks, sending
+from reconciliation import audit, business_days, deadlines, inbox, large_statements, mandates, marks, sending
 from reconciliation.db import AdvisoryLock
 from reconciliation.deadlines import ExpectedFile
 
@@ -57,6 +57,12 @@ def watch_deadlines(wiring: Wiring) -> int:
         return asked + deadlines.missing_files(session, expected_files(session, wiring), now=now)
 
 
+def expire_mandates(wiring: Wiring) -> int:
+    """Let mandates whose last day has passed expire; return how many."""
+    with transaction(wiring.engine) as session:
+        return mandates.expire(session, now=wiring.clock())
+
+
 def expected_files(session: Session, wiring: Wiring, *, earliest: date | None = None) -> list[ExpectedFile]:
     """Return which bank owes a statement since when: from the day its settings name, else from its first one on.
 
@@ -93,6 +99,7 @@ def duties(wiring: Wiring) -> list[Duty]:
         Duty("sweep", 1, sweep),
         Duty("files", 2 if wiring.settings.sandbox else 300, lambda parts: bell.ring(parts.valkey, "files")),
         Duty("deadlines", 2 if wiring.settings.sandbox else 60, watch_deadlines),
+        Duty("mandates", 2 if wiring.settings.sandbox else 60, expire_mandates),
         Duty("audit", 3600, sign_audit),
     ]
 

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from reconciliation import audit, close_proof, continuity, inbox, lifecycle, lump_sums, marks, orphans, returns
+from reconciliation.mandates import BROKEN as MANDATES_BROKEN
 from reconciliation.sealing import Sealer
 from reconciliation.statements import BOOKED
 
@@ -309,8 +310,6 @@ _MOVED = """
         FROM transitions WHERE kind = '{kind}' GROUP BY 1) t ON t.subject_id = s.id
     WHERE s.moves <> coalesce(t.moves, 0) OR NOT coalesce(s.state = t.state, s.state IN ({born}))
 """
-_BORN = {"delivery": ("received", *inbox.FOR_PEOPLE)}
-"""The states rows begin in without a move: a callback may be set aside as it arrives."""
 
 
 def _states(session: Session) -> Finding:
@@ -331,11 +330,12 @@ def _states(session: Session) -> Finding:
                 (state = 'denied' AND denied_at IS NULL)
                 OR (state IN ('denied', 'returned') AND (matched_minor <> 0 OR confirmed_minor <> 0))""",
             **marks.ORPHANS,
+            **MANDATES_BROKEN,
             **{f"moves of {one.table} without history": _moved(one) for one in lifecycle.ALL},
         },
     )  # fmt: skip
 
 
 def _moved(one: lifecycle.Lifecycle) -> str:
-    born = ", ".join(f"'{state}'" for state in _BORN.get(one.kind, (one.start,)))
+    born = ", ".join(f"'{state}'" for state, moves in {one.start: 0, **one.births}.items() if not moves)
     return _MOVED.format(kind=one.kind, table=one.table, born=born)

@@ -1,7 +1,7 @@
 """Lifecycles as tables: which states follow which, and the one function that moves rows, leaving who and why."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import SmallInteger, UniqueConstraint, text
@@ -12,12 +12,16 @@ from reconciliation.db import Base, Id, Label
 
 @dataclass(frozen=True, slots=True)
 class Lifecycle:
-    """The states of one kind of row; `moves` maps a state to those that may follow it."""
+    """The states of one kind of row; `moves` maps a state to those that may follow it.
+
+    `births` are states beside the first one in which rows come into being, and after how many moves.
+    """
 
     kind: str
     table: str
     start: str
     moves: Mapping[str, frozenset[str]]
+    births: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def states(self) -> list[str]:
@@ -46,6 +50,8 @@ DELIVERY = Lifecycle(
         read="received",
         unreadable="received",
     ),
+    # A callback may be kept for a person as it arrives.
+    {"set_aside": 0, "conflicting": 0, "unreadable": 0},
 )
 BILL = Lifecycle(
     "bill",
@@ -62,6 +68,8 @@ PAYMENT = Lifecycle(
     "payments",
     "reported",
     _table(reported="confirmed denied", confirmed="returned", returned="confirmed", denied="confirmed"),
+    # A payment that a statement shows first comes with the line that confirms it.
+    {"confirmed": 1},
 )
 PAYMENT_UNDONE = Lifecycle(
     "payment", "payments", PAYMENT.start, _table(confirmed="reported denied", reported="denied", returned="denied")
@@ -93,8 +101,51 @@ SETTLEMENT = Lifecycle("settlement", "settlements", "proposed", _table(proposed=
 LUMP_CHOICE = Lifecycle("lump_choice", "lump_choices", "proposed", _table(proposed="applied refused withdrawn"))
 MARK_BATCH = Lifecycle("mark_batch", "mark_batches", "waiting", _table(waiting="acknowledged"))
 CLOSE = Lifecycle("close", "closes", "open", _table(open="balanced", balanced="signed withdrawn", signed="reopened"))
+MANDATE = Lifecycle(
+    "mandate",
+    "mandates",
+    "draft",
+    _table(
+        draft="submitted ended expired",
+        submitted="active refused ended expired",
+        active="paused ended expired",
+        paused="active ended expired",
+    ),
+)
 
-ALL = (DELIVERY, BILL, PAYMENT, STATEMENT, MESSAGE, MISMATCH, SETTLEMENT, LUMP_CHOICE, MARK_BATCH, CLOSE)
+ALL = (DELIVERY, BILL, PAYMENT, STATEMENT, MESSAGE, MISMATCH, SETTLEMENT, LUMP_CHOICE, MARK_BATCH, CLOSE, MANDATE)
+
+
+class AllowedMove(Base):
+    """One move of the tables above, as the database knows it: it refuses whatever is none of them."""
+
+    __tablename__ = "lifecycle_moves"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    from_state: Mapped[str] = mapped_column(primary_key=True)
+    to_state: Mapped[str] = mapped_column(primary_key=True)
+
+
+class AllowedBirth(Base):
+    """A state in which a row may come into being, and how many moves it then has behind it."""
+
+    __tablename__ = "lifecycle_births"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str] = mapped_column(primary_key=True)
+    moves: Mapped[int] = mapped_column(SmallInteger)
+
+
+def allowed_moves() -> set[tuple[str, str, str]]:
+    """Return every (kind, from, to) that code makes, those of an undoing included."""
+    return {
+        (one.kind, state, to) for one in (*ALL, PAYMENT_UNDONE) for state, after in one.moves.items() for to in after
+    }
+
+
+def allowed_births() -> set[tuple[str, str, int]]:
+    """Return every (kind, state, moves) that code makes rows with."""
+    return {(one.kind, *birth) for one in ALL for birth in ((one.start, 0), *one.births.items())}
 
 
 class Transition(Base):
@@ -121,6 +172,8 @@ def born(lifecycle: Lifecycle, to: str, rows: str) -> str:
     """
     if lifecycle.start not in lifecycle.before(to):
         raise ValueError(f"a {lifecycle.kind} never becomes {to!r} from its start, {lifecycle.start!r}")
+    if lifecycle.births.get(to) != 1:
+        raise ValueError(f"a {lifecycle.kind} never comes into being as {to!r}")
     return f"""
         INSERT INTO transitions (kind, subject_id, sort_key, from_state, to_state, by, why, at)
         SELECT '{lifecycle.kind}', id, 1, '{lifecycle.start}', '{to}', :by, :why, :now FROM {rows} ORDER BY id

@@ -13,6 +13,10 @@ BOOKKEEPERS = frozenset({"accountant", "chief_accountant"})
 """Who may say what money is of."""
 KEEPERS_OF_THE_CALENDAR = frozenset({"chief_accountant", "administrator"})
 """Who may say on which days banks book."""
+BANK_LIAISONS = frozenset({"liaison", "chief_accountant"})
+"""Who may say what a bank has taken on or refused."""
+KEEPERS_OF_MANDATES = BANK_LIAISONS | {"care"}
+"""Who may pass on what a customer asks of a mandate."""
 
 
 class Staff(Base):

@@ -13,6 +13,7 @@ from reconciliation import (
     links,
     lump_choices,
     lump_sums,
+    mandates,
     marks,
     mismatches,
     outbox,
@@ -30,6 +31,6 @@ from reconciliation.db import metadata
 
 __all__ = [
     "audit", "bank_days", "bills", "closes", "customers", "fees", "inbox", "ledger", "lifecycle", "links",
-    "lump_choices", "lump_sums", "marks", "metadata", "mismatches", "outbox", "payments", "placements", "policies",
-    "remarks", "returns", "settlements", "staff", "statements", "tariffs",
+    "lump_choices", "lump_sums", "mandates", "marks", "metadata", "mismatches", "outbox", "payments", "placements",
+    "policies", "remarks", "returns", "settlements", "staff", "statements", "tariffs",
 ]  # fmt: skip

@@ -24,6 +24,7 @@ from gateway.settings import BankSettings, Settings, SmsSettings
 from gateway.supervisor_guard import kill_session, members
 from gateway.wiring import Wiring, ensure_own_secrets
 from reconciliation.sealing import Sealer
+from tests import emptied
 
 NOW = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
 """Wednesday, nine in the morning in Vietnam: a plain business day."""
@@ -64,6 +65,13 @@ def database_url(_template: str) -> Iterator[str]:
     # The superuser may also end an autovacuum that has just come to the database.
     with psycopg.connect(_template.replace("//doisoat@", "//postgres@"), autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def any_state(database_url: str) -> Iterator[None]:
+    """Let rows stand in any state at once, for tests of what becomes of them then."""
+    with emptied.any_state(database_url):
+        yield
 
 
 @pytest.fixture

@@ -1,6 +1,9 @@
 """Bank tables as XLSX workbooks: zip into sheets, sheets into batches of rows, as a stream."""
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from typing import NamedTuple
 
 from banks import xml
 from banks.errors import Unreadable
@@ -30,6 +33,28 @@ def read(stream: Readable, layouts: Collection[Layout]) -> Iterator[StatementEve
     """Read every visible sheet with a table; see `banks.records.StatementReader`. Raise Unreadable naming the cell."""
     with spooled(stream) as archive:
         yield from read_sheets(_sheets(Package(archive)), layouts, "xlsx")
+
+
+class FirstSheet(NamedTuple):
+    """The rows of a sheet, each with its place ("sheet 1, row 3"), and the day from which its serial days count."""
+
+    rows: Iterator[tuple[str, list[Cell]]]
+    epoch: date
+
+
+@contextmanager
+def first_sheet(stream: Readable) -> Iterator[FirstSheet]:
+    """Open the first visible sheet of a workbook, whatever stands in it; raise Unreadable naming the place."""
+    with spooled(stream) as archive:
+        for sheet in _sheets(Package(archive)):
+            places = ((sheet.at(number, None, ""), row) for batch in sheet.batches for number, row in _numbered(batch))
+            yield FirstSheet(places, sheet.epoch)
+            return
+        raise Unreadable("expected a workbook with a visible sheet, got none")
+
+
+def _numbered(batch: Batch) -> Iterator[tuple[int, list[Cell]]]:
+    return zip(batch.numbers, batch.rows(), strict=True)
 
 
 def _sheets(package: Package) -> Iterator[Sheet]:

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, current_app, jsonify, request
 
 from banks import strict_json
 from banks.errors import Unreadable
-from gateway import bell, bill_import
+from gateway import bell, bill_import, table_files
 from gateway.composing import compose_promises
 from gateway.request_session import db
 from gateway.secrets import secret
@@ -41,7 +41,7 @@ def issue() -> Response:
     try:
         for total in bill_import.take_in(session, wiring, rows):  # noqa: B007 - the last sum is the answer
             compose_promises(session, wiring.settings)
-    except bill_import.ImportRefused as error:
+    except table_files.ImportRefused as error:
         session.rollback()
         return problem(422, "bills refused, nothing was changed", error.problems)
     session.commit()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from gateway import bell, bill_import
+from gateway import bell, bill_import, table_files
 from gateway.commands.wired import say, wired
 from gateway.composing import compose_promises
 from gateway.database import owner_engine, transaction
@@ -33,7 +33,7 @@ def import_bills(file: Path) -> None:
                     compose_promises(session, wiring.settings)
                     if sys.stderr.isatty():
                         say(f"{total.new + total.replaced + total.unchanged} bills read")
-        except (bill_import.ImportRefused, UnicodeDecodeError) as error:
+        except (table_files.ImportRefused, UnicodeDecodeError) as error:
             problems = getattr(error, "problems", [f"expected UTF-8: {error}"])
             for problem in problems:
                 say(f"{file.name}: {problem}")

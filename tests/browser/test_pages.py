@@ -45,7 +45,7 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture
-def address(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def address(any_state: None, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The pages served on this machine, with sixty payments, their bills and one question."""
     quick = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
     monkeypatch.setattr(staff_desk, "hasher", lambda: quick)

@@ -16,7 +16,7 @@ def address(wiring):
 
 
 @pytest.fixture
-def request_id(issue, one, change):
+def request_id(any_state, issue, one, change):
     """The key of a message that the carrier has taken."""
     issue(a_debit_bill())
     change("UPDATE messages SET state = 'sent', provider = 'http', provider_ref = 'R1', sent_at = now()")

@@ -68,12 +68,14 @@ def test_a_delivery_is_rung_for_until_it_is_read(swept, deliver, change, kind):
     assert swept() == set()
 
 
+@pytest.mark.usefixtures("any_state")
 @pytest.mark.parametrize("state", ["read", "unreadable", "conflicting", "set_aside"])
 def test_a_delivery_that_is_settled_is_left_alone(swept, deliver, state):
     deliver(state=state)
     assert swept() == set()
 
 
+@pytest.mark.usefixtures("any_state")
 @pytest.mark.parametrize(
     ("columns", "due"),
     [
@@ -100,6 +102,7 @@ def test_a_message_is_rung_for_when_a_sender_would_find_something_to_do(
     assert swept() == ({"messages"} if due else set())
 
 
+@pytest.mark.usefixtures("any_state")
 def test_an_unsure_message_waits_for_a_person_where_the_carrier_does_not_know_it_again(swept, issue, carrier, change):
     issue(a_debit_bill())
     change("UPDATE messages SET state = 'unsure'")

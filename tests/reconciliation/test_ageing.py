@@ -25,6 +25,7 @@ def test_the_spans_follow_on_without_a_gap() -> None:
     assert [older[1] for older in limits[1:]] == [younger[0] for younger in limits[:-1]]
 
 
+@pytest.mark.usefixtures("any_state")
 def test_each_open_question_stands_in_one_span_with_its_money(books: Books) -> None:
     opened = [NOW + timedelta(hours=1), NOW, NOW - timedelta(hours=25), NOW - timedelta(days=2),
               NOW - timedelta(days=7, minutes=31), NOW - timedelta(days=400)]  # fmt: skip

@@ -1,8 +1,10 @@
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from reconciliation import lifecycle
 from reconciliation.lifecycle import BILL, MESSAGE, PAYMENT, STATEMENT, born, move
@@ -74,3 +76,89 @@ def test_the_database_knows_every_state_and_no_other(books: Books, one: lifecycl
 def test_a_message_that_reached_its_end_stays_there() -> None:
     for end in ("delivered", "undelivered", "expired", "withdrawn", "failed"):
         assert end not in MESSAGE.moves
+
+
+# ── the database keeps to the same tables ────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_database_allows_the_moves_and_births_of_the_code_and_no_other(books: Books) -> None:
+    assert set(books.rows("SELECT kind, from_state, to_state FROM lifecycle_moves")) == lifecycle.allowed_moves()
+    assert set(books.rows("SELECT kind, state, moves FROM lifecycle_births")) == lifecycle.allowed_births()
+
+
+@pytest.mark.parametrize("one", lifecycle.ALL, ids=lambda one: one.kind)
+def test_every_table_of_a_lifecycle_is_guarded(books: Books, one: lifecycle.Lifecycle) -> None:
+    guards = books.rows(
+        "SELECT tgname FROM pg_trigger WHERE tgrelid = CAST(:table AS regclass) AND tgenabled = 'O'"
+        " AND encode(tgargs, 'escape') LIKE :kind || '%'",
+        table=one.table, kind=one.kind,
+    )  # fmt: skip
+    births = "births_are_allowed" if any(one.births.values()) else "birth_is_allowed"
+    assert sorted(guards) == sorted([(births,), ("moves_are_allowed",)])
+
+
+@pytest.mark.parametrize("table", ["lifecycle_moves", "lifecycle_births"])
+@pytest.mark.parametrize("right", ["INSERT", "UPDATE", "DELETE", "TRUNCATE"])
+def test_the_application_can_not_allow_itself_more(books: Books, table: str, right: str) -> None:
+    assert books.one("SELECT has_table_privilege(:table, :right)", table=table, right=right) is False
+
+
+def test_a_state_that_does_not_follow_is_refused_however_many_rows_change(books: Books) -> None:
+    books.issue(a_bill(), a_bill("HD0002", code="OTHERCODE0001"))
+    moved(books, "cancelled", [books.one("SELECT min(id) FROM bills")])
+    for statement in ("UPDATE bills SET state = 'open'", "UPDATE bills SET state = 'open', moves = moves + 1"):
+        with pytest.raises(IntegrityError, match="a bill that is cancelled does not become open"):
+            books.run(lambda session, statement=statement: session.execute(text(statement)))
+        with pytest.raises(IntegrityError, match="a bill that is cancelled does not become open"):
+            books.awake_owner(statement)
+    assert books.rows("SELECT state FROM bills ORDER BY id") == [("cancelled",), ("open",)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "was", "becomes"), [("bill", "cancelled", "open"), ("bill", "open", "open"), ("invoice", "open", "paid")]
+)
+def test_a_note_of_a_move_that_does_not_exist_is_refused(books: Books, kind: str, was: str, becomes: str) -> None:
+    note = "INSERT INTO transitions (kind, subject_id, sort_key, from_state, to_state, by, at) VALUES (%s, now())"
+    with pytest.raises(IntegrityError, match=f"a {kind} that is {was} does not become {becomes}"):
+        books.run(lambda session: session.execute(text(note % f"'{kind}', 1, 1, '{was}', '{becomes}', 'lan'")))
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ("'resolved', 0", "a mismatch does not come into being as resolved after 0 moves"),
+        ("'open', 1", "a mismatch does not come into being as open after 1 moves"),
+    ],
+)
+def test_a_row_that_begins_elsewhere_is_refused(books: Books, columns: str, said: str) -> None:
+    made = "INSERT INTO mismatches (code, subject, opened_at, state, moves) VALUES ('M12', 'x', now(), %s)"
+    with pytest.raises(IntegrityError, match=said):
+        books.run(lambda session: session.execute(text(made % columns)))
+    books.run(lambda session: session.execute(text(made % "'open', 0")))
+
+
+def test_a_payment_begins_reported_or_confirmed_by_its_line(books: Books) -> None:
+    made = (
+        "INSERT INTO payments (source, source_reference, minor, currency, business_date, origin, created_at, state,"
+        " moves) VALUES ('s', '%s', 1, 'VND', now(), 'statement', now(), %s)"
+    )
+    for number, refused in enumerate(("'confirmed', 0", "'reported', 1", "'denied', 0", "'returned', 2")):
+        with pytest.raises(IntegrityError, match="a payment does not come into being as"):
+            books.run(lambda session, values=(number, refused): session.execute(text(made % values)))
+    for allowed in ("'confirmed', 1", "'reported', 0"):
+        books.run(lambda session, values=(allowed[1:4], allowed): session.execute(text(made % values)))
+
+
+def test_a_move_of_thousands_is_looked_at_once_though_one_row_moved_before(books: Books) -> None:
+    """A plan that was made for one row would compare each of them with each."""
+    subjects = "SELECT 'M12', 'x' || g, now() FROM generate_series(1, 4000) g"
+    many = f"INSERT INTO mismatches (code, subject, opened_at) {subjects}"
+
+    def act(session: Session) -> str:
+        session.execute(text(many))
+        session.execute(text("UPDATE mismatches SET state = 'proposed' WHERE subject = 'x1'"))
+        said = session.scalars(text("EXPLAIN (ANALYZE) UPDATE mismatches SET state = 'resolved'")).all()
+        return next(line for line in said if "moves_are_allowed" in line)
+
+    [milliseconds] = re.findall(r"time=([\d.]+)", books.run(act))
+    assert float(milliseconds) < 500

@@ -12,6 +12,7 @@ from reconciliation.mismatches import Mismatch
 from reconciliation.payments import Payment
 from reconciliation.statements import Line, Statement
 
+pytestmark = pytest.mark.usefixtures("any_state")
 DAY = date(2026, 11, 18)
 NOW = datetime(2026, 11, 19, 2, 0, tzinfo=UTC)
 

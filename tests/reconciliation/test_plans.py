@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, text
+from sqlalchemy.orm import Session
 
 from reconciliation import large_statements
 from tests.reconciliation.books import Books, a_bill, a_line, a_notice
@@ -64,3 +65,23 @@ def test_a_statement_is_paired_booked_and_matched_without_a_loop_in_a_loop(
     assert len(read_by_plans) > 30
     assert {said: rows for said, rows in read_by_plans.items() if rows > MOST} == {}
     assert sound_books.one("SELECT count(*) FROM bills WHERE state = 'paid'") > LINES * 0.8
+
+
+def test_what_is_owed_follows_many_bills_though_one_changed_before(books: Books) -> None:
+    """A plan that was kept from one bill compared each of the next thousands with each."""
+    books.issue(a_bill())
+    columns = "customer_id, period, kwh, charge_minor, tax_minor, arrears_minor, minor, issued_on, due_on, created_at"
+    many = (
+        f"INSERT INTO bills (number, version, payment_code, {columns})"
+        f" SELECT 'M' || g, 1, 'M' || g, {columns} FROM bills, generate_series(1, 4000) g"
+    )
+
+    def act(session: Session) -> list[str]:
+        session.execute(text(many))
+        session.execute(text("UPDATE bills SET state = 'cancelled', moves = 1 WHERE number = 'M1'"))
+        said = session.scalars(text("EXPLAIN (ANALYZE) UPDATE bills SET state = 'cancelled' WHERE number <> 'M1'"))
+        return [line for line in said if "owed_bills_changed" in line]
+
+    [line] = books.run(act)
+    assert float(line.partition("time=")[2].split()[0]) < 500
+    assert books.one("SELECT count(*) FROM owed_bills") == 0

@@ -319,6 +319,7 @@ def test_what_can_not_be_is_refused_and_changes_nothing(two_bills: Books, shares
     assert two_bills.asked() == ["M12"]
 
 
+@pytest.mark.usefixtures("any_state")
 def test_a_cancelled_bill_a_strange_match_and_a_second_part_are_refused(two_bills: Books) -> None:
     two_bills.hear(a_notice(minor=150_000))
     asked = question(two_bills)

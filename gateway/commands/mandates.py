@@ -1,0 +1,180 @@
+"""`doisoat mandates`: what customers let banks take from their accounts: in by the file, shown, and moved by people."""
+
+import sys
+from pathlib import Path
+
+import click
+from sqlalchemy import text
+
+from gateway import mandate_import
+from gateway.clock import LOCAL
+from gateway.commands import people
+from gateway.commands.wired import say, wired
+from gateway.database import insist, transaction
+from gateway.table_files import ImportRefused
+from reconciliation.lifecycle import MANDATE
+from reconciliation.mandates import NotMoved, carry_out
+from reconciliation.staff import BANK_LIAISONS, KEEPERS_OF_MANDATES
+
+_UNREADABLE = 65
+"""EX_DATAERR of sysexits.h: the input is at fault."""
+_MOST_SHOWN = 100
+_BY = click.option("--by", required=True, metavar="USER", help="Who says so: the name a person signs in with.")
+_WHY = click.option("--why", required=True, metavar="TEXT", help="The reason; it is kept in the audit trail.")
+_MANDATE = click.argument("mandate", type=click.IntRange(1))
+_LIST = """
+    SELECT m.id, m.bank, m.reference, c.code, v.account_tail, v.cap_minor, v.valid_from, m.valid_to, m.state
+    FROM mandates m JOIN customers c ON c.id = m.customer_id
+    JOIN mandate_versions v ON v.mandate_id = m.id AND v.version = m.version
+    WHERE (:state = '' OR m.state = :state)
+      AND (:bank = '' OR m.bank = :bank) AND (:customer = '' OR c.code = :customer)
+    ORDER BY m.id DESC LIMIT :limit
+"""
+_ONE = """
+    SELECT m.id, m.bank, m.reference, c.code, m.state
+    FROM mandates m JOIN customers c ON c.id = m.customer_id WHERE m.id = :id
+"""
+_VERSIONS = "SELECT * FROM mandate_versions WHERE mandate_id = :id ORDER BY version"
+_MOVES = "SELECT * FROM transitions WHERE kind = 'mandate' AND subject_id = :id ORDER BY sort_key"
+
+
+@click.group()
+def mandates() -> None:
+    """Mandates (giấy ủy quyền trích nợ): take them in, look at them, and note what banks and customers say of them."""
+
+
+@mandates.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--keep-good", is_flag=True, help="Leave out rows that can't be taken, and take the others.")
+@_BY
+def import_mandates(file: Path, keep_good: bool, by: str) -> None:
+    """Take in FILE (CSV or XLSX): all of it, or nothing with every problem named. A second time changes nothing."""
+    with wired() as wiring:
+
+        def work() -> mandate_import.Import:
+            with transaction(wiring.engine) as session:
+                people.one_of(session, by, BANK_LIAISONS, "import mandates")
+                return mandate_import.take_in(session, wiring, file, by=by, keep_good=keep_good)
+
+        try:
+            done = insist(work)
+        except ImportRefused as error:
+            _name(file, error.problems)
+            say("nothing was changed")
+            sys.exit(_UNREADABLE)
+    _name(file, done.left_out)
+    left_out = f", {len(done.left_out)} problems left out" if done.left_out else ""
+    taken = done.taken
+    click.echo(f"{taken.new} new, {taken.changed} changed, {taken.unchanged} unchanged{left_out}")
+
+
+def _name(file: Path, problems: list[str]) -> None:
+    for problem in problems[:_MOST_SHOWN]:
+        say(f"{file.name}: {problem}")
+    if len(problems) > _MOST_SHOWN:
+        say(f"{file.name}: and {len(problems) - _MOST_SHOWN} problems more")
+
+
+@mandates.command("list")
+@click.option("--state", default="", type=click.Choice(["", *MANDATE.states]), help="In this state alone.")
+@click.option("--bank", default="", metavar="NAME", help="With this bank alone.")
+@click.option("--customer", default="", metavar="CODE", help="Of this customer alone.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="How many at most.")
+def list_mandates(state: str, bank: str, customer: str, limit: int) -> None:
+    """Print a line per mandate, the newest first: number, bank, reference, customer, account, cap, days, state."""
+    with wired() as wiring, transaction(wiring.engine) as session:
+        values = {"state": state, "bank": bank, "customer": customer, "limit": limit}
+        found = session.execute(text(_LIST), values).all()
+        if not found:
+            say("no mandates")
+        for one in found:
+            told = (
+                f"{one.id}", one.bank, one.reference, one.code, f"···{one.account_tail}", f"{one.cap_minor:,} đ",
+                f"{one.valid_from} to {one.valid_to or 'further notice'}", one.state,
+            )  # fmt: skip
+            click.echo("\t".join(told))
+
+
+@mandates.command()
+@_MANDATE
+def show(mandate: int) -> None:
+    """Print all of MANDATE: each version of what was agreed with its consent, and what became of it."""
+    with wired() as wiring, transaction(wiring.engine) as session:
+        one = session.execute(text(_ONE), {"id": mandate}).one_or_none()
+        if one is None:
+            raise click.ClickException(f"expected the number of a mandate, got {mandate}")
+        click.echo(f"mandate {one.id}: {one.reference} of {one.bank}, customer {one.code}, {one.state}")
+        for was in session.execute(text(_VERSIONS), {"id": mandate}):
+            helped = f", assisted by {was.assisted_by}" if was.assisted_by else ""
+            click.echo(
+                f"version {was.version}: account ···{was.account_tail}, at most {was.cap_minor:,} đ a debit,"
+                f" {was.valid_from} to {was.valid_to or 'further notice'}; consent to {was.consent_text}"
+                f" on {was.consent_at.astimezone(LOCAL):%Y-%m-%d %H:%M} by {was.consent_channel}{helped}"
+                f"; noted by {was.made_by} on {was.made_at.astimezone(LOCAL):%Y-%m-%d %H:%M}"
+            )
+        for step in session.execute(text(_MOVES), {"id": mandate}):
+            click.echo(
+                f"{step.at.astimezone(LOCAL):%Y-%m-%d %H:%M} {step.from_state} to {step.to_state},"
+                f" by {step.by}: {step.why}"
+            )
+
+
+@mandates.command()
+@_MANDATE
+@_BY
+@_WHY
+def confirm(mandate: int, by: str, why: str) -> None:
+    """Note that the bank has taken MANDATE on: it is in force."""
+    _do("confirm", mandate, by, why)
+
+
+@mandates.command()
+@_MANDATE
+@_BY
+@_WHY
+def refuse(mandate: int, by: str, why: str) -> None:
+    """Note that the bank has refused MANDATE."""
+    _do("refuse", mandate, by, why)
+
+
+@mandates.command()
+@_MANDATE
+@_BY
+@_WHY
+def pause(mandate: int, by: str, why: str) -> None:
+    """Let MANDATE rest: nothing is debited until it is resumed."""
+    _do("pause", mandate, by, why)
+
+
+@mandates.command()
+@_MANDATE
+@_BY
+@_WHY
+def resume(mandate: int, by: str, why: str) -> None:
+    """Let a paused MANDATE be in use again."""
+    _do("resume", mandate, by, why)
+
+
+@mandates.command()
+@_MANDATE
+@_BY
+@_WHY
+def end(mandate: int, by: str, why: str) -> None:
+    """End MANDATE for good; a customer who comes back gives a new one."""
+    _do("end", mandate, by, why)
+
+
+def _do(what: str, mandate: int, by: str, why: str) -> None:
+    may = BANK_LIAISONS if what in ("confirm", "refuse") else KEEPERS_OF_MANDATES
+    with wired() as wiring:
+
+        def work() -> str:
+            with transaction(wiring.engine) as session:
+                people.one_of(session, by, may, f"{what} mandates")
+                return carry_out(session, mandate, what, by=by, why=why, now=wiring.clock())
+
+        try:
+            state = insist(work)
+        except NotMoved as error:
+            raise click.ClickException(str(error)) from error
+    click.echo(f"mandate {mandate} is {state}")
