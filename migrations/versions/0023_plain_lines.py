@@ -28,11 +28,13 @@ BEGIN
         SELECT id, bank, due_on FROM added WHERE live AND paid_minor < minor ORDER BY id;
         RETURN NULL;
     END IF;
-    DELETE FROM public.owed_bills o USING added a JOIN before b USING (id)
-    WHERE o.bill_id = a.id AND b.live AND b.paid_minor < b.minor AND NOT (a.live AND a.paid_minor < a.minor);
-    INSERT INTO public.owed_bills (bill_id, bank, due_on)
-    SELECT a.id, a.bank, a.due_on FROM added a JOIN before b USING (id)
-    WHERE a.live AND a.paid_minor < a.minor AND NOT (b.live AND b.paid_minor < b.minor) ORDER BY a.id;
+    -- Planned each time: a plan is kept for the session, and one made for a single bill would compare each of the next
+    -- five thousand with each.
+    EXECUTE 'DELETE FROM public.owed_bills o USING added a JOIN before b USING (id)
+        WHERE o.bill_id = a.id AND b.live AND b.paid_minor < b.minor AND NOT (a.live AND a.paid_minor < a.minor)';
+    EXECUTE 'INSERT INTO public.owed_bills (bill_id, bank, due_on)
+        SELECT a.id, a.bank, a.due_on FROM added a JOIN before b USING (id)
+        WHERE a.live AND a.paid_minor < a.minor AND NOT (b.live AND b.paid_minor < b.minor) ORDER BY a.id';
     RETURN NULL;
 END $$;
 CREATE TRIGGER owed_bills_added AFTER INSERT ON bills REFERENCING NEW TABLE AS added
@@ -108,12 +110,12 @@ BEGIN
             RAISE EXCEPTION 'an allocation is to a bill that is there' USING ERRCODE = 'foreign_key_violation';
         END IF;
     ELSE
-        IF EXISTS (
-            SELECT 1 FROM added a JOIN before o USING (id)
+        -- Planned each time: one made for a single match would compare each of many with each.
+        EXECUTE 'SELECT count(*) FROM added a JOIN before o USING (id)
             WHERE (a.payment_id, a.bill_id, a.minor, a.rule, a.quoted, a.evidence, a.by, a.at, a.born)
                 IS DISTINCT FROM (o.payment_id, o.bill_id, o.minor, o.rule, o.quoted, o.evidence, o.by, o.at, o.born)
-               OR o.undone_at IS NOT NULL OR a.undone_at IS NULL
-        ) THEN
+               OR o.undone_at IS NOT NULL OR a.undone_at IS NULL' INTO counted;
+        IF counted > 0 THEN
             RAISE EXCEPTION 'an allocation can only be undone, once' USING ERRCODE = 'check_violation';
         END IF;
         UPDATE public.payments p SET matched_minor = p.matched_minor - s.minor

@@ -6,8 +6,8 @@ All rows of a statement are looked at together: each pair of states that occurs 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0040"
-down_revision = "0024"
+revision = "0030"
+down_revision = "0029"
 
 # kind, table, the state its rows begin in, moves
 LIFECYCLES = (
