@@ -50,7 +50,7 @@ _BY_CODE = """
     ), lines AS (
         SELECT id, bill, reversal, minor, currency,
             row_number() OVER (PARTITION BY bill, reversal, minor, currency ORDER BY entry, transaction) AS turn
-        FROM pending JOIN ({named_by_lines}) one USING (id)
+        FROM pending JOIN ({named_by_lines}) one USING (id) WHERE EXISTS (SELECT 1 FROM waiting)
     ), told AS (
         SELECT id AS payment_id, bill, reversal, minor, currency,
             row_number() OVER (PARTITION BY bill, reversal, minor, currency ORDER BY id) AS turn
