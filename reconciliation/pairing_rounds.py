@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import lump_sums, netted_fees, references, settling_lumps
+from reconciliation import lump_sums, netted_fees, references, settling_lumps, statistics
 from reconciliation.payments import UNDONE
 from reconciliation.statements import Statement
 
@@ -111,8 +111,8 @@ def pair(session: Session, statement: Statement, news: News | None = None) -> No
     if counts and session.scalar(text(lump_sums.IS_ANY_LENT), values):
         waiting = f"(({_UNCONFIRMED}) OR {lump_sums.LENT})"
 
-    # What waits for a statement is read whole with it. Few of all a bank's payments are about a notice, or about news.
-    whole = counts and news is None
+    # What waits is read whole with a statement of many lines; a few lines, or news, are about few of a bank's payments.
+    whole = counts and news is None and statement.lines >= statistics.MANY
 
     def by_reference(line: str, payment: str, among: str, amount: dict[str, str]) -> None:
         query = _BY_REFERENCE.format(
