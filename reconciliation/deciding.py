@@ -22,7 +22,7 @@ _OUTGROWN = "SELECT pg_relation_size('decisions') > 1000000"
 # bill that is not known yet names another bill than those that are, and nothing is read into what stands beside it.
 # Nearly all payments quote one code of each kind: only what the others quote is sorted and put together.
 _DECIDE = f"""
-    WITH todo AS MATERIALIZED (TODO), codes AS MATERIALIZED (
+    WITH todo AS MATERIALIZED (SAYING), codes AS MATERIALIZED (
         SELECT id AS payment_id, code FROM todo, unnest(quoted) AS code WHERE code NOT LIKE '{misread.MARK}%'
     ), unknown AS MATERIALIZED (
         SELECT DISTINCT payment_id FROM (
@@ -116,7 +116,7 @@ _DECIDE = f"""
 _OF_PAYMENTS = """
         SELECT id, CAST(NULL AS bigint) AS line_id, end_to_end_id, quoted, reversal, denied_at FROM payments
         WHERE id = ANY(:ids) AND currency = 'VND' AND state IN ('reported', 'confirmed')"""
-# What a line says, its payment will say: they are decided by before it is made, under the number it will have. IS TRUE
+# What a line says, its payment will say: it is decided on before it is made, under the number it will have. IS TRUE
 # reads the piece alone, instead of all lines that wait.
 _OF_LINES = """
         SELECT nextval('payments_id_seq') AS id, id AS line_id, end_to_end_id, quoted, reversal,
@@ -141,13 +141,13 @@ def begin(session: Session) -> None:
 
 def decide(session: Session, ids: Sequence[int]) -> None:
     """Write into `decisions` what the payments `ids` say; those decided before stay as they are."""
-    session.execute(text(_DECIDE.replace("TODO", _OF_PAYMENTS)), {"ids": list(ids)})
+    session.execute(text(_DECIDE.replace("SAYING", _OF_PAYMENTS)), {"ids": list(ids)})
     session.execute(text(_BAR))
 
 
 def decide_lines(session: Session, values: Mapping[str, object]) -> None:
     """Write into `decisions` what the pending lines of :statement, from :first to :last, will say as payments."""
-    session.execute(text(_DECIDE.replace("TODO", _OF_LINES)), values)
+    session.execute(text(_DECIDE.replace("SAYING", _OF_LINES)), values)
 
 
 _DELETE = "DELETE FROM decisions WHERE payment_id = ANY(:ids) {which}"

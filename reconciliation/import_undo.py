@@ -222,19 +222,21 @@ def _take_back(session: Session, gone: list[Statement], by: str, why: str, now: 
     ledger.post(session, _TAKEN_OUT, these)
     session.execute(text(_UNLINK), these)
     confirmed = [row for row in touched if row.confirmed]
-    again = [row for row in confirmed if row.told and not row.taken_back]
+    again = {row.id: row for row in confirmed if row.told and not row.taken_back}
     # A notice that goes takes no payment with it that a statement has confirmed.
     unheard = [
-        row for row in touched if row not in again and (row.confirmed or (row.state == "reported" and not row.told))
+        row for row in touched if row.id not in again and (row.confirmed or (row.state == "reported" and not row.told))
     ]
-    reported, denied = [row.id for row in again], [row.id for row in unheard]
-    forgetting = session.scalars(text(_FORGET), {"standing": [row.id for row in touched if row not in unheard]}).all()
+    reported, denied = list(again), [row.id for row in unheard]
+    forgetting = session.scalars(text(_FORGET), {"standing": sorted({row.id for row in touched} - {*denied})}).all()
     these |= {"reported": reported, "denied": denied, "confirmed": [row.id for row in confirmed]}
     move(session, PAYMENT_UNDONE, reported, "reported", by=by, why=said, now=now)
     move(session, PAYMENT_UNDONE, denied, "denied", by=by, why=said, now=now)
     session.execute(text(_UNCONFIRM), these)
     statement_deadlines.wait_again(session, [row.id for row in confirmed], since=today)
-    ledger.post(session, _REPORTED_AFTER_ALL, {"ids": [row.id for row in again if row.from_suspense], "now": now})
+    ledger.post(
+        session, _REPORTED_AFTER_ALL, {"ids": [row.id for row in again.values() if row.from_suspense], "now": now}
+    )
     denials.unreport(session, [row.id for row in unheard if not row.from_suspense], now=now)
     told = session.scalar(text(_TOLD), these)
     bills, matches = denials.let_go(session, denied, by=by, why=said, now=now)

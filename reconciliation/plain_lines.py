@@ -1,7 +1,7 @@
 """Plain lines: those of a statement that settle their bill plainly become payments with their match, written once.
 
-They are decided by before there is a payment. Each other line becomes a payment first and is matched on the usual road,
-and so would these: its payment would be written twice, with all of its index entries.
+What they say is decided on before there is a payment. Each other line becomes a payment first and is matched on the
+usual road. So would these: their payments would be written twice, with all of their index entries.
 """
 
 from collections.abc import Mapping, Sequence
@@ -55,7 +55,7 @@ def are_many(session: Session, values: Mapping[str, object]) -> bool:
 
 
 def decide(session: Session, values: Mapping[str, object], others: Sequence[int]) -> None:
-    """Decide by what the pending lines say; and the payments `others`, which may name the same bills."""
+    """Decide what the pending lines say, and the payments `others`, which may name the same bills."""
     deciding.begin(session)
     deciding.decide_lines(session, values)
     if others:
