@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from paramiko import Channel, Message, SFTPAttributes, SFTPClient, SFTPError
+from paramiko import Channel, Message, SFTPAttributes, SFTPClient, SFTPError, SSHException
 from paramiko.sftp import (
     CMD_ATTRS,
     CMD_CLOSE,
@@ -66,7 +66,6 @@ class ReadingClient(SFTPClient):
         def _async_request(self, receiver: object, kind: int, *args: object) -> int: ...
         def _read_response(self, waitfor: int | None = None) -> tuple[int, Message]: ...
         def _convert_status(self, message: Message) -> None: ...
-        def _send_packet(self, kind: int, packet: Message) -> None: ...
         def _read_packet(self) -> tuple[int, bytes]: ...
 
     def __init__(self, channel: Channel, step: Callable[[], None]) -> None:
@@ -143,6 +142,13 @@ class ReadingClient(SFTPClient):
         except EOFError:
             return True
         return False
+
+    def _send_packet(self, kind: int, packet: Message) -> None:
+        # A link that closes while a request leaves is an EOFError to paramiko: as if the listing or the file had ended.
+        try:
+            super()._send_packet(kind, packet)  # type: ignore[misc] # paramiko's own; its type stubs leave it out
+        except EOFError as error:
+            raise SSHException("the connection was closed while a request was sent") from error
 
     def _ask(self, replies: Replies, handle: bytes, offset: int, length: int) -> int:
         return self._async_request(replies, CMD_READ, handle, int64(offset), length)

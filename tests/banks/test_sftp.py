@@ -308,6 +308,20 @@ def test_a_link_that_stalled_or_dropped_is_not_asked_again(sandbox: Bank, folder
             assert time.monotonic() - begun < 0.9
 
 
+def test_a_link_that_closes_while_a_request_leaves_is_no_end_of_a_file_or_a_listing(
+    sandbox: Bank, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.put("a.xml")
+    for asking in (lambda session, remote: download(session, remote, folder), lambda session, _: list_files(session)):
+        with open_session(sandbox.endpoint) as session, monkeypatch.context() as patched:
+            remote = only(session)
+            # What a channel answers whose other end closed while a sender waited for room.
+            patched.setattr(session.link.client.get_channel(), "send", lambda _: 0)
+            with pytest.raises(TransferError, match=r"(fetching a\.xml|listing).*closed while a request was sent"):
+                asking(session, remote)
+            assert not session.alive
+
+
 def test_a_file_s_own_failure_leaves_the_link_alive(bank: Bank, folder: Path) -> None:
     bank.put("a.xml")
     with open_session(bank.endpoint) as session:
