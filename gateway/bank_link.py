@@ -9,9 +9,10 @@ from datetime import timedelta
 from banks import sftp
 from banks.errors import BankError, Misconfigured, TransferError
 from gateway import clock
+from gateway.bank_settings import BankSettings, SftpSettings
 from gateway.database import transaction
 from gateway.secrets import optional_secret
-from gateway.settings import BankSettings, SettingsError, SftpSettings
+from gateway.setting_tables import SettingsError
 from gateway.wiring import Wiring
 from reconciliation import links
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gateway.settings import SettingsError
+from gateway.setting_tables import SettingsError
 from reconciliation.audit import AuditCheckpoint, Kept
 
 NAME = "audit-checkpoints.log"

@@ -73,7 +73,7 @@ def _clear(error: Exception) -> str | None:
     from banks.errors import BankError
     from gateway.embedded import StartError
     from gateway.sandbox import NotASandbox
-    from gateway.settings import SettingsError
+    from gateway.setting_tables import SettingsError
 
     if isinstance(error, BankError | StartError | SettingsError | NotASandbox | OSError):
         return str(error)

@@ -14,8 +14,9 @@ from banks.sftp_names import shown
 from banks.sftp_put_away import put_away
 from gateway import bank_link, clock, keeping
 from gateway.bank_link import Contact, LinkClosed
+from gateway.bank_settings import BankSettings
 from gateway.database import transaction
-from gateway.settings import BankSettings, SettingsError
+from gateway.setting_tables import SettingsError
 from gateway.wiring import Wiring
 from reconciliation import links
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from banks.errors import TransferError
 from banks.sftp_upload import Uploaded, upload
 from gateway import bank_link
-from gateway.settings import BankSettings
+from gateway.bank_settings import BankSettings
 from gateway.wiring import Wiring
 
 log = logging.getLogger(__name__)

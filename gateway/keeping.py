@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from banks import sftp
 from banks.sftp_names import shown
+from gateway.bank_settings import BankSettings
 from gateway.database import transaction
-from gateway.settings import BankSettings
 from gateway.wiring import Wiring
 from reconciliation import inbox, mismatches
 from reconciliation.inbox import Delivery, RemoteFile

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 
 from banks.statements import Format, napas, tables
 from banks.statements.layouts import LAYOUTS
+from gateway.bank_settings import BankSettings
 from gateway.secrets import secret
-from gateway.settings import BankSettings, Settings
+from gateway.settings import Settings
 
 
 def own_formats(settings: Settings, bank: BankSettings | None, environ: Mapping[str, str] = os.environ) -> list[Format]:

@@ -11,7 +11,9 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from gateway.settings import BankSettings, Settings, SettingsError
+from gateway.bank_settings import BankSettings
+from gateway.setting_tables import SettingsError
+from gateway.settings import Settings
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)

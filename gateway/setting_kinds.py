@@ -53,6 +53,17 @@ def whole(low: int, high: int) -> Kind:
     return Kind(read, lambda text: int(text) if re.fullmatch("[0-9]{1,9}", text, re.ASCII) else text)
 
 
+def choice(*values: str) -> Kind:
+    """Return the kind of texts that are one of `values`."""
+
+    def read(value: Any) -> str:
+        if value not in values:
+            raise ValueError(" or ".join(values))
+        return str(value)
+
+    return Kind(read)
+
+
 def address(*schemes: str) -> Kind:
     """Return the kind of addresses that begin with one of `schemes`, or with any."""
 

@@ -13,10 +13,12 @@ from sqlalchemy import Engine
 
 from banks.profile import Asked, CallbackProfile, Secrets, check_keys
 from banks.records import Answer, Outcome, RawRequest
+from gateway.bank_settings import BankSettings
 from gateway.clock import Clock, SandboxClock, real
 from gateway.database import app_engine
 from gateway.secrets import bank_secrets, ensure_secret, secret
-from gateway.settings import BankSettings, Settings, SettingsError, load
+from gateway.setting_tables import SettingsError
+from gateway.settings import Settings, load
 from reconciliation.sealing import Sealer
 from sms import receipts
 from sms.transport import Transport

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from reconciliation import (
+    bill_holds,
     business_days,
     guesses,
     ledger,
@@ -307,6 +308,7 @@ class Import:
         session.execute(text(_CUSTOMERS), {"now": now})
         made = list(session.scalars(text(_INSERT), {"now": now}))
         ledger.post(session, _BOOK, {"ids": made, "now": now})
+        bill_holds.hold_abnormal(session, made, now=now)
         outbox.promise_notices(session, made, now=now)
         codes = session.scalars(text(_CODES), {"ids": made}).all()
         self._early.update(matching.waiting(session, [*codes, *unknown]), guesses.at_bills(session, made))

@@ -113,7 +113,37 @@ MANDATE = Lifecycle(
     ),
 )
 
-ALL = (DELIVERY, BILL, PAYMENT, STATEMENT, MESSAGE, MISMATCH, SETTLEMENT, LUMP_CHOICE, MARK_BATCH, CLOSE, MANDATE)
+DEBIT_RUN = Lifecycle(
+    "debit_run", "debit_runs", "proposed", _table(proposed="approved refused withdrawn", approved="sent withdrawn")
+)
+DEBIT_FILE = Lifecycle("debit_file", "debit_files", "claimed", _table(claimed="handed"))
+DEBIT = Lifecycle(
+    "debit",
+    "debits",
+    "planned",
+    # Money decides over words, whatever came first; what was taken back by undoing its import leaves words alone.
+    _table(
+        planned="sent dropped",
+        sent="accepted paid rejected recalled unknown",
+        accepted="paid rejected recalled unknown",
+        unknown="accepted paid rejected recalled",
+        rejected="paid",
+        recalled="paid rejected",
+        paid="returned accepted rejected recalled unknown",
+        returned="paid",
+    ),
+)
+RECALL = Lifecycle(
+    "recall",
+    "debit_recalls",
+    "wanted",
+    _table(wanted="handed dropped", dropped="wanted", handed="honoured refused", refused="honoured"),
+)
+
+ALL = (
+    DELIVERY, BILL, PAYMENT, STATEMENT, MESSAGE, MISMATCH, SETTLEMENT, LUMP_CHOICE, MARK_BATCH, CLOSE, MANDATE,
+    DEBIT_RUN, DEBIT_FILE, DEBIT, RECALL,
+)  # fmt: skip
 
 
 class AllowedMove(Base):

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from reconciliation.db import Base, Id, Label, Moves, one_of
+from reconciliation.debit_days import DAY
 from reconciliation.lifecycle import MESSAGE, move
 
 CONFIRM_WITHIN = timedelta(days=3)
@@ -33,7 +34,7 @@ class Message(Base):
         Index(None, "bill_id"),
         Index(None, "payment_id"),
         Index(None, "customer_id"),
-        one_of("event", ["before_debit", "payment_recorded", "payment_returned"]),
+        one_of("event", ["before_debit", "debit_failed", "payment_recorded", "payment_returned"]),
         one_of("state", MESSAGE.states),
         {"postgresql_with": {"fillfactor": 70}},
     )  # fmt: skip
@@ -67,6 +68,9 @@ class Message(Base):
     delivered_at: Mapped[datetime | None]
 
 
+DUNNING_EVENTS = ("before_debit", "debit_failed")
+DUNNING = "('before_debit', 'debit_failed')"
+"""Words that nobody gets who owes nothing."""
 TOLD = "('sending', 'sent', 'unsure', 'delivered', 'undelivered')"
 """The states of a word that has left, or may have."""
 
@@ -168,20 +172,37 @@ _NOT_RETURNED = """
       AND p.state <> 'returned'
 """
 
-_NOTICE = """
+# Under a key of its own where the day is not the bill's own one: another day is another notice.
+_NOTICE = f"""
     INSERT INTO messages (event_key, version, event, customer_id, bill_id, facts, not_after, created_at)
     SELECT told.key, greatest(b.version, 1 + (SELECT max(m.version) FROM messages m WHERE m.event_key = told.key)),
         'before_debit', c.id, b.id,
         jsonb_build_object('customer_code', c.code, 'period', b.period, 'kwh', b.kwh, 'amount', b.minor,
-            'bank', b.bank, 'debit_on', b.charge_on),
-        (b.charge_on::timestamp AT TIME ZONE 'Asia/Ho_Chi_Minh'), :now
+            'bank', b.bank, 'debit_on', due.day),
+        (due.day::timestamp AT TIME ZONE 'Asia/Ho_Chi_Minh'), :now
     FROM bills b JOIN customers c ON c.id = b.customer_id
-    CROSS JOIN LATERAL (SELECT 'bill:' || b.number || '/before' AS key) told
-    WHERE b.id = ANY(:ids) AND b.charge_on IS NOT NULL AND b.bank <> '' AND b.state = 'open' AND b.paid_minor = 0
+    CROSS JOIN LATERAL (SELECT {DAY.format(bill="b")} AS day) due
+    CROSS JOIN LATERAL (SELECT 'bill:' || b.number || '/before'
+        || CASE WHEN due.day = b.charge_on THEN '' ELSE '/' || due.day END AS key) told
+    WHERE b.id = ANY(:ids) AND due.day IS NOT NULL AND b.bank <> '' AND b.state = 'open' AND b.paid_minor = 0
       AND c.consent AND c.msisdn_sealed IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM bill_holds h WHERE h.bill_id = b.id AND h.released_at IS NULL)
       AND NOT EXISTS (
         SELECT 1 FROM messages m WHERE m.bill_id = b.id AND m.event = 'before_debit'
-            AND (m.state <> 'withdrawn' OR m.not_after <= :now))
+            AND m.facts->>'debit_on' = CAST(due.day AS text) AND (m.state <> 'withdrawn' OR m.not_after <= :now))
+    ORDER BY b.id
+    ON CONFLICT (event_key, version) DO NOTHING
+"""  # noqa: S608 - put together from constants
+
+
+_FAILED = """
+    INSERT INTO messages (event_key, version, event, customer_id, bill_id, facts, not_after, created_at)
+    SELECT 'bill:' || b.number || '/not-debited', 1, 'debit_failed', c.id, b.id,
+        jsonb_build_object('customer_code', c.code, 'period', b.period, 'amount', b.minor, 'bank', b.bank,
+            'due_on', b.due_on),
+        :not_after, :now
+    FROM bills b JOIN customers c ON c.id = b.customer_id
+    WHERE b.id = ANY(:ids) AND b.state = 'open' AND b.paid_minor = 0 AND c.consent AND c.msisdn_sealed IS NOT NULL
     ORDER BY b.id
     ON CONFLICT (event_key, version) DO NOTHING
 """
@@ -237,18 +258,27 @@ def withdraw_untrue(session: Session, message_id: int, *, now: datetime) -> None
 def promise_notices(session: Session, bill_ids: list[int], *, now: datetime) -> None:
     """Promise the notice before the debit; it expires when the day of the debit begins.
 
-    Once per version of a bill, and once more when one that never left was taken back and the bill is owed again.
+    Once per version of a bill and day of its debit, and once more when one that never left was taken back and the bill
+    is owed again. Nobody is told of a bill that is held.
     """
     if bill_ids:
         session.execute(text(_NOTICE), {"ids": bill_ids, "now": now})
 
 
+def promise_failed(session: Session, bill_ids: Sequence[int], *, now: datetime) -> None:
+    """Promise one word that these bills are not debited after all, so that their customers pay in another way."""
+    if bill_ids:
+        session.execute(text(_FAILED), {"ids": list(bill_ids), "not_after": now + CONFIRM_WITHIN, "now": now})
+
+
 def withdraw_notices(session: Session, bill_ids: list[int], *, why: str, now: datetime) -> None:
-    """Take back notices not yet sent for these bills: nobody is told of a debit for a bill that is paid or replaced."""
+    """Take back words not yet sent on debits of these bills: nobody is dunned for one that is paid or replaced."""
     if not bill_ids:
         return
     waiting = session.scalars(
-        text("SELECT id FROM messages WHERE bill_id = ANY(:ids) AND event = 'before_debit' AND state = 'queued'"),
+        text(
+            f"SELECT id FROM messages WHERE bill_id = ANY(:ids) AND event IN {DUNNING} AND state = 'queued'"  # noqa: S608
+        ),
         {"ids": bill_ids},
     )
     move(session, MESSAGE, waiting, "withdrawn", by="outbox", why=why, now=now)

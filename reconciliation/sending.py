@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from reconciliation import outbox
 from reconciliation.lifecycle import MESSAGE, move
+from reconciliation.outbox import DUNNING
 
 _KEY = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 Claimed = Row[tuple[int, str, str, bytes, str]]
@@ -19,7 +20,7 @@ _LATE = "m.state = 'queued' AND m.not_after <= :now"
 _LAPSED = "m.state = 'sending' AND m.lease_until < :now"
 _REPEATABLE = (
     "m.state = 'unsure' AND (m.lease_until IS NULL OR m.lease_until < :now) AND m.attempts < 5"
-    " AND m.not_after > :now AND (m.event <> 'before_debit' OR b.state = 'open')"
+    f" AND m.not_after > :now AND (m.event NOT IN {DUNNING} OR b.state = 'open')"
 )
 """In terms of messages m and, left-joined, their bills b."""
 
@@ -49,10 +50,10 @@ def claim(session: Session, *, limit: int, lease: timedelta, now: datetime) -> S
     move(session, MESSAGE, late, "expired", by="sending", why="too late to tell the customer anything new", now=now)
     paid = session.scalars(
         text(
-            """
+            f"""
             SELECT m.id FROM messages m JOIN bills b ON b.id = m.bill_id
-            WHERE m.state = 'queued' AND m.event = 'before_debit' AND b.state <> 'open' FOR UPDATE OF m SKIP LOCKED
-            """
+            WHERE m.state = 'queued' AND m.event IN {DUNNING} AND b.state <> 'open' FOR UPDATE OF m SKIP LOCKED
+            """  # noqa: S608 - our own text
         )
     )
     move(session, MESSAGE, paid, "withdrawn", by="sending", why="the bill is no longer owed as announced", now=now)
@@ -72,8 +73,9 @@ def claim(session: Session, *, limit: int, lease: timedelta, now: datetime) -> S
         ),
         {"now": now, "limit": limit},
     ).all()
-    still_owed = _hold(session, [row.bill_id for row in due if row.event == "before_debit"])
-    free = [row.id for row in due if row.event != "before_debit" or row.bill_id in still_owed]
+    dunned = [row.bill_id for row in due if row.event in outbox.DUNNING_EVENTS]
+    still_owed = _hold(session, dunned)
+    free = [row.id for row in due if row.event not in outbox.DUNNING_EVENTS or row.bill_id in still_owed]
     taken = move(session, MESSAGE, free, "sending", by="sending", why="", now=now)
     return _lease(session, taken, now + lease)
 

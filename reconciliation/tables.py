@@ -3,9 +3,14 @@
 from reconciliation import (
     audit,
     bank_days,
+    bill_holds,
     bills,
     closes,
     customers,
+    debit_days,
+    debit_recalls,
+    debit_rules,
+    debits,
     fees,
     inbox,
     ledger,
@@ -30,7 +35,8 @@ from reconciliation import (
 from reconciliation.db import metadata
 
 __all__ = [
-    "audit", "bank_days", "bills", "closes", "customers", "fees", "inbox", "ledger", "lifecycle", "links",
-    "lump_choices", "lump_sums", "mandates", "marks", "metadata", "mismatches", "outbox", "payments", "placements",
-    "policies", "remarks", "returns", "settlements", "staff", "statements", "tariffs",
+    "audit", "bank_days", "bill_holds", "bills", "closes", "customers", "debit_days", "debit_recalls", "debit_rules",
+    "debits", "fees", "inbox", "ledger", "lifecycle", "links", "lump_choices", "lump_sums", "mandates", "marks",
+    "metadata", "mismatches", "outbox", "payments", "placements", "policies", "remarks", "returns", "settlements",
+    "staff", "statements", "tariffs",
 ]  # fmt: skip

@@ -231,6 +231,15 @@ EVENTS: Mapping[str, Mapping[str, Callable[[str, object, str], str]]] = {
         "debit_on": _day,
         "hotline": _hotline,
     },
+    "debit_failed": {
+        "brand": _text,
+        "customer_code": _code,
+        "period": _text,
+        "amount": _amount,
+        "bank": _text,
+        "due_on": _day,
+        "hotline": _hotline,
+    },
     "payment_recorded": {
         "brand": _text,
         "customer_code": _code,

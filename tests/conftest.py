@@ -18,9 +18,10 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from gateway import migrate
+from gateway.bank_settings import BankSettings
 from gateway.database import app_engine
 from gateway.embedded import Embedded, erase
-from gateway.settings import BankSettings, Settings, SmsSettings
+from gateway.settings import Settings, SmsSettings
 from gateway.supervisor_guard import kill_session, members
 from gateway.wiring import Wiring, ensure_own_secrets
 from reconciliation.sealing import Sealer

@@ -6,11 +6,12 @@ from contextlib import contextmanager
 import psycopg
 
 from gateway import migrate
+from reconciliation.debit_rules import DebitRule
 from reconciliation.lifecycle import AllowedBirth, AllowedMove
 from reconciliation.settlements import ApprovalLimit
 from reconciliation.tables import metadata
 
-_BY_MIGRATION = [one.__table__ for one in (ApprovalLimit, AllowedMove, AllowedBirth)]
+_BY_MIGRATION = [one.__table__ for one in (ApprovalLimit, AllowedMove, AllowedBirth, DebitRule)]
 OF_TESTS = [table for table in metadata.sorted_tables if table not in _BY_MIGRATION]
 """What tests fill: all but what the migrations themselves put in."""
 

@@ -12,7 +12,7 @@ from gateway import bell, bill_import, table_files
 from gateway.composing import compose_promises
 from gateway.request_session import db
 from gateway.secrets import secret
-from gateway.settings import SettingsError
+from gateway.setting_tables import SettingsError
 from gateway.wiring import Wiring
 from reconciliation.issuing import Issued
 

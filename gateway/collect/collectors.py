@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from banks import collect_signing
 from banks.errors import Misconfigured
+from gateway.bank_settings import BankSettings
 from gateway.secrets import bank_secrets
-from gateway.settings import BankSettings, Settings, SettingsError
+from gateway.setting_tables import SettingsError
+from gateway.settings import Settings
 
 SECRET = "collect_secret"  # noqa: S105 - the name of the secret, not the secret
 

@@ -17,9 +17,11 @@ from banks.profile import CallbackProfile, Signed
 from banks.records import Proof, RawRequest
 from gateway import secrets as kept
 from gateway import settings
+from gateway.bank_settings import BankSettings
 from gateway.commands.callback_preview import preview
 from gateway.commands.callback_refusals import refusals
 from gateway.practice import settings_here
+from gateway.setting_tables import SettingsError
 
 Keys = dict[str, list[str]]
 
@@ -148,7 +150,7 @@ def _prepare(
     except Misconfigured as error:
         calling = ", ".join(one.name for one in own.banks.values() if one.profile)
         _usage(f"{error}; banks of DOISOAT_CONFIG: {calling}" if calling else str(error))
-    except settings.SettingsError as error:
+    except SettingsError as error:
         _usage(str(error))
     if profile.method == "GET" and query is None:
         _usage(f"{profile.name} calls by GET: give the query by --query")
@@ -161,7 +163,7 @@ def _prepare(
         body=b"" if body is None else _body(body),
         received_at=datetime.now(UTC),
     )
-    itself = bank or settings.BankSettings(name, name)
+    itself = bank or BankSettings(name, name)
     return profile, request, _secrets(profile, needed(profile), given, own, itself)
 
 
@@ -198,7 +200,7 @@ def _secrets(
     needed: Sequence[str],
     given: Sequence[str],
     own: settings.Settings,
-    bank: settings.BankSettings,
+    bank: BankSettings,
 ) -> Keys:
     names = list(dict.fromkeys((*profile.secrets, *needed)))
     known = ", ".join(names)
@@ -215,7 +217,7 @@ def _secrets(
         return keys
     try:
         return keys | kept.bank_secrets(own, bank, wanted, any_one=profile.any_secret)
-    except settings.SettingsError as error:
+    except SettingsError as error:
         missing = (" or " if profile.any_secret else " and ").join(f"--secret {name}=VALUE" for name in wanted)
         _usage(f"{bank.name} needs {missing}; without it: {error}")
 

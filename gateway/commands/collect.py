@@ -11,9 +11,10 @@ import click
 
 from banks import collect_signing
 from banks.errors import BankError, Misconfigured, Unproven
+from gateway.bank_settings import BankSettings
 from gateway.collect.collectors import keys_of
 from gateway.practice import settings_here
-from gateway.settings import BankSettings, SettingsError
+from gateway.setting_tables import SettingsError
 
 
 @click.group()

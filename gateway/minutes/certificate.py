@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 from gateway.secrets import optional_secret
-from gateway.settings import Settings, SettingsError
+from gateway.setting_tables import SettingsError
+from gateway.settings import Settings
 
 if TYPE_CHECKING:
     from asn1crypto.x509 import Certificate

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from werkzeug.serving import make_server
 
 from gateway import admin, request_session, staff_desk
-from gateway.settings import BankSettings
+from gateway.bank_settings import BankSettings
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
 from reconciliation.mismatches import Mismatch

@@ -26,7 +26,7 @@ from banks.errors import BankError
 from banks.profile import CallbackProfile
 from banks.records import RawRequest
 from gateway import jobs
-from gateway.settings import BankSettings
+from gateway.bank_settings import BankSettings
 from gateway.web import create_machines
 from gateway.wiring import Caller, Wiring
 from reconciliation import invariants

@@ -13,7 +13,8 @@ from banks.declared_answers import SAME_AS
 from banks.declared_notice import TEXTS
 from banks.declared_signing import ALGORITHMS
 from banks.records import Outcome, PaymentNotice, RawRequest
-from gateway.settings import bank_keys, load
+from gateway.bank_settings import bank_keys
+from gateway.settings import load
 from tests.docs.test_bank_pages import CONSOLE, shown
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -12,9 +12,10 @@ from banks.sandbox.sftp_folder import Fault
 from banks.sandbox.sftp_server import SandboxSftpServer
 from gateway import bank_link, clock, collecting, link_metrics
 from gateway.bank_link import LinkClosed
+from gateway.bank_settings import SftpSettings
 from gateway.database import transaction
 from gateway.handing_over import hand_over
-from gateway.settings import SettingsError, SftpSettings
+from gateway.setting_tables import SettingsError
 from gateway.wiring import Wiring
 from reconciliation import links
 

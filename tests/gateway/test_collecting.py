@@ -14,9 +14,9 @@ import pytest
 from banks.sandbox.sftp_folder import Fault
 from banks.sandbox.sftp_server import SandboxSftpServer
 from gateway import clock, collecting, keeping
+from gateway.bank_settings import SftpSettings
 from gateway.collecting import Polled
 from gateway.database import transaction
-from gateway.settings import SftpSettings
 from gateway.wiring import Wiring
 from reconciliation import inbox, links
 

@@ -16,7 +16,9 @@ from werkzeug.test import Client
 from banks.errors import Misconfigured
 from banks.records import RawRequest
 from gateway import jobs
-from gateway.settings import BankSettings, SettingsError, load
+from gateway.bank_settings import BankSettings
+from gateway.setting_tables import SettingsError
+from gateway.settings import load
 from gateway.web import create_app
 from gateway.wiring import Wiring, callers_of
 from tests.gateway.samples import a_bill, code_of

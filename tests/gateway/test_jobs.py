@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway import jobs
-from gateway.settings import SftpSettings
+from gateway.bank_settings import SftpSettings
 from gateway.wiring import Wiring
 from sms.transports.memory import MemoryTransport
 from tests.gateway.samples import a_bill, a_debit_bill, a_statement, an_event

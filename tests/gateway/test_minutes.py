@@ -18,7 +18,7 @@ from gateway import close_desk
 from gateway.cli import main
 from gateway.commands.minutes import minutes
 from gateway.minutes import certificate, contents, document, signing, verifying, workbook
-from gateway.settings import SettingsError
+from gateway.setting_tables import SettingsError
 from reconciliation import day_figures
 from reconciliation.closes import Close, CloseItem
 

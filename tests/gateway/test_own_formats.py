@@ -12,7 +12,7 @@ from gateway import settings
 from gateway.cli import main
 from gateway.commands.statement import statement
 from gateway.own_formats import own_formats
-from gateway.settings import SettingsError
+from gateway.setting_tables import SettingsError
 from tests.banks.statements.test_napas import KEY, detail, made
 
 CONFIG = """

@@ -12,8 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from gateway import jobs, schedule
+from gateway.bank_settings import SftpSettings
 from gateway.schedule import Duty
-from gateway.settings import SftpSettings
 from gateway.wiring import Wiring
 from reconciliation import audit
 from reconciliation.db import AdvisoryLock

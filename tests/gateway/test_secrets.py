@@ -5,8 +5,10 @@ from threading import Barrier
 
 import pytest
 
+from gateway.bank_settings import BankSettings
 from gateway.secrets import bank_secrets, ensure_secret, secret
-from gateway.settings import BankSettings, Settings, SettingsError
+from gateway.setting_tables import SettingsError
+from gateway.settings import Settings
 
 PEM = "-----BEGIN PUBLIC KEY-----\nMFkwEwYH,KoZ\n-----END PUBLIC KEY-----"
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from banks import profile as bank_profiles
-from gateway.settings import Settings, SettingsError, load
+from gateway.setting_tables import SettingsError
+from gateway.settings import Settings, load
 
 
 @pytest.fixture(autouse=True)

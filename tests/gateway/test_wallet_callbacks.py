@@ -13,7 +13,8 @@ from banks import profile
 from banks.profile import Signed
 from banks.records import RawRequest
 from gateway import callback_reading
-from gateway.settings import BankSettings, Settings
+from gateway.bank_settings import BankSettings
+from gateway.settings import Settings
 from gateway.wiring import Wiring
 from tests.gateway.samples import a_bill, code_of
 

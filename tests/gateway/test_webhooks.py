@@ -16,7 +16,7 @@ from werkzeug.test import Client
 from banks.profile import find
 from banks.records import RawRequest
 from gateway import jobs, webhooks
-from gateway.settings import BankSettings
+from gateway.bank_settings import BankSettings
 from gateway.web import create_app, create_machines
 from gateway.wiring import Wiring
 from tests.gateway.samples import a_bill, an_event, an_ipn, code_of

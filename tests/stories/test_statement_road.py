@@ -22,7 +22,8 @@ from banks.sandbox.bills import SandboxBill
 from banks.sandbox.sftp_server import SandboxSftpServer, new_key
 from banks.sandbox.statement_writer import write_camt053
 from gateway import collecting, jobs, statement_reading
-from gateway.settings import BankSettings, Settings, SftpSettings
+from gateway.bank_settings import BankSettings, SftpSettings
+from gateway.settings import Settings
 from gateway.wiring import Wiring
 from reconciliation import inbox
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from gateway import admin, request_session, staff_desk
-from gateway.settings import BankSettings, SftpSettings
+from gateway.bank_settings import BankSettings, SftpSettings
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
 from reconciliation.inbox import Delivery

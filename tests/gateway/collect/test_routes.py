@@ -15,7 +15,7 @@ from gateway import callback_reading, statement_reading
 from gateway.collect import routes
 from gateway.database import transaction
 from gateway.origin import Origin
-from gateway.settings import SettingsError
+from gateway.setting_tables import SettingsError
 from gateway.web import create_app
 from reconciliation import inbox
 from tests.gateway.collect.conftest import KEYS, Teller, a_payment

@@ -1,0 +1,68 @@
+"""Asking after debits: one of which nothing was heard in time is unknown, asked after by a schedule, then a person's.
+
+It is never asked for again meanwhile: what the bank may have carried out still counts as the bill's one debit.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from reconciliation import mismatches
+from reconciliation.lifecycle import DEBIT, move
+
+AGAIN = (timedelta(minutes=5), timedelta(hours=1), *[timedelta(days=1)] * 5)
+"""How long after the one before the bank is asked again; after the last of them a person is asked."""
+
+_OVERDUE = """
+    SELECT id FROM debits WHERE ask_at <= :now AND state IN ('sent', 'accepted') ORDER BY id FOR UPDATE SKIP LOCKED
+"""
+_TO_ASK = """
+    SELECT id, bank, end_to_end_id, asked FROM debits WHERE ask_at <= :now AND state = 'unknown'
+    ORDER BY ask_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
+"""
+_PUT_OFF = """
+    UPDATE debits d SET asked = d.asked + 1, ask_at = CASE WHEN d.asked < cardinality(CAST(:waits AS interval[]))
+        THEN CAST(:now AS timestamptz) + (CAST(:waits AS interval[]))[d.asked + 1] END
+    WHERE id = ANY(:ids) RETURNING id, ask_at IS NULL AS gives_up
+"""
+_M16 = """
+    SELECT 'M16', 'debit:' || d.id, d.bank, d.minor, d.bill_id,
+        jsonb_build_object('debit', d.end_to_end_id, 'bill', d.bill_number, 'charge_on', d.charge_on, 'asked', d.asked)
+    FROM debits d WHERE d.id = ANY(:ids)
+"""
+_SETTLED = """
+    SELECT m.id FROM mismatches m JOIN bills b ON b.id = m.bill_id
+    WHERE m.code = 'M17' AND m.subject LIKE 'bill:%' AND m.state = 'open' AND b.state <> 'open'
+"""
+
+
+def time_out(session: Session, *, now: datetime) -> int:
+    """Call unknown what should have been heard of by now; return how many."""
+    overdue = session.scalars(text(_OVERDUE), {"now": now}).all()
+    noting = "ask_at = CAST(:now AS timestamptz), asked = 0"
+    return len(
+        move(session, DEBIT, overdue, "unknown", by="schedule", why="nothing was heard in time", now=now, noting=noting)
+    )
+
+
+def to_ask(session: Session, *, limit: int, now: datetime) -> Sequence[Row[tuple[int, str, str, int]]]:
+    """Take debits to ask their banks after, the next time put off; (id, bank, end-to-end id, how often before) each.
+
+    One that was asked after often enough is a person's from then on (M16).
+    """
+    due = session.execute(text(_TO_ASK), {"now": now, "limit": limit}).all()
+    if not due:
+        return []
+    values = {"ids": [one.id for one in due], "waits": list(AGAIN), "now": now}
+    given_up = [row.id for row in session.execute(text(_PUT_OFF), values) if row.gives_up]
+    columns = "code, subject, source, minor, bill_id, facts"
+    mismatches.ask(session, columns, _M16, {"ids": given_up, "now": now})
+    return due
+
+
+def close_settled(session: Session, *, now: datetime) -> int:
+    """Close the questions about bills that a mandate kept from their debit and that are owed no more."""
+    found = session.scalars(text(_SETTLED)).all()
+    return len(mismatches.resolve(session, found, by="schedule", resolution="the bill is settled", now=now))

@@ -1,0 +1,148 @@
+"""Debit choice: which bills of a bank and day are debited, and why each of the others is not; one statement for all.
+
+What speaks against a debit is looked at in a fixed order, and the first of it is told.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from reconciliation.debit_days import DAY
+from reconciliation.debit_rules import PRINTED, Rules
+from reconciliation.debits import FIRST, LIVE, RECURRENT
+
+MANDATE_REASONS = ("no_mandate", "other_bank", "mandate_paused", "mandate_not_begun", "mandate_expired", "above_cap")
+"""Reasons that lie in the mandate: the question M17, and a word to the customer."""
+REASONS = (
+    "paid", "part_paid", "debit_live", "held_dispute", "held_abnormal", "held_person", "being_paid", *MANDATE_REASONS,
+    "above_bank_limit", "unreachable", "notice_missing", "notice_differs", "notice_late",
+)  # fmt: skip
+"""Everything that may speak against a debit, in the order in which it is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a run is for: a bank's debits of one day, at most `limit_minor` đồng each, leaving at `leaves_at`."""
+
+    bank: str
+    day: date
+    leaves_at: datetime
+    limit_minor: int | None = None
+
+
+# The day is that of the newest word on it; a replaced bill's successor stands for it.
+_DUE = f"""
+    SELECT b.* FROM bills b WHERE b.bank = :bank AND b.live
+      AND b.id IN (SELECT id FROM bills WHERE charge_on = :day UNION ALL
+                   SELECT bill_id FROM debit_dates WHERE charge_on = :day)
+      AND {DAY.format(bill="b")} = :day
+"""  # noqa: S608 - put together from constants, here and below
+# Money that came for a bill and that nobody has matched with it yet: in the end it may pay it.
+_CLAIMED = """
+    SELECT c.code FROM payments p, unnest(p.quoted) AS c (code)
+    WHERE p.matched_minor < p.minor AND p.state IN ('reported', 'confirmed')
+"""
+JUDGED = f"""
+    WITH due AS MATERIALIZED ({_DUE}), claimed AS MATERIALIZED ({_CLAIMED}), doubted AS MATERIALIZED (
+        SELECT bill_id FROM mismatches WHERE bill_id IS NOT NULL AND state <> 'resolved' AND code <> 'M17'
+    ), tried AS MATERIALIZED (
+        SELECT t.bill_number, max(t.attempt) AS attempts, bool_or(t.{LIVE}) AS lives FROM debits t
+        WHERE t.bill_number IN (SELECT number FROM due) AND t.run_id <> :run GROUP BY t.bill_number
+    ), held AS MATERIALIZED (
+        SELECT bill_id, min(kind) AS kind FROM bill_holds
+        WHERE released_at IS NULL AND bill_id IN (SELECT id FROM due) GROUP BY bill_id
+    ), told AS MATERIALIZED (
+        SELECT d.id AS bill_id, min(m.id) FILTER (WHERE fits AND m.sent_at <= :told_by) AS notice_id,
+            bool_or(fits) AS fits, count(*) FILTER (WHERE m.state IN ('sent', 'delivered')) AS others,
+            bool_or(m.state IN ('failed', 'undelivered')) AS failed
+        FROM due d JOIN messages m ON m.bill_id = d.id AND m.event = 'before_debit'
+        CROSS JOIN LATERAL (SELECT m.state IN ('sent', 'delivered') AND m.facts->>'debit_on' = CAST(:day AS text)
+            AND CAST(m.facts->>'amount' AS bigint) = d.minor AS fits) f
+        GROUP BY d.id
+    ), printed AS MATERIALIZED (
+        SELECT p.bill_id, p.id FROM printed_notices p JOIN due d ON d.id = p.bill_id AND d.minor = p.minor
+        WHERE :printed AND p.charge_on = :day AND p.handed_at <= :told_by
+    ), used AS MATERIALIZED (
+        SELECT DISTINCT mandate_id FROM debits WHERE state NOT IN ('planned', 'dropped', 'recalled') AND run_id <> :run
+    )
+    SELECT d.id AS bill_id, d.number, d.minor, d.due_on, d.issued_on, m.id AS mandate_id, m.version,
+        1 + coalesce(t.attempts, 0) AS attempt, told.notice_id,
+        CASE WHEN told.notice_id IS NULL THEN p.id END AS printed_id,
+        CASE WHEN t.attempts IS NULL THEN d.end_to_end_id
+             ELSE d.payment_code || '.R' || 1 + t.attempts END AS end_to_end_id,
+        CASE WHEN u.mandate_id IS NULL THEN '{FIRST}' ELSE '{RECURRENT}' END AS sequence,
+        CASE
+            WHEN d.state = 'paid' THEN 'paid'
+            WHEN d.paid_minor > 0 OR d.state <> 'open' THEN 'part_paid'
+            WHEN t.lives THEN 'debit_live'
+            WHEN h.kind IS NOT NULL THEN 'held_' || h.kind
+            WHEN d.payment_code IN (SELECT code FROM claimed) OR d.number IN (SELECT code FROM claimed)
+                OR d.id IN (SELECT bill_id FROM doubted) THEN 'being_paid'
+            WHEN m.id IS NULL THEN 'no_mandate'
+            WHEN m.bank <> d.bank THEN 'other_bank'
+            WHEN m.state = 'paused' THEN 'mandate_paused'
+            WHEN v.valid_from > :day THEN 'mandate_not_begun'
+            WHEN m.valid_to < :day THEN 'mandate_expired'
+            WHEN d.minor > v.cap_minor THEN 'above_cap'
+            WHEN d.minor > CAST(:limit AS bigint) THEN 'above_bank_limit'
+            WHEN told.notice_id IS NOT NULL OR p.id IS NOT NULL THEN NULL
+            WHEN told.fits THEN 'notice_late'
+            WHEN NOT c.consent OR c.msisdn_sealed IS NULL OR told.failed THEN 'unreachable'
+            WHEN told.others > 0 THEN 'notice_differs'
+            ELSE 'notice_missing'
+        END AS reason
+    FROM due d JOIN customers c ON c.id = d.customer_id
+    LEFT JOIN mandates m ON m.customer_id = d.customer_id AND m.state IN ('active', 'paused')
+    LEFT JOIN mandate_versions v ON v.mandate_id = m.id AND v.version = m.version
+    LEFT JOIN tried t ON t.bill_number = d.number LEFT JOIN held h ON h.bill_id = d.id
+    LEFT JOIN told ON told.bill_id = d.id LEFT JOIN printed p ON p.bill_id = d.id
+    LEFT JOIN used u ON u.mandate_id = m.id
+"""  # noqa: S608
+"""One row for each bill of :bank that is to be debited on :day; `reason` is NULL for those that are.
+
+As if run :run had not been made, so that what it has planned can be looked at once more before it leaves.
+"""
+_STAGE = """
+    CREATE TEMP TABLE IF NOT EXISTS judged (
+        bill_id bigint, number text, minor bigint, due_on date, issued_on date, mandate_id bigint, version smallint,
+        attempt smallint, notice_id bigint, printed_id bigint, end_to_end_id text, sequence text, reason text
+    ) ON COMMIT DELETE ROWS
+"""
+_COUNTS = f"SELECT coalesce(reason, '') AS reason, count(*) AS bills, sum(minor) AS minor FROM ({JUDGED}) j GROUP BY 1"  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a run would hold: debits and their đồng, and (bills, đồng) by the reason that leaves them out."""
+
+    debits: int
+    minor: int
+    left_out: Mapping[str, tuple[int, int]]
+
+
+def values(wanted: Wanted, rules: Rules, *, run: int = 0) -> dict[str, object]:
+    """Return what JUDGED is asked with."""
+    return {
+        "bank": wanted.bank, "day": wanted.day, "limit": wanted.limit_minor, "told_by": wanted.leaves_at - rules.lead,
+        "printed": rules.unreachable == PRINTED, "run": run,
+    }  # fmt: skip
+
+
+def preview(session: Session, wanted: Wanted, rules: Rules) -> Preview:
+    """Count what a run would hold now, changing nothing."""
+    counted = {
+        row.reason: (int(row.bills), int(row.minor)) for row in session.execute(text(_COUNTS), values(wanted, rules))
+    }
+    debits, minor = counted.pop("", (0, 0))
+    return Preview(debits, minor, {reason: counted[reason] for reason in REASONS if reason in counted})
+
+
+def judge(session: Session, wanted: Wanted, rules: Rules, *, run: int = 0) -> None:
+    """Fill the temporary table `judged` with what JUDGED says now."""
+    session.execute(text(_STAGE))
+    session.execute(text("DELETE FROM judged"))
+    session.execute(text(f"INSERT INTO judged {JUDGED}"), values(wanted, rules, run=run))
+    session.execute(text("ANALYZE judged"))

@@ -1,0 +1,107 @@
+"""Debit days: when a bill is debited, if not on its own day; after too small a balance, on days people are paid."""
+
+import calendar as months
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import CheckConstraint, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from reconciliation import audit
+from reconciliation.business_days import Calendar, local_day
+from reconciliation.db import Base, Id
+from reconciliation.debit_rules import Rules
+
+DAY = """coalesce((SELECT d.charge_on FROM debit_dates d WHERE d.bill_id = {bill}.id ORDER BY d.ordinal DESC LIMIT 1),
+        {bill}.charge_on)"""
+"""The day on which a bill is debited, in terms of a row of bills named in its place."""
+
+
+class NotMovable(ValueError):
+    """A day of debits that can't be; says what was expected and what arrived."""
+
+
+class DebitDate(Base):
+    """The day on which a bill is debited instead of its own: after too small a balance, or as a person says."""
+
+    __tablename__ = "debit_dates"
+    __table_args__ = (
+        UniqueConstraint("bill_id", "ordinal"),
+        Index(None, "charge_on"),
+        CheckConstraint("made_by <> '' AND why <> ''", name="by_somebody_for_a_reason"),
+    )
+
+    id: Mapped[Id]
+    bill_id: Mapped[int]
+    ordinal: Mapped[int] = mapped_column(SmallInteger)
+    charge_on: Mapped[date]
+    why: Mapped[str]
+    made_by: Mapped[str]
+    at: Mapped[datetime]
+
+
+_DATE = """
+    INSERT INTO debit_dates (bill_id, ordinal, charge_on, why, made_by, at)
+    SELECT w.bill_id, 1 + coalesce((SELECT max(d.ordinal) FROM debit_dates d WHERE d.bill_id = w.bill_id), 0),
+        w.charge_on, :why, :by, :now
+    FROM unnest(CAST(:bills AS bigint[]), CAST(:days AS date[])) AS w (bill_id, charge_on) ORDER BY w.bill_id
+"""
+# Bills of that day which no bank has in its hands, and none has taken.
+_LEFT = f"""
+    SELECT b.id FROM bills b WHERE b.bank = :bank AND b.state = 'open' AND b.paid_minor = 0
+      AND (:number = '' OR b.number = :number)
+      AND b.id IN (SELECT id FROM bills WHERE charge_on = :day UNION ALL
+                   SELECT bill_id FROM debit_dates WHERE charge_on = :day)
+      AND {DAY.format(bill="b")} = :day
+      AND NOT EXISTS (SELECT 1 FROM debits d WHERE d.bill_number = b.number
+                      AND d.state IN ('planned', 'sent', 'accepted', 'unknown', 'paid'))
+    ORDER BY b.id FOR UPDATE OF b
+"""  # noqa: S608 - put together from constants
+
+
+def date_anew(session: Session, days: dict[int, date], *, by: str, why: str, now: datetime) -> None:
+    """Debit these bills (id → day) on that day instead of the one they had."""
+    values = {"bills": list(days), "days": list(days.values()), "why": why, "by": by, "now": now}
+    session.execute(text(_DATE), values)
+
+
+def postpone(
+    session: Session, bank: str, day: date, to: date, *, number: str = "", by: str, why: str, now: datetime
+) -> list[int]:
+    """Debit what was to be debited on `day` and was not on `to`, or one bill of it; return their ids.
+
+    Raises NotMovable for a day that is over, or when there is nothing to postpone.
+    """
+    if to <= local_day(now):
+        raise NotMovable(f"expected a day after today, {local_day(now)}, got {to}")
+    left = session.scalars(text(_LEFT), {"bank": bank, "day": day, "number": number}).all()
+    if not left:
+        raise NotMovable(f"expected a bill of {bank} that is owed and was to be debited on {day}, got none")
+    date_anew(session, dict.fromkeys(left, to), by=by, why=why, now=now)
+    facts = {"bank": bank, "day": str(day), "to": str(to), "bills": len(left), "bill": number, "why": why}
+    audit.append(session, actor=by, action="debits_postponed", subject=f"bank:{bank}", facts=facts, now=now)
+    return list(left)
+
+
+def next_try(rules: Rules, calendar: Calendar, *, first: date, earlier: Sequence[date], now: datetime) -> date | None:
+    """Return when a debit that met too small a balance is tried again, None when there is no such day any more.
+
+    `first` is the day of the bill's first debit, `earlier` those of all its debits so far. The notice before it must
+    still have its time, and the days of a retry are the first business days from a payday on.
+    """
+    if len(earlier) > rules.retries:
+        return None
+    soonest, last = local_day(now + rules.lead) + timedelta(days=1), first + timedelta(days=rules.retry_days)
+    for day in _paydays(rules, calendar, first, last):
+        if day >= soonest and day > max(earlier, default=first) and day <= last:
+            return day
+    return None
+
+
+def _paydays(rules: Rules, calendar: Calendar, start: date, end: date) -> Iterator[date]:
+    day = start - timedelta(days=10)  # a payday within a long holiday moves to the days behind it
+    while day <= end:
+        ending = months.monthrange(day.year, day.month)[1]
+        if any(min(payday, ending) == day.day for payday in rules.paydays):
+            yield day if calendar.is_business_day(day) else calendar.after(day, 1)
+        day += timedelta(days=1)

@@ -1,0 +1,132 @@
+"""Debit reports: what banks say of debits becomes facts; one not named shares its group's word, or its file's."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from banks.records import DebitOutcome, FileEvent, ReportClosed, ReportOpened
+from reconciliation import audit
+from reconciliation.debits import VERDICTS
+
+_CANCELLED = "CANC"
+"""The status of a debit that a bank cancelled before it carried it out."""
+
+
+class NoDebit(ValueError):
+    """A word on a debit that was not sent; says what was expected and what arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a report was of: debits it told of, and ids it names that no debit of ours at that bank bears."""
+
+    debits: int
+    unknown: tuple[str, ...]
+    unknown_count: int
+
+
+_STAGE = """
+    CREATE TEMP TABLE IF NOT EXISTS staged_outcomes (
+        ordinal bigint, message_id text, level text, payment_group text, end_to_end_id text, verdict text, status text,
+        reason text, detail text
+    ) ON COMMIT DELETE ROWS
+"""
+# Our groups are numbered by what tells them apart, in the order in which the file has them.
+_TAKE = """
+    WITH named AS MATERIALIZED (
+        SELECT d.id AS debit_id, f.message_id, 1 AS rank, s.* FROM staged_outcomes s
+        JOIN debits d ON d.end_to_end_id = s.end_to_end_id AND d.bank = :bank AND d.sent_at IS NOT NULL
+        JOIN debit_files f ON f.id = d.file_id WHERE s.level = 'debit'
+    ), grouped AS MATERIALIZED (
+        SELECT d.id AS debit_id, f.message_id,
+            left(f.message_id, 30) || '-'
+                || lpad(CAST(dense_rank() OVER (PARTITION BY f.id ORDER BY d.sequence) AS text), 4, '0')
+                AS payment_group
+        FROM debit_files f JOIN debits d ON d.file_id = f.id
+        WHERE f.bank = :bank AND f.message_id IN (SELECT message_id FROM staged_outcomes WHERE level <> 'debit')
+    ), shared AS (
+        SELECT g.debit_id, CASE s.level WHEN 'group' THEN 2 ELSE 3 END AS rank, s.ordinal, s.verdict, s.status,
+            s.reason, s.detail
+        FROM grouped g JOIN staged_outcomes s ON s.message_id = g.message_id AND s.level <> 'debit'
+            AND (s.level = 'file' OR s.payment_group = g.payment_group)
+    ), said AS (
+        SELECT DISTINCT ON (debit_id) * FROM (
+            SELECT debit_id, rank, ordinal, verdict, status, reason, detail FROM named UNION ALL SELECT * FROM shared) w
+        ORDER BY debit_id, rank, ordinal DESC
+    )
+    INSERT INTO debit_reports (debit_id, delivery_id, ordinal, verdict, status, reason, detail, at)
+    SELECT debit_id, :delivery, row_number() OVER (ORDER BY debit_id), verdict, status, reason, detail, :now
+    FROM said WHERE verdict = ANY(:verdicts)
+    RETURNING debit_id
+"""
+_UNKNOWN = """
+    SELECT s.end_to_end_id, count(*) OVER () AS all_of_them FROM staged_outcomes s
+    WHERE s.level = 'debit' AND NOT EXISTS (
+        SELECT 1 FROM debits d WHERE d.end_to_end_id = s.end_to_end_id AND d.bank = :bank AND d.sent_at IS NOT NULL)
+    ORDER BY s.ordinal LIMIT 3
+"""
+_BY_PERSON = """
+    INSERT INTO debit_reports (debit_id, ordinal, verdict, reason, detail, made_by, at)
+    SELECT id, 1, :verdict, :reason, :why, :by, :now FROM debits WHERE end_to_end_id = :id AND sent_at IS NOT NULL
+    RETURNING debit_id
+"""
+_OURS = "SELECT EXISTS (SELECT 1 FROM debit_files WHERE bank = :bank AND message_id = :message)"
+
+
+def is_ours(session: Session, bank: str, report: ReportOpened) -> bool:
+    """Tell whether a report is of a file that we sent to this bank."""
+    return bool(session.scalar(text(_OURS), {"bank": bank, "message": report.original_message_id}))
+
+
+def take_in(session: Session, events: Iterable[FileEvent], *, bank: str, delivery_id: int, now: datetime) -> Taken:
+    """Note what reports say, as a stream of their events; whoever follows moves the debits. Reads all of `events`."""
+    session.execute(text(_STAGE))
+    session.execute(text("DELETE FROM staged_outcomes"))
+    _copy(session, _rows(events))
+    session.execute(text("ANALYZE staged_outcomes"))
+    values = {"bank": bank, "delivery": delivery_id, "verdicts": VERDICTS, "now": now}
+    told = session.scalars(text(_TAKE), values).all()
+    unknown = session.execute(text(_UNKNOWN), values).all()
+    count = unknown[0].all_of_them if unknown else 0
+    return Taken(len(told), tuple(row.end_to_end_id for row in unknown), count)
+
+
+def say(session: Session, end_to_end_id: str, verdict: str, *, reason: str, why: str, by: str, now: datetime) -> None:
+    """Note what a person heard from the bank of one debit; raises NoDebit."""
+    values = {"id": end_to_end_id, "verdict": verdict, "reason": reason, "why": why, "by": by, "now": now}
+    found = session.scalar(text(_BY_PERSON), values)
+    if found is None:
+        raise NoDebit(f"expected the end-to-end id of a debit that was sent, got {end_to_end_id[:40]!r}")
+    facts = {"debit": end_to_end_id, "verdict": verdict, "reason": reason, "why": why}
+    audit.append(session, actor=by, action="debit_answered", subject=f"debit:{found}", facts=facts, now=now)
+
+
+_Row = tuple[int, str, str, str, str, str, str, str, str]
+
+
+def _rows(events: Iterable[FileEvent]) -> Iterator[_Row]:
+    message = ""
+    for number, event in enumerate(events, 1):
+        if isinstance(event, ReportOpened):
+            message = event.original_message_id
+        elif isinstance(event, DebitOutcome):
+            verdict = "cancelled" if event.status == _CANCELLED else event.verdict.value
+            yield (
+                number, message, event.level, event.payment_group, event.end_to_end_id, verdict, event.status[:35],
+                event.reason[:35], event.detail[:500],
+            )  # fmt: skip
+        elif not isinstance(event, ReportClosed):
+            raise TypeError(f"expected reports on debits alone, got a {type(event).__name__}")
+
+
+def _copy(session: Session, rows: Iterator[_Row]) -> None:
+    connection = session.connection().connection.driver_connection
+    if not isinstance(connection, psycopg.Connection):
+        raise TypeError("outcomes are copied over psycopg only")
+    with connection.cursor() as cursor, cursor.copy(b"COPY staged_outcomes FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)

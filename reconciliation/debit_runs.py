@@ -1,0 +1,133 @@
+"""Debit runs: one person chooses a bank's debits of a day, another approves them, and nothing leaves before."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from reconciliation import audit, debit_choice, debit_rules, mismatches, outbox
+from reconciliation.db import AdvisoryLock
+from reconciliation.debit_choice import MANDATE_REASONS, Wanted
+from reconciliation.debits import DebitRun
+from reconciliation.lifecycle import DEBIT, DEBIT_RUN, move
+
+MAKER_ROLES = {"accountant", "chief_accountant"}
+CHECKER_ROLES = {"chief_accountant"}
+
+
+class RunRefused(ValueError):
+    """A run that can't be made or moved; says what was expected and what arrived."""
+
+
+_RUN = """
+    INSERT INTO debit_runs (bank, charge_on, debits, total_minor, maker, made_at)
+    SELECT :bank, :day, count(*), coalesce(sum(minor), 0), :by, :now FROM judged WHERE reason IS NULL RETURNING id
+"""
+# The oldest first: where a bank takes no more in a file, the newest wait for the next one.
+_CHOOSE = """
+    INSERT INTO debits (run_id, bill_id, bill_number, mandate_id, mandate_version, attempt, bank, charge_on, minor,
+        end_to_end_id, sequence, notice_id, printed_id, created_at)
+    SELECT :run, bill_id, number, mandate_id, version, attempt, :bank, :day, minor, end_to_end_id, sequence, notice_id,
+        printed_id, :now
+    FROM judged WHERE reason IS NULL ORDER BY due_on, issued_on, bill_id
+"""
+_LEAVE_OUT = """
+    INSERT INTO debit_exclusions (run_id, bill_id, reason, minor)
+    SELECT :run, bill_id, reason, minor FROM judged WHERE reason IS NOT NULL ORDER BY bill_id
+"""
+_OPEN = "SELECT id FROM debit_runs WHERE bank = :bank AND charge_on = :day AND state = 'proposed'"
+_PLANNED = "SELECT id FROM debits WHERE run_id = :run AND state = 'planned' ORDER BY id FOR UPDATE"
+_M17 = """
+    SELECT 'M17', 'bill:' || b.number, :bank, b.minor, b.id,
+        jsonb_build_object('reason', x.reason, 'bill', b.number, 'charge_on', CAST(:day AS date), 'cap', (
+            SELECT v.cap_minor FROM mandates m JOIN mandate_versions v ON v.mandate_id = m.id AND v.version = m.version
+            WHERE m.customer_id = b.customer_id AND m.state IN ('active', 'paused')))
+    FROM debit_exclusions x JOIN bills b ON b.id = x.bill_id
+    WHERE x.run_id = :run AND x.reason = ANY(:reasons) AND b.state = 'open'
+"""
+_REFUSED = "SELECT bill_id FROM debit_exclusions WHERE run_id = :run AND reason = ANY(:reasons) ORDER BY bill_id"
+
+
+def propose(session: Session, wanted: Wanted, *, by: str, now: datetime) -> DebitRun:
+    """Choose the debits of a bank and day as they stand now; raises RunRefused when another run waits for approval."""
+    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": AdvisoryLock.DEBITS})
+    values = {"bank": wanted.bank, "day": wanted.day, "by": by, "now": now}
+    known = session.scalar(text(_OPEN), values)
+    if known is not None:
+        raise RunRefused(f"expected no other run of {wanted.bank} for {wanted.day}, got run {known}, not approved yet")
+    debit_choice.judge(session, wanted, debit_rules.rules(session))
+    run_id = session.scalar(text(_RUN), values)
+    session.execute(text(_CHOOSE), {**values, "run": run_id})
+    session.execute(text(_LEAVE_OUT), {"run": run_id})
+    run = session.get_one(DebitRun, run_id)
+    _note(session, run, "debits_proposed", by=by, why="", now=now)
+    return run
+
+
+def approve(session: Session, run_id: int, *, by: str, why: str, now: datetime) -> DebitRun:
+    """Let a run leave that somebody else has made; raises RunRefused.
+
+    Bills that a mandate keeps out become questions (M17): nothing is debited, and their customers are told.
+    """
+    run = _proposed(session, run_id)
+    if run.maker == by:
+        raise RunRefused("expected another person to approve than the one who made the run")
+    if not run.debits:
+        raise RunRefused(f"expected a run with debits, got one that leaves out every bill of {run.charge_on}")
+    _decide(session, run, "approved", by=by, why=why, now=now)
+    values = {"run": run.id, "bank": run.bank, "day": run.charge_on, "reasons": list(MANDATE_REASONS), "now": now}
+    mismatches.ask(session, "code, subject, source, minor, bill_id, facts", _M17, values, renewing=["facts"])
+    outbox.promise_failed(session, session.scalars(text(_REFUSED), values).all(), now=now)
+    return run
+
+
+def refuse(session: Session, run_id: int, *, by: str, why: str, now: datetime) -> DebitRun:
+    """Turn a run down, or take one's own back; its bills are free for another one."""
+    run = _proposed(session, run_id)
+    drop(session, run.id, by=by, why=why, now=now)
+    _decide(session, run, "withdrawn" if run.maker == by else "refused", by=by, why=why, now=now)
+    return run
+
+
+def stop(session: Session, run_id: int, *, by: str, why: str, now: datetime) -> DebitRun:
+    """Take an approved run back, of which nothing has left; raises RunRefused."""
+    run = session.get(DebitRun, run_id, with_for_update=True, populate_existing=True)
+    if run is None or run.state != "approved":
+        raise RunRefused(f"expected a run that is approved and not sent, got {_said(run, run_id)}")
+    drop(session, run.id, by=by, why=why, now=now)
+    move(session, DEBIT_RUN, [run.id], "withdrawn", by=by, why=why, now=now)
+    session.refresh(run)
+    _note(session, run, "debits_withdrawn", by=by, why=why, now=now)
+    return run
+
+
+def drop(session: Session, run_id: int, *, by: str, why: str, now: datetime) -> Sequence[int]:
+    """Drop what a run has planned."""
+    return move(session, DEBIT, session.scalars(text(_PLANNED), {"run": run_id}), "dropped", by=by, why=why, now=now)
+
+
+def _proposed(session: Session, run_id: int) -> DebitRun:
+    run = session.get(DebitRun, run_id, with_for_update=True, populate_existing=True)
+    if run is None or run.state != "proposed":
+        raise RunRefused(f"expected a run that waits for approval, got {_said(run, run_id)}")
+    return run
+
+
+def _said(run: DebitRun | None, run_id: int) -> str:
+    return f"run {run_id}, which is not there" if run is None else f"run {run_id}, which is {run.state}"
+
+
+def _decide(session: Session, run: DebitRun, state: str, *, by: str, why: str, now: datetime) -> None:
+    run.checker, run.checked_at, run.checked_why = by, now, why
+    session.flush()
+    move(session, DEBIT_RUN, [run.id], state, by=by, why=why, now=now)
+    session.refresh(run)
+    _note(session, run, f"debits_{state}", by=by, why=why, now=now)
+
+
+def _note(session: Session, run: DebitRun, action: str, *, by: str, why: str, now: datetime) -> None:
+    facts = {
+        "bank": run.bank, "charge_on": str(run.charge_on), "debits": run.debits, "minor": run.total_minor, "why": why,
+    }  # fmt: skip
+    audit.append(session, actor=by, action=action, subject=f"debit_run:{run.id}", facts=facts, now=now)
