@@ -5,11 +5,12 @@ debits in the order of the heads: a run of any length needs the memory of one de
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from itertools import islice
+from typing import Protocol, TypeVar
 
 from banks.errors import Misconfigured
 from banks.money import MAX_MINOR, Money
@@ -50,6 +51,23 @@ class Debit:
     sequence: SequenceType = SequenceType.RECURRENT
 
 
+class Asked(Protocol):
+    """What a file asks of a bank about one debit: to carry it out, or to call it off."""
+
+    @property
+    def end_to_end_id(self) -> str:
+        """The id of the debit."""
+        ...
+
+    @property
+    def amount(self) -> Money:
+        """Its amount."""
+        ...
+
+
+AskedT = TypeVar("AskedT", bound=Asked)
+
+
 @dataclass(frozen=True, slots=True)
 class GroupHead:
     """What is known of a payment group before its debits: whose day and sequence they have, how many, their sum."""
@@ -86,6 +104,19 @@ def check_file(
     message_id: str, creditor: Creditor, heads: Sequence[GroupHead], currency: str, limits: Limits
 ) -> tuple[int, Money]:
     """Return how many debits the heads promise and their sum; raise Misconfigured for what no bank would take."""
+    check_sender(message_id, creditor)
+    expect(len({(head.collect_on, head.sequence) for head in heads}) == len(heads), "the file", "each group once")
+    count, total = promised([(_told(head), head.debits, head.total_minor) for head in heads], currency)
+    if limits.debits is not None:
+        expect(count <= limits.debits, "the file", f"at most {limits.debits} debits at this bank, got {count}")
+    if limits.total_minor is not None:
+        most = Money(limits.total_minor, currency)
+        expect(total <= most, "the file", f"at most {most} at this bank, got {total}")
+    return count, total
+
+
+def check_sender(message_id: str, creditor: Creditor) -> None:
+    """Raise Misconfigured for a message id or a creditor that no bank would take."""
     expect(
         _ID.fullmatch(message_id) and len(message_id) <= _LONGEST_MESSAGE_ID,
         "the file, message_id",
@@ -95,19 +126,15 @@ def check_file(
     wrong = wrong or ("" if _ID.fullmatch(creditor.scheme_id) else f"scheme_id: {_AN_ID}")
     if wrong:
         raise Misconfigured(f"the creditor, {wrong}")
+
+
+def promised(heads: Sequence[tuple[str, int, int]], currency: str) -> tuple[int, Money]:
+    """Return the count and the sum of groups told as (words, debits, minor); raise Misconfigured for an empty one."""
     expect(heads, "the file", "at least one debit")
-    expect(len({(head.collect_on, head.sequence) for head in heads}) == len(heads), "the file", "each group once")
-    for number, head in enumerate(heads, 1):
-        place = f"group {number} ({_told(head)})"
-        expect(head.debits > 0, place, "at least one debit")
-        expect(head.total_minor >= head.debits, place, "a sum of at least one minor unit for each debit")
-    count, total = sum(head.debits for head in heads), Money(sum(head.total_minor for head in heads), currency)
-    if limits.debits is not None:
-        expect(count <= limits.debits, "the file", f"at most {limits.debits} debits at this bank, got {count}")
-    if limits.total_minor is not None:
-        most = Money(limits.total_minor, currency)
-        expect(total <= most, "the file", f"at most {most} at this bank, got {total}")
-    return count, total
+    for number, (told, debits, minor) in enumerate(heads, 1):
+        expect(debits > 0, f"group {number} ({told})", "at least one debit")
+        expect(minor >= debits, f"group {number} ({told})", "a sum of at least one minor unit for each debit")
+    return sum(debits for _, debits, _ in heads), Money(sum(minor for *_, minor in heads), currency)
 
 
 def members(
@@ -119,46 +146,62 @@ def members(
     another than its head promised.
     """
     most = MAX_MINOR - 1 if limits.debit_minor is None else limits.debit_minor
-    count = total = 0
-    for debit in islice(stream, head.debits):
-        wrong = _wrong(debit, head, currency, most)
-        if wrong:
-            raise Misconfigured(f"debit {debit.end_to_end_id[:35]!a}, {wrong}")
-        count += 1
-        total += debit.amount.minor
-        yield debit
-    if (count, total) != (head.debits, head.total_minor):
+    place = f"group {number} ({_told(head)})"
+    return as_promised(
+        stream, place, head.debits, Money(head.total_minor, currency), lambda one: _wrong(one, head, most)
+    )
+
+
+def as_promised(
+    stream: Iterator[AskedT], place: str, count: int, total: Money, wrong: Callable[[AskedT], str]
+) -> Iterator[AskedT]:
+    """Yield the next `count` of `stream` in which nothing is `wrong`, and hold them to `total` at their end."""
+    seen = minor = 0
+    for one in islice(stream, count):
+        said = wrong(one) or wrong_currency(one, total.currency)
+        if said:
+            raise Misconfigured(f"debit {one.end_to_end_id[:35]!a}, {said}")
+        seen += 1
+        minor += one.amount.minor
+        yield one
+    if (seen, minor) != (count, total.minor):
         raise Misconfigured(
-            f"group {number} ({_told(head)}): expected {head.debits} debits of {Money(head.total_minor, currency)}, as"
-            f" its head promised, got {count} of {Money(total, currency)}"
+            f"{place}: expected {count} debits of {total}, as its head promised, got {seen} of"
+            f" {Money(minor, total.currency)}"
         )
 
 
-def check_end(stream: Iterable[Debit]) -> None:
+def check_end(stream: Iterable[Asked]) -> None:
     """Raise Misconfigured naming a debit that no head promised."""
-    for debit in stream:
-        raise Misconfigured(f"debit {debit.end_to_end_id[:35]!a}: expected no more debits than the heads promised")
+    for one in stream:
+        raise Misconfigured(f"debit {one.end_to_end_id[:35]!a}: expected no more debits than the heads promised")
 
 
-def _wrong(debit: Debit, head: GroupHead, currency: str, most: int) -> str:
+def _wrong(debit: Debit, head: GroupHead, most: int) -> str:
     """Say what is wrong with `debit`, "" when nothing is; what arrived stays unsaid where it may be personal."""
-    is_id = _ID.fullmatch
-    amount = debit.amount
+    amount, signed_on = debit.amount, debit.mandate_signed_on
     return (
-        ("" if is_id(debit.end_to_end_id) else f"end_to_end_id: {_AN_ID}")
-        or ("" if is_id(debit.mandate_id) else f"mandate_id: {_AN_ID}")
+        wrong_ids(debit.end_to_end_id, debit.mandate_id)
         or ("" if amount.minor > 0 else "amount: expected more than nothing")
-        or ("" if amount.currency == currency else f"amount: expected {currency}, as the file, got {amount.currency}")
-        or ("" if amount.minor <= most else f"amount: expected at most {Money(most, currency)} a debit, got {amount}")
+        or ("" if amount.minor <= most else f"amount: expected at most {replace(amount, minor=most)}, got {amount}")
         or ("" if debit.collect_on == head.collect_on else f"collect_on: {_as_its_group(head)}, got {debit.collect_on}")
         or ("" if debit.sequence == head.sequence else f"sequence: {_as_its_group(head)}, got {debit.sequence}")
-        or (
-            ""
-            if debit.mandate_signed_on <= debit.collect_on
-            else "mandate_signed_on: expected a day before the collection"
-        )
+        or ("" if signed_on <= debit.collect_on else "mandate_signed_on: expected a day before the collection")
         or wrong_party(debit.debtor, debit.account, debit.bank)
         or ("" if is_line(debit.narrative, 140) else "narrative: expected a line of 1 to 140 characters")
+    )
+
+
+def wrong_currency(one: Asked, currency: str) -> str:
+    """Say so when `one` is not in the currency of its file."""
+    found = one.amount.currency
+    return "" if found == currency else f"amount: expected {currency}, as the file, got {found}"
+
+
+def wrong_ids(end_to_end_id: str, mandate_id: str) -> str:
+    """Say which of the two ids would be lost or changed on its way to the bank and back; "" when neither."""
+    return ("" if _ID.fullmatch(end_to_end_id) else f"end_to_end_id: {_AN_ID}") or (
+        "" if _ID.fullmatch(mandate_id) else f"mandate_id: {_AN_ID}"
     )
 
 

@@ -53,7 +53,7 @@ def test_a_group_passes_as_it_came_and_leaves_the_next_one_in_the_stream():
         ({"amount": dong(0)}, "amount: expected more than nothing"),
         ({"amount": dong(-1)}, "amount"),
         ({"amount": Money(5, "USD")}, "amount: expected VND, as the file, got USD"),
-        ({"amount": dong(10**15)}, "amount: expected at most 999999999999999 VND a debit"),
+        ({"amount": dong(10**15)}, "amount: expected at most 999999999999999 VND, got"),
         ({"mandate_id": "a\nb"}, "mandate_id"),
         ({"mandate_id": "<"}, "mandate_id"),
         ({"mandate_signed_on": date(2026, 11, 21)}, "mandate_signed_on: expected a day before"),
@@ -89,7 +89,7 @@ def test_a_group_has_exactly_what_its_head_promised():
 
 
 def test_a_bank_takes_no_debit_beyond_its_limit():
-    assert "expected at most 844959 VND a debit, got 844960 VND" in refusal([DEBIT], limits=Limits(debit_minor=844_959))
+    assert "expected at most 844959 VND, got 844960 VND" in refusal([DEBIT], limits=Limits(debit_minor=844_959))
     assert passed([DEBIT], limits=Limits(debit_minor=844_960)) == [DEBIT]
 
 

@@ -162,7 +162,7 @@ def test_a_fault_is_named(debits, heads, said):
 def test_a_file_keeps_the_banks_limits():
     with pytest.raises(Misconfigured, match="expected at most 1 debits at this bank"):
         made([DEBIT, DEBIT], limits=Limits(debits=1))
-    with pytest.raises(Misconfigured, match="expected at most 1 VND a debit"):
+    with pytest.raises(Misconfigured, match="expected at most 1 VND, got"):
         made([DEBIT], limits=Limits(debit_minor=1))
 
 
