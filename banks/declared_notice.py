@@ -22,6 +22,7 @@ TEXTS: Mapping[str, int] = {
     "bank_reference": 64,
     "narrative": 500,
     "payer_account": 64,
+    "failure_code": 35,
 }
 """The texts of a notice that a field may give, and how many characters they may have."""
 
@@ -112,10 +113,13 @@ class NoticeForm:
         if not _REFERENCE.fullmatch(reference):
             raise Unreadable("expected 1 to 64 visible ASCII characters", self.source_reference)
         texts = {name: _line(fields, path, TEXTS[name]) for name, path in self.texts.items()}
+        paid = all(fields.text(path) in values for path, values in self.paid_when.items())
+        if paid:
+            texts.pop("failure_code", "")  # the field says then that nothing failed, as "00" does
         return PaymentNotice(
             source_reference=reference,
             amount=self.amount.read(fields, self._currency(fields)),
-            paid=all(fields.text(path) in values for path, values in self.paid_when.items()),
+            paid=paid,
             paid_at=self._paid_at(fields, received_at),
             channel=self.channel,
             **{**texts, "bank_reference": texts.get("bank_reference") or reference},

@@ -64,7 +64,7 @@ class PaymentNotice:
     """One payment as a callback tells it.
 
     `paid` is False for what brought no money in: a failed attempt, a sender's trial event, or a transfer going out,
-    whose amount is negative; the statement books what goes out.
+    whose amount is negative; the statement books what goes out. `failure_code` tells then why, by the sender's code.
     """
 
     source_reference: str
@@ -78,6 +78,7 @@ class PaymentNotice:
     channel: str = ""
     narrative: str = ""
     payer_account: str = ""
+    failure_code: str = ""
 
 
 class StatementKind(StrEnum):

@@ -9,7 +9,8 @@ covers `id.timestamp.body`:
               "currency": "VND",
               "paid_at": "2026-11-18T09:15:00+07:00",
               "payment_code", "customer_code", "end_to_end_id", "bank_reference", "narrative", "payer_account": texts,
-              "channel": "auto_debit" | "transfer" | "wallet" | "counter"}}
+              "channel": "auto_debit" | "transfer" | "wallet" | "counter",
+              "failure_code": "AM04"}}      why nothing moved: an ISO 20022 reason code, or the bank's own
 
 The first four of `data` are required. Keys we don't know are passed over, so that a bank may add to the form.
 Scheme: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
@@ -109,6 +110,7 @@ class Standard:
             channel=channel,
             narrative=_text(data, "narrative", longest=500),
             payer_account=_text(data, "payer_account"),
+            failure_code="" if _PAID[kind] else _text(data, "failure_code", longest=35),
         )
 
     def answer(self, outcome: Outcome, detail: str = "", asked: Asked | None = None) -> Answer:  # noqa: ARG002 - the same for all

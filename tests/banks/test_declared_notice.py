@@ -104,6 +104,17 @@ def test_texts_have_a_length_and_no_control_characters():
         assert refused(changes, {"ref": wrong}) == "ref"
 
 
+def test_a_failed_attempt_says_why_and_a_payment_has_nothing_to_say():
+    changes = {
+        "notice/failure_code": "why", "notice/paid_when": {"why": ["00"]},
+        "signature/covers": ["id", "ref", "sum", "code", "why"],
+    }  # fmt: skip
+    failed, paid = read(changes, {"why": "51"}), read(changes, {"why": "00"})
+    assert (failed.paid, failed.failure_code) == (False, "51")
+    assert (paid.paid, paid.failure_code) == (True, "")
+    assert refused(changes, {"why": "x" * 36}) == "why"
+
+
 def test_a_moment_is_of_these_years():
     changes = {
         "notice/paid_at": "when", "notice/paid_at_format": "%Y%m%d%H%M%S",

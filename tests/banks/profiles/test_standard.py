@@ -31,9 +31,9 @@ def signed(body=b"{}", *, keys=(KEY,), **headers):
     return request(made.body, dict(made.headers))
 
 
-def read(**changes):
+def read(kind="payment.received", **changes):
     data = {key: value for key, value in {**DATA, **changes}.items() if value is not ...}
-    return PROFILE.read(request(json.dumps({"type": "payment.received", "data": data}).encode()))
+    return PROFILE.read(request(json.dumps({"type": kind, "data": data}).encode()))
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60), st.integers(0, 240))
@@ -177,6 +177,15 @@ def test_fields_are_refused_by_name(name, value):
     with pytest.raises(Unreadable) as caught:
         read(**{name: value})
     assert caught.value.place == f"data.{name}"
+
+
+def test_a_failed_attempt_says_why_and_a_payment_has_nothing_to_say():
+    failed = read("payment.failed", failure_code="AM04")
+    assert (failed.paid, failed.failure_code) == (False, "AM04")
+    assert read("payment.failed").failure_code == ""
+    assert read(failure_code="AM04").failure_code == ""
+    with pytest.raises(Unreadable, match=r"data\.failure_code"):
+        read("payment.failed", failure_code="x" * 36)
 
 
 @pytest.mark.parametrize(
