@@ -15,6 +15,7 @@ JOBS = {
     "files": "gateway.jobs.fetch_files",
     "messages": "gateway.jobs.send_messages",
     "billing": "gateway.jobs.tell_billing",
+    "debits": "gateway.jobs.move_debits",
 }
 """Queue → the one job that drains it. Each worker listens on exactly one queue."""
 _RUNG_FOR = 5

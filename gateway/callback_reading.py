@@ -6,6 +6,7 @@ deliveries are read one by one, so that a single bad one is set aside and takes 
 
 import json
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -13,11 +14,12 @@ from sqlalchemy.orm import Session
 
 from banks.errors import BankError, Unreadable
 from banks.profile import read_all
-from banks.records import RawRequest
+from banks.records import PaymentNotice, RawRequest
 from gateway import composing
 from gateway.database import insist, transaction
 from gateway.wiring import Wiring
-from reconciliation import inbox, matching, payments
+from reconciliation import debit_reports, inbox, matching, payments
+from reconciliation.debit_reports import Refused
 from reconciliation.inbox import Delivery
 
 log = logging.getLogger(__name__)
@@ -58,29 +60,35 @@ def _read_together(wiring: Wiring, ids: list[int]) -> None:
             .with_for_update()
         ).all()
         heard: list[payments.Heard] = []
+        refused: list[Refused] = []
         unreadable: list[tuple[int, str]] = []
         for delivery in waiting:
             try:
-                heard += _heard(wiring, delivery)
+                told = _told(wiring, delivery)
+                heard += [payments.Heard(delivery.source, delivery.id, one) for one in told if one.paid]
+                refused += [
+                    Refused(delivery.source, delivery.id, one.end_to_end_id, one.failure_code)
+                    for one in told if not one.paid and one.end_to_end_id
+                ]  # fmt: skip
             except BankError as error:
                 unreadable.append((delivery.id, str(error)))
         for bad, reason in unreadable:
             inbox.finish(session, [bad], "unreadable", reason=reason, now=now)
         touched = payments.report(session, heard, sealer=wiring.sealer, now=now) if heard else []
         matching.match(session, touched, now=now)
+        debit_reports.hear(session, refused, now=now)
         composing.compose_promises(session, wiring.settings)
         known_bad = {bad for bad, _ in unreadable}
         inbox.finish(session, [d.id for d in waiting if d.id not in known_bad], "read", reason="", now=now)
 
 
-def _heard(wiring: Wiring, delivery: Delivery) -> list[payments.Heard]:
-    """Return the payments a kept callback tells of: none when it brought no money in, several from some senders.
+def _told(wiring: Wiring, delivery: Delivery) -> Sequence[PaymentNotice]:
+    """Return what a kept callback tells of: one payment or attempt, several from some senders.
 
     All of a delivery or nothing: what can't be read in one of its parts leaves the whole delivery to a person.
     """
     sender = wiring.settings.banks[delivery.source].caller_profile()
-    told = read_all(sender, raw_request(wiring, delivery))
-    return [payments.Heard(delivery.source, delivery.id, notice) for notice in told if notice.paid]
+    return list(read_all(sender, raw_request(wiring, delivery)))
 
 
 def raw_request(wiring: Wiring, delivery: Delivery) -> RawRequest:

@@ -30,6 +30,7 @@ COMMANDS = {
     "minutes": "minutes",
     "tariffs": "tariffs",
     "lumps": "lumps",
+    "debits": "debits",
     "mandates": "mandates",
     "states": "states",
 }

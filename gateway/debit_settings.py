@@ -1,11 +1,20 @@
-"""How one bank is asked to debit: which form its file has, in whose name, and what it takes at once."""
+"""How one bank is asked to debit: the form of its file, in whose name, what it takes at once, what its codes mean."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from banks.collections.debit_table import DebitTable
+from banks.collections.debit_table_declared import debit_table_from
+from banks.collections.debits import Creditor
+from banks.collections.reasons import own_reasons_from
+from banks.errors import Misconfigured
 from gateway import setting_kinds as kinds
-from gateway.setting_tables import Table
+from gateway.setting_tables import SettingsError, Table
+from reconciliation.debit_sending import FileLimits
 
-FORMATS = ("pain.008.001.02", "pain.008.001.08")
+PAIN_008 = "pain.008.001."
+TABLE = "table"
+FORMATS = (f"{PAIN_008}02", f"{PAIN_008}08", TABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +22,8 @@ class DebitSettings:
     """`creditor_id` is what the bank knows us by, `debtor_bank` its own BIC or clearing member id.
 
     `max_debits`, `max_total` and `max_debit` (đồng) are what it takes in a file and in a debit; None where it sets no
-    limit. A file leaves from `lead_days` before its day on.
+    limit. A file leaves from `lead_days` before its day on. `table` is the form of a bank that takes no pain.008,
+    `reasons` maps codes of the bank's own to those of ISO 20022.
     """
 
     creditor_id: str
@@ -26,6 +36,18 @@ class DebitSettings:
     max_debits: int | None = None
     max_total: int | None = None
     max_debit: int | None = None
+    table: DebitTable | None = None
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def creditor(self) -> Creditor:
+        """Who collects."""
+        return Creditor(self.creditor_name, self.creditor_account, self.creditor_bank, self.creditor_id)
+
+    @property
+    def limits(self) -> FileLimits:
+        """What the bank takes at once."""
+        return FileLimits(self.max_debits, self.max_total, self.max_debit)
 
 
 _KEYS = {
@@ -48,5 +70,16 @@ def debit_settings(table: Table) -> DebitSettings:
     inner = table.table("debits")
     values = inner.take(_KEYS)
     inner.need(values, *_NEEDED)
+    form, reasons = inner.table("table").values, inner.table("reasons").values
     inner.finish()
-    return DebitSettings(**values)
+    if bool(form) != (values.get("format") == TABLE):
+        raise SettingsError(
+            f'{table.where}: {inner.path}.table: expected a table together with format = "{TABLE}", got'
+            f" {'one' if form else 'none'} with {values.get('format', FORMATS[0])!r}"
+        )
+    try:
+        return DebitSettings(
+            table=debit_table_from(form) if form else None, reasons=own_reasons_from(reasons), **values
+        )  # fmt: skip
+    except Misconfigured as wrong:
+        raise SettingsError(f"{table.where}: {table.path}.{wrong}") from None

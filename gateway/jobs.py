@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import lru_cache
 
 from banks import profile
-from gateway import bell, billing, callback_reading, collecting, messaging, statement_reading
+from gateway import bell, billing, callback_reading, collecting, debiting, messaging, statement_reading
 from gateway.wiring import Wiring, from_environment
 from reconciliation import business_days
 
@@ -73,6 +73,18 @@ def tell_billing() -> int:
     parts = wiring()
     bell.heard(parts.valkey, "billing")
     return billing.tell(parts)
+
+
+def move_debits() -> int:
+    """Send approved debits, follow what is known of those sent, and ask after the others; return how many moved."""
+    parts = wiring()
+    bell.heard(parts.valkey, "debits")
+    moved = debiting.follow_all(parts)
+    handed = debiting.send_due(parts)
+    asked = debiting.ask_after(parts)
+    if moved:
+        bell.ring(parts.valkey, "messages")
+    return moved + handed + asked
 
 
 def prepare() -> None:

@@ -1,8 +1,9 @@
 """Debit reports: what banks say of debits becomes facts; one not named shares its group's word, or its file's."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import psycopg
 from sqlalchemy import text
@@ -38,13 +39,13 @@ _STAGE = """
 # Our groups are numbered by what tells them apart, in the order in which the file has them.
 _TAKE = """
     WITH named AS MATERIALIZED (
-        SELECT d.id AS debit_id, f.message_id, 1 AS rank, s.* FROM staged_outcomes s
-        JOIN debits d ON d.end_to_end_id = s.end_to_end_id AND d.bank = :bank AND d.sent_at IS NOT NULL
-        JOIN debit_files f ON f.id = d.file_id WHERE s.level = 'debit'
+        SELECT d.id AS debit_id, 1 AS rank, s.ordinal, s.verdict, s.status, s.reason, s.detail
+        FROM staged_outcomes s JOIN debits d ON d.end_to_end_id = s.end_to_end_id AND d.bank = :bank
+            AND d.sent_at IS NOT NULL
+        WHERE s.level = 'debit'
     ), grouped AS MATERIALIZED (
         SELECT d.id AS debit_id, f.message_id,
-            left(f.message_id, 30) || '-'
-                || lpad(CAST(dense_rank() OVER (PARTITION BY f.id ORDER BY d.sequence) AS text), 4, '0')
+            f.message_id || '-' || lpad(CAST(dense_rank() OVER (PARTITION BY f.id ORDER BY d.sequence) AS text), 4, '0')
                 AS payment_group
         FROM debit_files f JOIN debits d ON d.file_id = f.id
         WHERE f.bank = :bank AND f.message_id IN (SELECT message_id FROM staged_outcomes WHERE level <> 'debit')
@@ -55,7 +56,7 @@ _TAKE = """
             AND (s.level = 'file' OR s.payment_group = g.payment_group)
     ), said AS (
         SELECT DISTINCT ON (debit_id) * FROM (
-            SELECT debit_id, rank, ordinal, verdict, status, reason, detail FROM named UNION ALL SELECT * FROM shared) w
+            SELECT * FROM named UNION ALL SELECT * FROM shared) w
         ORDER BY debit_id, rank, ordinal DESC
     )
     INSERT INTO debit_reports (debit_id, delivery_id, ordinal, verdict, status, reason, detail, at)
@@ -68,6 +69,15 @@ _UNKNOWN = """
     WHERE s.level = 'debit' AND NOT EXISTS (
         SELECT 1 FROM debits d WHERE d.end_to_end_id = s.end_to_end_id AND d.bank = :bank AND d.sent_at IS NOT NULL)
     ORDER BY s.ordinal LIMIT 3
+"""
+_REFUSED = """
+    INSERT INTO debit_reports (debit_id, delivery_id, ordinal, verdict, reason, at)
+    SELECT d.id, w.delivery, row_number() OVER (PARTITION BY w.delivery ORDER BY d.id), 'rejected', min(w.reason), :now
+    FROM unnest(CAST(:banks AS text[]), CAST(:deliveries AS bigint[]), CAST(:ids AS text[]), CAST(:reasons AS text[]))
+        AS w (bank, delivery, id, reason)
+    JOIN debits d ON d.end_to_end_id = w.id AND d.bank = w.bank AND d.sent_at IS NOT NULL
+    WHERE NOT EXISTS (SELECT 1 FROM debit_reports r WHERE r.delivery_id = w.delivery)
+    GROUP BY d.id, w.delivery RETURNING debit_id
 """
 _BY_PERSON = """
     INSERT INTO debit_reports (debit_id, ordinal, verdict, reason, detail, made_by, at)
@@ -93,6 +103,23 @@ def take_in(session: Session, events: Iterable[FileEvent], *, bank: str, deliver
     unknown = session.execute(text(_UNKNOWN), values).all()
     count = unknown[0].all_of_them if unknown else 0
     return Taken(len(told), tuple(row.end_to_end_id for row in unknown), count)
+
+
+class Refused(NamedTuple):
+    """A debit that its bank tells by a callback not to have carried out: the delivery that says so, and the code."""
+
+    bank: str
+    delivery_id: int
+    end_to_end_id: str
+    reason: str
+
+
+def hear(session: Session, refused: Sequence[Refused], *, now: datetime) -> int:
+    """Note what callbacks say of debits that failed; return how many of ours they name."""
+    if not refused:
+        return 0
+    columns = dict(zip(("banks", "deliveries", "ids", "reasons"), map(list, zip(*refused, strict=True)), strict=True))
+    return len(session.scalars(text(_REFUSED), {**columns, "now": now}).all())
 
 
 def say(session: Session, end_to_end_id: str, verdict: str, *, reason: str, why: str, by: str, now: datetime) -> None:

@@ -12,9 +12,6 @@ from reconciliation.debit_choice import MANDATE_REASONS, Wanted
 from reconciliation.debits import DebitRun
 from reconciliation.lifecycle import DEBIT, DEBIT_RUN, move
 
-MAKER_ROLES = {"accountant", "chief_accountant"}
-CHECKER_ROLES = {"chief_accountant"}
-
 
 class RunRefused(ValueError):
     """A run that can't be made or moved; says what was expected and what arrived."""

@@ -5,7 +5,7 @@ A file's bytes follow from its row and its debits, so whoever hands it over afte
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
@@ -118,11 +118,12 @@ _DUE = """
 """
 _WAITING = """
     SELECT id FROM debit_files WHERE state = 'claimed' AND (not_before IS NULL OR not_before <= :now)
+        AND NOT bank = ANY(CAST(:banks AS text[]))
     ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 _HEADS = """
-    SELECT sequence, count(*) AS debits, CAST(sum(minor) AS bigint) AS minor FROM debits WHERE file_id = :file
-    GROUP BY sequence ORDER BY sequence
+    SELECT charge_on, sequence, count(*) AS debits, CAST(sum(minor) AS bigint) AS minor FROM debits
+    WHERE file_id = :file GROUP BY 1, 2 ORDER BY 1, 2
 """
 _ROWS = """
     SELECT d.end_to_end_id, d.minor, d.charge_on, d.sequence, m.reference, v.account_sealed,
@@ -140,14 +141,17 @@ def due(session: Session, bank: str, *, lead: timedelta, now: datetime) -> list[
     return list(session.scalars(text(_DUE), {"bank": bank, "day": local_day(now + lead)}))
 
 
-def waiting_file(session: Session, *, now: datetime) -> DebitFile | None:
-    """Take one file that is to be handed over, locked until the transaction ends; None when there is none."""
-    found = session.scalar(text(_WAITING), {"now": now})
+def waiting_file(session: Session, *, not_at: Sequence[str] = (), now: datetime) -> DebitFile | None:
+    """Take one file that is to be handed over, locked until the transaction ends; None when there is none.
+
+    `not_at` are banks whose files are left for later.
+    """
+    found = session.scalar(text(_WAITING), {"now": now, "banks": list(not_at)})
     return None if found is None else session.get_one(DebitFile, found)
 
 
-def heads(session: Session, file_id: int) -> Sequence[Row[tuple[str, int, int]]]:
-    """Return (sequence, debits, đồng) of each group of a file, in the order in which `debits_of` yields them."""
+def heads(session: Session, file_id: int) -> Sequence[Row[tuple[date, str, int, int]]]:
+    """Return (day, sequence, debits, đồng) of each group of a file, in the order in which `debits_of` yields them."""
     return session.execute(text(_HEADS), {"file": file_id}).all()
 
 
@@ -163,6 +167,7 @@ def handed(session: Session, file: DebitFile, *, size: int, digest: bytes, now: 
     file.size, file.digest, file.handed_at, file.said = size, digest, now, ""
     session.flush()
     move(session, DEBIT_FILE, [file.id], "handed", by=BY, why="", now=now)
+    session.refresh(file)
 
 
 def not_handed(session: Session, file: DebitFile, *, said: str, again_at: datetime) -> None:

@@ -179,21 +179,3 @@ class DebitNews(Base):
 
     id: Mapped[Id]
     debit_id: Mapped[int]
-
-
-class PrintedNotice(Base):
-    """A notice on paper for a customer whom no SMS reaches: the same amount and day, and when it was handed over."""
-
-    __tablename__ = "printed_notices"
-    __table_args__ = (
-        UniqueConstraint("bill_id", "charge_on", "minor"),
-        CheckConstraint("made_by <> ''", name="by_somebody"),
-    )
-
-    id: Mapped[Id]
-    bill_id: Mapped[int]
-    charge_on: Mapped[date]
-    minor: Mapped[Minor]
-    handed_at: Mapped[datetime]
-    made_by: Mapped[str]
-    noted_at: Mapped[datetime]

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from reconciliation import audit, close_proof, continuity, inbox, lifecycle, lump_sums, marks, orphans, returns
+from reconciliation.debit_proof import BROKEN as DEBITS_BROKEN
 from reconciliation.mandates import BROKEN as MANDATES_BROKEN
 from reconciliation.sealing import Sealer
 from reconciliation.statements import BOOKED
@@ -331,6 +332,7 @@ def _states(session: Session) -> Finding:
                 OR (state IN ('denied', 'returned') AND (matched_minor <> 0 OR confirmed_minor <> 0))""",
             **marks.ORPHANS,
             **MANDATES_BROKEN,
+            **DEBITS_BROKEN,
             **{f"moves of {one.table} without history": _moved(one) for one in lifecycle.ALL},
         },
     )  # fmt: skip

@@ -17,6 +17,10 @@ BANK_LIAISONS = frozenset({"liaison", "chief_accountant"})
 """Who may say what a bank has taken on or refused."""
 KEEPERS_OF_MANDATES = BANK_LIAISONS | {"care"}
 """Who may pass on what a customer asks of a mandate."""
+CHECKERS_OF_DEBITS = frozenset({"chief_accountant"})
+"""Who may let debits leave that somebody else has chosen."""
+HOLDERS_OF_BILLS = BOOKKEEPERS | {"care"}
+"""Who may keep a bill from being debited; those who let it be debited again are fewer."""
 
 
 class Staff(Base):

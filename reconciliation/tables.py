@@ -8,6 +8,7 @@ from reconciliation import (
     closes,
     customers,
     debit_days,
+    debit_notices,
     debit_recalls,
     debit_rules,
     debits,
@@ -35,8 +36,8 @@ from reconciliation import (
 from reconciliation.db import metadata
 
 __all__ = [
-    "audit", "bank_days", "bill_holds", "bills", "closes", "customers", "debit_days", "debit_recalls", "debit_rules",
-    "debits", "fees", "inbox", "ledger", "lifecycle", "links", "lump_choices", "lump_sums", "mandates", "marks",
-    "metadata", "mismatches", "outbox", "payments", "placements", "policies", "remarks", "returns", "settlements",
-    "staff", "statements", "tariffs",
+    "audit", "bank_days", "bill_holds", "bills", "closes", "customers", "debit_days", "debit_notices", "debit_recalls",
+    "debit_rules", "debits", "fees", "inbox", "ledger", "lifecycle", "links", "lump_choices", "lump_sums", "mandates",
+    "marks", "metadata", "mismatches", "outbox", "payments", "placements", "policies", "remarks", "returns",
+    "settlements", "staff", "statements", "tariffs",
 ]  # fmt: skip

@@ -147,7 +147,7 @@ def test_what_the_bank_has_of_a_bill_paid_elsewhere_is_wanted_back(sound_books: 
     follow(sound_books)
     assert states(sound_books) == ["paid", "recalled", "rejected"]
     assert sound_books.rows("SELECT DISTINCT state FROM debit_recalls") == [("dropped",)]
-    assert sound_books.rows("SELECT code, minor FROM mismatches") == [("M06", 100_000)]
+    assert sound_books.rows("SELECT code, minor FROM mismatches") == [("M04", 100_000)]
     assert [event for event, _ in words(sound_books)].count("debit_failed") == 0
 
 

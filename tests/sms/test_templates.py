@@ -30,6 +30,7 @@ FACTS: dict[str, Any] = {
     "bank": "Vietcombank",
     "debit_on": date(2026, 6, 25),
     "paid_on": date(2026, 6, 25),
+    "due_on": date(2026, 6, 28),
     "returned_on": date(2026, 6, 26),
     "reference": "FT26176123456",
     "hotline": "19006769",
@@ -46,6 +47,18 @@ WORDED = {
     ("before_debit", "en", False): (
         "Dien luc TP Vinh: electricity 06/2026, VND 844,960, will be debited on 25/06/2026 at Vietcombank. "
         "Customer PA03012345678 used 373 kWh. Help 19006769"
+    ),
+    ("debit_failed", "vi", False): (
+        "Dien luc TP Vinh: chua trich no duoc 844.960 d tien dien ky 06/2026 tai Vietcombank, KH PA03012345678. "
+        "Xin tra cach khac, han 28/06/2026. Ho tro 19006769"
+    ),
+    ("debit_failed", "vi", True): (
+        "Điện lực TP Vinh: chưa trích nợ được 844.960 đ tiền điện kỳ 06/2026 tại Vietcombank, KH PA03012345678. "
+        "Xin trả cách khác, hạn 28/06/2026. Hỗ trợ 19006769"
+    ),
+    ("debit_failed", "en", False): (
+        "Dien luc TP Vinh: Vietcombank could not debit VND 844,960, electricity 06/2026, customer PA03012345678. "
+        "Please pay another way, due 28/06/2026. Help 19006769"
     ),
     ("payment_recorded", "vi", False): (
         "Dien luc TP Vinh: da ghi nhan 844.960 d ngay 25/06/2026, tien dien ky 06/2026, KH PA03012345678. "
@@ -199,7 +212,7 @@ def test_no_bank_name_makes_a_hole_or_a_link(bank: str, diacritics: bool) -> Non
 
 
 def test_an_unknown_event_or_language_lists_the_known_ones() -> None:
-    with pytest.raises(UnknownTemplate, match="before_debit, payment_recorded"):
+    with pytest.raises(UnknownTemplate, match="before_debit, debit_failed, payment_recorded"):
         compose("birthday", "vi", FACTS)
     with pytest.raises(UnknownTemplate, match="vi, en"):
         compose("before_debit", "fr", FACTS)

@@ -1,0 +1,168 @@
+"""Debiting: approved runs leave by the bank's file, what is known of debits is followed, what is not is asked after."""
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import Row
+from sqlalchemy.orm import Session
+
+from banks.collections import debit_table, pain008, reasons
+from banks.collections.debits import Debit, GroupHead, SequenceType
+from banks.collections.written import Written
+from banks.errors import BankError, Misconfigured
+from banks.money import Money
+from gateway import composing, handing_over
+from gateway.bank_settings import BankSettings
+from gateway.database import insist, transaction
+from gateway.debit_settings import PAIN_008, DebitSettings
+from gateway.setting_tables import SettingsError
+from gateway.wiring import Wiring
+from reconciliation import debit_asking, debit_following, debit_sending
+from reconciliation.debit_sending import Left
+from reconciliation.debits import DebitFile
+from reconciliation.mandates import SEALED
+
+log = logging.getLogger(__name__)
+
+_AGAIN = timedelta(minutes=5)
+_AGAIN_IN_SANDBOX = timedelta(seconds=4)
+_ASKED_AT_ONCE = 1_000
+
+
+def send_due(wiring: Wiring) -> int:
+    """Let every approved run leave whose time has come, and hand over the files that wait; return the files handed."""
+    for bank in wiring.settings.banks.values():
+        if bank.debits is not None:
+            _claim_due(wiring, bank.name, bank.debits)
+    handed, failed = 0, list[str]()
+    while (file := _hand_over_one(wiring, failed)) is not None:
+        handed += file.state == "handed"
+        if file.state != "handed":
+            failed.append(file.bank)  # its other files would only fail as well
+    return handed
+
+
+def _claim_due(wiring: Wiring, bank: str, how: DebitSettings) -> None:
+    now, lead = wiring.clock(), timedelta(days=how.lead_days)
+    with transaction(wiring.engine) as session:
+        due = debit_sending.due(session, bank, lead=lead, now=now)
+    for run in due:
+        left = insist(partial(_claim, wiring, run, how))
+        stayed = ", ".join(f"{reason} {count}" for reason, count in sorted(left.dropped.items()))
+        log.info(
+            "debit run %d of %s: %d files%s", run, bank, len(left.files), f"; stayed behind: {stayed}" * bool(stayed)
+        )
+
+
+def _claim(wiring: Wiring, run: int, how: DebitSettings) -> Left:
+    with transaction(wiring.engine) as session:
+        return debit_sending.claim(session, run, how.limits, now=wiring.clock())
+
+
+def _hand_over_one(wiring: Wiring, not_at: Sequence[str]) -> DebitFile | None:
+    """Hand over one waiting file and return it, None when none waits; nobody else hands it over at the same time."""
+    now = wiring.clock()
+    with transaction(wiring.engine) as session:
+        file = debit_sending.waiting_file(session, not_at=not_at, now=now)
+        if file is None:
+            return None
+        place = wiring.settings.home / "outgoing" / f"{file.message_id}{_ending(wiring, file)}"
+        try:
+            written = build(wiring, session, file, place)
+            handing_over.hand_over(wiring, _bank_of(wiring, file), place, place.name)
+        except (BankError, SettingsError) as error:
+            log.warning("debit file %s can't be handed over: %s", file.message_id, error)
+            again = _AGAIN_IN_SANDBOX if wiring.settings.sandbox else _AGAIN
+            debit_sending.not_handed(session, file, said=str(error)[:500], again_at=now + again)
+            session.expunge(file)
+            return file
+        finally:
+            place.unlink(missing_ok=True)
+        digest = bytes.fromhex(written.sha256)
+        debit_sending.handed(session, file, size=written.size, digest=digest, now=wiring.clock())
+        session.expunge(file)
+    log.info("debit file %s: %d debits handed over to %s", file.message_id, file.debits, file.bank)
+    return file
+
+
+def build(wiring: Wiring, session: Session, file: DebitFile, place: Path) -> Written:
+    """Write a file's bytes to `place`, always the same; raises Misconfigured, SettingsError for a bank without form."""
+    bank = _bank_of(wiring, file)
+    how = bank.debits
+    if how is None:
+        raise SettingsError(f"banks.{bank.name}.debits: expected how this bank is asked to debit, got nothing")
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    heads = [
+        GroupHead(one.charge_on, SequenceType(one.sequence), one.debits, one.minor)
+        for one in debit_sending.heads(session, file.id)
+    ]
+    debits = (_debit(wiring, how, row) for row in debit_sending.debits_of(session, file.id))
+    with place.open("wb") as out:
+        if how.table is not None:
+            written = debit_table.write(
+                out, debits, heads, message_id=file.message_id, creditor=how.creditor, table=how.table
+            )
+        else:
+            written = pain008.write(
+                out, debits, heads, message_id=file.message_id, creditor=how.creditor,
+                version=how.format.removeprefix(PAIN_008), now=file.made_at,
+            )  # fmt: skip
+    if (written.debits, written.total.minor) != (file.debits, file.total_minor):
+        raise Misconfigured(f"file {file.message_id}: expected {file.debits} debits, got {written.debits}")
+    return written
+
+
+def _debit(wiring: Wiring, how: DebitSettings, row: "Row[tuple[object, ...]]") -> Debit:
+    account = wiring.sealer.open(row.account_sealed, SEALED).decode()
+    return Debit(
+        row.end_to_end_id, Money(row.minor, "VND"), row.charge_on, row.reference, row.signed_on, row.customer, account,
+        how.debtor_bank, f"TIEN DIEN KY {row.period} {row.payment_code}", SequenceType(row.sequence),
+    )  # fmt: skip
+
+
+def _bank_of(wiring: Wiring, file: DebitFile) -> BankSettings:
+    bank = wiring.settings.banks.get(file.bank)
+    if bank is None:
+        raise SettingsError(f"banks.{file.bank}: expected the settings of the bank of a debit file, got none")
+    return bank
+
+
+def _ending(wiring: Wiring, file: DebitFile) -> str:
+    bank = wiring.settings.banks.get(file.bank)
+    return ".csv" if bank and bank.debits and bank.debits.table else ".xml"
+
+
+def retried(wiring: Wiring) -> frozenset[str]:
+    """Return the codes that mean too small a balance: those of ISO 20022, and each bank's own."""
+    owns = [bank.debits.reasons for bank in wiring.settings.banks.values() if bank.debits is not None]
+    codes = {"AM04", *(code for own in owns for code in own)}
+    return frozenset(code for code in codes if any(reasons.reason(code, own).may_be_retried for own in (*owns, {})))
+
+
+def follow_all(wiring: Wiring) -> int:
+    """Bring debits to the state that what is known of them calls for; return how many moved."""
+    codes, moved = retried(wiring), 0
+    for step in iter(partial(insist, partial(_follow, wiring, codes)), None):
+        moved += step
+    return moved
+
+
+def _follow(wiring: Wiring, codes: frozenset[str]) -> int | None:
+    with transaction(wiring.engine) as session:
+        followed = debit_following.follow(session, retried=codes, now=wiring.clock())
+        if followed is None:
+            return None
+        composing.compose_promises(session, wiring.settings)
+        return sum(followed.moved.values())
+
+
+def ask_after(wiring: Wiring) -> int:
+    """Call unknown what was not heard of in time, and ask its banks again; return how many were asked after."""
+    with transaction(wiring.engine) as session:
+        debit_asking.time_out(session, now=wiring.clock())
+        debit_asking.close_settled(session, now=wiring.clock())
+        asked = debit_asking.to_ask(session, limit=_ASKED_AT_ONCE, now=wiring.clock())
+    return len(asked)
