@@ -217,8 +217,56 @@ class ReportClosed:
     debits: Mapping[Verdict, int]
 
 
+class RecallVerdict(StrEnum):
+    """What a bank's answer to a recall means to us."""
+
+    CANCELLED = "cancelled"
+    PENDING = "pending"
+    PARTLY = "partly"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class RecallOpened:
+    """The head of a bank's answer to a recall; `request_id` is our request's id, where the answer names the case."""
+
+    format: str
+    message_id: str
+    request_id: str = ""
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecallOutcome:
+    """What became of a recall: of all of it, of what it names of one file or payment group, or of one debit.
+
+    A debit the answer does not name shares the verdict of its group, a group that of its file, a file that of the
+    request. `reason` is an ISO 20022 code such as ARDT (or the bank's own), `detail` the bank's words on it.
+    """
+
+    level: str
+    """"request", "file", "group" or "debit"."""
+    status: str
+    verdict: RecallVerdict
+    original_message_id: str = ""
+    payment_group: str = ""
+    end_to_end_id: str = ""
+    amount: Money | None = None
+    reason: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecallClosed:
+    """The foot of an answer to a recall: how many outcomes it told, by verdict, of single debits only."""
+
+    message_id: str
+    debits: Mapping[RecallVerdict, int]
+
+
 ReportEvent = ReportOpened | DebitOutcome | ReportClosed
-FileEvent = StatementEvent | ReportEvent
+RecallEvent = RecallOpened | RecallOutcome | RecallClosed
+FileEvent = StatementEvent | ReportEvent | RecallEvent
 
 
 class StatementReader(Protocol):

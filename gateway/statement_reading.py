@@ -1,9 +1,7 @@
 """Reading statements: a kept file becomes lines, and accepted lines become payments, matches and entries."""
 
 import logging
-from collections import Counter
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from itertools import chain
 
@@ -12,13 +10,13 @@ from sqlalchemy.orm import Session
 
 from banks import statements
 from banks.errors import Misconfigured, Unreadable
-from banks.records import DebitOutcome, FileEvent, ReportOpened
-from gateway import composing
+from banks.records import RecallOpened, ReportOpened
+from gateway import composing, debit_reading
 from gateway.database import insist, transaction
 from gateway.openpgp_keys import openpgp_keys
 from gateway.own_formats import own_formats
 from gateway.wiring import Wiring
-from reconciliation import debit_reports, inbox, large_statements, mismatches, statement_booking, statement_loading
+from reconciliation import inbox, large_statements, statement_booking, statement_loading
 from reconciliation.inbox import Delivery
 from reconciliation.large_statements import Marks
 from reconciliation.statements import Statement
@@ -71,11 +69,8 @@ def _read(session: Session, file: inbox.KeptFile, wiring: Wiring, delivery_id: i
     keys = openpgp_keys(wiring.settings, f"{delivery.source}_")
     events = statements.read(file, keys, own_formats(wiring.settings, bank))
     first = next(events, None)
-    if isinstance(first, ReportOpened) and debit_reports.is_ours(session, delivery.source, first):
-        return _take_report(session, delivery, chain((first,), events), now)
-    if isinstance(first, ReportOpened):
-        inbox.finish(session, [delivery_id], "set_aside", reason=_word_on(first, events), now=now)
-        return "set_aside"
+    if isinstance(first, ReportOpened | RecallOpened):
+        return debit_reading.take(session, delivery, first, events, now=now)
     loaded = statement_loading.load(
         session, chain(() if first is None else (first,), events), bank=delivery.source,
         delivery_id=delivery_id, sealer=wiring.sealer, now=now, accounts=bank.accounts if bank is not None else (),
@@ -86,20 +81,6 @@ def _read(session: Session, file: inbox.KeptFile, wiring: Wiring, delivery_id: i
         delivery.lease_until = now + _PAIRED_WITHIN
         return "received"
     inbox.finish(session, [delivery_id], "read", reason="; ".join(loaded.reasons), now=now)
-    return "read"
-
-
-def _take_report(session: Session, delivery: Delivery, events: Iterator[FileEvent], now: datetime) -> str:
-    """Note what a bank says of debits of ours; ids that are none of ours become a question, and the rest counts."""
-    taken = debit_reports.take_in(session, events, bank=delivery.source, delivery_id=delivery.id, now=now)
-    said = f"a report on {taken.debits} debits"
-    if taken.unknown_count:
-        said += f"; {taken.unknown_count} ids are none of ours: {', '.join(taken.unknown)}"
-        mismatches.ask_one(
-            session, code="M16", subject=f"report:{delivery.id}", source=delivery.source, delivery_id=delivery.id,
-            facts={"unknown": taken.unknown_count, "debits": list(taken.unknown)}, now=now,
-        )  # fmt: skip
-    inbox.finish(session, [delivery.id], "read", reason=said if taken.unknown_count else "", now=now)
     return "read"
 
 
@@ -168,16 +149,6 @@ def _book_piece(wiring: Wiring, number: int, marks: Marks, delivery_id: int | No
     with transaction(wiring.engine) as session:
         large_statements.refresh_after(session, statement.booked_lines)
     return left
-
-
-def _word_on(report: ReportOpened, events: Iterator[FileEvent]) -> str:
-    """Say what a report tells of debits that no file of ours asked for; it is kept for a person."""
-    told: Counter[str] = Counter()
-    for event in events:
-        if isinstance(event, DebitOutcome):
-            told[f"{event.level} {event.verdict.value}"] += 1
-    outcomes = ", ".join(f"{what} {count}" for what, count in sorted(told.items())) or "no outcome"
-    return f"a report on debit file {report.original_message_id}, which is none of ours: {outcomes}"
 
 
 def _leave(wiring: Wiring, delivery_id: int, state: str, reason: str) -> str:

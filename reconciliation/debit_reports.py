@@ -9,10 +9,20 @@ import psycopg
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from banks.records import DebitOutcome, FileEvent, ReportClosed, ReportOpened
+from banks.records import (
+    DebitOutcome,
+    FileEvent,
+    RecallClosed,
+    RecallOpened,
+    RecallOutcome,
+    RecallVerdict,
+    ReportClosed,
+    ReportOpened,
+)
 from reconciliation import audit
 from reconciliation.debits import VERDICTS
 
+_RECALLED = {RecallVerdict.CANCELLED: "cancelled", RecallVerdict.REJECTED: "not_cancelled"}
 _CANCELLED = "CANC"
 """The status of a debit that a bank cancelled before it carried it out."""
 
@@ -32,32 +42,39 @@ class Taken:
 
 _STAGE = """
     CREATE TEMP TABLE IF NOT EXISTS staged_outcomes (
-        ordinal bigint, message_id text, level text, payment_group text, end_to_end_id text, verdict text, status text,
-        reason text, detail text
+        ordinal bigint, request text, message_id text, level text, payment_group text, end_to_end_id text, verdict text,
+        status text, reason text, detail text
     ) ON COMMIT DELETE ROWS
 """
-# Our groups are numbered by what tells them apart, in the order in which the file has them.
+# Our groups are numbered by what tells them apart, in the order in which the file has them. An answer to a recall is of
+# what that recall was of, and of nothing else.
 _TAKE = """
-    WITH named AS MATERIALIZED (
-        SELECT d.id AS debit_id, 1 AS rank, s.ordinal, s.verdict, s.status, s.reason, s.detail
-        FROM staged_outcomes s JOIN debits d ON d.end_to_end_id = s.end_to_end_id AND d.bank = :bank
-            AND d.sent_at IS NOT NULL
-        WHERE s.level = 'debit'
+    WITH concerned AS MATERIALIZED (
+        SELECT id FROM debit_files WHERE bank = :bank AND kind = 'debits'
+            AND message_id IN (SELECT message_id FROM staged_outcomes WHERE request = '' AND level <> 'debit')
+        UNION
+        SELECT d.file_id FROM debit_files f JOIN debit_recalls r ON r.file_id = f.id JOIN debits d ON d.id = r.debit_id
+        WHERE f.bank = :bank AND f.message_id IN (SELECT request FROM staged_outcomes WHERE level <> 'debit')
     ), grouped AS MATERIALIZED (
-        SELECT d.id AS debit_id, f.message_id,
-            f.message_id || '-' || lpad(CAST(dense_rank() OVER (PARTITION BY f.id ORDER BY d.sequence) AS text), 4, '0')
-                AS payment_group
-        FROM debit_files f JOIN debits d ON d.file_id = f.id
-        WHERE f.bank = :bank AND f.message_id IN (SELECT message_id FROM staged_outcomes WHERE level <> 'debit')
-    ), shared AS (
-        SELECT g.debit_id, CASE s.level WHEN 'group' THEN 2 ELSE 3 END AS rank, s.ordinal, s.verdict, s.status,
-            s.reason, s.detail
-        FROM grouped g JOIN staged_outcomes s ON s.message_id = g.message_id AND s.level <> 'debit'
-            AND (s.level = 'file' OR s.payment_group = g.payment_group)
+        SELECT d.id AS debit_id, f.message_id, f.message_id || '-'
+            || lpad(CAST(dense_rank() OVER (PARTITION BY f.id ORDER BY d.sequence) AS text), 4, '0') AS payment_group
+        FROM concerned c JOIN debit_files f ON f.id = c.id JOIN debits d ON d.file_id = f.id
+    ), called_back AS MATERIALIZED (
+        SELECT r.debit_id, f.message_id AS request FROM debit_files f JOIN debit_recalls r ON r.file_id = f.id
+        WHERE f.bank = :bank AND f.message_id IN (SELECT request FROM staged_outcomes)
+    ), told AS (
+        SELECT d.id AS debit_id, 1 AS rank, s.* FROM staged_outcomes s
+        JOIN debits d ON d.end_to_end_id = s.end_to_end_id AND d.bank = :bank AND d.sent_at IS NOT NULL
+        WHERE s.level = 'debit'
+        UNION ALL
+        SELECT g.debit_id, CASE s.level WHEN 'group' THEN 2 ELSE 3 END, s.* FROM staged_outcomes s
+        JOIN grouped g ON g.message_id = s.message_id AND (s.level = 'file' OR g.payment_group = s.payment_group)
+        LEFT JOIN called_back c ON c.debit_id = g.debit_id AND c.request = s.request
+        WHERE s.level IN ('file', 'group') AND (s.request = '' OR c.debit_id IS NOT NULL)
+        UNION ALL
+        SELECT c.debit_id, 4, s.* FROM staged_outcomes s JOIN called_back c USING (request) WHERE s.level = 'request'
     ), said AS (
-        SELECT DISTINCT ON (debit_id) * FROM (
-            SELECT * FROM named UNION ALL SELECT * FROM shared) w
-        ORDER BY debit_id, rank, ordinal DESC
+        SELECT DISTINCT ON (debit_id) * FROM told ORDER BY debit_id, rank, ordinal DESC
     )
     INSERT INTO debit_reports (debit_id, delivery_id, ordinal, verdict, status, reason, detail, at)
     SELECT debit_id, :delivery, row_number() OVER (ORDER BY debit_id), verdict, status, reason, detail, :now
@@ -87,9 +104,10 @@ _BY_PERSON = """
 _OURS = "SELECT EXISTS (SELECT 1 FROM debit_files WHERE bank = :bank AND message_id = :message)"
 
 
-def is_ours(session: Session, bank: str, report: ReportOpened) -> bool:
-    """Tell whether a report is of a file that we sent to this bank."""
-    return bool(session.scalar(text(_OURS), {"bank": bank, "message": report.original_message_id}))
+def is_ours(session: Session, bank: str, report: ReportOpened | RecallOpened) -> bool:
+    """Tell whether a report is of a file, or an answer to a recall, that we sent to this bank."""
+    sent = report.original_message_id if isinstance(report, ReportOpened) else report.request_id
+    return bool(session.scalar(text(_OURS), {"bank": bank, "message": sent}))
 
 
 def take_in(session: Session, events: Iterable[FileEvent], *, bank: str, delivery_id: int, now: datetime) -> Taken:
@@ -132,22 +150,33 @@ def say(session: Session, end_to_end_id: str, verdict: str, *, reason: str, why:
     audit.append(session, actor=by, action="debit_answered", subject=f"debit:{found}", facts=facts, now=now)
 
 
-_Row = tuple[int, str, str, str, str, str, str, str, str]
+_Row = tuple[int, str, str, str, str, str, str, str, str, str]
 
 
 def _rows(events: Iterable[FileEvent]) -> Iterator[_Row]:
-    message = ""
+    message = request = ""
     for number, event in enumerate(events, 1):
-        if isinstance(event, ReportOpened):
-            message = event.original_message_id
-        elif isinstance(event, DebitOutcome):
-            verdict = "cancelled" if event.status == _CANCELLED else event.verdict.value
-            yield (
-                number, message, event.level, event.payment_group, event.end_to_end_id, verdict, event.status[:35],
-                event.reason[:35], event.detail[:500],
-            )  # fmt: skip
-        elif not isinstance(event, ReportClosed):
-            raise TypeError(f"expected reports on debits alone, got a {type(event).__name__}")
+        match event:
+            case ReportOpened():
+                message, request = event.original_message_id, ""
+            case RecallOpened():
+                message, request = "", event.request_id
+            case DebitOutcome():
+                verdict = "cancelled" if event.status == _CANCELLED else event.verdict.value
+                yield _row(number, request, message, event, verdict)
+            case RecallOutcome():
+                yield _row(number, request, event.original_message_id, event, _RECALLED.get(event.verdict, ""))
+            case ReportClosed() | RecallClosed():
+                pass
+            case _:
+                raise TypeError(f"expected reports on debits alone, got a {type(event).__name__}")
+
+
+def _row(number: int, request: str, message: str, event: DebitOutcome | RecallOutcome, verdict: str) -> _Row:
+    return (
+        number, request, message, event.level, event.payment_group, event.end_to_end_id, verdict, event.status[:35],
+        event.reason[:35], event.detail[:500],
+    )  # fmt: skip
 
 
 def _copy(session: Session, rows: Iterator[_Row]) -> None:

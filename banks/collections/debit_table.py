@@ -22,6 +22,7 @@ from banks.collections.debits import (
     check_file,
     members,
 )
+from banks.collections.recalls import Recall, RecallHead, check_request, recalls_of
 from banks.collections.written import Output, Written
 from banks.errors import Misconfigured
 from banks.money import Money
@@ -50,6 +51,17 @@ FIELDS: Mapping[str, Callable[[Debit], Cell]] = {
     "sequence": lambda debit: debit.sequence,
 }
 """What a column may hold."""
+RECALL_FIELDS: Mapping[str, Callable[[Recall], Cell]] = {
+    "end_to_end_id": lambda recall: recall.end_to_end_id,
+    "amount": lambda recall: recall.amount,
+    "currency": lambda recall: recall.amount.currency,
+    "collect_on": lambda recall: recall.collect_on,
+    "mandate_id": lambda recall: recall.mandate_id,
+    "message_id": lambda recall: recall.message_id,
+    "payment_group": lambda recall: recall.payment_group,
+    "reason": lambda recall: recall.reason,
+}
+"""What a column may hold where debits are called back."""
 COUNT, SUM = "{count}", "{sum}"
 """Cells of a trailer that stand for the number of debits and for their sum."""
 FORMULA = tuple("=+-@")
@@ -105,6 +117,25 @@ def write(
     stream = iter(debits)
     groups = (members(stream, head, number, currency, limits) for number, head in enumerate(heads, 1))
     size, digest = write_rows(out, chain.from_iterable(groups), FIELDS, table, (count, total))
+    check_end(stream)
+    return Written(message_id, count, total, len(heads), size, digest)
+
+
+def write_recalls(
+    out: BinaryIO,
+    recalls: Iterable[Recall],
+    heads: Sequence[RecallHead],
+    *,
+    message_id: str,
+    creditor: Creditor,
+    table: DebitTable,
+    currency: str = "VND",
+) -> Written:
+    """Write one request to call debits back, a row each, checked as `camt055.write` checks them."""
+    count, total = check_request(message_id, creditor, heads, currency)
+    stream = iter(recalls)
+    groups = (recalls_of(stream, head, number, currency) for number, head in enumerate(heads, 1))
+    size, digest = write_rows(out, chain.from_iterable(groups), RECALL_FIELDS, table, (count, total))
     check_end(stream)
     return Written(message_id, count, total, len(heads), size, digest)
 

@@ -11,12 +11,13 @@
     account = "Số tài khoản"
     amount = "Số tiền"
 
-Further keys: decimal, without_header (true leaves it out), line_end ("lf"; "crlf" when left out).
+Further keys: decimal, without_header (true leaves it out), line_end ("lf"; "crlf" when left out). A table by which
+debits are called back is declared likewise, `[banks.x.debits.recall_table]`.
 """
 
 from collections.abc import Iterable, Mapping
 
-from banks.collections.debit_table import COUNT, DATES, FIELDS, FORMULA, SUM, DebitTable
+from banks.collections.debit_table import COUNT, DATES, FIELDS, FORMULA, RECALL_FIELDS, SUM, DebitTable
 from banks.declared_table import Table, among
 
 _SEPARATORS = {",": ",", ";": ";", "|": "|", "tab": "\t"}
@@ -25,19 +26,21 @@ _LINE_ENDS = {"crlf": "\r\n", "lf": "\n"}
 _THOUSANDS = among(("", ".", ",", " ", "'"))
 _DECIMAL = among((".", ","))
 _NEEDED = ("end_to_end_id", "amount", "account")
+_NEEDED_TO_RECALL = ("end_to_end_id",)
 """Without these no bank could carry a debit out and tell us so."""
 
 
-def debit_table_from(
-    values: Mapping[str, object],
-    path: str = "debits.table",
-    fields: Iterable[str] = FIELDS,
-    needed: Iterable[str] = _NEEDED,
-) -> DebitTable:
-    """Return the table that `values` declare; raise Misconfigured naming the key under `path`.
+def debit_table_from(values: Mapping[str, object], path: str = "debits.table") -> DebitTable:
+    """Return the table that `values` declare; raise Misconfigured naming the key under `path`."""
+    return _table(values, path, FIELDS, _NEEDED)
 
-    `fields` are those its columns may hold, `needed` those they must.
-    """
+
+def recall_table_from(values: Mapping[str, object], path: str = "debits.recall_table") -> DebitTable:
+    """Return the table, by which debits are called back, that `values` declare; raise Misconfigured likewise."""
+    return _table(values, path, RECALL_FIELDS, _NEEDED_TO_RECALL)
+
+
+def _table(values: Mapping[str, object], path: str, fields: Iterable[str], needed: Iterable[str]) -> DebitTable:
     top = Table(values, path)
     thousands = top.choice("thousands", _THOUSANDS, default="")
     table = DebitTable(

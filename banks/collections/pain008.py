@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import BinaryIO
 from xml.sax.saxutils import escape
-from zoneinfo import ZoneInfo
 
 from banks.collections.debits import (
     NO_LIMITS,
@@ -18,15 +17,14 @@ from banks.collections.debits import (
     Limits,
     check_end,
     check_file,
-    is_bic,
     members,
 )
+from banks.collections.message_parts import institution, moment
 from banks.collections.written import Output, Written
 from banks.errors import Misconfigured
 from banks.money import Money
 
 VERSIONS = ("02", "08")
-_LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
 def write(
@@ -53,7 +51,7 @@ def write(
     file.write(
         f'<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.008.001.{version}"><CstmrDrctDbtInitn>'
-        f"<GrpHdr><MsgId>{message_id}</MsgId><CreDtTm>{now.astimezone(_LOCAL).isoformat(timespec='seconds')}</CreDtTm>"
+        f"<GrpHdr><MsgId>{message_id}</MsgId><CreDtTm>{moment(now)}</CreDtTm>"
         f"<NbOfTxs>{count}</NbOfTxs><CtrlSum>{total.decimal()}</CtrlSum>"
         f"<InitgPty><Nm>{escape(creditor.name)}</Nm></InitgPty></GrpHdr>\n"
     )
@@ -107,6 +105,4 @@ class _Shape:
         )
 
     def agent(self, bank: str) -> str:
-        tags = (self._bic,) if is_bic(bank) else ("ClrSysMmbId", "MmbId")
-        opened, closed = "".join(f"<{tag}>" for tag in tags), "".join(f"</{tag}>" for tag in reversed(tags))
-        return self._agents.setdefault(bank, f"<FinInstnId>{opened}{bank}{closed}</FinInstnId>")
+        return self._agents.setdefault(bank, institution(bank, self._bic))

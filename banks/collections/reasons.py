@@ -77,6 +77,14 @@ def reason(code: str, own: Mapping[str, str] | None = None) -> Reason:
     return found if iso == code else Reason(code, found.kind, found.vi, found.en)
 
 
+def refused_recall(code: str) -> tuple[str, str]:
+    """Return what the `code` means, in Vietnamese and in English, by which a bank refuses to call a debit back."""
+    if code in reasons_listed.REFUSED_RECALLS:
+        return reasons_listed.REFUSED_RECALLS[code]
+    found = reason(code)
+    return found.vi, found.en
+
+
 def own_reasons_from(values: object, path: str = "debits.reasons") -> dict[str, str]:
     """Return a bank's own codes as the table `values` of the settings declares them: `"51" = "AM04"`.
 

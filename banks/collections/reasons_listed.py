@@ -108,6 +108,7 @@ CODES: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "RR01": ("thiếu tài khoản hoặc định danh của khách hàng", "the customer's account or identity is missing"),
         "RR02": ("thiếu tên hoặc địa chỉ của khách hàng", "the customer's name or address is missing"),
         "RR03": ("thiếu tên hoặc địa chỉ của đơn vị thu", "our name or address is missing"),
+        "TECH": ("lỗi kỹ thuật", "a technical fault"),
         "TM01": ("tệp đến sau giờ nhận của ngân hàng", "the file came after the bank's cut-off"),
     },
     "unspecified": {
@@ -138,3 +139,13 @@ FAMILIES: Mapping[str, tuple[str, str, str]] = {
     "TA": ("technical", "lỗi kỹ thuật khi chuyển tệp", "a technical fault on the way"),
     "TS": ("technical", "lỗi kỹ thuật khi chuyển tệp", "a technical fault on the way"),
 }  # fmt: skip
+REFUSED_RECALLS: Mapping[str, tuple[str, str]] = {
+    "AGNT": ("ngân hàng không đồng ý hủy", "the bank refuses to cancel"),
+    "BIAS": ("lô đã được quyết toán", "the batch is settled already"),
+    "CUST": ("khách hàng không đồng ý hủy", "the customer refuses to have it cancelled"),
+    "LEGL": ("theo quy định của pháp luật", "for a regulatory reason"),
+    "NOOR": ("ngân hàng chưa nhận được giao dịch gốc", "the bank never received what is to be cancelled"),
+    "PTNA": ("giao dịch đã chuyển sang ngân hàng tiếp theo", "it has been passed on to the next bank"),
+    "RQDA": ("cần đơn vị thu cho phép ghi nợ để hoàn", "the bank needs our authority to return the money"),
+}
+"""Source: ISO 20022 external code set ExternalPaymentCancellationRejection1Code, where it differs from the above."""

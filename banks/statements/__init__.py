@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from banks import xml
-from banks.collections import pain002
+from banks.collections import camt029, pain002
 from banks.errors import Unreadable
 from banks.openpgp import OpenPgpKeys
 from banks.records import FileEvent, Readable, StatementReader
@@ -101,6 +101,7 @@ def _describe(head: bytes, formats: Sequence[Format]) -> str:
 
 register(Format("camt", camt.EXPECTED, camt.recognise, camt.read))
 register(Format("pain002", pain002.EXPECTED, pain002.recognise, pain002.read))
+register(Format("camt029", camt029.EXPECTED, camt029.recognise, camt029.read))
 register(Format("mt940", mt940.EXPECTED, mt940.recognise, mt940.read))
 register(Format("napas", napas.EXPECTED, napas.recognise, napas.read))
 for _one in tables(LAYOUTS):

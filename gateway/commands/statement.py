@@ -16,7 +16,16 @@ from banks import statements
 from banks.errors import Unreadable
 from banks.money import Money
 from banks.openpgp import OpenPgpKeys
-from banks.records import DebitOutcome, FileEvent, ReportOpened, StatementClosed, StatementLine, StatementOpened
+from banks.records import (
+    DebitOutcome,
+    FileEvent,
+    RecallOpened,
+    RecallOutcome,
+    ReportOpened,
+    StatementClosed,
+    StatementLine,
+    StatementOpened,
+)
 from gateway.commands import imports
 from gateway.commands.imports import EXIT_UNREADABLE
 from gateway.openpgp_keys import openpgp_keys
@@ -111,6 +120,10 @@ def _records(
             yield _report_record(event)
         elif isinstance(event, DebitOutcome):
             yield _outcome_record(event)
+        elif isinstance(event, RecallOpened):
+            yield _recall_record(event)
+        elif isinstance(event, RecallOutcome):
+            yield _recall_outcome_record(event)
 
 
 def _statement_record(opened: StatementOpened, closed: StatementClosed) -> dict[str, str | int | bool | None]:
@@ -171,6 +184,31 @@ def _outcome_record(outcome: DebitOutcome) -> dict[str, str | int | bool | None]
         "end_to_end_id": outcome.end_to_end_id or None,
         "mandate_id": outcome.mandate_id or None,
         "bank_reference": outcome.bank_reference or None,
+        "amount": _amount(outcome.amount),
+        "currency": outcome.amount.currency if outcome.amount is not None else None,
+        "detail": outcome.detail or None,
+    }
+
+
+def _recall_record(answer: RecallOpened) -> dict[str, str | int | bool | None]:
+    return {
+        "type": "recall",
+        "format": answer.format,
+        "id": answer.message_id,
+        "request_id": answer.request_id or None,
+    }
+
+
+def _recall_outcome_record(outcome: RecallOutcome) -> dict[str, str | int | bool | None]:
+    return {
+        "type": "recall_outcome",
+        "level": outcome.level,
+        "verdict": outcome.verdict.value,
+        "status": outcome.status,
+        "reason": outcome.reason or None,
+        "original_id": outcome.original_message_id or None,
+        "payment_group": outcome.payment_group or None,
+        "end_to_end_id": outcome.end_to_end_id or None,
         "amount": _amount(outcome.amount),
         "currency": outcome.amount.currency if outcome.amount is not None else None,
         "detail": outcome.detail or None,

@@ -19,7 +19,17 @@ import pytest
 from banks import statements
 from banks.errors import Unreadable
 from banks.money import Money
-from banks.records import DebitOutcome, ReportClosed, ReportOpened, StatementClosed, StatementLine, StatementOpened
+from banks.records import (
+    DebitOutcome,
+    RecallClosed,
+    RecallOpened,
+    RecallOutcome,
+    ReportClosed,
+    ReportOpened,
+    StatementClosed,
+    StatementLine,
+    StatementOpened,
+)
 from tests.banks.statements.table_files import MB, as_xlsx, excel
 from tests.banks.statements.test_corpus import FOLDER
 from tests.chaos.mutations import mutated
@@ -31,6 +41,7 @@ KEPT: dict[str, tuple[int, ...]] = {
     "camt": (),
     "mt940": (),
     "pain002": (),
+    "camt029": (),
     "napas": (),
     "csv": (),
     "xlsx": (15045,),
@@ -81,7 +92,7 @@ def check(data: bytes) -> str:
     lines, sums, started = 0, [0, 0], time.monotonic()
     try:
         for event in statements.read(io.BytesIO(data)):
-            if isinstance(event, StatementOpened | ReportOpened):
+            if isinstance(event, StatementOpened | ReportOpened | RecallOpened):
                 assert opened is None or closed is not None, "a head within a statement"
                 opened, closed, lines, sums = event, None, 0, [0, 0]
             elif isinstance(event, StatementLine):
@@ -94,10 +105,10 @@ def check(data: bytes) -> str:
                 assert isinstance(opened, StatementOpened)
                 _check_foot(opened, event, lines, sums)
                 closed = event
-            elif isinstance(event, ReportClosed):
+            elif isinstance(event, ReportClosed | RecallClosed):
                 closed = event
             else:
-                assert isinstance(event, DebitOutcome)
+                assert isinstance(event, DebitOutcome | RecallOutcome)
         assert opened is not None
         assert closed is not None, "a statement without an end"
     except Unreadable as error:

@@ -95,6 +95,15 @@ def test_a_report_on_debits_is_read_to_its_end_and_kept_for_a_person(
     assert count("SELECT count(*) FROM payments") == 0
 
 
+def test_an_answer_to_a_recall_is_read_to_its_end_and_kept_for_a_person(arrive: Callable[[bytes], Delivery]) -> None:
+    delivery = arrive((CORPUS / "camt029" / "partly.camt029.v09.xml").read_bytes())
+    assert delivery.state == "set_aside"
+    assert delivery.reason == (
+        "an answer to recall RECALL-261119-1, which is none of ours: debit cancelled 2, debit pending 2,"
+        " debit rejected 2, file cancelled 1, group partly 1, group rejected 1, request partly 1"
+    )
+
+
 def test_a_report_that_breaks_off_is_unreadable(arrive: Callable[[bytes], Delivery]) -> None:
     delivery = arrive((CORPUS / "pain002" / "unreadable-status.pain002.v03.xml").read_bytes())
     assert delivery.state == "unreadable"

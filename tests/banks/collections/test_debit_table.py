@@ -17,6 +17,8 @@ from banks.collections.written import Written
 from banks.errors import Misconfigured
 from banks.money import Money, dong
 from tests.banks.collections.asked import DEBIT, US, heads_of, in_order, many
+from tests.banks.collections.test_recalls import HEAD as RECALLS
+from tests.banks.collections.test_recalls import RECALL
 
 WHOLE = DebitTable(columns={name: f"Cột {name}" for name in FIELDS})
 SMALL = DebitTable(columns={"end_to_end_id": "Mã", "account": "Tài khoản", "amount": "Số tiền"})
@@ -118,3 +120,15 @@ def test_every_check_of_a_debit_file_is_made():
         debit_table.write(io.BytesIO(), [DEBIT] * 2, heads_of([DEBIT]), message_id="M1", creditor=US, table=SMALL)
     with pytest.raises(Misconfigured, match="as its head promised, got 1 of"):
         debit_table.write(io.BytesIO(), [DEBIT], heads_of([DEBIT] * 2), message_id="M1", creditor=US, table=SMALL)
+
+
+def test_debits_are_called_back_by_a_table_too():
+    out = io.BytesIO()
+    table = DebitTable(columns={"message_id": "Tệp", "end_to_end_id": "Mã", "amount": "Số tiền", "reason": "Lý do"})
+    written = debit_table.write_recalls(
+        out, [RECALL], [RECALLS], message_id="R1", creditor=US, table=replace(table, trailer=("{count}", "{sum}"))
+    )
+    assert out.getvalue().decode() == "Tệp,Mã,Số tiền,Lý do\r\nRUN-1,HD2611000001-1,844960,PAID\r\n1,844960\r\n"
+    assert (written.debits, written.total) == (1, dong(844_960))
+    with pytest.raises(Misconfigured, match="expected no more debits"):
+        debit_table.write_recalls(out, [RECALL] * 2, [RECALLS], message_id="R1", creditor=US, table=table)

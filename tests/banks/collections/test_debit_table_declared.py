@@ -5,7 +5,7 @@ import tomllib
 import pytest
 
 from banks.collections.debit_table import DebitTable
-from banks.collections.debit_table_declared import debit_table_from
+from banks.collections.debit_table_declared import debit_table_from, recall_table_from
 from banks.errors import Misconfigured
 
 COLUMNS = {"end_to_end_id": "Mã", "account": "TK", "amount": "Tiền"}
@@ -64,3 +64,12 @@ def test_a_mistake_names_its_key(change, said):
     with pytest.raises(Misconfigured) as refused:
         debit_table_from({"columns": COLUMNS, **change})
     assert str(refused.value).startswith(said)
+
+
+def test_a_table_of_recalls_has_other_fields():
+    columns = {"message_id": "Tệp", "end_to_end_id": "Mã", "reason": "Lý do"}
+    assert recall_table_from({"columns": columns}) == DebitTable(columns=columns)
+    with pytest.raises(Misconfigured, match=r"debits\.recall_table\.columns\.account: expected one of end_to_end_id"):
+        recall_table_from({"columns": COLUMNS})
+    with pytest.raises(Misconfigured, match=r"debits\.recall_table\.columns\.end_to_end_id: expected a column"):
+        recall_table_from({"columns": {"amount": "x"}})

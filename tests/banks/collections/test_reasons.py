@@ -3,7 +3,7 @@
 import pytest
 
 from banks.collections import reasons_listed
-from banks.collections.reasons import ReasonKind, own_reasons_from, reason
+from banks.collections.reasons import ReasonKind, own_reasons_from, reason, refused_recall
 from banks.errors import Misconfigured
 
 LISTED = [code for codes in reasons_listed.CODES.values() for code in codes]
@@ -83,3 +83,9 @@ def test_a_mistake_names_its_key(values, said):
     with pytest.raises(Misconfigured) as refused:
         own_reasons_from(values)
     assert str(refused.value).startswith(said)
+
+
+def test_a_refused_recall_has_words_of_its_own():
+    assert refused_recall("CUST")[1] == "the customer refuses to have it cancelled"
+    assert refused_recall("AC04") == (reason("AC04").vi, reason("AC04").en)
+    assert refused_recall("X")[1] == "a code of the bank's own; what it means is not known"

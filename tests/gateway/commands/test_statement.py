@@ -187,3 +187,18 @@ def test_an_unreadable_cell_of_a_table_is_named_by_row_and_column():
     result = run(BANKS / "mb" / "unreadable-foreign-separator.table.csv")
     assert (result.exit_code, result.stdout_bytes) == (65, b"")
     assert "row 10, column F (Phát sinh có): expected an amount such as 1,250,000.00, got '1.200.000'" in result.stderr
+
+
+def test_an_answer_to_a_recall_and_what_became_of_each_debit():
+    result = run(CORPUS.parent / "camt029" / "partly.camt029.v09.xml")
+    assert (result.exit_code, result.stderr) == (0, "")
+    found = records(result)
+    assert found[0] == {
+        "type": "recall", "format": "camt.029.001.09", "id": "ANS-261119-01", "request_id": "RECALL-261119-1",
+    }  # fmt: skip
+    assert [one["verdict"] for one in found[1:]].count("cancelled") == 3
+    assert found[2] == {
+        "type": "recall_outcome", "level": "debit", "verdict": "cancelled", "status": "ACCR", "reason": None,
+        "original_id": "RUN-1", "payment_group": "RUN-1-0001", "end_to_end_id": "HD2611000001-1", "amount": "844960",
+        "currency": "VND", "detail": None,
+    }  # fmt: skip
