@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from banks.collections.debit_table import DebitTable
-from banks.collections.debit_table_declared import debit_table_from
+from banks.collections.debit_table_declared import debit_table_from, recall_table_from
 from banks.collections.debits import Creditor
 from banks.collections.reasons import own_reasons_from
 from banks.errors import Misconfigured
@@ -22,8 +22,8 @@ class DebitSettings:
     """`creditor_id` is what the bank knows us by, `debtor_bank` its own BIC or clearing member id.
 
     `max_debits`, `max_total` and `max_debit` (đồng) are what it takes in a file and in a debit; None where it sets no
-    limit. A file leaves from `lead_days` before its day on. `table` is the form of a bank that takes no pain.008,
-    `reasons` maps codes of the bank's own to those of ISO 20022.
+    limit. A file leaves from `lead_days` before its day on. `table` and `recall_table` are the forms of a bank that
+    takes no pain.008 and no camt.055, `reasons` maps codes of the bank's own to those of ISO 20022.
     """
 
     creditor_id: str
@@ -37,6 +37,7 @@ class DebitSettings:
     max_total: int | None = None
     max_debit: int | None = None
     table: DebitTable | None = None
+    recall_table: DebitTable | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -70,16 +71,20 @@ def debit_settings(table: Table) -> DebitSettings:
     inner = table.table("debits")
     values = inner.take(_KEYS)
     inner.need(values, *_NEEDED)
-    form, reasons = inner.table("table").values, inner.table("reasons").values
+    form, recalls, reasons = (inner.table(key).values for key in ("table", "recall_table", "reasons"))
     inner.finish()
-    if bool(form) != (values.get("format") == TABLE):
-        raise SettingsError(
-            f'{table.where}: {inner.path}.table: expected a table together with format = "{TABLE}", got'
-            f" {'one' if form else 'none'} with {values.get('format', FORMATS[0])!r}"
-        )
+    for key, given in (("table", form), ("recall_table", recalls)):
+        if bool(given) != (values.get("format") == TABLE):
+            raise SettingsError(
+                f'{table.where}: {inner.path}.{key}: expected a table together with format = "{TABLE}", got'
+                f" {'one' if given else 'none'} with {values.get('format', FORMATS[0])!r}"
+            )
     try:
         return DebitSettings(
-            table=debit_table_from(form) if form else None, reasons=own_reasons_from(reasons), **values
-        )  # fmt: skip
+            table=debit_table_from(form) if form else None,
+            recall_table=recall_table_from(recalls) if recalls else None,
+            reasons=own_reasons_from(reasons),
+            **values,
+        )
     except Misconfigured as wrong:
         raise SettingsError(f"{table.where}: {table.path}.{wrong}") from None

@@ -4,26 +4,17 @@ import logging
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
-from sqlalchemy import Row
-from sqlalchemy.orm import Session
-
-from banks.collections import debit_table, pain008, reasons
-from banks.collections.debits import Debit, GroupHead, SequenceType
-from banks.collections.written import Written
-from banks.errors import BankError, Misconfigured
-from banks.money import Money
-from gateway import composing, handing_over
-from gateway.bank_settings import BankSettings
+from banks.collections import reasons
+from banks.errors import BankError
+from gateway import composing, debit_files, handing_over
 from gateway.database import insist, transaction
-from gateway.debit_settings import PAIN_008, DebitSettings
+from gateway.debit_settings import DebitSettings
 from gateway.setting_tables import SettingsError
 from gateway.wiring import Wiring
-from reconciliation import debit_asking, debit_following, debit_sending
+from reconciliation import debit_asking, debit_following, debit_recalls, debit_sending
 from reconciliation.debit_sending import Left
 from reconciliation.debits import DebitFile
-from reconciliation.mandates import SEALED
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +28,7 @@ def send_due(wiring: Wiring) -> int:
     for bank in wiring.settings.banks.values():
         if bank.debits is not None:
             _claim_due(wiring, bank.name, bank.debits)
+            insist(partial(_claim_recalls, wiring, bank.name))
     handed, failed = 0, list[str]()
     while (file := _hand_over_one(wiring, failed)) is not None:
         handed += file.state == "handed"
@@ -62,6 +54,13 @@ def _claim(wiring: Wiring, run: int, how: DebitSettings) -> Left:
         return debit_sending.claim(session, run, how.limits, now=wiring.clock())
 
 
+def _claim_recalls(wiring: Wiring, bank: str) -> None:
+    with transaction(wiring.engine) as session:
+        recalled = debit_recalls.claim(session, bank, now=wiring.clock())
+    if recalled:
+        log.info("%d debits are called back from %s", recalled, bank)
+
+
 def _hand_over_one(wiring: Wiring, not_at: Sequence[str]) -> DebitFile | None:
     """Hand over one waiting file and return it, None when none waits; nobody else hands it over at the same time."""
     now = wiring.clock()
@@ -69,10 +68,10 @@ def _hand_over_one(wiring: Wiring, not_at: Sequence[str]) -> DebitFile | None:
         file = debit_sending.waiting_file(session, not_at=not_at, now=now)
         if file is None:
             return None
-        place = wiring.settings.home / "outgoing" / f"{file.message_id}{_ending(wiring, file)}"
+        place = wiring.settings.home / "outgoing" / debit_files.name_of(wiring, file)
         try:
-            written = build(wiring, session, file, place)
-            handing_over.hand_over(wiring, _bank_of(wiring, file), place, place.name)
+            written = debit_files.build(wiring, session, file, place)
+            handing_over.hand_over(wiring, debit_files.bank_of(wiring, file), place, place.name)
         except (BankError, SettingsError) as error:
             log.warning("debit file %s can't be handed over: %s", file.message_id, error)
             again = _AGAIN_IN_SANDBOX if wiring.settings.sandbox else _AGAIN
@@ -86,53 +85,6 @@ def _hand_over_one(wiring: Wiring, not_at: Sequence[str]) -> DebitFile | None:
         session.expunge(file)
     log.info("debit file %s: %d debits handed over to %s", file.message_id, file.debits, file.bank)
     return file
-
-
-def build(wiring: Wiring, session: Session, file: DebitFile, place: Path) -> Written:
-    """Write a file's bytes to `place`, always the same; raises Misconfigured, SettingsError for a bank without form."""
-    bank = _bank_of(wiring, file)
-    how = bank.debits
-    if how is None:
-        raise SettingsError(f"banks.{bank.name}.debits: expected how this bank is asked to debit, got nothing")
-    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    heads = [
-        GroupHead(one.charge_on, SequenceType(one.sequence), one.debits, one.minor)
-        for one in debit_sending.heads(session, file.id)
-    ]
-    debits = (_debit(wiring, how, row) for row in debit_sending.debits_of(session, file.id))
-    with place.open("wb") as out:
-        if how.table is not None:
-            written = debit_table.write(
-                out, debits, heads, message_id=file.message_id, creditor=how.creditor, table=how.table
-            )
-        else:
-            written = pain008.write(
-                out, debits, heads, message_id=file.message_id, creditor=how.creditor,
-                version=how.format.removeprefix(PAIN_008), now=file.made_at,
-            )  # fmt: skip
-    if (written.debits, written.total.minor) != (file.debits, file.total_minor):
-        raise Misconfigured(f"file {file.message_id}: expected {file.debits} debits, got {written.debits}")
-    return written
-
-
-def _debit(wiring: Wiring, how: DebitSettings, row: "Row[tuple[object, ...]]") -> Debit:
-    account = wiring.sealer.open(row.account_sealed, SEALED).decode()
-    return Debit(
-        row.end_to_end_id, Money(row.minor, "VND"), row.charge_on, row.reference, row.signed_on, row.customer, account,
-        how.debtor_bank, f"TIEN DIEN KY {row.period} {row.payment_code}", SequenceType(row.sequence),
-    )  # fmt: skip
-
-
-def _bank_of(wiring: Wiring, file: DebitFile) -> BankSettings:
-    bank = wiring.settings.banks.get(file.bank)
-    if bank is None:
-        raise SettingsError(f"banks.{file.bank}: expected the settings of the bank of a debit file, got none")
-    return bank
-
-
-def _ending(wiring: Wiring, file: DebitFile) -> str:
-    bank = wiring.settings.banks.get(file.bank)
-    return ".csv" if bank and bank.debits and bank.debits.table else ".xml"
 
 
 def retried(wiring: Wiring) -> frozenset[str]:

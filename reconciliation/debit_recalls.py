@@ -1,11 +1,12 @@
 """Debit recalls: what a bank has of bills that are owed no more is wanted back, by file; the bank answers, or pays."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, Row, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from reconciliation.business_days import local_day
 from reconciliation.db import Base, Id, Moves, one_of
 from reconciliation.debits import Fact
 from reconciliation.lifecycle import RECALL, move
@@ -69,3 +70,58 @@ def _becomes(state: str, debit: Fact) -> tuple[str, str] | None:
     if state == "handed" and (debit.kept or debit.target in ("paid", "returned")):
         return "refused", "the bank did not cancel the debit"
     return None
+
+
+# Only what the bank has been given can be called back from it.
+_CLAIMABLE = """
+    SELECT r.id, d.minor FROM debit_recalls r JOIN debits d ON d.id = r.debit_id JOIN debit_files f ON f.id = d.file_id
+    WHERE r.state = 'wanted' AND r.file_id IS NULL AND d.bank = :bank AND f.state = 'handed' ORDER BY r.id
+    FOR UPDATE OF r
+"""
+_FILE = """
+    INSERT INTO debit_files (kind, bank, message_id, debits, total_minor, made_at)
+    SELECT 'recalls', :bank, 'TH' || to_char(CAST(:day AS date), 'YYYYMMDD') || '-' || min(r.id), count(*),
+        sum(d.minor), :now
+    FROM debit_recalls r JOIN debits d ON d.id = r.debit_id WHERE r.id = ANY(:ids) RETURNING id
+"""
+_NUMBERED = """
+    SELECT d.id, d.file_id, dense_rank() OVER (PARTITION BY d.file_id ORDER BY d.sequence) AS number FROM debits d
+    WHERE d.file_id IN (
+        SELECT o.file_id FROM debit_recalls r JOIN debits o ON o.id = r.debit_id WHERE r.file_id = :file)
+"""
+_ROWS = f"""
+    SELECT d.end_to_end_id, d.minor, d.charge_on, m.reference, f.message_id, n.number, b.state = 'paid' AS paid
+    FROM debit_recalls r JOIN debits d ON d.id = r.debit_id JOIN ({_NUMBERED}) n ON n.id = d.id
+    JOIN debit_files f ON f.id = d.file_id JOIN mandates m ON m.id = d.mandate_id JOIN bills b ON b.id = d.bill_id
+    WHERE r.file_id = :file ORDER BY f.id, n.number, d.id
+"""  # noqa: S608 - put together from constants, here and below
+_HEADS = f"""
+    SELECT f.message_id, n.number, count(*) AS debits, CAST(sum(d.minor) AS bigint) AS minor
+    FROM debit_recalls r JOIN debits d ON d.id = r.debit_id JOIN ({_NUMBERED}) n ON n.id = d.id
+    JOIN debit_files f ON f.id = d.file_id WHERE r.file_id = :file GROUP BY f.id, n.number ORDER BY f.id, n.number
+"""  # noqa: S608
+
+
+def claim(session: Session, bank: str, *, now: datetime) -> int:
+    """Put what is wanted back from a bank into a file that waits to be handed over; return how many debits."""
+    wanted = [row.id for row in session.execute(text(_CLAIMABLE), {"bank": bank})]
+    if not wanted:
+        return 0
+    values = {"bank": bank, "ids": wanted, "day": local_day(now), "now": now}
+    file = session.scalar(text(_FILE), values)
+    session.execute(
+        text("UPDATE debit_recalls SET file_id = :file WHERE id = ANY(:ids)"), {"file": file, "ids": wanted}
+    )
+    return len(move(session, RECALL, wanted, "handed", by=BY, why="", now=now))
+
+
+def heads(session: Session, file_id: int) -> Sequence[Row[tuple[str, int, int, int]]]:
+    """Return (message id, number of the payment group, debits, đồng) of what a file calls back, group by group."""
+    return session.execute(text(_HEADS), {"file": file_id}).all()
+
+
+def recalls_of(session: Session, file_id: int) -> Iterator[Row[tuple[object, ...]]]:
+    """Yield the debits that a file calls back, in the order of `heads`."""
+    yield from session.execute(
+        text(_ROWS), {"file": file_id}, execution_options={"stream_results": True, "yield_per": 1_000}
+    )

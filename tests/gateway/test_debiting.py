@@ -12,9 +12,11 @@ from lxml import etree
 from banks.collections.debit_table import DebitTable
 from banks.sandbox.sftp_server import SandboxSftpServer
 from gateway import callback_reading, collecting, debiting, jobs, schedule, statement_reading
+from gateway.database import transaction
+from reconciliation import debit_work
 from reconciliation.debit_choice import Wanted
 from tests.gateway.debits_made import DEBITS, accept_notices, approved_run, debiting_bank, mandate, with_bank
-from tests.gateway.samples import a_debit_bill, an_event
+from tests.gateway.samples import a_debit_bill, an_event, code_of
 
 CHARGE_ON = date(2026, 11, 25)
 SEVENTEEN = datetime(2026, 11, 17, 2, tzinfo=UTC)
@@ -25,6 +27,14 @@ REPORT = """<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.002.001.03"><Cs
 <OrgnlGrpInfAndSts><OrgnlMsgId>{message}</OrgnlMsgId><OrgnlMsgNmId>pain.008.001.02</OrgnlMsgNmId></OrgnlGrpInfAndSts>
 <OrgnlPmtInfAndSts><OrgnlPmtInfId>{message}-0001</OrgnlPmtInfId>{debits}</OrgnlPmtInfAndSts>
 </CstmrPmtStsRpt></Document>"""
+
+ANSWER = """<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.029.001.09"><RsltnOfInvstgtn>
+<Assgnmt><Id>A1</Id><CreDtTm>2026-11-25T11:00:00+07:00</CreDtTm></Assgnmt>
+<RslvdCase><Id>{request}</Id></RslvdCase><Sts><Conf>PECR</Conf></Sts>
+<CxlDtls><OrgnlPmtInfAndSts>
+<TxInfAndSts><OrgnlEndToEndId>HD2611-0000001-1</OrgnlEndToEndId><TxCxlSts>ACCR</TxCxlSts></TxInfAndSts>
+<TxInfAndSts><OrgnlEndToEndId>HD2611-0000002-1</OrgnlEndToEndId><TxCxlSts>RJCR</TxCxlSts></TxInfAndSts>
+</OrgnlPmtInfAndSts></CxlDtls></RsltnOfInvstgtn></Document>"""
 
 
 @pytest.fixture
@@ -117,7 +127,8 @@ def test_a_file_that_can_t_be_handed_over_is_tried_again_the_same(house, ready, 
 
 def test_a_bank_without_pain_008_gets_its_own_table(house, ready, shelf):
     table = DebitTable({"end_to_end_id": "Ma GD", "account": "TK", "amount": "So tien"}, thousands=".")
-    house = debiting_bank_with(house, format="table", table=table)
+    recalls = DebitTable({"end_to_end_id": "Ma GD", "reason": "Ly do"})
+    house = debiting_bank_with(house, format="table", table=table, recall_table=recalls)
     ready()
     assert debiting.send_due(house) == 1
     [file] = (shelf / "to").iterdir()
@@ -141,9 +152,7 @@ def test_the_bank_s_report_and_its_statement_say_what_became_of_each(house, read
     read_files(house)
     assert rows("SELECT state || ' ' || reason FROM debits ORDER BY id") == ["accepted ", "rejected AC04"]
     assert rows("SELECT code, facts->>'unknown' FROM mismatches") == [("M16", "1")]
-    assert rows("SELECT state, reason FROM deliveries") == [
-        ("read", "a report on 2 debits; 1 ids are none of ours: NOBODYS")
-    ]
+    assert rows("SELECT state, reason FROM deliveries") == [("read", "of 2 debits; 1 ids are none of ours: NOBODYS")]
     signed = an_event(house, "FT1", end_to_end_id="HD2611-0000001-1", payment_code="")
     assert web.post("/webhooks/standard", data=signed.body, headers=dict(signed.headers)).status_code == 200
     callback_reading.read(house, callback_reading.claim(house, limit=10, lease=jobs.LEASE))
@@ -158,6 +167,34 @@ def read_files(house):
     while delivery := statement_reading.claim(house, lease=jobs.LEASE):
         statement_reading.read(house, delivery)
     debiting.follow_all(house)
+
+
+def test_what_was_paid_elsewhere_is_called_back_and_the_bank_answers(house, ready, shelf, rows, one, web, sound):
+    ready()
+    debiting.send_due(house)
+    for number in (1, 2):
+        signed = an_event(house, f"FT{number}", payment_code=code_of(number))
+        assert web.post("/webhooks/standard", data=signed.body, headers=dict(signed.headers)).status_code == 200
+    callback_reading.read(house, callback_reading.claim(house, limit=10, lease=jobs.LEASE))
+    debiting.follow_all(house)
+    assert rows("SELECT state FROM debit_recalls") == ["wanted", "wanted"]
+    assert schedule_is_waiting(house)
+    assert debiting.send_due(house) == 1
+    assert debiting.send_due(house) == 0
+    message = one("SELECT message_id FROM debit_files WHERE kind = 'recalls'")
+    asked = etree.parse(str(shelf / "to" / f"{message}.xml"))
+    names = {"c": "urn:iso:std:iso:20022:tech:xsd:camt.055.001.01"}
+    called = [found.text for found in asked.findall(".//c:OrgnlEndToEndId", names)]
+    assert called == ["HD2611-0000001-1", "HD2611-0000002-1"]
+    (shelf / "answer.xml").write_text(ANSWER.format(request=message))
+    read_files(house)
+    assert rows("SELECT state FROM debits ORDER BY id") == ["recalled", "sent"]
+    assert rows("SELECT state FROM debit_recalls ORDER BY id") == ["honoured", "refused"]
+
+
+def schedule_is_waiting(house):
+    with transaction(house.engine) as session:
+        return debit_work.is_waiting(session, schedule.leads(house), now=house.clock())
 
 
 def test_a_callback_of_a_failed_attempt_says_so_of_its_debit(house, ready, rows, web, sound):
