@@ -3,7 +3,9 @@
 Prints one JSON object. Both write the same debits from memory into memory, in turn; what they wrote is compared in
 canonical form. Figures are medians of megabytes per CPU second. `xmlfile` is fed in each of its ways: an element of
 lxml for each debit, or an opened and closed tag for each element; the faster one counts. The memory is that of a
-process of its own which makes each debit as the file asks for it. `targets`: at least as fast as `xmlfile`, 150 MB.
+process of its own which makes each debit as the file asks for it. `run` is the road through a real database: chosen
+among three times as many bills, approved, claimed and written from sealed accounts. `targets`: at least as fast as
+`xmlfile`, 150 MB.
 BENCH_DEBITS sets another number.
 """
 
@@ -28,6 +30,8 @@ from banks.collections import pain008
 from banks.collections.debits import Creditor, Debit, GroupHead, SequenceType
 from banks.money import dong
 from banks.sandbox import people
+from benchmarks import debits_run
+from gateway.embedded import Embedded
 
 DEBITS = int(os.environ.get("BENCH_DEBITS", "100000"))
 TURNS = 3
@@ -192,8 +196,21 @@ def alone() -> None:
     print(found[1])
 
 
-STAGES: dict[str, Callable[[], object]] = {"peak_megabytes": peak_megabytes, "written": race}
-"""Figure → what measures it, in order: the road from the database's debits to the file belongs here as well."""
+def whole_run() -> dict[str, object]:
+    """Take a run of as many debits through a real database, from its choice to its file, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        home.mkdir()
+        with Embedded(home, lambda line: print(line, file=sys.stderr)) as services:
+            environment = debits_run.prepare(Path(folder), services, DEBITS)
+            words = [sys.executable, "-m", "benchmarks.debits_run"]
+            told = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
+    found: dict[str, object] = json.loads(told)
+    return found
+
+
+STAGES: dict[str, Callable[[], object]] = {"peak_megabytes": peak_megabytes, "written": race, "run": whole_run}
+"""Figure → what measures it, in order."""
 
 
 def main() -> None:
@@ -203,7 +220,7 @@ def main() -> None:
     figures = {"cpu": os.cpu_count(), "debits": DEBITS, **{name: measure() for name, measure in STAGES.items()}}
     targets = {
         "ours ≥ 1.0 × xmlfile": figures["written"]["ours_to_xmlfile"] >= 1,
-        "peak ≤ 150 MB": figures["peak_megabytes"] <= 150,
+        "peak ≤ 150 MB": max(figures["peak_megabytes"], figures["run"]["peak_megabytes"]) <= 150,
     }
     print(json.dumps(figures | {"targets": targets}, indent=1, ensure_ascii=False))
 

@@ -66,7 +66,9 @@ JUDGED = f"""
         SELECT p.bill_id, p.id FROM printed_notices p JOIN due d ON d.id = p.bill_id AND d.minor = p.minor
         WHERE :printed AND p.charge_on = :day AND p.handed_at <= :told_by
     ), used AS MATERIALIZED (
-        SELECT DISTINCT mandate_id FROM debits WHERE state NOT IN ('planned', 'dropped', 'recalled') AND run_id <> :run
+        SELECT DISTINCT d.mandate_id FROM debits d
+        WHERE d.state NOT IN ('planned', 'dropped', 'recalled') AND d.run_id <> :run AND d.mandate_id IN (
+            SELECT m.id FROM mandates m JOIN due ON due.customer_id = m.customer_id WHERE m.state = 'active')
     )
     SELECT d.id AS bill_id, d.number, d.minor, d.due_on, d.issued_on, m.id AS mandate_id, m.version,
         1 + coalesce(t.attempts, 0) AS attempt, told.notice_id,

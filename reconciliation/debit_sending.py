@@ -18,6 +18,8 @@ from reconciliation.lifecycle import DEBIT, DEBIT_FILE, DEBIT_RUN, move
 
 BY = "debits"
 _AT_ONCE = 2_000
+_MOVED_AT_ONCE = 20_000
+"""Debits whose ids stand in memory twice at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,9 @@ _OBJECTIONS = """
 # The oldest first. Files are cut by count, and within it where the sum would be too large: a file's sum before its last
 # debit lies within a slot that leaves room for the largest debit.
 _FILES = """
-    CREATE TEMP TABLE IF NOT EXISTS files_of_run (debit_id bigint, notice_id bigint, printed_id bigint, number bigint,
-        minor bigint) ON COMMIT DELETE ROWS
+    CREATE TEMP TABLE IF NOT EXISTS files_of_run (
+        debit_id bigint PRIMARY KEY, notice_id bigint, printed_id bigint, number bigint, minor bigint, file_id bigint
+    ) ON COMMIT DELETE ROWS
 """
 _CUT = """
     INSERT INTO files_of_run
@@ -58,16 +61,19 @@ _CUT = """
     ) c
 """
 _MAKE = """
-    INSERT INTO debit_files (kind, run_id, bank, message_id, debits, total_minor, made_at)
-    SELECT 'debits', :run, :bank, 'TN' || to_char(CAST(:day AS date), 'YYYYMMDD') || '-' || :run || '-' || number,
-        count(*), sum(minor), :now
-    FROM files_of_run GROUP BY number ORDER BY number RETURNING id
+    WITH made AS (
+        INSERT INTO debit_files (kind, run_id, bank, message_id, debits, total_minor, made_at)
+        SELECT 'debits', :run, :bank, 'TN' || to_char(CAST(:day AS date), 'YYYYMMDD') || '-' || :run || '-' || number,
+            count(*), sum(minor), :now
+        FROM files_of_run GROUP BY number ORDER BY number RETURNING id
+    )
+    UPDATE files_of_run r SET file_id = f.id FROM (SELECT id, row_number() OVER (ORDER BY id) AS number FROM made) f
+    WHERE f.number = r.number
 """
-_PUT_IN = """
-    UPDATE debits d SET file_id = f.id, notice_id = t.notice_id, printed_id = t.printed_id
-    FROM files_of_run t JOIN debit_files f ON f.run_id = :run
-        AND f.message_id = 'TN' || to_char(CAST(:day AS date), 'YYYYMMDD') || '-' || :run || '-' || t.number
-    WHERE d.id = t.debit_id RETURNING d.id
+_LEAVE = """
+    (file_id, notice_id, printed_id) = (
+        SELECT f.file_id, f.notice_id, f.printed_id FROM files_of_run f WHERE f.debit_id = t.id),
+    sent_at = :now, ask_at = CAST(:now AS timestamptz) + interval '{hours} hours'
 """
 
 
@@ -95,10 +101,13 @@ def claim(session: Session, run_id: int, limits: FileLimits, *, now: datetime) -
     session.execute(text(_FILES))
     bounds = {"debits": limits.debits or 10**9, "total": limits.total_minor or 10**17}
     session.execute(text(_CUT), {**these, **bounds})
-    files = list(session.scalars(text(_MAKE), these))
-    put = session.scalars(text(_PUT_IN), these).all()
-    asked = f"sent_at = :now, ask_at = CAST(:now AS timestamptz) + interval '{rules.answer_hours} hours'"
-    move(session, DEBIT, put, "sent", by=BY, why="", now=now, noting=asked)
+    session.execute(text(_MAKE), these)
+    leaving = session.scalars(text("SELECT debit_id FROM files_of_run ORDER BY 1")).all()
+    files = list(session.scalars(text("SELECT DISTINCT file_id FROM files_of_run ORDER BY 1")))
+    noting = _LEAVE.format(hours=rules.answer_hours)
+    for start in range(0, len(leaving), _MOVED_AT_ONCE):
+        these_ones = leaving[start : start + _MOVED_AT_ONCE]
+        move(session, DEBIT, these_ones, "sent", by=BY, why="", now=now, noting=noting)
     why = "its debits leave" if files else "nothing may leave of it"
     move(session, DEBIT_RUN, [run.id], "sent" if files else "withdrawn", by=BY, why=why, now=now)
     return Left(files, dropped)

@@ -13,7 +13,8 @@ _WAITS = """
         OR EXISTS (SELECT 1 FROM debit_files WHERE state = 'claimed' AND (not_before IS NULL OR not_before <= :now))
         OR EXISTS (SELECT 1 FROM debits WHERE ask_at <= :now)
         OR EXISTS (SELECT 1 FROM debit_recalls r JOIN debits d ON d.id = r.debit_id
-                   JOIN debit_files f ON f.id = d.file_id WHERE r.state = 'wanted' AND r.file_id IS NULL AND f.state = 'handed')
+                   JOIN debit_files f ON f.id = d.file_id
+                   WHERE r.state = 'wanted' AND r.file_id IS NULL AND f.state = 'handed')
 """
 
 

@@ -52,7 +52,7 @@ CREATE FUNCTION debits_are_of_owed_bills() RETURNS trigger LANGUAGE plpgsql SECU
     SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE wrong text;
 BEGIN
-    -- Planned anew for each statement: a run has one debit or a hundred thousand.
+    -- Planned anew for each statement, here and below: a run has one debit or a hundred thousand.
     EXECUTE $q$
         SELECT a.end_to_end_id FROM added a
         LEFT JOIN public.bills b ON b.id = a.bill_id
@@ -78,16 +78,22 @@ CREATE FUNCTION debits_leave_by_the_gate() RETURNS trigger LANGUAGE plpgsql SECU
     SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE wrong text; lead interval; printed boolean;
 BEGIN
-    IF EXISTS (SELECT 1 FROM added a JOIN before b USING (id) WHERE b.state <> 'planned'
-               AND (a.file_id, a.sent_at) IS DISTINCT FROM (b.file_id, b.sent_at)
-                OR b.state <> 'planned' AND (a.notice_id, a.printed_id) IS DISTINCT FROM (b.notice_id, b.printed_id))
-    THEN
-        RAISE EXCEPTION 'how a debit left stays as it was' USING ERRCODE = 'check_violation';
+    EXECUTE $q$
+        SELECT end_to_end_id FROM (
+            SELECT end_to_end_id, file_id, sent_at, notice_id, printed_id FROM before WHERE state <> 'planned'
+            EXCEPT SELECT end_to_end_id, file_id, sent_at, notice_id, printed_id FROM added) changed
+        LIMIT 1
+    $q$ INTO wrong;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'how debit % left stays as it was', wrong USING ERRCODE = 'check_violation';
     END IF;
     SELECT make_interval(hours => value::integer) INTO lead FROM public.debit_rules WHERE name = 'notice_hours';
     SELECT value = 'printed' INTO printed FROM public.debit_rules WHERE name = 'unreachable';
     EXECUTE $q$
-        SELECT a.end_to_end_id FROM added a JOIN before o USING (id)
+        WITH leaving AS MATERIALIZED (
+            SELECT id FROM before WHERE state = 'planned' INTERSECT SELECT id FROM added WHERE state = 'sent'
+        )
+        SELECT a.end_to_end_id FROM leaving JOIN public.debits a USING (id)
         JOIN public.debit_runs r ON r.id = a.run_id
         JOIN public.bills b ON b.id = a.bill_id
         JOIN public.mandates m ON m.id = a.mandate_id
@@ -97,7 +103,7 @@ BEGIN
             AND (n.facts->>'amount')::bigint = a.minor AND (n.facts->>'debit_on')::date = a.charge_on
         LEFT JOIN public.printed_notices p ON $2 AND p.id = a.printed_id AND p.bill_id = a.bill_id
             AND p.minor = a.minor AND p.charge_on = a.charge_on AND p.handed_at <= a.sent_at - $1
-        WHERE a.state = 'sent' AND o.state = 'planned' AND NOT coalesce(
+        WHERE NOT coalesce(
             r.state IN ('approved', 'sent') AND b.state = 'open' AND b.paid_minor = 0 AND b.minor = a.minor
             AND m.state = 'active' AND m.version = a.mandate_version AND m.bank = a.bank
             AND m.customer_id = b.customer_id AND v.cap_minor >= a.minor
