@@ -12,7 +12,7 @@ from itertools import count
 from banks.sandbox.debit_answers import OutgoingFile, Told, answer, report
 from banks.sandbox.debit_booking import Booking
 from banks.sandbox.debit_fates import Fate, Fates, Mix
-from banks.sandbox.debit_orders import OrderFile, RecallItem, read_orders, read_recall
+from banks.sandbox.debit_orders import OrderFile, RecallFile, RecallItem, read_orders, read_recall
 from banks.sandbox.debit_payers import Payers
 from banks.sandbox.debit_truth import End, Truth
 from banks.sandbox.transactions import SandboxBank, at_local
@@ -20,7 +20,7 @@ from banks.sandbox.transactions import SandboxBank, at_local
 _TAKEN_WITHIN = timedelta(minutes=10)
 _REPORTED_AT = time(15, 0)
 _AGAIN_AFTER = timedelta(minutes=25)
-_ANSWERED_AFTER = timedelta(hours=2)
+_ANSWERED_AFTER, _ANSWERED_AGAIN_AT = timedelta(hours=2), time(16, 0)
 
 
 class DebitBank:
@@ -48,6 +48,7 @@ class DebitBank:
         self._caps, self._version = caps or {}, report_version
         self._files: dict[str, OrderFile] = {}
         self._late: list[Told] = []
+        self._pending: list[RecallFile] = []
         self._out: list[tuple[datetime, int, OutgoingFile]] = []
         self._numbers = count(1)
         self._day: date | None = None
@@ -77,13 +78,11 @@ class DebitBank:
         self._put(OutgoingFile(at, f"{self.bank.name}-pain002-{file.message_id}-{number}.xml", "report", data))
 
     def recall(self, data: bytes, at: datetime) -> None:
-        """Take a request to call debits off; those that are not carried out yet never will be."""
-        request = read_recall(data)
-        verdicts = [(item, *self._call_off(item)) for item in request.items]
-        at += _ANSWERED_AFTER
-        name = f"{self.bank.name}-camt029-{request.message_id}.xml"
-        data = answer(request, f"ANS-{next(self._numbers)}", at, verdicts, "09")
-        self._put(OutgoingFile(at, name, "answer", data))
+        """Take a request to call debits off; those that are not carried out yet never will be. ValueError: no file.
+
+        One that is accepted and not booked yet is answered as pending, and again on the next business day.
+        """
+        self._answer(read_recall(data), at + _ANSWERED_AFTER)
 
     def advance(self, day: date) -> list[OutgoingFile]:
         """Live through `day`, the one after the last; return the files put on the server up to its end, in order."""
@@ -96,6 +95,9 @@ class DebitBank:
             self._late = [one for one in fresh if self._fate(one).told == "late"]
             self._report(day, [*postponed, *(one for one in fresh if self._fate(one).told == "at once")])
             self._put(self.booking.close(day))
+            pending, self._pending = self._pending, []
+            for request in pending:
+                self._answer(request, at_local(day, _ANSWERED_AGAIN_AT))
         self._day = day
         end, files = at_local(day + timedelta(days=1), time(0, 0)), []
         while self._out and self._out[0][0] < end:
@@ -143,17 +145,28 @@ class DebitBank:
                 self.payers.move(truth.order.account, truth.order.minor)
                 self.booking.returned(truth.order, day, truth.reason)
 
+    def _answer(self, request: RecallFile, at: datetime) -> None:
+        verdicts = [(item, *self._call_off(item)) for item in request.items]
+        number = next(self._numbers)
+        name = f"{self.bank.name}-camt029-{request.message_id}-{number}.xml"
+        self._put(OutgoingFile(at, name, "answer", answer(request, f"ANS-{number}", at, verdicts, "09")))
+        pending = tuple(item for item, status, _ in verdicts if status == "PDCR")
+        if pending:
+            self._pending.append(RecallFile(request.message_id, pending))
+
     def _call_off(self, item: RecallItem) -> tuple[str, str]:
         truth = self.truth.get(item.end_to_end_id)
         if truth is None or truth.order.message_id != item.message_id:
             return "RJCR", "NOOR"
         if truth.end is End.WAITING:
             truth.end, truth.recall = End.RECALLED, "in time"
+        elif truth.end is End.ACCEPTED:
+            return "PDCR", ""
         elif truth.recall in ("", "too late"):
             given_back = truth.end is End.PAID and self.fates.refunds(item.end_to_end_id)
             truth.recall = "refunded" if given_back else "too late"
             if given_back:
-                truth.due_back_on = self._day  # which is over: it is given back on the next business day
+                truth.due_back_on = truth.paid_on  # which is over: it is given back on the next business day
         if truth.recall != "too late":
             return "ACCR", ""
         return "RJCR", "ARDT" if truth.end in (End.RETURNED, End.REJECTED) else "PTNA"

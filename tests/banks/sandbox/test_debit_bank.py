@@ -191,6 +191,23 @@ def test_a_recall_before_the_day_is_honoured_and_one_after_it_refunded_or_too_la
     assert back == refunded == {line.end_to_end_id for line in booked(files) if line.return_reason == "FOCR"}
 
 
+@pytest.mark.parametrize(("refunded", "end"), [(1000, End.RETURNED), (0, End.PAID)])
+def test_a_recall_of_what_is_accepted_is_pending_until_it_is_booked(refunded, end):
+    one = bank({"HD2611-00001": Fate(next_day=True)}, mix=Mix(0, 0, 0, 0, 0, 0, 0, 0, refunded))
+    asked = [debit(1, MONDAY), debit(2, MONDAY)]
+    one.take(debit_file("RUN-1", asked), morning(MONDAY))
+    files = one.advance(MONDAY)
+    one.recall(recall_file("R-1", "RUN-1", asked[:1]), morning(after(1)))
+    files += live(one, after(3), after(1))
+    final = RecallVerdict.CANCELLED if refunded else RecallVerdict.REJECTED
+    reason = "" if refunded else "PTNA"
+    assert answers(files) == [
+        ("request", "", RecallVerdict.PENDING, ""), ("debit", "HD2611-00001", RecallVerdict.PENDING, ""),
+        ("request", "", final, ""), ("debit", "HD2611-00001", final, reason),
+    ]  # fmt: skip
+    assert one.truth["HD2611-00001"].end is end
+
+
 def test_a_recall_of_what_the_bank_never_had():
     one = bank()
     one.recall(recall_file("R-1", "RUN-1", [debit(1, MONDAY)]), morning(MONDAY))
