@@ -100,6 +100,19 @@ def test_each_fate(fate, amount, end, reports):
     assert lines == {End.REJECTED: [], End.PAID: [paid], End.RETURNED: [paid, back]}[end]
 
 
+@pytest.mark.parametrize("fate", [Fate(), Fate(refused="AC04"), Fate(returned_after=1, return_reason="MD06")])
+def test_money_only_changes_its_place(fate):
+    sums = []
+    for debits in ([], [debit(1, MONDAY)]):
+        one = bank({"HD2611-00001": fate})
+        one.payers.balance("001100000001")  # opened in both, so that wages come in on both
+        if debits:
+            one.take(debit_file("RUN-1", debits), morning(MONDAY))
+        live(one, after(7))
+        sums.append(one.payers.money() + one.booking.closing.minor)
+    assert sums[0] == sums[1]
+
+
 def test_a_report_told_late_comes_a_business_day_later():
     one = bank({"HD2611-00001": Fate(told="late")})
     friday = after(4)
