@@ -26,12 +26,11 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from banks.collections import pain008
+from banks.collections import debit_table, pain008
+from banks.collections.debit_table import DebitTable
 from banks.collections.debits import Creditor, Debit, GroupHead, SequenceType
 from banks.money import dong
 from banks.sandbox import people
-from benchmarks import debits_run
-from gateway.embedded import Embedded
 
 DEBITS = int(os.environ.get("BENCH_DEBITS", "100000"))
 TURNS = 3
@@ -169,6 +168,20 @@ def race() -> dict[str, object]:
     }
 
 
+def table() -> dict[str, object]:
+    """Write the same debits as a bank's own table; return its size and its pace."""
+    asked = list(debits(DEBITS))
+    form = DebitTable(columns={name: name for name in debit_table.FIELDS}, dates="dd/mm/yyyy", thousands=".")
+    paces, size = list[float](), 0
+    for _ in range(TURNS):
+        start = time.process_time()
+        size = debit_table.write(
+            io.BytesIO(), asked, heads(DEBITS), message_id="DOISOAT-261118-1", creditor=US, table=form
+        ).size
+        paces.append(DEBITS / (time.process_time() - start))
+    return {"megabytes": round(size / 1e6, 1), "debits_per_second": round(statistics.median(paces))}
+
+
 def content(data: bytes) -> str:
     """Return the hash of a file's canonical form, white space between elements left out."""
     from lxml import etree
@@ -198,6 +211,9 @@ def alone() -> None:
 
 def whole_run() -> dict[str, object]:
     """Take a run of as many debits through a real database, from its choice to its file, in a process of its own."""
+    from benchmarks import debits_run  # here, as whoever writes one file alone needs none of it
+    from gateway.embedded import Embedded
+
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
         home.mkdir()
@@ -209,7 +225,9 @@ def whole_run() -> dict[str, object]:
     return found
 
 
-STAGES: dict[str, Callable[[], object]] = {"peak_megabytes": peak_megabytes, "written": race, "run": whole_run}
+STAGES: dict[str, Callable[[], object]] = {
+    "peak_megabytes": peak_megabytes, "written": race, "own_table": table, "run": whole_run,
+}  # fmt: skip
 """Figure → what measures it, in order."""
 
 

@@ -1,1 +1,1 @@
-"""Debits we ask banks to collect: the file that asks (pain.008) and the report on what became of it (pain.002)."""
+"""Debits we ask banks to collect, and debits we call back: the files that ask, and what the banks answer."""

@@ -8,6 +8,7 @@ import csv
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from itertools import chain
 from typing import BinaryIO
 
@@ -89,13 +90,18 @@ class DebitTable:
         """Return `value` as the bank writes it."""
         if isinstance(value, Money):
             return self.amount(value)
-        return value.strftime(DATES[self.dates]) if isinstance(value, date) else value
+        return _day(value, self.dates) if isinstance(value, date) else value
 
     def amount(self, amount: Money) -> str:
         """Return `amount` without its currency: "1.250.000"."""
         whole, point, places = amount.decimal().partition(".")
         grouped = f"{int(whole):,}".replace(",", self.thousands) if self.thousands else whole
         return f"{grouped}{self.decimal}{places}" if point else grouped
+
+
+@lru_cache(maxsize=4096)
+def _day(day: date, form: str) -> str:
+    return day.strftime(DATES[form])  # slow, and a run has few different days
 
 
 def write(
