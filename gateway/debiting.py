@@ -13,6 +13,7 @@ from gateway.debit_settings import DebitSettings
 from gateway.setting_tables import SettingsError
 from gateway.wiring import Wiring
 from reconciliation import debit_asking, debit_following, debit_recalls, debit_sending
+from reconciliation.debit_following import Retries
 from reconciliation.debit_sending import Left
 from reconciliation.debits import DebitFile
 
@@ -96,15 +97,21 @@ def retried(wiring: Wiring) -> frozenset[str]:
 
 def follow_all(wiring: Wiring) -> int:
     """Bring debits to the state that what is known of them calls for; return how many moved."""
-    codes, moved = retried(wiring), 0
-    for step in iter(partial(insist, partial(_follow, wiring, codes)), None):
+    retries, moved = Retries(retried(wiring), leads(wiring)), 0
+    for step in iter(partial(insist, partial(_follow, wiring, retries)), None):
         moved += step
     return moved
 
 
-def _follow(wiring: Wiring, codes: frozenset[str]) -> int | None:
+def leads(wiring: Wiring) -> dict[str, timedelta]:
+    """Return how long before their day the debits of each bank may leave."""
+    banks = wiring.settings.banks.values()
+    return {one.name: timedelta(days=one.debits.lead_days) for one in banks if one.debits is not None}
+
+
+def _follow(wiring: Wiring, retries: Retries) -> int | None:
     with transaction(wiring.engine) as session:
-        followed = debit_following.follow(session, retried=codes, now=wiring.clock())
+        followed = debit_following.follow(session, retries, now=wiring.clock())
         if followed is None:
             return None
         composing.compose_promises(session, wiring.settings)

@@ -9,14 +9,15 @@ import secrets as random
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from banks.sandbox.debit_month import OTHER
 from banks.sandbox.sftp_server import SandboxSftpServer
-from banks.sandbox.transactions import SandboxBanks
+from banks.sandbox.transactions import SandboxBank, SandboxBanks
 from gateway import migrate, settings, staff_desk
 from gateway.clock import SandboxClock
 from gateway.database import owner_engine
@@ -32,14 +33,19 @@ from sms.sandbox import SmsSandbox
 log = logging.getLogger(__name__)
 
 _USER = "doisoat"
+_OUTBOX = "to"
+"""Where a sandbox bank takes our files, below its own folder."""
 
 
 class NotASandbox(Exception):
     """The database holds something that no sandbox put there, so the sandbox keeps its hands off it."""
 
 
-def prepare(given: Settings, *, afresh: bool) -> Settings:
-    """Make secrets, ports and settings for a sandbox below `given.home`; return the settings that use them."""
+def prepare(given: Settings, *, afresh: bool, month: bool = False) -> Settings:
+    """Make secrets, ports and settings for a sandbox below `given.home`; return the settings that use them.
+
+    A sandbox for a month of debits has a second bank that debits.
+    """
     place = Place(given.home)
     ensure_own_secrets(given.home)
     for name in ("sms_token", "api_token", "vnpay_hash_secret"):
@@ -47,13 +53,13 @@ def prepare(given: Settings, *, afresh: bool) -> Settings:
     ensure_secret(given.home, "standard_webhook_secret", _webhook_key)
     ensure_secret(given.home, certificate.KEY, certificate.make_test)
     password = ensure_secret(given.home, "sandbox_sftp_password").read_text().strip()
-    banks = SandboxBanks()
-    for bank in (banks.direct, banks.wallet):
+    banks = _banks(month)
+    for bank in banks:
         ensure_secret(given.home, f"{bank.name}_sftp_password", lambda: password)
         folder = place.files_of(bank.name)
-        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _OUTBOX).mkdir(parents=True, exist_ok=True)
         if afresh:
-            for old in folder.iterdir():
+            for old in folder.rglob("*.*"):
                 old.unlink()
     SandboxClock(given.home / "run" / "sandbox-clock").clear()
     ports = dict(zip(("sftp", "sms"), _free_ports(2), strict=True))
@@ -65,7 +71,12 @@ def prepare(given: Settings, *, afresh: bool) -> Settings:
     return replace(read, sandbox=True, database_url=given.database_url, valkey_url=given.valkey_url, port=given.port)
 
 
-def _config(ports: dict[str, int], host_key: str, banks: SandboxBanks) -> str:
+def _banks(month: bool) -> list[SandboxBank]:
+    banks = SandboxBanks()
+    return [banks.direct, banks.wallet, *[OTHER] * month]
+
+
+def _config(ports: dict[str, int], host_key: str, banks: Sequence[SandboxBank]) -> str:
     lines = [
         "# Written by the sandbox at each start; edits are lost.",
         "sandbox = true",
@@ -76,13 +87,12 @@ def _config(ports: dict[str, int], host_key: str, banks: SandboxBanks) -> str:
         f'url = "http://127.0.0.1:{ports["sms"]}"',
         'brand = "DIENLUC"',
     ]
-    for bank in (banks.direct, banks.wallet):
+    for bank in banks:
         lines += [
             f"[banks.{bank.name}]",
             f'title = "{bank.title}"',
-            f'profile = "{bank.profile}"',
             f'accounts = ["{bank.account}"]',
-            "callbacks = true",
+            *([f'profile = "{bank.profile}"', "callbacks = true"] if bank.profile else []),
             f"[banks.{bank.name}.sftp]",
             'host = "127.0.0.1"',
             f"port = {ports['sftp']}",
@@ -90,7 +100,18 @@ def _config(ports: dict[str, int], host_key: str, banks: SandboxBanks) -> str:
             f'host_key = "{host_key}"',
             f'inbox = "/{bank.name}"',
             'pattern = "*.xml"',
+            f'outbox = "/{bank.name}/{_OUTBOX}"',
         ]
+        if bank.name != SandboxBanks().wallet.name:
+            lines += [
+                f"[banks.{bank.name}.debits]",
+                'creditor_id = "DIENLUC01"',
+                'creditor_name = "CONG TY DIEN LUC SANDBOX"',
+                f'creditor_account = "{bank.account}"',
+                'creditor_bank = "SBXAVNVX"',
+                'debtor_bank = "SBXAVNVX"',
+                f'format = "pain.008.001.{"08" if bank is OTHER else "02"}"',
+            ]
     return "\n".join(lines) + "\n"
 
 
@@ -162,6 +183,7 @@ def servers(wiring: Wiring) -> Iterator[SmsSandbox]:
         username=_USER,
         password=secret(wiring.settings, "sandbox_sftp_password")[0],
         port=ports["sftp"],
+        writable=True,
     )
     carrier = SmsSandbox(
         clock=wiring.clock,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from gateway import bell, checkpoints
+from gateway import bell, checkpoints, debiting
 from gateway.database import transaction
 from gateway.wiring import Wiring
 from reconciliation import (
@@ -54,17 +54,11 @@ def sweep(wiring: Wiring) -> None:
         carrier = wiring.carrier
         if carrier is not None and sending.is_due(session, dedupes=carrier.dedupes, now=wiring.clock()):
             bell.ring(wiring.valkey, "messages")
-        if debit_work.is_waiting(session, leads(wiring), now=wiring.clock()):
+        if debit_work.is_waiting(session, debiting.leads(wiring), now=wiring.clock()):
             bell.ring(wiring.valkey, "debits")
         told = wiring.settings.billing_url is not None and marks.is_due(session, now=wiring.clock())
         if told or marks.are_waiting(session):
             bell.ring(wiring.valkey, "billing")
-
-
-def leads(wiring: Wiring) -> dict[str, timedelta]:
-    """Return how long before their day the debits of each bank may leave."""
-    banks = wiring.settings.banks.values()
-    return {one.name: timedelta(days=one.debits.lead_days) for one in banks if one.debits is not None}
 
 
 def watch_deadlines(wiring: Wiring) -> int:

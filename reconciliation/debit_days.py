@@ -83,15 +83,18 @@ def postpone(
     return list(left)
 
 
-def next_try(rules: Rules, calendar: Calendar, *, first: date, earlier: Sequence[date], now: datetime) -> date | None:
+def next_try(
+    rules: Rules, calendar: Calendar, *, first: date, earlier: Sequence[date], lead: timedelta, now: datetime
+) -> date | None:
     """Return when a debit that met too small a balance is tried again, None when there is no such day any more.
 
     `first` is the day of the bill's first debit, `earlier` those of all its debits so far. The notice before it must
-    still have its time, and the days of a retry are the first business days from a payday on.
+    still have its time before the file leaves, `lead` before the day; the days of a retry are the first business days
+    from a payday on.
     """
     if len(earlier) > rules.retries:
         return None
-    soonest, last = local_day(now + rules.lead) + timedelta(days=1), first + timedelta(days=rules.retry_days)
+    soonest, last = local_day(now + rules.lead) + timedelta(days=1) + lead, first + timedelta(days=rules.retry_days)
     for day in _paydays(rules, calendar, first, last):
         if day >= soonest and day > max(earlier, default=first) and day <= last:
             return day

@@ -4,9 +4,9 @@ Money decides over words: a payment that bears a debit's end-to-end id means tha
 that it was given back. Of words, a rejection outranks a cancellation, and both an acceptance.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -50,6 +50,7 @@ _FACTS = f"""
     )
     SELECT d.id, d.state, d.bill_id, d.bill_number, d.charge_on, d.minor, d.bank, b.state AS bill_state,
         b.live AND b.state = 'open' AND b.paid_minor = 0 AS owed, coalesce(w.kept, false) AS kept,
+        coalesce(w.cancelled, false) AS cancelled,
         CASE WHEN p.counts THEN '' WHEN p.id IS NOT NULL THEN coalesce((SELECT r.reason FROM returns r
                 WHERE r.payment_id = p.payment_id AND r.undone_at IS NULL ORDER BY r.id DESC LIMIT 1), '')
              ELSE coalesce(w.reason, '') END AS reason,
@@ -88,11 +89,16 @@ class Followed:
     failed: int = 0
 
 
-def follow(session: Session, *, retried: Collection[str], now: datetime) -> Followed | None:
-    """Take some of what is new and bring its debits to the state it calls for; None when nothing is new.
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """After which reason codes another try may succeed, and how long before their day each bank gets its debits."""
 
-    `retried` are the reason codes after which another try may succeed: too small a balance, and nothing else.
-    """
+    codes: Collection[str]
+    leads: Mapping[str, timedelta] = field(default_factory=dict)
+
+
+def follow(session: Session, retries: Retries, *, now: datetime) -> Followed | None:
+    """Take some of what is new and bring its debits to the state it calls for; None when nothing is new."""
     ids = sorted(set(session.scalars(text(_TAKE), {"limit": _AT_ONCE})))
     if not ids:
         return None
@@ -104,7 +110,7 @@ def follow(session: Session, *, retried: Collection[str], now: datetime) -> Foll
     followed.moved = {state: len(found) for state, found in moved.items()}
     debit_recalls.follow(session, facts, now=now)
     missed = [one for one in facts if one.id in moved.get("rejected", set()) | moved.get("returned", set())]
-    _after_miss(session, [one for one in missed if one.owed], followed, retried=retried, now=now)
+    _after_miss(session, [one for one in missed if one.owed], followed, retries, now=now)
     _answer(session, facts, moved, now=now)
     return followed
 
@@ -147,7 +153,7 @@ _TRIED = """
 
 
 def _after_miss(
-    session: Session, missed: Sequence[Fact], followed: Followed, *, retried: Collection[str], now: datetime
+    session: Session, missed: Sequence[Fact], followed: Followed, retries: Retries, *, now: datetime
 ) -> None:
     """Try again on a payday what met too small a balance, its customer told before; tell the others, once."""
     if not missed:
@@ -158,8 +164,9 @@ def _after_miss(
     again: dict[int, date] = {}
     for one in missed:
         known = tried[one.bill_number]
-        if one.reason in retried:
-            day = debit_days.next_try(rules, calendar, first=known.first, earlier=known.days, now=now)
+        if one.reason in retries.codes:
+            lead = retries.leads.get(one.bank, timedelta(0))
+            day = debit_days.next_try(rules, calendar, first=known.first, earlier=known.days, lead=lead, now=now)
             if day is not None:
                 again[one.bill_id] = day
     if again:

@@ -65,10 +65,10 @@ def _becomes(state: str, debit: Fact) -> tuple[str, str] | None:
         return "dropped", "the debit is over" if not out else "the bill is owed again"
     if state == "dropped" and out and not debit.owed:
         return "wanted", "the bill is owed no more"
-    if state in ("handed", "refused") and debit.target == "recalled":
-        return "honoured", "the bank cancelled the debit"
-    if state == "handed" and (debit.kept or debit.target in ("paid", "returned")):
-        return "refused", "the bank did not cancel the debit"
+    if state in ("handed", "refused") and debit.cancelled:
+        return "honoured", "the bank cancels the debit, or gives it back"
+    if state == "handed" and debit.kept:
+        return "refused", "the bank does not cancel the debit"
     return None
 
 

@@ -44,6 +44,10 @@ class Booking:
         line = StatementLine(0, 1, dong(minor), day, day, counterparty=payer, counterparty_account=account)
         return self._book(line._replace(narrative=narrative))
 
+    def book(self, line: StatementLine) -> None:
+        """Book what came in under a reference of its own."""
+        self._lines.append(line._replace(entry=len(self._lines) + 1))
+
     def close(self, day: date) -> OutgoingFile:
         """Return the statement of `day`, put on the server on the morning of the next business day."""
         opening, lines = self.closing, tuple(self._lines)

@@ -11,7 +11,7 @@ from lxml import etree
 
 from banks.collections.debit_table import DebitTable
 from banks.sandbox.sftp_server import SandboxSftpServer
-from gateway import callback_reading, collecting, debiting, jobs, schedule, statement_reading
+from gateway import callback_reading, collecting, debiting, jobs, statement_reading
 from gateway.database import transaction
 from reconciliation import debit_work
 from reconciliation.debit_choice import Wanted
@@ -95,7 +95,7 @@ def test_a_run_for_another_day_waits_for_it(house, issue, tmp_path, later, shelf
     accept_notices(house)
     approved_run(house, Wanted("standard", CHARGE_ON, THE_DAY))
     assert debiting.send_due(house) == 0
-    assert schedule.leads(house) == {"standard": timedelta(0)}
+    assert debiting.leads(house) == {"standard": timedelta(0)}
     early = debiting_bank_with(house, lead_days=8)
     assert debiting.send_due(early) == 0, "the notice has not had its time"
     later(SEVENTEEN + timedelta(days=1, hours=1))
@@ -194,7 +194,7 @@ def test_what_was_paid_elsewhere_is_called_back_and_the_bank_answers(house, read
 
 def schedule_is_waiting(house):
     with transaction(house.engine) as session:
-        return debit_work.is_waiting(session, schedule.leads(house), now=house.clock())
+        return debit_work.is_waiting(session, debiting.leads(house), now=house.clock())
 
 
 def test_a_callback_of_a_failed_attempt_says_so_of_its_debit(house, ready, rows, web, sound):

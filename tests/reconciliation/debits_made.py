@@ -15,7 +15,7 @@ from tests.reconciliation.books import DAY, Books, a_bill
 from tests.reconciliation.test_mandates import a_mandate, take
 
 CHARGE_ON = DAY + timedelta(days=2)
-RETRIED = frozenset({"AM04"})
+RETRIES = debit_following.Retries({"AM04"})
 
 
 def code_of(number: int) -> str:
@@ -88,7 +88,7 @@ def follow(books: Books) -> dict[str, int]:
     """Follow until nothing is new; return what moved where."""
     moved: dict[str, int] = {}
     while True:
-        done = books.run(lambda session: debit_following.follow(session, retried=RETRIED, now=books.now))
+        done = books.run(lambda session: debit_following.follow(session, RETRIES, now=books.now))
         if done is None:
             return moved
         for state, found in done.moved.items():

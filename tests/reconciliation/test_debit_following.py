@@ -277,7 +277,7 @@ def test_a_retry_waits_for_a_payday_that_leaves_time_to_tell(
     days = [date.fromisoformat(one) for one in tried]
     moment = datetime.fromisoformat(heard).astimezone(UTC)
     rules = RULES if expected != "2026-12-02" else replace(RULES, paydays=(2,))
-    found = next_try(rules, LIBRARY, first=days[0], earlier=days, now=moment)
+    found = next_try(rules, LIBRARY, first=days[0], earlier=days, lead=timedelta(0), now=moment)
     assert found == (date.fromisoformat(expected) if expected else None)
 
 
