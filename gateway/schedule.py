@@ -14,7 +14,17 @@ from sqlalchemy.orm import Session
 from gateway import bell, checkpoints
 from gateway.database import transaction
 from gateway.wiring import Wiring
-from reconciliation import audit, business_days, deadlines, inbox, large_statements, mandates, marks, sending
+from reconciliation import (
+    audit,
+    business_days,
+    deadlines,
+    inbox,
+    large_statements,
+    mandate_codes,
+    mandates,
+    marks,
+    sending,
+)
 from reconciliation.db import AdvisoryLock
 from reconciliation.deadlines import ExpectedFile
 
@@ -58,8 +68,9 @@ def watch_deadlines(wiring: Wiring) -> int:
 
 
 def expire_mandates(wiring: Wiring) -> int:
-    """Let mandates whose last day has passed expire; return how many."""
+    """Let mandates whose last day has passed expire, and codes that are over be forgotten; return how many mandates."""
     with transaction(wiring.engine) as session:
+        mandate_codes.forget(session, now=wiring.clock())
         return mandates.expire(session, now=wiring.clock())
 
 

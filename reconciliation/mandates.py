@@ -22,6 +22,7 @@ CHANNELS = ("app", "bank", "counter", "paper", "phone", "web")
 """How a customer gave consent."""
 SEALED = "mandate_versions.account"
 """What an account number is sealed for."""
+HOLDER_SEALED = "mandate_versions.holder"
 
 
 class NotMoved(ValueError):
@@ -72,6 +73,8 @@ class MandateVersion(Base):
     account_sealed: Mapped[bytes]
     account_hash: Mapped[bytes]
     account_tail: Mapped[Label]
+    holder_sealed: Mapped[bytes | None]
+    """The name the account is held by; None where a file told none."""
     cap_minor: Mapped[Minor]
     """The most that one debit may take, in đồng."""
     valid_from: Mapped[date]

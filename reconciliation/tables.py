@@ -13,6 +13,7 @@ from reconciliation import (
     links,
     lump_choices,
     lump_sums,
+    mandate_codes,
     mandates,
     marks,
     mismatches,
@@ -31,6 +32,6 @@ from reconciliation.db import metadata
 
 __all__ = [
     "audit", "bank_days", "bills", "closes", "customers", "fees", "inbox", "ledger", "lifecycle", "links",
-    "lump_choices", "lump_sums", "mandates", "marks", "metadata", "mismatches", "outbox", "payments", "placements",
-    "policies", "remarks", "returns", "settlements", "staff", "statements", "tariffs",
+    "lump_choices", "lump_sums", "mandate_codes", "mandates", "marks", "metadata", "mismatches", "outbox", "payments",
+    "placements", "policies", "remarks", "returns", "settlements", "staff", "statements", "tariffs",
 ]  # fmt: skip

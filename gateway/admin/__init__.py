@@ -51,7 +51,7 @@ def register(app: Flask) -> None:
     app.config.setdefault("WTF_CSRF_CHECK_DEFAULT", False)
     app.config.setdefault("WTF_CSRF_TIME_LIMIT", None)  # a token lives as long as the session that holds it
     security.install(app)
-    web_sessions.install(app, ("/admin",))
+    web_sessions.install(app, ("/admin", "/mandate", "/"))  # the customer portal's pages too
     languages.install(app)
     access.login_manager().init_app(app)
     csrf = CSRFProtect(app)

@@ -6,12 +6,13 @@ from pathlib import Path
 import click
 from sqlalchemy import text
 
-from gateway import mandate_import
+from gateway import mandate_desk, mandate_import
 from gateway.clock import LOCAL
 from gateway.commands import people
 from gateway.commands.wired import say, wired
 from gateway.database import insist, transaction
 from gateway.table_files import ImportRefused
+from reconciliation import mandate_codes
 from reconciliation.lifecycle import MANDATE
 from reconciliation.mandates import NotMoved, carry_out
 from reconciliation.staff import BANK_LIAISONS, KEEPERS_OF_MANDATES
@@ -162,6 +163,22 @@ def resume(mandate: int, by: str, why: str) -> None:
 def end(mandate: int, by: str, why: str) -> None:
     """End MANDATE for good; a customer who comes back gives a new one."""
     _do("end", mandate, by, why)
+
+
+@mandates.command()
+@click.argument("customer", metavar="CODE")
+@_BY
+@_WHY
+def unlock(customer: str, by: str, why: str) -> None:
+    """Let customer CODE ask for an SMS code again at once, after wrong tries or too many questions."""
+    with wired() as wiring, transaction(wiring.engine) as session:
+        people.one_of(session, by, KEEPERS_OF_MANDATES, "unlock codes")
+        counted = mandate_desk.code_hash(wiring.sealer, customer)
+        try:
+            gone = mandate_codes.release(session, customer, counted, by=by, why=why, now=wiring.clock())
+        except mandate_codes.NoSuchCustomer as error:
+            raise click.ClickException(str(error)) from error
+    click.echo(f"{customer} may ask again; {gone} codes no longer count")
 
 
 def _do(what: str, mandate: int, by: str, why: str) -> None:

@@ -143,6 +143,14 @@ def test_whoever_has_no_say_is_refused(run, rows, words, may):
     assert rows("SELECT id FROM mandates") == []
 
 
+def test_a_customer_is_let_ask_for_a_code_again(run, rows):
+    assert (
+        run("unlock", "PA00000000001", "--by", "mai", *WHY)[1] == "PA00000000001 may ask again; 0 codes no longer count"
+    )
+    assert run("unlock", "PA9", "--by", "mai", *WHY)[::2] == (1, "expected a customer we know, got 'PA9'")
+    assert rows("SELECT actor, action FROM audit") == [("mai", "mandate_codes_released")]
+
+
 def test_the_schedule_lets_a_mandate_expire(run, taken, at_home, rows):
     assert "mandates" in [duty.name for duty in schedule.duties(at_home)]
     at_home.sandbox_clock.set(datetime.fromisoformat("2027-02-28T23:59:00+07:00"))

@@ -1,0 +1,108 @@
+"""The customer portal as a phone's browser without scripts sees it, with a carrier that keeps what it takes."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+from werkzeug.test import Client, TestResponse
+
+from gateway import messaging
+from gateway.database import transaction
+from gateway.wiring import Wiring
+from reconciliation.staff import Staff
+from sms.transports.memory import MemoryTransport
+from tests.gateway.samples import a_bill
+
+CODE, PHONE = "PA00000000001", "0912 340 001"
+TERMS = {
+    "bank": "standard", "account": "1900 2611 2233", "holder": "Nguyễn  Thị Lan", "cap": "1.500.000", "valid_to": "",
+    "agrees": "TN-2026-11/vi",
+}  # fmt: skip
+
+
+class Browser:
+    """Keeps cookies, follows no redirect, and sends the token of the page it has seen last."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    def page(self, path: str) -> BeautifulSoup:
+        answer = self.client.get(path)
+        assert answer.status_code == 200, (path, answer.status_code, answer.headers.get("Location"))
+        return BeautifulSoup(answer.text, "html.parser")
+
+    def post(self, path: str, **fields: str) -> TestResponse:
+        token = self.page("/").select_one("input[name=csrf_token]")
+        assert token is not None
+        return self.client.post(path, data={"csrf_token": str(token["value"]), **fields})
+
+    def ask(self, code: str = CODE, phone: str = PHONE) -> TestResponse:
+        return self.post("/mandate/code", customer_code=code, phone=phone)
+
+    def enter(self, code: str) -> TestResponse:
+        return self.post("/mandate/proof", code=code)
+
+
+def said(answer: TestResponse) -> str:
+    """Return what a page warns of."""
+    alarm = BeautifulSoup(answer.text, "html.parser").select_one("[role=alert]")
+    return alarm.text.strip() if alarm else ""
+
+
+@pytest.fixture
+def carrier(wiring: Wiring) -> MemoryTransport:
+    made = MemoryTransport("http", dedupes=False)
+    wiring.__dict__["carrier"] = made
+    return made
+
+
+@pytest.fixture
+def customer(issue: Callable[..., Any]) -> None:
+    """One customer who owes 100,000 đồng, and another one."""
+    issue(a_bill(1), a_bill(2))
+
+
+@pytest.fixture
+def open_browser(web: Client, customer: None) -> Callable[[], Browser]:
+    return lambda: Browser(Client(web.application))
+
+
+@pytest.fixture
+def browser(open_browser: Callable[[], Browser]) -> Browser:
+    return open_browser()
+
+
+@pytest.fixture
+def code_sent(wiring: Wiring, carrier: MemoryTransport) -> Callable[[], str]:
+    """Send what is due and return the newest code that came to the phone."""
+
+    def newest() -> str:
+        messaging.send_due(wiring)
+        [code] = re.findall(r"\b\d{6}\b", carrier.taken[-1].text)
+        return str(code)
+
+    return newest
+
+
+@pytest.fixture
+def proven(browser: Browser, code_sent: Callable[[], str]) -> Browser:
+    """A browser whose customer has typed the right code."""
+    assert browser.ask().status_code == 303
+    assert browser.enter(code_sent()).location == "/mandate/"
+    return browser
+
+
+@pytest.fixture
+def pass_by(wiring: Wiring, later: Callable[..., datetime]) -> Callable[..., datetime]:
+    return lambda **time: later(wiring.clock() + timedelta(**time))
+
+
+@pytest.fixture
+def staff(wiring: Wiring, now: datetime) -> None:
+    """One person of customer care and an accountant."""
+    with transaction(wiring.engine) as session:
+        for name, role in (("mai", "care"), ("ha", "accountant")):
+            session.add(Staff(username=name, name=name, role=role, password_hash="", created_at=now))
