@@ -9,6 +9,7 @@ from sqlalchemy import text
 from gateway import mandate_desk, mandate_import
 from gateway.clock import LOCAL
 from gateway.commands import people
+from gateway.commands.targets import NewFile
 from gateway.commands.wired import say, wired
 from gateway.database import insist, transaction
 from gateway.table_files import ImportRefused
@@ -163,6 +164,28 @@ def resume(mandate: int, by: str, why: str) -> None:
 def end(mandate: int, by: str, why: str) -> None:
     """End MANDATE for good; a customer who comes back gives a new one."""
     _do("end", mandate, by, why)
+
+
+@mandates.command()
+@_MANDATE
+@click.argument("file", type=NewFile())
+@click.option("--version", type=click.IntRange(1), help="Another version than the newest.")
+@click.option("--for-bank", metavar="USER", help="Account and holder in full, for the bank; USER answers for it.")
+def pdf(mandate: int, file: Path, version: int | None, for_bank: str | None) -> None:
+    """Write the paper of MANDATE (giấy ủy quyền trích nợ) to FILE, its account masked."""
+    from gateway import mandate_paper
+
+    with wired() as wiring, transaction(wiring.engine) as session:
+        try:
+            if for_bank is None:
+                made = mandate_paper.make(session, wiring, mandate, version=version)
+            else:
+                people.one_of(session, for_bank, BANK_LIAISONS, "see accounts in full")
+                made = mandate_paper.make_for_bank(session, wiring, mandate, by=for_bank, version=version)
+        except NotMoved as error:
+            raise click.ClickException(str(error)) from error
+        file.write_bytes(made.document)
+    click.echo(f"{file}: {made.name}")
 
 
 @mandates.command()

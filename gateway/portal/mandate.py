@@ -1,10 +1,11 @@
 """A customer's mandate: opened with consent to a text shown in full, seen masked, and ended."""
 
+import io
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, redirect, render_template, request, send_file, url_for
 from werkzeug.wrappers import Response
 
 from gateway import consents, mandate_desk
@@ -56,6 +57,19 @@ def submit() -> Response | tuple[str, int]:
         db().rollback()
         return _page(proven, gettext("There is a mandate already: see below.")), 409
     return redirect(url_for("portal.mandate.page"), 303)
+
+
+@blueprint.get("/mandate/paper.pdf")
+def paper() -> Response:
+    """Send the paper of the customer's newest mandate."""
+    from gateway import mandate_paper
+
+    given = proof.given()
+    found = mandate_openings.of_customer(db(), given[1].customer_id) if given else []
+    if not found:
+        return _again()
+    made = mandate_paper.make(db(), current_app.extensions["doisoat"], found[0].id)
+    return send_file(io.BytesIO(made.document), "application/pdf", as_attachment=True, download_name=made.name)
 
 
 @blueprint.post("/mandate/end")

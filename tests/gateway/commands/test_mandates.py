@@ -143,6 +143,18 @@ def test_whoever_has_no_say_is_refused(run, rows, words, may):
     assert rows("SELECT id FROM mandates") == []
 
 
+def test_the_paper_of_a_mandate_is_written_and_in_full_for_the_bank_alone(run, taken, tmp_path, rows):
+    first, paper = taken["UQ-0001"], tmp_path / "paper.pdf"
+    assert run("pdf", first, paper)[1] == f"{paper}: uy-quyen-UQ-0001-v1.pdf"
+    assert paper.read_bytes().startswith(b"%PDF-")
+    assert run("pdf", first, paper, "--for-bank", "mai")[2] == (
+        "expected the name of a person who may see accounts in full (chief_accountant or liaison), got 'mai'"
+    )
+    assert run("pdf", first, paper, "--for-bank", "chau")[1] == f"{paper}: uy-quyen-UQ-0001-v1-bank.pdf"
+    assert run("pdf", 999, paper)[2] == "expected the number of a mandate and one of its versions, got 999, -"
+    assert rows("SELECT count(*) FROM audit WHERE action = 'mandate_shown_in_full'") == [1]
+
+
 def test_a_customer_is_let_ask_for_a_code_again(run, rows):
     assert (
         run("unlock", "PA00000000001", "--by", "mai", *WHY)[1] == "PA00000000001 may ask again; 0 codes no longer count"

@@ -37,6 +37,7 @@ def test_a_mandate_is_submitted_with_what_was_agreed_and_how(proven, wiring, one
     assert "···2233" in page.text
     assert ACCOUNT not in page.text
     assert not page.select("[name=account]"), "one mandate at a time"
+    assert proven.client.get("/mandate/paper.pdf").data.startswith(b"%PDF-")
 
 
 def test_a_form_sent_twice_makes_one_mandate_and_so_does_another_proof(proven, open_browser, code_sent, pass_by, rows):
