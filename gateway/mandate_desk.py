@@ -16,11 +16,21 @@ from reconciliation.mandate_codes import VALID, Letter, Question, Tried
 from reconciliation.mandate_openings import Terms
 from reconciliation.mandates import HOLDER_SEALED, SEALED
 from reconciliation.sealing import Sealer, tail
+from reconciliation.staff import BANK_LIAISONS, KEEPERS_OF_MANDATES
 from sms import numbers, templates
 
 if TYPE_CHECKING:
     from gateway.wiring import Wiring
 
+MAY: Mapping[str, frozenset[str]] = {
+    "confirm": BANK_LIAISONS,
+    "refuse": BANK_LIAISONS,
+    "pause": KEEPERS_OF_MANDATES,
+    "resume": KEEPERS_OF_MANDATES,
+    "end": KEEPERS_OF_MANDATES,
+    "renew": KEEPERS_OF_MANDATES,
+}
+"""Act → the roles that may do it."""
 _LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 """Those that nobody takes for another when a reference is read out."""
 _LONGEST_HOLDER = 70
@@ -83,12 +93,17 @@ def terms(sealer: Sealer, *, account: str, holder: str, cap: int, valid_from: da
     name = " ".join(unicodedata.normalize("NFC", holder).upper().split())
     if not name or len(name) > _LONGEST_HOLDER or not all(one.isalpha() or one in " .-'&,()" for one in name):
         raise NotTerms("holder")
-    if cap <= 0:
-        raise NotTerms("cap")
     return Terms(
         sealer.seal(number.encode(), SEALED), sealer.blind(number, "account"), tail(number),
-        sealer.seal(name.encode(), HOLDER_SEALED), cap, valid_from, valid_to,
+        sealer.seal(name.encode(), HOLDER_SEALED), checked_cap(cap), valid_from, valid_to,
     )  # fmt: skip
+
+
+def checked_cap(cap: int) -> int:
+    """Return a cap in đồng that is more than nothing; raises NotTerms."""
+    if cap <= 0:
+        raise NotTerms("cap")
+    return cap
 
 
 def new_reference(day: date) -> str:

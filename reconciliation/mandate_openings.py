@@ -59,6 +59,10 @@ _LOCKED = """
     FROM mandates m JOIN mandate_versions v ON v.mandate_id = m.id AND v.version = m.version
     WHERE m.id = :id FOR UPDATE OF m
 """
+_TERMS = f"""
+    SELECT {", ".join("v." + name for name in Terms._fields)} FROM mandates m
+    JOIN mandate_versions v ON v.mandate_id = m.id AND v.version = m.version WHERE m.id = :id
+"""  # noqa: S608 - put together from constants
 _OF_CUSTOMER = """
     SELECT m.id, m.bank, m.reference, m.state, v.version, v.account_tail, v.cap_minor, v.valid_from, v.valid_to
     FROM mandates m JOIN mandate_versions v ON v.mandate_id = m.id AND v.version = m.version
@@ -98,7 +102,8 @@ def submit(
     if other is not None:
         raise NotMoved(
             f"expected a customer without an open mandate, got one with mandate {other.id}"
-            f" ({other.reference} of {other.bank}), which is {other.state}; end that first"
+            f" ({other.reference} of {other.bank}), which is {other.state}; end that first",
+            "other",
         )
     values = {"bank": bank, "reference": reference, "customer": customer_id, "now": now}
     made = int(session.execute(text(_INSERT), values).scalar_one())
@@ -119,17 +124,25 @@ def renew(session: Session, mandate_id: int, terms: Terms, consent: Consent, *, 
         raise NotMoved(f"expected a mandate that is not over, got one that is {one.state}")
     was = (bytes(one.account_hash), one.cap_minor, one.valid_from, one.valid_to)
     if was == (terms.account_hash, terms.cap_minor, terms.valid_from, terms.valid_to):
-        raise NotMoved("expected another account, cap or validity, got the terms as they are")
+        raise NotMoved("expected another account, cap or validity, got the terms as they are", "same")
     _add(session, mandate_id, one.version + 1, terms, consent, by=by, now=now)
     facts = {"bank": one.bank, "reference": one.reference, "version": one.version + 1, **_told(terms, consent)}
     audit.append(session, actor=by, action="mandate_renewed", subject=f"mandate:{mandate_id}", facts=facts, now=now)
     return int(one.version) + 1
 
 
+def terms_of(session: Session, mandate_id: int) -> Terms:
+    """Return the newest terms of a mandate; raises NotMoved where there are none."""
+    found = session.execute(text(_TERMS), {"id": mandate_id}).one_or_none()
+    if found is None:
+        raise NotMoved(f"expected the number of a mandate, got {mandate_id}")
+    return Terms(*found)
+
+
 def _check_days(terms: Terms, now: datetime) -> None:
     if terms.valid_to is not None and terms.valid_to < max(terms.valid_from, local_day(now)):
         first = max(terms.valid_from, local_day(now))
-        raise NotMoved(f"expected a last day from {first} on, got {terms.valid_to}")
+        raise NotMoved(f"expected a last day from {first} on, got {terms.valid_to}", "days")
 
 
 def _add(

@@ -26,7 +26,14 @@ HOLDER_SEALED = "mandate_versions.holder"
 
 
 class NotMoved(ValueError):
-    """A mandate can't become what is asked; says what was expected and what arrived."""
+    """A mandate can't become what is asked; says what was expected and what arrived.
+
+    `reason` names the kind of obstacle for a page's own words.
+    """
+
+    def __init__(self, said: str, reason: str = "state") -> None:
+        self.reason = reason
+        super().__init__(said)
 
 
 class Mandate(Base):
@@ -139,7 +146,7 @@ def expire(session: Session, *, now: datetime) -> int:
 
 def _check_valid(valid_to: date | None, now: datetime) -> None:
     if valid_to is not None and valid_to < local_day(now):
-        raise NotMoved(f"expected a mandate that is still valid, got one whose last day was {valid_to}")
+        raise NotMoved(f"expected a mandate that is still valid, got one whose last day was {valid_to}", "days")
 
 
 def _check_alone(session: Session, mandate_id: int, customer_id: int) -> None:
@@ -147,7 +154,8 @@ def _check_alone(session: Session, mandate_id: int, customer_id: int) -> None:
     if other is not None:
         raise NotMoved(
             f"expected a customer without another mandate in force, got one with mandate {other.id}"
-            f" ({other.reference} of {other.bank}); end that first"
+            f" ({other.reference} of {other.bank}); end that first",
+            "other",
         )
 
 

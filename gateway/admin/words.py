@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.admin.mandate_words import STATES as MANDATE_STATES
 from gateway.languages import gettext
 from gateway.languages import lazy_gettext as _
 
@@ -164,15 +165,6 @@ MESSAGE_STATES = {
     "expired": _("expired"),
     "withdrawn": _("withdrawn"),
     "failed": _("failed"),
-}
-MANDATE_STATES = {
-    "draft": _("draft"),
-    "submitted": _("with the bank"),
-    "active": _("in force"),
-    "paused": _("paused"),
-    "ended": _("ended"),
-    "refused": _("refused"),
-    "expired": _("expired"),
 }
 STATES: Mapping[str, Mapping[str, Any]] = {
     "bill": BILL_STATES,

@@ -205,12 +205,11 @@ def unlock(customer: str, by: str, why: str) -> None:
 
 
 def _do(what: str, mandate: int, by: str, why: str) -> None:
-    may = BANK_LIAISONS if what in ("confirm", "refuse") else KEEPERS_OF_MANDATES
     with wired() as wiring:
 
         def work() -> str:
             with transaction(wiring.engine) as session:
-                people.one_of(session, by, may, f"{what} mandates")
+                people.one_of(session, by, mandate_desk.MAY[what], f"{what} mandates")
                 return carry_out(session, mandate, what, by=by, why=why, now=wiring.clock())
 
         try:

@@ -1,7 +1,6 @@
 """A customer's mandate: opened with consent to a text shown in full, seen masked, and ended."""
 
 import io
-from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -9,9 +8,9 @@ from flask import Blueprint, current_app, redirect, render_template, request, se
 from werkzeug.wrappers import Response
 
 from gateway import consents, mandate_desk
-from gateway.admin.answer_form import amount_of
+from gateway.admin import mandate_form
+from gateway.admin.answer_form import Unreadable
 from gateway.languages import gettext, language
-from gateway.mandate_desk import NotTerms
 from gateway.portal import proof
 from gateway.request_session import db
 from reconciliation import mandate_codes, mandate_openings, mandates
@@ -25,10 +24,6 @@ blueprint = Blueprint("mandate", __name__)
 OPEN = ("draft", "submitted", "active", "paused")
 BY = "customer"
 """Who does what a customer does without help."""
-
-
-class Unreadable(ValueError):
-    """A field of the form that can't be read; says so in the customer's language."""
 
 
 @blueprint.get("/mandate/")
@@ -48,7 +43,8 @@ def submit() -> Response | tuple[str, int]:
     if proven.mandate_id is not None:  # the form was sent twice
         return redirect(url_for("portal.mandate.page"), 303)
     try:
-        bank, terms, consent = _bank(), _terms(), _consent()
+        bank, consent = _bank(), _consent()
+        terms = mandate_form.terms(_wiring().sealer, local_day(_now()))
     except Unreadable as problem:
         return _page(proven, str(problem)), 400
     try:
@@ -68,7 +64,7 @@ def paper() -> Response:
     found = mandate_openings.of_customer(db(), given[1].customer_id) if given else []
     if not found:
         return _again()
-    made = mandate_paper.make(db(), current_app.extensions["doisoat"], found[0].id)
+    made = mandate_paper.make(db(), _wiring(), found[0].id)
     return send_file(io.BytesIO(made.document), "application/pdf", as_attachment=True, download_name=made.name)
 
 
@@ -130,36 +126,6 @@ def _bank() -> str:
     return bank
 
 
-def _terms() -> Terms:
-    today = local_day(_now())
-    try:
-        return mandate_desk.terms(
-            current_app.extensions["doisoat"].sealer,
-            account=request.form.get("account", ""), holder=request.form.get("holder", ""),
-            cap=amount_of(request.form.get("cap", "").strip()), valid_from=today, valid_to=_last_day(today),
-        )  # fmt: skip
-    except NotTerms as wrong:
-        said = {
-            "account": gettext("Write the account number: 7 to 24 digits or letters."),
-            "holder": gettext("Write the account holder's name as the bank has it."),
-            "cap": gettext("Write the cap in whole đồng, more than 0."),
-        }
-        raise Unreadable(said[wrong.field]) from None
-
-
-def _last_day(today: date) -> date | None:
-    written = request.form.get("valid_to", "").strip()
-    if not written:
-        return None
-    try:
-        last = date.fromisoformat(written)
-    except ValueError:
-        last = date.min
-    if last <= today:
-        raise Unreadable(gettext("Choose a last day after today, or none."))
-    return last
-
-
 def _consent() -> Consent:
     text = consents.current(language())
     # What was ticked names the text that stood beside it: a newer one has to be read first.
@@ -173,9 +139,13 @@ def _again() -> Response:
     return redirect(url_for("portal.proof.start"), 303)
 
 
+def _wiring() -> Any:
+    return current_app.extensions["doisoat"]
+
+
 def _settings() -> Any:
-    return current_app.extensions["doisoat"].settings
+    return _wiring().settings
 
 
 def _now() -> Any:
-    return current_app.extensions["doisoat"].clock()
+    return _wiring().clock()
