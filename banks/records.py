@@ -217,7 +217,27 @@ class ReportClosed:
 
 
 ReportEvent = ReportOpened | DebitOutcome | ReportClosed
-FileEvent = StatementEvent | ReportEvent
+
+
+@dataclass(frozen=True, slots=True)
+class MandateAnswersOpened:
+    """The head of a file in which a bank answers on mandates."""
+
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class MandateAnswer:
+    """What a bank says of one mandate: confirmed, refused or ended; `fault` tells why a row can't be read, if so."""
+
+    place: str
+    reference: str
+    answer: str
+    reason: str = ""
+    fault: str = ""
+
+
+FileEvent = StatementEvent | ReportEvent | MandateAnswersOpened | MandateAnswer
 
 
 class StatementReader(Protocol):

@@ -38,6 +38,7 @@ class AdvisoryLock(IntEnum):
     ISSUING = 0x646F69736F617404
     IMPORTS = 0x646F69736F617405
     MARKS = 0x646F69736F617406
+    MANDATES = 0x646F69736F617410
 
 
 Id = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_key=True)]

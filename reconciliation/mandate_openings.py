@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from reconciliation import audit
+from reconciliation import audit, mandate_orders
 from reconciliation.business_days import local_day
 from reconciliation.lifecycle import MANDATE, move
 from reconciliation.mandates import OPEN, NotMoved
@@ -150,6 +150,7 @@ def _add(
 ) -> None:
     values = {**terms._asdict(), **consent._asdict(), "mandate": mandate, "version": version, "by": by, "now": now}
     session.execute(text(_VERSION), values)
+    mandate_orders.promise_registration(session, mandate, version, now=now)
 
 
 def _told(terms: Terms, consent: Consent) -> dict[str, object]:

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from reconciliation import audit
+from reconciliation import audit, mandate_orders, mismatches
 from reconciliation.business_days import local_day
 from reconciliation.db import Base, Id, Label, Minor, Moves, one_of
 from reconciliation.lifecycle import MANDATE, move
@@ -20,6 +20,8 @@ IN_FORCE = "state IN ('active', 'paused')"
 OPEN = "state IN ('draft', 'submitted', 'active', 'paused')"
 CHANNELS = ("app", "bank", "counter", "paper", "phone", "web")
 """How a customer gave consent."""
+QUESTION = "'mandate_answer:' || {bank} || ':' || {reference}"
+"""What a question about a bank's answer is about, in SQL."""
 SEALED = "mandate_versions.account"
 """What an account number is sealed for."""
 HOLDER_SEALED = "mandate_versions.holder"
@@ -117,6 +119,10 @@ _LOCKED = "SELECT id, bank, reference, customer_id, valid_to, state FROM mandate
 _OTHER = f"""
     SELECT id, bank, reference FROM mandates WHERE customer_id = :customer AND id <> :id AND {IN_FORCE} LIMIT 1
 """  # noqa: S608 - put together from constants, here and below
+_ASKED = f"""
+    SELECT id FROM mismatches WHERE code = 'M17' AND state <> 'resolved'
+      AND subject = {QUESTION.format(bank="CAST(:bank AS text)", reference="CAST(:reference AS text)")}
+"""  # noqa: S608
 # Locked: a version that prolongs a mandate must not come between the question and the answer.
 _OVER = f"SELECT id FROM mandates WHERE {OPEN} AND valid_to < :today ORDER BY id FOR UPDATE"  # noqa: S608
 
@@ -135,7 +141,16 @@ def carry_out(session: Session, mandate_id: int, name: str, *, by: str, why: str
     move(session, MANDATE, [mandate_id], act.to, by=by, why=why, now=now)
     facts = {"bank": one.bank, "reference": one.reference, "from": one.state, "to": act.to, "why": why}
     audit.append(session, actor=by, action=act.action, subject=f"mandate:{mandate_id}", facts=facts, now=now)
+    if name == "end":
+        mandate_orders.promise_cancellation(session, mandate_id, now=now)
+    settle(session, one.bank, one.reference, by=by, how="a person has moved the mandate", now=now)
     return act.to
+
+
+def settle(session: Session, bank: str, reference: str, *, by: str, how: str, now: datetime) -> int:
+    """Close the open question about a bank's answer on a mandate, if there is one; return how many were closed."""
+    asked = session.scalars(text(_ASKED), {"bank": bank, "reference": reference}).all()
+    return len(mismatches.resolve(session, asked, by=by, resolution=how, now=now))
 
 
 def expire(session: Session, *, now: datetime) -> int:

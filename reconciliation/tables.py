@@ -14,6 +14,7 @@ from reconciliation import (
     lump_choices,
     lump_sums,
     mandate_codes,
+    mandate_orders,
     mandates,
     marks,
     mismatches,
@@ -32,6 +33,7 @@ from reconciliation.db import metadata
 
 __all__ = [
     "audit", "bank_days", "bills", "closes", "customers", "fees", "inbox", "ledger", "lifecycle", "links",
-    "lump_choices", "lump_sums", "mandate_codes", "mandates", "marks", "metadata", "mismatches", "outbox", "payments",
-    "placements", "policies", "remarks", "returns", "settlements", "staff", "statements", "tariffs",
+    "lump_choices", "lump_sums", "mandate_codes", "mandate_orders", "mandates", "marks", "metadata", "mismatches",
+    "outbox", "payments", "placements", "policies", "remarks", "returns", "settlements", "staff", "statements",
+    "tariffs",
 ]  # fmt: skip

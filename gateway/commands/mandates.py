@@ -15,7 +15,8 @@ from gateway.database import insist, transaction
 from gateway.table_files import ImportRefused
 from reconciliation import mandate_codes
 from reconciliation.lifecycle import MANDATE
-from reconciliation.mandates import NotMoved, carry_out
+from reconciliation.mandate_answers import Answered
+from reconciliation.mandates import NotMoved, carry_out, settle
 from reconciliation.staff import BANK_LIAISONS, KEEPERS_OF_MANDATES
 
 _UNREADABLE = 65
@@ -186,6 +187,71 @@ def pdf(mandate: int, file: Path, version: int | None, for_bank: str | None) -> 
             raise click.ClickException(str(error)) from error
         file.write_bytes(made.document)
     click.echo(f"{file}: {made.name}")
+
+
+@mandates.command("hand-over")
+@click.argument("bank")
+@_BY
+@click.option("--to", type=NewFile(), help="Write it there instead, for a bank that takes it by another road.")
+def hand_orders_over(bank: str, by: str, to: Path | None) -> None:
+    """Tell BANK which mandates to register and to cancel, in one file, once; what was cut short goes on."""
+    from gateway import mandate_exchange
+
+    with wired() as wiring:
+        with transaction(wiring.engine) as session:
+            people.one_of(session, by, BANK_LIAISONS, "hand mandates over")
+        known = wiring.settings.banks.get(bank)
+        if known is None:
+            names = ", ".join(wiring.settings.banks) or "none yet"
+            raise click.ClickException(f"expected a declared bank ({names}), got {bank[:40]!r}")
+        went = mandate_exchange.hand_orders_over(wiring, known, by=by, to=to)
+    if not went:
+        say(f"nothing waits for {bank}")
+    for one in went:
+        click.echo(f"{one.name}: {one.registered} to register, {one.cancelled} to cancel")
+
+
+@mandates.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--bank", required=True, metavar="NAME", help="Whose answers they are.")
+@_BY
+def answers(file: Path, bank: str, by: str) -> None:
+    """Carry out what a bank answers in FILE: confirmed, refused or ended. What doesn't fit becomes a question."""
+    from banks.errors import Unreadable
+    from gateway import mandate_exchange
+
+    with wired() as wiring:
+
+        def work() -> Answered:
+            with transaction(wiring.engine) as session:
+                people.one_of(session, by, BANK_LIAISONS, "take a bank's answers in")
+                return mandate_exchange.take_answers(session, wiring, file, bank, by=by)
+
+        people.known_bank(wiring, bank)
+        try:
+            done = insist(work)
+        except Unreadable as error:
+            say(f"{file.name}: {error}")
+            sys.exit(_UNREADABLE)
+    _name(file, done.problems)
+    left = f", {len(done.problems)} for a person to look at" if done.problems else ""
+    click.echo(
+        f"{done.confirmed} confirmed, {done.refused} refused, {done.ended} ended, {done.unchanged} unchanged{left}"
+    )
+
+
+@mandates.command("settle")
+@click.argument("bank")
+@click.argument("reference")
+@_BY
+@_WHY
+def settle_question(bank: str, reference: str, by: str, why: str) -> None:
+    """Close the question about BANK's answer on REFERENCE, once somebody has spoken with the bank."""
+    with wired() as wiring, transaction(wiring.engine) as session:
+        people.one_of(session, by, BANK_LIAISONS, "settle a bank's answers")
+        if not settle(session, bank, reference, by=by, how=why, now=wiring.clock()):
+            raise click.ClickException(f"expected an open question about {reference[:40]!r} of {bank[:40]!r}, got none")
+    click.echo(f"the question about {reference} of {bank} is closed")
 
 
 @mandates.command()

@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import BinaryIO, NoReturn
@@ -16,7 +17,15 @@ from banks import statements
 from banks.errors import Unreadable
 from banks.money import Money
 from banks.openpgp import OpenPgpKeys
-from banks.records import DebitOutcome, FileEvent, ReportOpened, StatementClosed, StatementLine, StatementOpened
+from banks.records import (
+    DebitOutcome,
+    FileEvent,
+    MandateAnswer,
+    ReportOpened,
+    StatementClosed,
+    StatementLine,
+    StatementOpened,
+)
 from gateway.commands import imports
 from gateway.commands.imports import EXIT_UNREADABLE
 from gateway.openpgp_keys import openpgp_keys
@@ -111,6 +120,8 @@ def _records(
             yield _report_record(event)
         elif isinstance(event, DebitOutcome):
             yield _outcome_record(event)
+        elif isinstance(event, MandateAnswer):
+            yield {"type": "mandate_answer", **asdict(event)}
 
 
 def _statement_record(opened: StatementOpened, closed: StatementClosed) -> dict[str, str | int | bool | None]:
