@@ -5,7 +5,7 @@ import pytest
 from gateway.database import transaction
 from gateway.web_sessions import _hash
 from reconciliation.staff import Staff, WebSession
-from tests.gateway.portal.conftest import TERMS, said
+from tests.gateway.portal.browsing import TERMS, said
 
 ACCOUNT, HOLDER = "190026112233", "NGUYỄN THỊ LAN"
 

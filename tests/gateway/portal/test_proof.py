@@ -4,7 +4,7 @@ import pytest
 
 from gateway import messaging, schedule
 from gateway.portal import proof
-from tests.gateway.portal.conftest import CODE, PHONE, said
+from tests.gateway.portal.browsing import CODE, PHONE, said
 
 WRONG = [(CODE, "0912 340 002"), ("PA00000000009", PHONE), ("PA00000000002", PHONE)]
 
