@@ -21,7 +21,7 @@ from gateway.openpgp_keys import openpgp_keys
 from gateway.settings import BankSettings
 from gateway.wiring import Wiring
 from reconciliation import mandate_answers, mandate_orders
-from reconciliation.mandate_answers import Answered, AnswerIn
+from reconciliation.mandate_answers import Answered, BankAnswer
 from reconciliation.mandate_orders import Handed, MandateFile
 from reconciliation.mandates import HOLDER_SEALED, SEALED
 
@@ -124,7 +124,7 @@ def carry_out(
 ) -> Answered:
     """Carry out the answers among `events`, which are those of one file and of nothing else."""
     answers = (
-        AnswerIn(number, one.place, one.reference, one.answer, one.reason, one.fault)
+        BankAnswer(number, one.place, one.reference, one.answer, one.reason, one.fault)
         for number, one in enumerate(_answers_alone(events))
     )
     return mandate_answers.take(session, answers, bank=bank, name=name, by=by, now=wiring.clock())

@@ -20,7 +20,7 @@ _BECOMES = {"confirmed": "active", "refused": "refused", "ended": "ended"}
 ANSWERS = tuple(_BECOMES)
 
 
-class AnswerIn(NamedTuple):
+class BankAnswer(NamedTuple):
     """One answer as a file gives it; `fault` says what is wrong with the row, "" for nothing."""
 
     number: int
@@ -103,7 +103,7 @@ _SETTLED = f"""
 """  # noqa: S608
 
 
-def take(session: Session, answers: Iterable[AnswerIn], *, bank: str, name: str, by: str, now: datetime) -> Answered:
+def take(session: Session, answers: Iterable[BankAnswer], *, bank: str, name: str, by: str, now: datetime) -> Answered:
     """Carry out what `bank` answered in the file `name`; a second time changes nothing.
 
     What contradicts what we know moves nothing and becomes a question, as do references nobody knows.
@@ -129,12 +129,12 @@ def take(session: Session, answers: Iterable[AnswerIn], *, bank: str, name: str,
     return done
 
 
-def _stage(session: Session, answers: Iterable[AnswerIn]) -> None:
+def _stage(session: Session, answers: Iterable[BankAnswer]) -> None:
     session.execute(text(_STAGE))
     connection = session.connection().connection.driver_connection
     if not isinstance(connection, psycopg.Connection):
         raise TypeError("answers are copied over psycopg only")
-    columns = ", ".join(AnswerIn._fields)
+    columns = ", ".join(BankAnswer._fields)
     with connection.cursor() as cursor, cursor.copy(f"COPY staged_answers ({columns}) FROM STDIN".encode()) as copy:
         for one in answers:
             copy.write_row(one)

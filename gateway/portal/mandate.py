@@ -106,6 +106,7 @@ def _page(proven: Proof, problem: str = "") -> str:
         customer=known,
         standing=standing,
         last=found[0] if found and standing is None else None,
+        spent=proven.mandate_id is not None,
         banks=mandate_desk.banks(_settings()),
         cap=mandate_openings.proposed_cap(db(), proven.customer_id),
         today=local_day(_now()),

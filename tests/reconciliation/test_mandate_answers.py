@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 
 from reconciliation import mandate_answers, mandates
-from reconciliation.mandate_answers import Answered, AnswerIn
+from reconciliation.mandate_answers import Answered, BankAnswer
 from tests.reconciliation.books import CUSTOMER, OTHER_CUSTOMER, Books, a_bill
 from tests.reconciliation.test_mandates import a_mandate, take
 
@@ -22,7 +22,7 @@ def held(sound_books: Books) -> Books:
 def answer(books: Books, *told: tuple[str, str], reason: str = "", name: str = "answers.csv") -> Answered:
     """Take answers, (reference, answer) each; one without an answer is a row that can't be read."""
     rows = [
-        AnswerIn(at, f"line {at + 2}", one, what, reason, "" if what else "answer: expected another")
+        BankAnswer(at, f"line {at + 2}", one, what, reason, "" if what else "answer: expected another")
         for at, (one, what) in enumerate(told)
     ]
     done: Answered = books.run(

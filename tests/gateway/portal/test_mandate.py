@@ -79,7 +79,9 @@ def test_a_customer_ends_the_mandate_and_may_open_another_one_after_another_code
 ):
     proven.post("/mandate/", **TERMS)
     assert proven.post("/mandate/end").status_code == 303
-    assert "đã chấm dứt" in proven.page("/mandate/").text
+    page = proven.page("/mandate/")
+    assert "đã chấm dứt" in page.text
+    assert not page.select("[name=account]")
     proven.post("/mandate/", **TERMS)
     assert rows("SELECT count(*) FROM mandates") == [1], "a code opens one mandate"
     pass_by(minutes=1)
