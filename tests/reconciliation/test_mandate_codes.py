@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
-from sqlalchemy.orm import Session
 
 from reconciliation import mandate_codes
 from reconciliation.mandate_codes import Letter, NoSuchCustomer, Question, Tried
@@ -69,24 +68,19 @@ def test_a_code_nobody_was_told_of_proves_nobody(books: Books, ask: Callable[...
     assert books.one("SELECT count(*) FROM messages") == 0
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        "tries = 0", "tries = tries + 2", "used_at = NULL", "used_at = now(), tries = tries + 1",
-        "mandate_id = 1", "digest = 'x'", "expires_at = now()", "customer_id = 1",
-    ],
-)  # fmt: skip
-def test_the_database_refuses_what_no_try_does(books: Books, ask: Callable[..., UUID | None], change: str) -> None:
+def test_the_database_refuses_what_no_try_does(books: Books, ask: Callable[..., UUID | None]) -> None:
     handle = ask()
     tried(books, handle, b"w" * 16)
-    if change != "mandate_id = 1":
-        tried(books, handle, RIGHT)
 
-    def act(session: Session) -> Any:
-        return session.connection().exec_driver_sql(f"UPDATE mandate_codes SET {change}")
+    def refuses(change: str) -> None:
+        with pytest.raises((IntegrityError, ProgrammingError), match=r"works once|permission denied"):
+            books.run(lambda session: session.execute(text(f"UPDATE mandate_codes SET {change}")))
 
-    with pytest.raises((IntegrityError, ProgrammingError), match=r"works once|permission denied"):
-        books.run(act)
+    for change in ("tries = 0", "tries = tries + 2", "used_at = now()", "mandate_id = 1", "digest = 'x'"):
+        refuses(change)
+    tried(books, handle, RIGHT)
+    for change in ("used_at = NULL", "used_at = now()", "tries = tries + 1", "expires_at = now()", "customer_id = 1"):
+        refuses(change)
 
 
 def test_a_person_lets_a_customer_ask_again_at_once(books: Books, ask: Callable[..., UUID | None]) -> None:

@@ -71,13 +71,12 @@ def test_the_bank_s_and_the_customer_s_word_are_noted_with_a_reason(as_role, do,
         assert words in moves
 
 
-@pytest.mark.parametrize(
-    ("role", "act", "status"),
-    [("care", "confirm", 403), ("accountant", "end", 403), ("auditor", "renew", 403), ("care", "for-bank", 403),
-     ("liaison", "for-bank", 200), ("chief_accountant", "refuse", 303)],
-)  # fmt: skip
-def test_roles_are_those_of_the_commands(do, opened, role, act, status):
-    assert do(role, opened[0], act, why="a reason").status_code == status
+def test_roles_are_those_of_the_commands(do, opened):
+    for role, act, status in (
+        ("care", "confirm", 403), ("accountant", "end", 403), ("auditor", "renew", 403), ("care", "for-bank", 403),
+        ("liaison", "for-bank", 200), ("chief_accountant", "refuse", 303),
+    ):  # fmt: skip
+        assert do(role, opened[0], act, why="a reason").status_code == status, (role, act)
 
 
 def test_other_terms_are_a_version_with_a_consent_of_its_own(do, opened, session, rows, as_role):

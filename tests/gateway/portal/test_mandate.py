@@ -52,25 +52,24 @@ def test_a_form_sent_twice_makes_one_mandate_and_so_does_another_proof(proven, o
     assert rows("SELECT count(*) FROM mandates") == [1]
 
 
-@pytest.mark.parametrize(
-    ("changed", "words"),
-    [
-        ({"bank": "nobank"}, "ngân hàng"),
-        ({"account": "123"}, "7 đến 24"),
-        ({"holder": "<b>Lan</b>"}, "chủ tài khoản"),
-        ({"holder": ""}, "chủ tài khoản"),
-        ({"cap": "1,5 triệu"}, "hạn mức"),
-        ({"cap": "0"}, "hạn mức"),
-        ({"valid_to": "2026-11-18"}, "sau hôm nay"),
-        ({"valid_to": "mai"}, "sau hôm nay"),
-        ({"agrees": ""}, "đồng ý"),
-        ({"agrees": "TN-2025-01/vi"}, "đồng ý"),
-    ],
-)
-def test_what_can_not_be_read_is_said_and_nothing_is_opened(proven, rows, changed, words):
-    answer = proven.post("/mandate/", **TERMS | changed)
-    assert answer.status_code == 400
-    assert words in said(answer)
+UNREADABLE = [
+    ({"bank": "nobank"}, "ngân hàng"),
+    ({"account": "123"}, "7 đến 24"),
+    ({"holder": "<b>Lan</b>"}, "chủ tài khoản"),
+    ({"holder": ""}, "chủ tài khoản"),
+    ({"cap": "1,5 triệu"}, "hạn mức"),
+    ({"cap": "0"}, "hạn mức"),
+    ({"valid_to": "2026-11-18"}, "sau hôm nay"),
+    ({"valid_to": "mai"}, "sau hôm nay"),
+    ({"agrees": ""}, "đồng ý"),
+    ({"agrees": "TN-2025-01/vi"}, "đồng ý"),
+]
+
+
+def test_what_can_not_be_read_is_said_and_nothing_is_opened(proven, rows):
+    for changed, words in UNREADABLE:
+        answer = proven.post("/mandate/", **TERMS | changed)
+        assert (answer.status_code, words in said(answer)) == (400, True), changed
     assert rows("SELECT id FROM mandates") == []
 
 
