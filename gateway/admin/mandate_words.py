@@ -32,3 +32,13 @@ CHANNELS = {
     "phone": _("by phone"),
     "web": _("customer portal"),
 }
+REASONS = {
+    "opened by web": _("opened in the customer portal"),
+    "opened by counter": _("opened at the counter"),
+    "the customer asked in the portal": _("the customer asked in the portal"),
+    "the customer asked at the counter": _("the customer asked at the counter"),
+    "its last day has passed": _("its last day has passed"),
+    "the bank answered again": _("the bank answered again"),
+    "a person has moved the mandate": _("a person has moved the mandate"),
+}
+"""What moves of mandates, and of questions about them, give as their reason."""

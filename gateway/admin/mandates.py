@@ -10,7 +10,7 @@ from sqlalchemy import and_, or_, select
 from werkzeug.wrappers import Response
 
 from gateway import consents
-from gateway.admin import answer_form, mandate_form, mandate_words
+from gateway.admin import access, answer_form, mandate_form, mandate_words
 from gateway.admin.answer_form import Unreadable
 from gateway.admin.banks import bank_choices
 from gateway.admin.listing import Asked, Filter, page_of
@@ -120,7 +120,11 @@ def show(mandate_id: int, *, problem: str = "") -> str:
         customer=db().get_one(Customer, mandate.customer_id),
         versions=db().scalars(versions.order_by(MandateVersion.version.desc())).all(),
         moves=db().scalars(moves.order_by(Transition.sort_key)).all(),
-        acts=[name for name, act in ACTS.items() if mandate.state in act.sources],
+        acts=[
+            name
+            for name, act in ACTS.items()
+            if mandate.state in act.sources and access.may_open(f"admin.mandates.{name}")
+        ],
         channels={name: mandate_words.CHANNELS[name] for name in NOTED_BY_STAFF},
         text=consents.current("vi"),
         typed=request.form,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.admin.mandate_words import STATES as MANDATE_STATES
+from gateway.admin import mandate_words
 from gateway.languages import gettext
 from gateway.languages import lazy_gettext as _
 
@@ -175,7 +175,7 @@ STATES: Mapping[str, Mapping[str, Any]] = {
     "statement": STATEMENT_STATES,
     "line": LINE_STATES,
     "message": MESSAGE_STATES,
-    "mandate": MANDATE_STATES,
+    "mandate": mandate_words.STATES,
 }
 
 TONES: Mapping[str, str] = {
@@ -245,6 +245,7 @@ ACTORS = {
 """The parts of the house that act by themselves; a person stands with the name they sign in with."""
 
 REASONS = {
+    **mandate_words.REASONS,
     "matched": _("matched"),
     "the bill is paid": _("the bill is paid"),
     "the bill is replaced": _("the bill is replaced"),

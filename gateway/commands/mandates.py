@@ -1,5 +1,6 @@
 """`doisoat mandates`: what customers let banks take from their accounts: in by the file, shown, and moved by people."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -185,7 +186,8 @@ def pdf(mandate: int, file: Path, version: int | None, for_bank: str | None) -> 
                 made = mandate_paper.make_for_bank(session, wiring, mandate, by=for_bank, version=version)
         except NotMoved as error:
             raise click.ClickException(str(error)) from error
-        file.write_bytes(made.document)
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as paper:
+            paper.write(made.document)
     click.echo(f"{file}: {made.name}")
 
 

@@ -52,7 +52,7 @@ def test_mandates_are_found_and_shown_masked(as_role, opened):
     page = person.page(f"/admin/mandates/{opened[0]}")
     assert "···2233" in page.text
     assert "cổng khách hàng" in page.text
-    assert "khách hàng" in page.select_one(".moves").text
+    assert "khách hàng: mở trên cổng khách hàng" in page.select_one(".moves").text
     assert ACCOUNT not in str(page)
     assert not page.select("main form"), "whoever only looks is offered nothing to do"
     assert person.get("/admin/mandates/99").status_code == 404
@@ -60,6 +60,8 @@ def test_mandates_are_found_and_shown_masked(as_role, opened):
 
 def test_the_bank_s_and_the_customer_s_word_are_noted_with_a_reason(as_role, do, opened, session):
     one = opened[0]
+    offered = as_role("care").page(f"/admin/mandates/{one}").select("button[formaction]")
+    assert [button["formaction"] for button in offered] == [f"/admin/mandates/{one}/end"]
     assert do("liaison", one, "confirm").status_code == 400
     assert do("liaison", one, "confirm", why="the bank wrote").status_code == 303
     assert do("care", one, "pause", why="the customer moves").status_code == 303

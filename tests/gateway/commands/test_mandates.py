@@ -147,6 +147,7 @@ def test_the_paper_of_a_mandate_is_written_and_in_full_for_the_bank_alone(run, t
     first, paper = taken["UQ-0001"], tmp_path / "paper.pdf"
     assert run("pdf", first, paper)[1] == f"{paper}: uy-quyen-UQ-0001-v1.pdf"
     assert paper.read_bytes().startswith(b"%PDF-")
+    assert paper.stat().st_mode & 0o777 == 0o600
     assert run("pdf", first, paper, "--for-bank", "mai")[2] == (
         "expected the name of a person who may see accounts in full (chief_accountant or liaison), got 'mai'"
     )
