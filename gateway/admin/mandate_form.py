@@ -14,8 +14,8 @@ from reconciliation.sealing import Sealer
 
 def terms(sealer: Sealer, today: date, *, standing: Terms | None = None) -> Terms:
     """Return what the form says; an account left empty is that of `standing`. Raises Unreadable."""
-    valid_from = _day("valid_from") or (standing.valid_from if standing else today)
-    valid_to = _day("valid_to")
+    valid_from = standing.valid_from if standing else today
+    valid_to = _last_day()
     if valid_to is not None and valid_to <= max(today, valid_from):
         raise Unreadable(gettext("Choose a last day after today, or none."))
     try:
@@ -39,8 +39,8 @@ def _typed(name: str) -> str:
     return request.form.get(name, "").replace("\0", "").strip()
 
 
-def _day(name: str) -> date | None:
-    written = _typed(name)
+def _last_day() -> date | None:
+    written = _typed("valid_to")
     try:
         return date.fromisoformat(written) if written else None
     except ValueError:

@@ -206,7 +206,10 @@ def hand_orders_over(bank: str, by: str, to: Path | None) -> None:
         if known is None:
             names = ", ".join(wiring.settings.banks) or "none yet"
             raise click.ClickException(f"expected a declared bank ({names}), got {bank[:40]!r}")
-        went = mandate_exchange.hand_orders_over(wiring, known, by=by, to=to)
+        try:
+            went = mandate_exchange.hand_orders_over(wiring, known, by=by, to=to)
+        except mandate_exchange.NotAsBefore as error:
+            raise click.ClickException(str(error)) from error
     if not went:
         say(f"nothing waits for {bank}")
     for one in went:
