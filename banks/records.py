@@ -266,7 +266,27 @@ class RecallClosed:
 
 ReportEvent = ReportOpened | DebitOutcome | ReportClosed
 RecallEvent = RecallOpened | RecallOutcome | RecallClosed
-FileEvent = StatementEvent | ReportEvent | RecallEvent
+
+
+@dataclass(frozen=True, slots=True)
+class MandateAnswersOpened:
+    """The head of a file in which a bank answers on mandates."""
+
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class MandateAnswer:
+    """What a bank says of one mandate: confirmed, refused or ended; `fault` tells why a row can't be read, if so."""
+
+    place: str
+    reference: str
+    answer: str
+    reason: str = ""
+    fault: str = ""
+
+
+FileEvent = StatementEvent | ReportEvent | RecallEvent | MandateAnswersOpened | MandateAnswer
 
 
 class StatementReader(Protocol):

@@ -124,7 +124,12 @@ def _account(cells: Mapping[str | None, object]) -> str:
     if isinstance(cells["account"], int | Decimal):
         # Whatever zeros it began with are gone, and so are digits beyond the fifteenth.
         raise ValueError("account: expected a cell of text, got a number")
-    account = _text(cells, "account").replace(" ", "")
+    return account_of(_text(cells, "account"))
+
+
+def account_of(written: str) -> str:
+    """Return the number of an account as people write it; raise ValueError, which does not repeat it."""
+    account = written.replace(" ", "")
     if not _ACCOUNT.fullmatch(account):
         raise ValueError(f"account: expected 7 to 24 digits or capital letters, got {len(account)} characters")
     return account

@@ -1,10 +1,11 @@
-"""The file formats that need a bank's own declaration: its own table, NAPAS lines keyed with a secret."""
+"""The file formats that a declared bank alone sends: answers on mandates, its own table, keyed NAPAS lines."""
 
 import os
 from collections.abc import Mapping
 
 from banks.statements import Format, napas, tables
 from banks.statements.layouts import LAYOUTS
+from gateway import mandate_exchange
 from gateway.bank_settings import BankSettings
 from gateway.secrets import secret
 from gateway.settings import Settings
@@ -14,7 +15,9 @@ def own_formats(settings: Settings, bank: BankSettings | None, environ: Mapping[
     """Return the formats that `bank` alone declares; they are asked before those that everybody's files have."""
     if bank is None:
         return []
-    found = list(tables((bank.table, *LAYOUTS))) if bank.table else []
+    found = [mandate_exchange.ANSWERS]
+    if bank.table:
+        found += tables((bank.table, *LAYOUTS))
     if bank.napas_checksum:
         proven_by = napas.checksum(bank.napas_checksum, secret(settings, f"{bank.name}_napas_key", environ)[0])
         found.append(Format("napas", napas.EXPECTED, napas.recognise, lambda stream: napas.read(stream, proven_by)))

@@ -21,6 +21,7 @@ from reconciliation import (
     debit_work,
     inbox,
     large_statements,
+    mandate_codes,
     mandates,
     marks,
     sending,
@@ -70,8 +71,9 @@ def watch_deadlines(wiring: Wiring) -> int:
 
 
 def expire_mandates(wiring: Wiring) -> int:
-    """Let mandates whose last day has passed expire; return how many."""
+    """Let mandates whose last day has passed expire, and codes that are over be forgotten; return how many mandates."""
     with transaction(wiring.engine) as session:
+        mandate_codes.forget(session, now=wiring.clock())
         return mandates.expire(session, now=wiring.clock())
 
 

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from banks import statements
 from banks.errors import Misconfigured, Unreadable
-from banks.records import RecallOpened, ReportOpened
-from gateway import composing, debit_reading
+from banks.records import MandateAnswersOpened, RecallOpened, ReportOpened
+from gateway import composing, debit_reading, mandate_exchange
 from gateway.database import insist, transaction
 from gateway.openpgp_keys import openpgp_keys
 from gateway.own_formats import own_formats
@@ -24,6 +24,7 @@ from reconciliation.statements import Statement
 log = logging.getLogger(__name__)
 
 _PAIRED_WITHIN = timedelta(minutes=2)
+_MOST_TOLD = 20
 _BETWEEN_PIECES = timedelta(seconds=10)
 """How long a large statement whose reader was killed waits for another one: while it is paired, and between pieces."""
 
@@ -71,6 +72,12 @@ def _read(session: Session, file: inbox.KeptFile, wiring: Wiring, delivery_id: i
     first = next(events, None)
     if isinstance(first, ReportOpened | RecallOpened):
         return debit_reading.take(session, delivery, first, events, now=now)
+    if isinstance(first, MandateAnswersOpened):
+        answered = mandate_exchange.carry_out(
+            session, wiring, events, bank=delivery.source, name=delivery.name or f"delivery {delivery_id}", by="reader"
+        )
+        inbox.finish(session, [delivery_id], "read", reason="; ".join(answered.problems[:_MOST_TOLD]), now=now)
+        return "read"
     loaded = statement_loading.load(
         session, chain(() if first is None else (first,), events), bank=delivery.source,
         delivery_id=delivery_id, sealer=wiring.sealer, now=now, accounts=bank.accounts if bank is not None else (),

@@ -1,7 +1,7 @@
 """The web, put together: one application for machines, one for people, on one port.
 
-Callbacks, receipts and the API know no sessions, languages or forms, and pay for none; the finance pages have them
-all. They share nothing but the wiring.
+Callbacks, receipts and the API know no sessions, languages or forms, and pay for none; the finance pages and the
+customer portal have them all. They share nothing but the wiring.
 """
 
 import logging
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response, redirect, request
+from flask import Flask, Response, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from redis.exceptions import RedisError
@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from banks.signatures import match_token
-from gateway import admin, bell, link_metrics, receipts, request_session, webhooks
+from gateway import admin, bell, link_metrics, portal, receipts, request_session, webhooks
 from gateway.api import bills, marks
 from gateway.collect import routes as collect
 from gateway.intake import Intake
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_PEOPLE = ("/admin", "/assets")
+_PEOPLE = ("/admin", "/assets", "/mandate/")
 
 
 def create_app(wiring: Wiring) -> "WSGIApplication":
@@ -46,7 +46,7 @@ def create_app(wiring: Wiring) -> "WSGIApplication":
         path: str = environ.get("PATH_INFO", "")
         if path.startswith(webhooks.PATH):
             return callbacks(environ, start_response)  # what `machines` would call, without a context for it
-        return (people if path.startswith(_PEOPLE) else machines)(environ, start_response)
+        return (people if path == "/" or path.startswith(_PEOPLE) else machines)(environ, start_response)
 
     return _behind_proxies(application, wiring.settings.trusted_proxies)
 
@@ -65,18 +65,18 @@ def create_machines(wiring: Wiring) -> Flask:
     app.register_blueprint(marks.blueprint)
     app.register_error_handler(OperationalError, _without_database)
     _health(app, wiring)
-    app.add_url_rule("/", view_func=lambda: redirect("/admin/"), endpoint="home")
     return app
 
 
 def create_people(wiring: Wiring) -> Flask:
-    """Return the application of the finance pages."""
+    """Return the application of the finance pages and of the customer portal."""
     app = Flask("gateway.admin", static_folder=None)
     app.extensions["doisoat"] = wiring
     app.secret_key = secret(wiring.settings, "session_key")[0]
     app.config["MAX_CONTENT_LENGTH"] = 1024 * 1024
     request_session.install(app)
     admin.register(app)
+    portal.register(app)
     return app
 
 

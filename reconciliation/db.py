@@ -39,6 +39,7 @@ class AdvisoryLock(IntEnum):
     IMPORTS = 0x646F69736F617405
     MARKS = 0x646F69736F617406
     DEBITS = 0x646F69736F617407
+    MANDATES = 0x646F69736F617408
 
 
 Id = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_key=True)]

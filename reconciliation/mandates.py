@@ -11,7 +11,7 @@ from datetime import date, datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from reconciliation import audit
+from reconciliation import audit, mandate_orders, mismatches
 from reconciliation.business_days import local_day
 from reconciliation.db import Base, Id, Label, Minor, Moves, one_of
 from reconciliation.lifecycle import MANDATE, move
@@ -20,12 +20,22 @@ IN_FORCE = "state IN ('active', 'paused')"
 OPEN = "state IN ('draft', 'submitted', 'active', 'paused')"
 CHANNELS = ("app", "bank", "counter", "paper", "phone", "web")
 """How a customer gave consent."""
+QUESTION = "'mandate_answer:' || {bank} || ':' || {reference}"
+"""What a question about a bank's answer is about, in SQL."""
 SEALED = "mandate_versions.account"
 """What an account number is sealed for."""
+HOLDER_SEALED = "mandate_versions.holder"
 
 
 class NotMoved(ValueError):
-    """A mandate can't become what is asked; says what was expected and what arrived."""
+    """A mandate can't become what is asked; says what was expected and what arrived.
+
+    `reason` names the kind of obstacle for a page's own words.
+    """
+
+    def __init__(self, said: str, reason: str = "state") -> None:
+        self.reason = reason
+        super().__init__(said)
 
 
 class Mandate(Base):
@@ -72,6 +82,8 @@ class MandateVersion(Base):
     account_sealed: Mapped[bytes]
     account_hash: Mapped[bytes]
     account_tail: Mapped[Label]
+    holder_sealed: Mapped[bytes | None]
+    """The name the account is held by; None where a file told none."""
     cap_minor: Mapped[Minor]
     """The most that one debit may take, in đồng."""
     valid_from: Mapped[date]
@@ -107,6 +119,10 @@ _LOCKED = "SELECT id, bank, reference, customer_id, valid_to, state FROM mandate
 _OTHER = f"""
     SELECT id, bank, reference FROM mandates WHERE customer_id = :customer AND id <> :id AND {IN_FORCE} LIMIT 1
 """  # noqa: S608 - put together from constants, here and below
+_ASKED = f"""
+    SELECT id FROM mismatches WHERE code = 'M17' AND state <> 'resolved'
+      AND subject = {QUESTION.format(bank="CAST(:bank AS text)", reference="CAST(:reference AS text)")}
+"""  # noqa: S608
 # Locked: a version that prolongs a mandate must not come between the question and the answer.
 _OVER = f"SELECT id FROM mandates WHERE {OPEN} AND valid_to < :today ORDER BY id FOR UPDATE"  # noqa: S608
 
@@ -125,7 +141,16 @@ def carry_out(session: Session, mandate_id: int, name: str, *, by: str, why: str
     move(session, MANDATE, [mandate_id], act.to, by=by, why=why, now=now)
     facts = {"bank": one.bank, "reference": one.reference, "from": one.state, "to": act.to, "why": why}
     audit.append(session, actor=by, action=act.action, subject=f"mandate:{mandate_id}", facts=facts, now=now)
+    if name == "end":
+        mandate_orders.promise_cancellation(session, mandate_id, now=now)
+    settle(session, one.bank, one.reference, by=by, how="a person has moved the mandate", now=now)
     return act.to
+
+
+def settle(session: Session, bank: str, reference: str, *, by: str, how: str, now: datetime) -> int:
+    """Close the open question about a bank's answer on a mandate, if there is one; return how many were closed."""
+    asked = session.scalars(text(_ASKED), {"bank": bank, "reference": reference}).all()
+    return len(mismatches.resolve(session, asked, by=by, resolution=how, now=now))
 
 
 def expire(session: Session, *, now: datetime) -> int:
@@ -136,7 +161,7 @@ def expire(session: Session, *, now: datetime) -> int:
 
 def _check_valid(valid_to: date | None, now: datetime) -> None:
     if valid_to is not None and valid_to < local_day(now):
-        raise NotMoved(f"expected a mandate that is still valid, got one whose last day was {valid_to}")
+        raise NotMoved(f"expected a mandate that is still valid, got one whose last day was {valid_to}", "days")
 
 
 def _check_alone(session: Session, mandate_id: int, customer_id: int) -> None:
@@ -144,7 +169,8 @@ def _check_alone(session: Session, mandate_id: int, customer_id: int) -> None:
     if other is not None:
         raise NotMoved(
             f"expected a customer without another mandate in force, got one with mandate {other.id}"
-            f" ({other.reference} of {other.bank}); end that first"
+            f" ({other.reference} of {other.bank}); end that first",
+            "other",
         )
 
 

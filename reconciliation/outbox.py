@@ -31,10 +31,14 @@ class Message(Base):
               postgresql_where=text("provider_ref IS NOT NULL")),
         Index("ix_messages_waiting", "id", postgresql_where=text("state IN ('queued', 'sending', 'unsure')")),
         Index("ix_messages_uncomposed", "id", postgresql_where=text("body IS NULL AND state = 'queued'")),
+        Index("ix_messages_codes", "id",
+              postgresql_where=text("event = 'mandate_code' AND state IN ('queued', 'unsure')")),
         Index(None, "bill_id"),
         Index(None, "payment_id"),
         Index(None, "customer_id"),
-        one_of("event", ["before_debit", "debit_failed", "payment_recorded", "payment_returned"]),
+        one_of(
+            "event", ["before_debit", "debit_failed", "mandate_code", "payment_recorded", "payment_returned"]
+        ),
         one_of("state", MESSAGE.states),
         {"postgresql_with": {"fillfactor": 70}},
     )  # fmt: skip

@@ -41,7 +41,8 @@ def claim(session: Session, *, limit: int, lease: timedelta, now: datetime) -> S
     """Take up to `limit` messages that are due; the caller commits before it sends the first.
 
     What came too late expires. A notice for a bill that is no longer owed is withdrawn, so that no payer is dunned, and
-    so is what is meant for a customer who said no, or who has no number any more.
+    so is what is meant for a customer who said no, or who has no number any more. A code goes before all others, and to
+    whoever asked for it.
     """
     late = session.scalars(
         text(f"SELECT m.id FROM messages m WHERE {_LATE} FOR UPDATE SKIP LOCKED"),  # noqa: S608 - our own text
@@ -61,23 +62,26 @@ def claim(session: Session, *, limit: int, lease: timedelta, now: datetime) -> S
         text(
             """
             SELECT m.id FROM messages m JOIN customers c ON c.id = m.customer_id
-            WHERE m.state = 'queued' AND (NOT c.consent OR c.msisdn_sealed IS NULL) FOR UPDATE OF m SKIP LOCKED
+            WHERE m.state = 'queued'
+              AND (NOT c.consent AND m.event <> 'mandate_code' OR c.msisdn_sealed IS NULL) FOR UPDATE OF m SKIP LOCKED
             """
         )
     )
     move(session, MESSAGE, closed, "withdrawn", by="sending", why="the customer is not to be told by SMS", now=now)
-    due = session.execute(
-        text(
-            f"SELECT m.id, m.bill_id, m.event FROM messages m WHERE {_CLAIMABLE}"  # noqa: S608 - our own text
-            " ORDER BY m.id LIMIT :limit FOR UPDATE SKIP LOCKED"
-        ),
-        {"now": now, "limit": limit},
-    ).all()
-    dunned = [row.bill_id for row in due if row.event in outbox.DUNNING_EVENTS]
-    still_owed = _hold(session, dunned)
+    due = _due(session, "=", limit, now)
+    due += _due(session, "<>", limit - len(due), now)
+    still_owed = _hold(session, [row.bill_id for row in due if row.event in outbox.DUNNING_EVENTS])
     free = [row.id for row in due if row.event not in outbox.DUNNING_EVENTS or row.bill_id in still_owed]
     taken = move(session, MESSAGE, free, "sending", by="sending", why="", now=now)
     return _lease(session, taken, now + lease)
+
+
+def _due(session: Session, which: str, limit: int, now: datetime) -> list[Row[tuple[int, int | None, str]]]:
+    query = (
+        f"SELECT m.id, m.bill_id, m.event FROM messages m WHERE {_CLAIMABLE} AND m.event {which} 'mandate_code'"  # noqa: S608 - our own text
+        " ORDER BY m.id LIMIT :limit FOR UPDATE SKIP LOCKED"
+    )
+    return list(session.execute(text(query), {"now": now, "limit": limit}).all())
 
 
 def _hold(session: Session, bill_ids: Sequence[int]) -> set[int]:

@@ -19,6 +19,8 @@ from reconciliation import (
     links,
     lump_choices,
     lump_sums,
+    mandate_codes,
+    mandate_orders,
     mandates,
     marks,
     mismatches,
@@ -37,7 +39,7 @@ from reconciliation.db import metadata
 
 __all__ = [
     "audit", "bank_days", "bill_holds", "bills", "closes", "customers", "debit_days", "debit_notices", "debit_recalls",
-    "debit_rules", "debits", "fees", "inbox", "ledger", "lifecycle", "links", "lump_choices", "lump_sums", "mandates",
-    "marks", "metadata", "mismatches", "outbox", "payments", "placements", "policies", "remarks", "returns",
-    "settlements", "staff", "statements", "tariffs",
+    "debit_rules", "debits", "fees", "inbox", "ledger", "lifecycle", "links", "lump_choices", "lump_sums",
+    "mandate_codes", "mandate_orders", "mandates", "marks", "metadata", "mismatches", "outbox", "payments",
+    "placements", "policies", "remarks", "returns", "settlements", "staff", "statements", "tariffs",
 ]  # fmt: skip

@@ -81,6 +81,7 @@ _LINK = re.compile(
 )
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _CODE = re.compile(r"[A-Z0-9]{6,20}", re.ASCII)
+_SIX_DIGITS = re.compile(r"[0-9]{6}", re.ASCII)
 _HOTLINE = re.compile(r"\+?[0-9](?:[ .]?[0-9]){2,14}", re.ASCII)
 
 
@@ -162,6 +163,10 @@ def _amount(field: str, value: object, language: str) -> str:
     return f"VND {grouped}" if language == "en" else f"{grouped.replace(',', '.')} đ"
 
 
+def _minutes(field: str, value: object, _language: str) -> str:
+    return str(_whole(field, value, 1, 60))
+
+
 def _kwh(field: str, value: object, _language: str) -> str:
     return str(_whole(field, value, 0, MAX_KWH))
 
@@ -218,6 +223,7 @@ def _shaped(shape: re.Pattern[str], expected: str) -> Callable[[str, object, str
 
 
 _code = _shaped(_CODE, "6 to 20 capital letters and digits")
+_six_digits = _shaped(_SIX_DIGITS, "six digits")
 _hotline = _shaped(_HOTLINE, "a telephone number")
 
 EVENTS: Mapping[str, Mapping[str, Callable[[str, object, str], str]]] = {
@@ -256,6 +262,13 @@ EVENTS: Mapping[str, Mapping[str, Callable[[str, object, str], str]]] = {
         "amount": _amount,
         "returned_on": _day,
         "reference": _text,
+        "hotline": _hotline,
+    },
+    "mandate_code": {
+        "brand": _text,
+        "code": _six_digits,
+        "customer_code": _code,
+        "minutes": _minutes,
         "hotline": _hotline,
     },
 }

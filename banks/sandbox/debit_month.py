@@ -35,7 +35,7 @@ class Elsewhere:
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """One seed's month: `caps` are what a bank lets a mandate take (reference → đồng), where that is less than agreed."""
+    """One seed's month: `caps` are the đồng that a bank lets a mandate (by its reference) take, where less than agreed."""
 
     first: date
     bills: Sequence[SandboxBill]
@@ -98,8 +98,9 @@ def _paid_elsewhere(bills: Sequence[SandboxBill], seed: int) -> Iterator[Elsewhe
         reference = f"{day:%y%j}{number:06}"
         paid = Transaction(
             bank=wallet, reference=reference, channel="wallet", minor=bill.amount, settles=bill.amount, paid_at=at,
-            called_at=at + timedelta(seconds=5), booked_on=day, bill=bill, narrative=f"VNP{reference} {bill.payment_code}",
-            payer_name=people.unaccented(people.full_name(rng)).upper(), payer_account=people.account(rng),
+            called_at=at + timedelta(seconds=5), booked_on=day, bill=bill,
+            narrative=f"VNP{reference} {bill.payment_code}", payer_account=people.account(rng),
+            payer_name=people.unaccented(people.full_name(rng)).upper(),
             order_info=f"TIEN DIEN {bill.payment_code}",
         )  # fmt: skip
         yield Elsewhere(bill, at, callback(paid), line(paid, 1))

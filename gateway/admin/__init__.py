@@ -20,6 +20,8 @@ from gateway.admin import (
     expectations,
     key_words,
     lumps,
+    mandate_words,
+    mandates,
     marks,
     mismatches,
     overview,
@@ -34,8 +36,8 @@ from gateway.admin import (
 from gateway.admin.listing import RowId
 
 PAGES = (
-    overview, mismatches, closes, settling, lumps, remarking, expectations, calendar, payments, bills, deliveries,
-    marks, reports, sign_in,
+    overview, mismatches, closes, settling, lumps, remarking, expectations, calendar, payments, bills, mandates,
+    deliveries, marks, reports, sign_in,
 )  # fmt: skip
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 
@@ -51,7 +53,7 @@ def register(app: Flask) -> None:
     app.config.setdefault("WTF_CSRF_CHECK_DEFAULT", False)
     app.config.setdefault("WTF_CSRF_TIME_LIMIT", None)  # a token lives as long as the session that holds it
     security.install(app)
-    web_sessions.install(app, ("/admin",))
+    web_sessions.install(app, ("/admin", "/mandate", "/"))  # the customer portal's pages too
     languages.install(app)
     access.login_manager().init_app(app)
     csrf = CSRFProtect(app)
@@ -80,6 +82,7 @@ def _furniture() -> dict[str, object]:
         "evidence": evidence,
         "settling_words": settling_words,
         "key_words": key_words,
+        "mandate_words": mandate_words,
         "bank_title": banks.bank_title,
         "titles": banks.bank_choices(),
         "languages": languages.LANGUAGES,

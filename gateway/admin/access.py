@@ -7,10 +7,10 @@ from flask import abort, redirect, request, url_for
 from flask_login import LoginManager, current_user
 from werkzeug.wrappers import Response
 
-from gateway import close_desk
+from gateway import close_desk, mandate_desk
 from gateway.languages import lazy_gettext
 from gateway.request_session import db
-from reconciliation.staff import BOOKKEEPERS, KEEPERS_OF_THE_CALENDAR, ROLES, Staff
+from reconciliation.staff import BANK_LIAISONS, BOOKKEEPERS, KEEPERS_OF_THE_CALENDAR, ROLES, Staff
 
 ANYONE: frozenset[str] = frozenset(ROLES)
 FINANCE = ANYONE - {"care", "office_manager"}
@@ -42,6 +42,11 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.remarking.add": BOOKKEEPERS | {"liaison"},
     "admin.remarking.attach": BOOKKEEPERS | {"liaison"},
     "admin.remarking.evidence": FINANCE,
+    "admin.mandates.listing": ANYONE,
+    "admin.mandates.page": ANYONE,
+    "admin.mandates.paper": ANYONE,
+    "admin.mandates.for_bank": BANK_LIAISONS,
+    **{f"admin.mandates.{act}": roles for act, roles in mandate_desk.MAY.items()},
     "admin.closes.listing": FINANCE,
     "admin.closes.page": FINANCE,
     "admin.closes.minutes": FINANCE,
@@ -69,6 +74,7 @@ MENU = (
     ("admin.closes.listing", "lock-closed", lazy_gettext("Closes")),
     ("admin.payments.listing", "banknotes", lazy_gettext("Payments")),
     ("admin.bills.listing", "document-text", lazy_gettext("Bills")),
+    ("admin.mandates.listing", "document-check", lazy_gettext("Mandates")),
     ("admin.deliveries.listing", "inbox-arrow-down", lazy_gettext("Deliveries")),
     ("admin.marks.listing", "check-badge", lazy_gettext("Marks")),
     ("admin.reports.listing", "document-arrow-down", lazy_gettext("Reports")),

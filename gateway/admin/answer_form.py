@@ -49,7 +49,7 @@ def shares() -> dict[int, int]:
         bill = _bill(number)
         if not written:
             raise Unreadable(gettext("Write how much of it bill %(number)s gets.", number=bill.number))
-        amount = _amount(written)
+        amount = amount_of(written)
         if not amount:
             raise Unreadable(
                 gettext(
@@ -76,7 +76,7 @@ def places() -> list[Place]:
             abort(400)
         if not written:
             raise Unreadable(gettext("Write how much goes there: %(place)s.", place=PLACE_WORDS[kind]))
-        minor = _amount(written)
+        minor = amount_of(written)
         if not minor:
             raise Unreadable(
                 gettext("Write every amount in whole đồng, more than 0; got “%(amount)s”.", amount=written)
@@ -95,9 +95,10 @@ def _typed(name: str) -> str:
     return request.form.get(name, "").replace("\0", "").strip()[:40]
 
 
-def _amount(written: str) -> int:
-    amount = _AMOUNT.fullmatch(written.removesuffix("₫").removesuffix("đ").strip())
-    return int(re.sub(r"\D", "", amount[0])) if amount else 0
+def amount_of(written: str) -> int:
+    """Return an amount in đồng as people write it ("1.500.000 ₫"); 0 for what is none."""
+    found = _AMOUNT.fullmatch(written.removesuffix("₫").removesuffix("đ").strip())
+    return int(re.sub(r"\D", "", found[0])) if found else 0
 
 
 def _bill(number: str) -> Bill:

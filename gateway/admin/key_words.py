@@ -26,6 +26,7 @@ _OF_BANK = {
     "link": _("file server of %(bank)s"),
     "overwritten": _("a file of %(bank)s that was overwritten"),
     "sequence": _("a statement of %(bank)s that is missing"),
+    "mandate_answer": _("the answer of %(bank)s on mandate %(reference)s"),
 }
 _ENDS = {
     "reported": _("reported"),
@@ -55,7 +56,7 @@ def subject(key: str, titles: Titles) -> str:
     bank, _colon, rest = rest.partition(":")
     called = {"bank": titles.get(bank, bank)}
     if kind in _OF_BANK and bank:
-        return str(_OF_BANK[kind]) % called
+        return str(_OF_BANK[kind]) % {**called, "reference": rest}
     days = _days(rest)
     if kind == "file" and len(days) == 1:
         return gettext("statement file of %(bank)s of %(day)s", **called, day=day(days[0]))

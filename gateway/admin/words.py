@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.admin import mandate_words
 from gateway.languages import gettext
 from gateway.languages import lazy_gettext as _
 
@@ -174,15 +175,16 @@ STATES: Mapping[str, Mapping[str, Any]] = {
     "statement": STATEMENT_STATES,
     "line": LINE_STATES,
     "message": MESSAGE_STATES,
+    "mandate": mandate_words.STATES,
 }
 
 TONES: Mapping[str, str] = {
     **dict.fromkeys(["paid", "confirmed", "read", "resolved", "accepted", "matched", "delivered", "sent"], "good"),
-    "applied": "good",
-    **dict.fromkeys(["part_paid", "proposed", "unsure", "mismatch", "undelivered", "conflicting"], "warn"),
+    **dict.fromkeys(["applied", "active"], "good"),
+    **dict.fromkeys(["part_paid", "proposed", "unsure", "mismatch", "undelivered", "conflicting", "paused"], "warn"),
     **dict.fromkeys(["denied", "returned", "unreadable", "quarantined", "failed", "refused"], "bad"),
     **dict.fromkeys(
-        ["cancelled", "replaced", "rejected", "resent", "withdrawn", "expired", "set_aside", RESTING], "faded"
+        ["cancelled", "replaced", "rejected", "resent", "withdrawn", "expired", "ended", "set_aside", RESTING], "faded"
     ),
 }
 """The colour of a state; those not named are plain. The word always stands beside the colour."""
@@ -203,6 +205,7 @@ CHANNELS = {
 """How customers pay; a channel that a bank has declared by another name is shown as it is."""
 EVENTS = {
     "before_debit": _("SMS before the debit"),
+    "mandate_code": _("SMS with a code for a mandate"),
     "payment_recorded": _("SMS after the payment"),
     "payment_returned": _("SMS that corrects it: the money went back"),
 }
@@ -236,10 +239,13 @@ ACTORS = {
     "returns": _("returns"),
     "fees": _("fees"),
     "lump sums": _("lump sums"),
+    "customer": _("the customer"),
+    "schedule": _("schedule"),
 }
 """The parts of the house that act by themselves; a person stands with the name they sign in with."""
 
 REASONS = {
+    **mandate_words.REASONS,
     "matched": _("matched"),
     "the bill is paid": _("the bill is paid"),
     "the bill is replaced": _("the bill is replaced"),

@@ -1,19 +1,23 @@
 """`doisoat mandates`: what customers let banks take from their accounts: in by the file, shown, and moved by people."""
 
+import os
 import sys
 from pathlib import Path
 
 import click
 from sqlalchemy import text
 
-from gateway import mandate_import
+from gateway import mandate_desk, mandate_import
 from gateway.clock import LOCAL
 from gateway.commands import people
+from gateway.commands.targets import NewFile
 from gateway.commands.wired import say, wired
 from gateway.database import insist, transaction
 from gateway.table_files import ImportRefused
+from reconciliation import mandate_codes
 from reconciliation.lifecycle import MANDATE
-from reconciliation.mandates import NotMoved, carry_out
+from reconciliation.mandate_answers import Answered
+from reconciliation.mandates import NotMoved, carry_out, settle
 from reconciliation.staff import BANK_LIAISONS, KEEPERS_OF_MANDATES
 
 _UNREADABLE = 65
@@ -164,13 +168,119 @@ def end(mandate: int, by: str, why: str) -> None:
     _do("end", mandate, by, why)
 
 
+@mandates.command()
+@_MANDATE
+@click.argument("file", type=NewFile())
+@click.option("--version", type=click.IntRange(1), help="Another version than the newest.")
+@click.option("--for-bank", metavar="USER", help="Account and holder in full, for the bank; USER answers for it.")
+def pdf(mandate: int, file: Path, version: int | None, for_bank: str | None) -> None:
+    """Write the paper of MANDATE (giấy ủy quyền trích nợ) to FILE, its account masked."""
+    from gateway import mandate_paper
+
+    with wired() as wiring, transaction(wiring.engine) as session:
+        try:
+            if for_bank is None:
+                made = mandate_paper.make(session, wiring, mandate, version=version)
+            else:
+                people.one_of(session, for_bank, BANK_LIAISONS, "see accounts in full")
+                made = mandate_paper.make_for_bank(session, wiring, mandate, by=for_bank, version=version)
+        except NotMoved as error:
+            raise click.ClickException(str(error)) from error
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as paper:
+            paper.write(made.document)
+    click.echo(f"{file}: {made.name}")
+
+
+@mandates.command("hand-over")
+@click.argument("bank")
+@_BY
+@click.option("--to", type=NewFile(), help="Write it there instead, for a bank that takes it by another road.")
+def hand_orders_over(bank: str, by: str, to: Path | None) -> None:
+    """Tell BANK which mandates to register and to cancel, in one file, once; what was cut short goes on."""
+    from gateway import mandate_exchange
+
+    with wired() as wiring:
+        with transaction(wiring.engine) as session:
+            people.one_of(session, by, BANK_LIAISONS, "hand mandates over")
+        known = wiring.settings.banks.get(bank)
+        if known is None:
+            names = ", ".join(wiring.settings.banks) or "none yet"
+            raise click.ClickException(f"expected a declared bank ({names}), got {bank[:40]!r}")
+        try:
+            went = mandate_exchange.hand_orders_over(wiring, known, by=by, to=to)
+        except mandate_exchange.NotAsBefore as error:
+            raise click.ClickException(str(error)) from error
+    if not went:
+        say(f"nothing waits for {bank}")
+    for one in went:
+        click.echo(f"{one.name}: {one.registered} to register, {one.cancelled} to cancel")
+
+
+@mandates.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--bank", required=True, metavar="NAME", help="Whose answers they are.")
+@_BY
+def answers(file: Path, bank: str, by: str) -> None:
+    """Carry out what a bank answers in FILE: confirmed, refused or ended. What doesn't fit becomes a question."""
+    from banks.errors import Unreadable
+    from gateway import mandate_exchange
+
+    with wired() as wiring:
+
+        def work() -> Answered:
+            with transaction(wiring.engine) as session:
+                people.one_of(session, by, BANK_LIAISONS, "take a bank's answers in")
+                return mandate_exchange.take_answers(session, wiring, file, bank, by=by)
+
+        people.known_bank(wiring, bank)
+        try:
+            done = insist(work)
+        except Unreadable as error:
+            say(f"{file.name}: {error}")
+            sys.exit(_UNREADABLE)
+    _name(file, done.problems)
+    left = f", {len(done.problems)} for a person to look at" if done.problems else ""
+    click.echo(
+        f"{done.confirmed} confirmed, {done.refused} refused, {done.ended} ended, {done.unchanged} unchanged{left}"
+    )
+
+
+@mandates.command("settle")
+@click.argument("bank")
+@click.argument("reference")
+@_BY
+@_WHY
+def settle_question(bank: str, reference: str, by: str, why: str) -> None:
+    """Close the question about BANK's answer on REFERENCE, once somebody has spoken with the bank."""
+    with wired() as wiring, transaction(wiring.engine) as session:
+        people.one_of(session, by, BANK_LIAISONS, "settle a bank's answers")
+        if not settle(session, bank, reference, by=by, how=why, now=wiring.clock()):
+            raise click.ClickException(f"expected an open question about {reference[:40]!r} of {bank[:40]!r}, got none")
+    click.echo(f"the question about {reference} of {bank} is closed")
+
+
+@mandates.command()
+@click.argument("customer", metavar="CODE")
+@_BY
+@_WHY
+def unlock(customer: str, by: str, why: str) -> None:
+    """Let customer CODE ask for an SMS code again at once, after wrong tries or too many questions."""
+    with wired() as wiring, transaction(wiring.engine) as session:
+        people.one_of(session, by, KEEPERS_OF_MANDATES, "unlock codes")
+        counted = mandate_desk.code_hash(wiring.sealer, customer)
+        try:
+            gone = mandate_codes.release(session, customer, counted, by=by, why=why, now=wiring.clock())
+        except mandate_codes.NoSuchCustomer as error:
+            raise click.ClickException(str(error)) from error
+    click.echo(f"{customer} may ask again; {gone} codes no longer count")
+
+
 def _do(what: str, mandate: int, by: str, why: str) -> None:
-    may = BANK_LIAISONS if what in ("confirm", "refuse") else KEEPERS_OF_MANDATES
     with wired() as wiring:
 
         def work() -> str:
             with transaction(wiring.engine) as session:
-                people.one_of(session, by, may, f"{what} mandates")
+                people.one_of(session, by, mandate_desk.MAY[what], f"{what} mandates")
                 return carry_out(session, mandate, what, by=by, why=why, now=wiring.clock())
 
         try:

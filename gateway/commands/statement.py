@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import BinaryIO, NoReturn
@@ -19,6 +20,7 @@ from banks.openpgp import OpenPgpKeys
 from banks.records import (
     DebitOutcome,
     FileEvent,
+    MandateAnswer,
     RecallOpened,
     RecallOutcome,
     ReportOpened,
@@ -124,6 +126,8 @@ def _records(
             yield _recall_record(event)
         elif isinstance(event, RecallOutcome):
             yield _recall_outcome_record(event)
+        elif isinstance(event, MandateAnswer):
+            yield {"type": "mandate_answer", **asdict(event)}
 
 
 def _statement_record(opened: StatementOpened, closed: StatementClosed) -> dict[str, str | int | bool | None]:

@@ -2,10 +2,8 @@
 
 import json
 from datetime import datetime
-from importlib.resources import as_file, files
 from pathlib import Path
 
-import typst
 from sqlalchemy.orm import Session
 
 from gateway import languages
@@ -13,11 +11,11 @@ from gateway.admin import key_words
 from gateway.clock import LOCAL
 from gateway.minutes import contents
 from gateway.minutes.contents import Contents
+from gateway.typesetting import typeset
 
 _TEMPLATE = Path(__file__).with_name("minutes.typ")
 LISTED = 400
 """How many rows a document lists; the workbook beside it has them all."""
-_FONT = "Hanken Grotesk"
 
 
 def make(session: Session, wanted: Contents) -> bytes:
@@ -41,17 +39,10 @@ def make(session: Session, wanted: Contents) -> bytes:
         ],
     }  # fmt: skip
     inputs = {
-        "shown": json.dumps(shown, ensure_ascii=False), "carried": contents.written(wanted.said), "font": _FONT,
+        "shown": json.dumps(shown, ensure_ascii=False), "carried": contents.written(wanted.said),
         "on": wanted.settled_at.astimezone(LOCAL).date().isoformat(),
     }  # fmt: skip
-    with as_file(files("fontpkg_hanken_grotesk") / "files") as fonts:
-        made = typst.compile(
-            str(_TEMPLATE), font_paths=[str(fonts)], ignore_system_fonts=True, sys_inputs=inputs,
-            pdf_standards=["a-3b"],
-        )  # fmt: skip
-    if not isinstance(made, bytes):
-        raise TypeError(f"expected one document, got {type(made).__name__}")
-    return made
+    return typeset(_TEMPLATE, inputs, attaches=True)
 
 
 def _local(moment: str) -> str:

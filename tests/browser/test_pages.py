@@ -222,6 +222,7 @@ def test_no_page_scrolls_sideways_on_a_phone_and_the_font_is_ours(desk: Any) -> 
         "payments/",
         "bills/",
         "deliveries/",
+        "mandates/",
         "mismatches/",
         "bills/7",
         "payments/7",

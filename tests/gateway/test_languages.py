@@ -18,7 +18,7 @@ OPTIONS = {"**.html": {"trim_blocks": "true", "lstrip_blocks": "true"}}
 
 def _messages():
     found = set()
-    for folder in ("admin",):
+    for folder in ("admin", "portal"):
         extracted = extract_from_dir(GATEWAY / folder, [("**.py", "python"), ("**.html", "jinja2")], OPTIONS, KEYWORDS)
         found |= {message[0] if isinstance(message, tuple) else message for _, _, message, _, _ in extracted}
     return found

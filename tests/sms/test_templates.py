@@ -34,6 +34,8 @@ FACTS: dict[str, Any] = {
     "returned_on": date(2026, 6, 26),
     "reference": "FT26176123456",
     "hotline": "19006769",
+    "code": "048151",
+    "minutes": 5,
 }
 WORDED = {
     ("before_debit", "vi", False): (
@@ -59,6 +61,18 @@ WORDED = {
     ("debit_failed", "en", False): (
         "Dien luc TP Vinh: Vietcombank could not debit VND 844,960, electricity 06/2026, customer PA03012345678. "
         "Please pay another way, due 28/06/2026. Help 19006769"
+    ),
+    ("mandate_code", "vi", False): (
+        "Dien luc TP Vinh: 048151 la ma xac nhan uy quyen trich no cua KH PA03012345678, dung trong 5 phut. "
+        "Khong dua ma cho ai. Ho tro 19006769"
+    ),
+    ("mandate_code", "vi", True): (
+        "Điện lực TP Vinh: 048151 là mã xác nhận ủy quyền trích nợ của KH PA03012345678, dùng trong 5 phút. "
+        "Không đưa mã cho ai. Hỗ trợ 19006769"
+    ),
+    ("mandate_code", "en", False): (
+        "Dien luc TP Vinh: 048151 is your code for the auto-debit of customer PA03012345678, valid 5 minutes. "
+        "Give it to nobody. Help 19006769"
     ),
     ("payment_recorded", "vi", False): (
         "Dien luc TP Vinh: da ghi nhan 844.960 d ngay 25/06/2026, tien dien ky 06/2026, KH PA03012345678. "

@@ -143,6 +143,49 @@ def test_whoever_has_no_say_is_refused(run, rows, words, may):
     assert rows("SELECT id FROM mandates") == []
 
 
+def test_the_paper_of_a_mandate_is_written_and_in_full_for_the_bank_alone(run, taken, tmp_path, rows):
+    first, paper = taken["UQ-0001"], tmp_path / "paper.pdf"
+    assert run("pdf", first, paper)[1] == f"{paper}: uy-quyen-UQ-0001-v1.pdf"
+    assert paper.read_bytes().startswith(b"%PDF-")
+    assert paper.stat().st_mode & 0o777 == 0o600
+    assert run("pdf", first, paper, "--for-bank", "mai")[2] == (
+        "expected the name of a person who may see accounts in full (chief_accountant or liaison), got 'mai'"
+    )
+    assert run("pdf", first, paper, "--for-bank", "chau")[1] == f"{paper}: uy-quyen-UQ-0001-v1-bank.pdf"
+    assert run("pdf", 999, paper)[2] == "expected the number of a mandate and one of its versions, got 999, -"
+    assert rows("SELECT count(*) FROM audit WHERE action = 'mandate_shown_in_full'") == [1]
+
+
+def test_what_waits_is_handed_over_and_the_bank_s_answers_are_carried_out(run, taken, tmp_path, rows):
+    target, answers = tmp_path / "orders.csv", tmp_path / "answers.csv"
+    assert run("end", taken["UQ-0001"], "--by", "mai", *WHY)[0] == 0
+    done = run("hand-over", "standard", "--to", target, "--by", "chau")
+    assert done[1] == "UQ-standard-20261118-0001.csv: 0 to register, 1 to cancel"
+    assert "cancel,UQ-0001,PA00000000001,190026112233" in target.read_text("utf-8")
+    assert run("hand-over", "standard", "--by", "chau")[::2] == (0, "nothing waits for standard")
+    assert run("hand-over", "nobank", "--by", "chau")[2] == "expected a declared bank (standard, vnpay), got 'nobank'"
+    answers.write_text("reference,answer\nUQ-0002,ended\nUQ-0009,refused\n", "utf-8")
+    assert run("answers", answers, "--bank", "standard", "--by", "chau") == (
+        0, "0 confirmed, 0 refused, 1 ended, 0 unchanged, 1 for a person to look at",
+        "answers.csv: line 3: expected a mandate of standard that we know, got UQ-0009",
+    )  # fmt: skip
+    assert run("settle", "standard", "UQ-0009", "--by", "chau", *WHY)[1].endswith("is closed")
+    assert run("settle", "standard", "UQ-0009", "--by", "chau", *WHY)[2].startswith("expected an open question about")
+    answers.write_text("number,amount\n1,2\n", "utf-8")
+    assert run("answers", answers, "--bank", "standard", "--by", "chau")[0] == 65
+    assert run("answers", answers, "--bank", "standard", "--by", "mai")[2].endswith(
+        "(chief_accountant or liaison), got 'mai'"
+    )
+
+
+def test_a_customer_is_let_ask_for_a_code_again(run, rows):
+    assert (
+        run("unlock", "PA00000000001", "--by", "mai", *WHY)[1] == "PA00000000001 may ask again; 0 codes no longer count"
+    )
+    assert run("unlock", "PA9", "--by", "mai", *WHY)[::2] == (1, "expected a customer we know, got 'PA9'")
+    assert rows("SELECT actor, action FROM audit") == [("mai", "mandate_codes_released")]
+
+
 def test_the_schedule_lets_a_mandate_expire(run, taken, at_home, rows):
     assert "mandates" in [duty.name for duty in schedule.duties(at_home)]
     at_home.sandbox_clock.set(datetime.fromisoformat("2027-02-28T23:59:00+07:00"))

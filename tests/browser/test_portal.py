@@ -1,0 +1,77 @@
+"""The customer portal in a real browser on a phone, with scripts switched off: from the first page to a mandate."""
+
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.serving import make_server
+
+from gateway import bill_import, messaging
+from gateway.database import transaction
+from gateway.web import create_app
+from gateway.wiring import Wiring
+from sms.transports.memory import MemoryTransport
+from tests.gateway.samples import a_bill
+
+CHROMIUM = Path("/usr/bin/chromium")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's chromium is not installed"),
+]
+PHONE = {"width": 375, "height": 740}
+
+
+@pytest.fixture
+def address(wiring: Wiring) -> Iterator[str]:
+    """The whole web on this machine, with one customer."""
+    with transaction(wiring.engine) as session:
+        list(bill_import.take_in(session, wiring, [("line 2", a_bill(1))]))
+    wiring.__dict__["carrier"] = MemoryTransport("http", dedupes=False)
+    server = make_server("127.0.0.1", 0, create_app(wiring), threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def phone(address: str) -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        )
+        yield browser.new_page(base_url=address, viewport=PHONE, java_script_enabled=False)
+        browser.close()
+
+
+def test_a_customer_opens_a_mandate_on_a_phone_without_scripts(phone: Any, wiring: Wiring) -> None:
+    def shown(words: str) -> None:
+        assert words in phone.inner_text("main")
+        # Without scripts nothing measures the page: a picture of all of it is as wide as it is.
+        width = int.from_bytes(phone.screenshot(full_page=True)[16:20])
+        assert width == PHONE["width"], f"{phone.url} is {width} px wide"
+
+    phone.goto("/")
+    shown("Trả tiền điện từ tài khoản")
+    phone.fill("[name=customer_code]", "pa00000000001")
+    phone.fill("[name=phone]", "0912 340 001")
+    phone.click("main button.primary")
+    shown("mã sáu chữ số")
+    messaging.send_due(wiring)
+    assert isinstance(wiring.carrier, MemoryTransport)
+    phone.fill("[name=code]", re.findall(r"\b\d{6}\b", wiring.carrier.taken[-1].text)[0])
+    phone.click("main button.primary")
+    shown("Ủy quyền trích nợ tự động tiền điện")
+    phone.select_option("[name=bank]", "standard")
+    phone.fill("[name=account]", "190026112233")
+    phone.fill("[name=holder]", "Nguyễn Thị Lan")
+    phone.check("[name=agrees]")
+    phone.click("text=Mở ủy quyền")
+    shown("···2233")
+    shown("chờ ngân hàng")
