@@ -31,6 +31,7 @@ COMMANDS = {
     "tariffs": "tariffs",
     "lumps": "lumps",
     "debits": "debits",
+    "month": "running",
     "mandates": "mandates",
     "states": "states",
 }

@@ -48,8 +48,8 @@ class Hands(Protocol):
         """Send callbacks to the gateway; raise DemoFailed unless each is accepted."""
         ...
 
-    def settle(self) -> None:
-        """Return once all that waits at this moment is done."""
+    def settle(self, *, files: bool = False) -> None:
+        """Return once all that waits at this moment is done; with `files`, banks have put out new ones."""
         ...
 
 
@@ -107,6 +107,7 @@ class _Month:
         }
         self._out: list[tuple[Path, OutgoingFile]] = []
         self._runs: Counter[str] = Counter()
+        self._moment = at_local(self.plan.first, clock_time(0))
 
     def begin(self) -> None:
         """Issue the month's bills and take its mandates in."""
@@ -178,11 +179,11 @@ class _Month:
         due = sorted((one for one in self._out if one[1].at <= until), key=lambda one: one[1].at)
         self._out = [one for one in self._out if one[1].at > until]
         for folder, file in due:
-            self._wiring.sandbox_clock.set(max(file.at, self._wiring.clock()))
+            self._pass_to(file.at)
             part = folder / f".{file.name}"
             part.write_bytes(file.data)
             part.rename(folder / file.name)
-            self._hands.settle()
+            self._hands.settle(files=True)
 
     def ask_the_banks(self) -> None:
         """Let a person ring the banks up about the debits that nothing was ever heard of."""
@@ -204,7 +205,11 @@ class _Month:
         self._say(f"{len(asked)} debits asked after by telephone")
 
     def _clock(self, day: date, at: clock_time) -> None:
-        self._wiring.sandbox_clock.set(max(at_local(day, at), self._wiring.sandbox_clock()))
+        self._pass_to(at_local(day, at))
+
+    def _pass_to(self, moment: datetime) -> None:
+        self._moment = max(moment, self._moment)  # time does not go back
+        self._wiring.sandbox_clock.set(self._moment)
 
     def figures(self) -> dict[str, Any]:
         """Return what happened, or raise DemoFailed where the books say something else than the banks."""

@@ -35,7 +35,7 @@ class Elsewhere:
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """One seed's month: `caps` are the đồng that a bank lets a mandate (by its reference) take, where less than agreed."""
+    """One seed's month; `caps`: what a bank lets a mandate take (reference → đồng), where that is less than agreed."""
 
     first: date
     bills: Sequence[SandboxBill]

@@ -4,20 +4,21 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from gateway import migrate, practice, processes, sandbox, sandbox_day, settings, staff_desk, supervisor
+from gateway import migrate, practice, processes, sandbox, sandbox_day, sandbox_month, settings, staff_desk, supervisor
 from gateway.collect.collectors import collectors_of
 from gateway.commands.wired import say
 from gateway.embedded import Running, services
+from gateway.sandbox_hands import ProcessHands
 from gateway.settings import Settings
 from gateway.supervisor import Program
-from gateway.wiring import callers_of, ensure_own_secrets
+from gateway.wiring import Wiring, callers_of, ensure_own_secrets
 
 
 @click.command()
@@ -83,7 +84,12 @@ def run(bills: int, seed: int) -> None:
 @click.option("--seed", default=48, show_default=True, help="Seed of everything that is drawn by chance.")
 def demo(once: bool, bills: int, seed: int) -> None:  # noqa: ARG001 - the flag keeps the word for what it does
     """Live a sandbox business day through all parts; the last line of stdout is one JSON object."""
-    with _sandbox(afresh=True) as (used, started, programs):
+    _live_once(lambda wiring: sandbox_day.live(wiring, bills=bills, seed=seed, say=say))
+
+
+def _live_once(live_through: Callable[[Wiring], dict[str, object]], *, month: bool = False) -> None:
+    """Live through something in an empty sandbox with all its processes, print its figures, and stop."""
+    with _sandbox(afresh=True, month=month) as (used, started, programs):
         stop, figures, failed = threading.Event(), dict[str, object](), list[Exception]()
 
         def live() -> None:
@@ -91,7 +97,7 @@ def demo(once: bool, bills: int, seed: int) -> None:  # noqa: ARG001 - the flag 
                 _await_web(used)
                 with processes.as_environment(started, used) as wiring:
                     sandbox.open_database(wiring)
-                    figures.update(sandbox_day.live(wiring, bills=bills, seed=seed, say=say))
+                    figures.update(live_through(wiring))
             except Exception as error:  # told below, in the main thread, once everything has stopped
                 if not stop.is_set():  # after a Ctrl-C the day ends in the middle, which is no failure
                     failed.append(error)
@@ -107,15 +113,29 @@ def demo(once: bool, bills: int, seed: int) -> None:  # noqa: ARG001 - the flag 
     click.echo(json.dumps(figures, ensure_ascii=False))
 
 
+@click.command()
+@click.option(
+    "--mandates", default=500, show_default=True, type=click.IntRange(20, 50_000), help="Customers, a bill each."
+)
+@click.option("--seed", default=7, show_default=True, help="Seed of everything that is drawn by chance.")
+def month(mandates: int, seed: int) -> None:
+    """Live a sandbox month of auto-debits at two banks; the last line of stdout is one JSON object."""
+
+    def live(wiring: Wiring) -> dict[str, object]:
+        return sandbox_month.live(wiring, ProcessHands(wiring), mandates=mandates, seed=seed, say=say)
+
+    _live_once(live, month=True)
+
+
 @contextmanager
-def _sandbox(*, afresh: bool) -> Iterator[tuple[Settings, Running, list[Program]]]:
+def _sandbox(*, afresh: bool, month: bool = False) -> Iterator[tuple[Settings, Running, list[Program]]]:
     given = settings.load(os.environ)
     if afresh and "DOISOAT_PORT" not in os.environ:
         given = replace(given, port=sandbox.free_port())
     processes.check_port(given.host, given.port)
     with _alone(given), services(given, say) as started:
         sandbox.check_database(started.database_url, empty_it=afresh)
-        used = sandbox.prepare(given, afresh=afresh)
+        used = sandbox.prepare(given, afresh=afresh, month=month)
         migrate.upgrade(started.database_url)
         yield used, started, _practising(started, used)
 
