@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from datetime import time as clock_time
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -178,11 +179,12 @@ class _Month:
         """Put out, in their order, the files that are due by then."""
         due = sorted((one for one in self._out if one[1].at <= until), key=lambda one: one[1].at)
         self._out = [one for one in self._out if one[1].at > until]
-        for folder, file in due:
-            self._pass_to(file.at)
-            part = folder / f".{file.name}"
-            part.write_bytes(file.data)
-            part.rename(folder / file.name)
+        for at, together in groupby(due, key=lambda one: one[1].at):
+            self._pass_to(at)
+            for folder, file in together:
+                part = folder / f".{file.name}"
+                part.write_bytes(file.data)
+                part.rename(folder / file.name)
             self._hands.settle(files=True)
 
     def ask_the_banks(self) -> None:

@@ -46,7 +46,7 @@ class Month:
     @property
     def days(self) -> Iterator[date]:
         """Every day from the first on, until all that may come back has come back."""
-        return (self.first + timedelta(days=n) for n in range(45))
+        return (self.first + timedelta(days=n) for n in range(38))
 
 
 def plan_month(mandates: int, seed: int, first: date, booking: Booking) -> Month:

@@ -52,7 +52,7 @@ def test_every_debit_of_the_month_ends_in_the_books_as_at_its_bank(
     assert {"paid", "rejected", "returned", "recalled"} <= found["outcomes"].keys()
     assert "AM04" in found["reasons"]
     assert found["retries"] > 0
-    assert found["left_out"]["above_cap"] == 4
+    assert found["left_out"]["above_cap"] == 2
     with Session(month.engine) as session:
         twice = session.scalar(
             text("SELECT count(*) FROM (SELECT 1 FROM debits WHERE state = 'paid' GROUP BY bill_number"
