@@ -82,6 +82,15 @@ class StandardWebhooks:
         """Return `v1,<base64>` over `text`, which is `id.timestamp.body`."""
         return f"v1,{_WEBHOOK_HMAC.sign_with(text, _webhook_key(key))}"
 
+    def headers(self, name: str, body: bytes, seconds: int, keys: Sequence[str]) -> dict[str, str]:
+        """Return the three headers of what is sent as `name` at `seconds` since 1970, signed with every live key."""
+        signed = f"{name}.{seconds}.".encode("ascii") + body
+        return {
+            "webhook-id": name,
+            "webhook-timestamp": str(seconds),
+            "webhook-signature": " ".join(self.sign(signed, key) for key in keys),
+        }
+
     def match(self, text: bytes, given: str, keys: Sequence[str]) -> int | None:
         """Return the position of the first key that any `v1` signature in `given` fits, or None."""
         raw_keys = [_webhook_key(key) for key in keys]

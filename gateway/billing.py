@@ -76,13 +76,7 @@ def body_of(session: Session, batch: Batch) -> bytes:
 
 def headers(number: int, body: bytes, seconds: int, keys: Sequence[str]) -> dict[str, str]:
     """Return the headers of one attempt at a batch, signed with every live key."""
-    signed = f"marks-{number}.{seconds}.".encode("ascii") + body
-    return {
-        "content-type": "application/json",
-        "webhook-id": f"marks-{number}",
-        "webhook-timestamp": str(seconds),
-        "webhook-signature": " ".join(_SCHEME.sign(signed, key) for key in keys),
-    }
+    return {"content-type": "application/json", **_SCHEME.headers(f"marks-{number}", body, seconds, keys)}
 
 
 def _claim(wiring: Wiring) -> tuple[int, bytes] | None:

@@ -23,7 +23,8 @@ class DebitSettings:
 
     `max_debits`, `max_total` and `max_debit` (đồng) are what it takes in a file and in a debit; None where it sets no
     limit. A file leaves from `lead_days` before its day on. `table` and `recall_table` are the forms of a bank that
-    takes no pain.008 and no camt.055, `reasons` maps codes of the bank's own to those of ISO 20022.
+    takes no pain.008 and no camt.055, `reasons` maps codes of the bank's own to those of ISO 20022. With
+    a `url` files are pushed to the bank's interface, and debits asked after there, instead of put on its server.
     """
 
     creditor_id: str
@@ -36,6 +37,7 @@ class DebitSettings:
     max_debits: int | None = None
     max_total: int | None = None
     max_debit: int | None = None
+    url: str | None = field(default=None, repr=False)
     table: DebitTable | None = None
     recall_table: DebitTable | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
@@ -59,6 +61,7 @@ _KEYS = {
     "debtor_bank": kinds.LINE,
     "format": kinds.choice(*FORMATS),
     "lead_days": kinds.whole(0, 5),
+    "url": kinds.address("http", "https"),
     "max_debits": kinds.whole(1, 1_000_000),
     "max_total": kinds.whole(1, 10**15),
     "max_debit": kinds.whole(1, 10**12),

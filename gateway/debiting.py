@@ -4,15 +4,18 @@ import logging
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 from banks.collections import reasons
 from banks.errors import BankError
 from gateway import composing, debit_files, handing_over
+from gateway.bank_settings import BankSettings
 from gateway.database import insist, transaction
+from gateway.debit_api import DebitApi
 from gateway.debit_settings import DebitSettings
 from gateway.setting_tables import SettingsError
 from gateway.wiring import Wiring
-from reconciliation import debit_asking, debit_following, debit_recalls, debit_sending
+from reconciliation import debit_asking, debit_following, debit_recalls, debit_reports, debit_sending
 from reconciliation.debit_following import Retries
 from reconciliation.debit_sending import Left
 from reconciliation.debits import DebitFile
@@ -72,7 +75,7 @@ def _hand_over_one(wiring: Wiring, not_at: Sequence[str]) -> DebitFile | None:
         place = wiring.settings.home / "outgoing" / debit_files.name_of(wiring, file)
         try:
             written = debit_files.build(wiring, session, file, place)
-            handing_over.hand_over(wiring, debit_files.bank_of(wiring, file), place, place.name)
+            _give(wiring, debit_files.bank_of(wiring, file), file.message_id, place)
         except (BankError, SettingsError) as error:
             log.warning("debit file %s can't be handed over: %s", file.message_id, error)
             again = _AGAIN_IN_SANDBOX if wiring.settings.sandbox else _AGAIN
@@ -86,6 +89,15 @@ def _hand_over_one(wiring: Wiring, not_at: Sequence[str]) -> DebitFile | None:
         session.expunge(file)
     log.info("debit file %s: %d debits handed over to %s", file.message_id, file.debits, file.bank)
     return file
+
+
+def _give(wiring: Wiring, bank: BankSettings, message_id: str, place: Path) -> None:
+    """Let the bank have the file by its own road; the same call again ends in the same one file."""
+    if bank.debits is not None and bank.debits.url is not None:
+        with DebitApi(wiring, bank, bank.debits.url) as api:
+            api.push(message_id, place)
+    else:
+        handing_over.hand_over(wiring, bank, place, place.name)
 
 
 def retried(wiring: Wiring) -> frozenset[str]:
@@ -124,4 +136,26 @@ def ask_after(wiring: Wiring) -> int:
         debit_asking.time_out(session, now=wiring.clock())
         debit_asking.close_settled(session, now=wiring.clock())
         asked = debit_asking.to_ask(session, limit=_ASKED_AT_ONCE, now=wiring.clock())
+    for bank in wiring.settings.banks.values():
+        if bank.debits is not None and bank.debits.url is not None:
+            of_bank = {one.end_to_end_id: one.id for one in asked if one.bank == bank.name}
+            _ask_bank(wiring, bank, bank.debits.url, of_bank)
     return len(asked)
+
+
+def _ask_bank(wiring: Wiring, bank: BankSettings, url: str, debits: dict[str, int]) -> None:
+    """Ask a bank's interface after debits and note what it says; what is no clear answer is asked again later."""
+    if not debits:
+        return
+    try:
+        with DebitApi(wiring, bank, url) as api:
+            for debit, number in debits.items():
+                answer = api.ask(debit)
+                if answer is not None:
+                    with transaction(wiring.engine) as session:
+                        debit_reports.note(
+                            session, number, answer.status, answer.verdict, reason=answer.reason, by="inquiry",
+                            now=wiring.clock(),
+                        )  # fmt: skip
+    except (BankError, SettingsError) as error:
+        log.warning("debits of %s can't be asked after: %s", bank.name, error)

@@ -18,6 +18,7 @@ from banks.records import (
     RecallVerdict,
     ReportClosed,
     ReportOpened,
+    Verdict,
 )
 from reconciliation import audit
 from reconciliation.debits import VERDICTS
@@ -101,6 +102,10 @@ _BY_PERSON = """
     SELECT id, 1, :verdict, :reason, :why, :by, :now FROM debits WHERE end_to_end_id = :id AND sent_at IS NOT NULL
     RETURNING debit_id
 """
+_NOTE = """
+    INSERT INTO debit_reports (debit_id, ordinal, verdict, status, reason, made_by, at)
+    VALUES (:id, 1, :verdict, :status, :reason, :by, :now)
+"""
 _OURS = "SELECT EXISTS (SELECT 1 FROM debit_files WHERE bank = :bank AND message_id = :message)"
 
 
@@ -150,6 +155,20 @@ def say(session: Session, end_to_end_id: str, verdict: str, *, reason: str, why:
     audit.append(session, actor=by, action="debit_answered", subject=f"debit:{found}", facts=facts, now=now)
 
 
+def note(
+    session: Session, debit_id: int, status: str, verdict: Verdict, *, reason: str, by: str, now: datetime
+) -> None:
+    """Note what a bank answered that was asked after one debit; nothing where it says nothing yet."""
+    said = _said(status, verdict)
+    if said in VERDICTS:
+        values = {"id": debit_id, "verdict": said, "status": status, "reason": reason, "by": by, "now": now}
+        session.execute(text(_NOTE), values)
+
+
+def _said(status: str, verdict: Verdict) -> str:
+    return "cancelled" if status == _CANCELLED else verdict.value
+
+
 _Row = tuple[int, str, str, str, str, str, str, str, str, str]
 
 
@@ -162,8 +181,7 @@ def _rows(events: Iterable[FileEvent]) -> Iterator[_Row]:
             case RecallOpened():
                 message, request = "", event.request_id
             case DebitOutcome():
-                verdict = "cancelled" if event.status == _CANCELLED else event.verdict.value
-                yield _row(number, request, message, event, verdict)
+                yield _row(number, request, message, event, _said(event.status, event.verdict))
             case RecallOutcome():
                 yield _row(number, request, event.original_message_id, event, _RECALLED.get(event.verdict, ""))
             case ReportClosed() | RecallClosed():

@@ -130,7 +130,7 @@ class _Report:
         self._status = found.get("status", "")
         if self._status:
             reason, detail = _reason(found)
-            yield DebitOutcome("file", self._status, _verdict(self._status, "GrpSts"), reason=reason, detail=detail)
+            yield DebitOutcome("file", self._status, verdict_of(self._status, "GrpSts"), reason=reason, detail=detail)
 
     def debit(self, element: xml.Element) -> Iterator[FileEvent]:
         """Yield the outcome of one debit; a status it does not bear itself is its group's, or its file's."""
@@ -142,7 +142,7 @@ class _Report:
         status = found.get("status") or head.get("status") or self._status
         if not status:
             raise Unreadable("expected a status of the debit, of its group or of its file, got none", "TxSts")
-        verdict = _verdict(status, "TxSts")
+        verdict = verdict_of(status, "TxSts")
         if verdict is Verdict.PARTLY:
             # Some of a group can't be a single debit's fate: the bank has not said what became of this one.
             verdict = Verdict.PENDING
@@ -170,7 +170,7 @@ class _Report:
         self.where = f"{_GROUP} {self._groups}"
         self._group = None
         if "status" in head:
-            verdict, (reason, detail) = _verdict(head["status"], "PmtInfSts"), _reason(head)
+            verdict, (reason, detail) = verdict_of(head["status"], "PmtInfSts"), _reason(head)
             group = head.get("payment_group", "")
             yield DebitOutcome("group", head["status"], verdict, group, reason=reason, detail=detail)
 
@@ -200,7 +200,8 @@ def _format(namespace: str) -> str:
     return match[0] if match else "pain.002"
 
 
-def _verdict(status: str, place: str) -> Verdict:
+def verdict_of(status: str, place: str = "") -> Verdict:
+    """Return what a bank's status such as ACSP means to us; raise Unreadable for one that ISO 20022 does not have."""
     try:
         return _VERDICTS[status]
     except KeyError:
