@@ -24,6 +24,11 @@ _WAITING = """
         (SELECT count(*) FROM debit_recalls WHERE state = 'wanted') AS recalls,
         (SELECT count(*) FROM messages WHERE state IN ('queued', 'sending')) AS messages
 """
+_RUNG = {
+    "deliveries": ("callbacks", "statements"), "messages": ("messages",), "unfetched": ("files",),
+    **dict.fromkeys(("news", "to_ask", "files", "runs", "recalls"), ("debits",)),
+}  # fmt: skip
+"""What waits → the queues whose jobs do it."""
 
 
 class ProcessHands:
@@ -46,11 +51,11 @@ class ProcessHands:
         """Return once all that waits is done, and the banks' files are fetched if there are new ones."""
         deadline = time.monotonic() + _PATIENCE
         while left := self._left(files):
-            for queue in ("files", "callbacks", "statements", "debits", "messages"):
+            for queue in sorted({queue for name in left for queue in _RUNG[name]}):
                 bell.ring(self._wiring.valkey, queue)
             if time.monotonic() > deadline:
                 raise DemoFailed(f"expected all that waits to be done within {_PATIENCE:.0f} s, left: {left}")
-            time.sleep(0.1)
+            time.sleep(0.2)
 
     def _left(self, files: bool) -> dict[str, int]:
         now = self._wiring.clock()

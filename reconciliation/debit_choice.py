@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from reconciliation.debit_days import DAY
 from reconciliation.debit_rules import PRINTED, Rules
-from reconciliation.debits import FIRST, LIVE, RECURRENT
+from reconciliation.debits import FIRST, LIVE, MEANT, RECURRENT
 
 MANDATE_REASONS = ("no_mandate", "other_bank", "mandate_paused", "mandate_not_begun", "mandate_expired", "above_cap")
 """Reasons that lie in the mandate: the question M17, and a word to the customer."""
@@ -50,7 +50,8 @@ JUDGED = f"""
         SELECT bill_id FROM mismatches WHERE bill_id IS NOT NULL AND state <> 'resolved' AND code <> 'M17'
     ), tried AS MATERIALIZED (
         SELECT t.bill_number, max(t.attempt) AS attempts, bool_or(t.{LIVE}) AS lives FROM debits t
-        WHERE t.bill_number IN (SELECT number FROM due) AND t.run_id <> :run GROUP BY t.bill_number
+        WHERE t.bill_number IN (SELECT number FROM due) AND t.run_id <> :run AND t.{MEANT}
+        GROUP BY t.bill_number
     ), held AS MATERIALIZED (
         SELECT bill_id, min(kind) AS kind FROM bill_holds
         WHERE released_at IS NULL AND bill_id IN (SELECT id FROM due) GROUP BY bill_id

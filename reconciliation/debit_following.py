@@ -55,12 +55,13 @@ _FACTS = f"""
                 WHERE r.payment_id = p.payment_id AND r.undone_at IS NULL ORDER BY r.id DESC LIMIT 1), '')
              ELSE coalesce(w.reason, '') END AS reason,
         CASE
+            WHEN d.state = 'planned' AND NOT (b.live AND b.state = 'open' AND b.paid_minor = 0) THEN 'dropped'
+            WHEN d.sent_at IS NULL THEN d.state  -- money under its id is of whoever else asked for it
             WHEN p.counts THEN 'paid'
             WHEN p.id IS NOT NULL THEN 'returned'
             WHEN w.rejected THEN 'rejected'
             WHEN w.cancelled THEN 'recalled'
-            WHEN d.state = 'planned' AND NOT (b.live AND b.state = 'open' AND b.paid_minor = 0) THEN 'dropped'
-            WHEN d.state IN ('planned', 'dropped', 'rejected', 'recalled', 'returned') THEN d.state
+            WHEN d.state IN ('rejected', 'recalled', 'returned') THEN d.state
             WHEN d.state = 'paid' AND EXISTS (SELECT 1 FROM debits o
                 WHERE o.bill_number = d.bill_number AND o.id <> d.id AND o.{LIVE}) THEN 'rejected'
             WHEN w.accepted_at IS NOT NULL AND (d.state <> 'unknown' OR w.accepted_at > (SELECT max(t.at)

@@ -17,7 +17,7 @@ BROKEN = {
         WHERE d.state = 'paid' AND NOT EXISTS ({_MONEY}) AND NOT {_NEWS}""",  # noqa: S608
     "debits not paid though their money is there": f"""SELECT count(*) FROM debits d
         JOIN payments p ON p.source = d.bank AND p.end_to_end_id = d.end_to_end_id
-        WHERE p.state IN ('reported', 'confirmed') AND d.state <> 'paid' AND NOT {_NEWS}""",  # noqa: S608
+        WHERE p.state IN ('reported', 'confirmed') AND d.sent_at IS NOT NULL AND d.state <> 'paid' AND NOT {_NEWS}""",  # noqa: S608
     "debits that left without being announced": """SELECT count(*) FROM debits d
         LEFT JOIN messages m ON m.id = d.notice_id AND m.bill_id = d.bill_id AND m.event = 'before_debit'
             AND m.sent_at < d.sent_at AND CAST(m.facts->>'amount' AS bigint) = d.minor

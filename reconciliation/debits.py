@@ -13,6 +13,8 @@ from reconciliation.lifecycle import DEBIT, DEBIT_FILE, DEBIT_RUN
 
 LIVE = "state IN ('planned', 'sent', 'accepted', 'unknown')"
 """The states of a debit that may still take money: no other one of its bill may be in any of them."""
+MEANT = "state <> 'dropped'"
+"""What never left counts as no attempt, and its id may be borne by the next one."""
 OUT = "state IN ('sent', 'accepted', 'unknown')"
 """The states of a debit that the bank has and has not carried out, as far as anybody knows."""
 VERDICTS = ["accepted", "rejected", "cancelled", "not_cancelled"]
@@ -92,8 +94,8 @@ class Debit(Base):
 
     __tablename__ = "debits"
     __table_args__ = (
-        UniqueConstraint("end_to_end_id"),
-        UniqueConstraint("bill_number", "attempt"),
+        Index("uq_debits_end_to_end_id", "end_to_end_id", unique=True, postgresql_where=text(MEANT)),
+        Index("uq_debits_attempt", "bill_number", "attempt", unique=True, postgresql_where=text(MEANT)),
         Index("uq_debits_live", "bill_number", unique=True, postgresql_where=text(LIVE)),
         Index(None, "run_id"),
         Index(None, "file_id"),

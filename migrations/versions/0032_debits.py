@@ -378,8 +378,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["file_id"], ["debit_files.id"], name=op.f("fk_debits_file_id")),
         sa.ForeignKeyConstraint(["run_id"], ["debit_runs.id"], name=op.f("fk_debits_run_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_debits")),
-        sa.UniqueConstraint("bill_number", "attempt", name=op.f("uq_debits_bill_number_attempt")),
-        sa.UniqueConstraint("end_to_end_id", name=op.f("uq_debits_end_to_end_id")),
         postgresql_with={"fillfactor": 70},
     )
     op.create_index(
@@ -389,6 +387,8 @@ def upgrade() -> None:
     op.create_index(op.f("ix_debits_file_id"), "debits", ["file_id"], unique=False)
     op.create_index(op.f("ix_debits_mandate_id"), "debits", ["mandate_id"], unique=False)
     op.create_index(op.f("ix_debits_run_id"), "debits", ["run_id"], unique=False)
+    for name, columns in (("uq_debits_end_to_end_id", ["end_to_end_id"]), ("uq_debits_attempt", ["bill_number", "attempt"])):
+        op.create_index(name, "debits", columns, unique=True, postgresql_where=sa.text("state <> 'dropped'"))
     op.create_index(
         "uq_debits_live",
         "debits",

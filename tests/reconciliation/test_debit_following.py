@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from banks.records import DebitOutcome, Verdict
-from reconciliation import debit_asking, debit_reports
+from reconciliation import debit_asking, debit_reports, debit_runs
 from reconciliation.business_days import LIBRARY
 from reconciliation.debit_days import next_try
 from reconciliation.debit_reports import NoDebit
@@ -22,6 +22,7 @@ from tests.reconciliation.debits_made import (
     approve,
     code_of,
     follow,
+    issue,
     outcome,
     propose,
     report,
@@ -282,3 +283,23 @@ def test_a_retry_waits_for_a_payday_that_leaves_time_to_tell(
 
 
 RULES = Rules(24, 3, 3, 7, (1, 5, 10, 15, 20, 25, 30), 24, "hold")
+
+
+def test_money_under_the_id_of_a_debit_that_never_left_is_somebody_else_s(sound_books: Books) -> None:
+    issue(sound_books, 2)
+    sound_books.now += timedelta(days=2)
+    propose(sound_books)
+    debited(sound_books, 1)
+    assert follow(sound_books) == {"dropped": 1}
+    assert states(sound_books) == ["dropped", "planned"]
+
+
+def test_what_never_left_is_no_attempt(sound_books: Books) -> None:
+    issue(sound_books)
+    sound_books.now += timedelta(days=2)
+    first = propose(sound_books)
+    sound_books.run(lambda session: debit_runs.refuse(session, first.id, by="lan", why="wrong", now=sound_books.now))
+    approve(sound_books, propose(sound_books).id)
+    assert sound_books.rows("SELECT attempt, end_to_end_id, state FROM debits ORDER BY id") == [
+        (1, "HD0001-1", "dropped"), (1, "HD0001-1", "planned"),
+    ]  # fmt: skip
