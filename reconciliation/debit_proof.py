@@ -2,22 +2,25 @@
 
 from reconciliation.debits import LIVE
 
-_MONEY = """
-    SELECT 1 FROM payments p WHERE p.source = d.bank AND p.state IN ('reported', 'confirmed') AND (
-        p.end_to_end_id = d.end_to_end_id OR (p.end_to_end_id = '' AND EXISTS (
-            SELECT 1 FROM statement_lines l JOIN mandates m ON m.id = d.mandate_id AND m.reference = l.mandate_id
-            JOIN allocations a ON a.payment_id = p.id AND a.undone_at IS NULL AND a.bill_id = d.bill_id
-            WHERE l.payment_id = p.id)))
+_BY_ID = """
+    SELECT 1 FROM payments p WHERE p.source = d.bank AND p.end_to_end_id = d.end_to_end_id
+        AND p.state IN ('reported', 'confirmed')
+"""
+_BY_MANDATE = """
+    SELECT 1 FROM mandates m JOIN allocations a ON a.bill_id = d.bill_id AND a.undone_at IS NULL
+    JOIN payments p ON p.id = a.payment_id AND p.source = d.bank AND p.end_to_end_id = ''
+        AND p.state IN ('reported', 'confirmed')
+    JOIN statement_lines l ON l.payment_id = p.id AND l.mandate_id = m.reference
+    WHERE m.id = d.mandate_id
 """
 _NEWS = "EXISTS (SELECT 1 FROM debit_news n WHERE n.debit_id = d.id)"
 BROKEN = {
     "bills with several live debits": f"""SELECT count(*) FROM (
         SELECT 1 FROM debits WHERE {LIVE} GROUP BY bill_number HAVING count(*) > 1) t""",  # noqa: S608 - put together from constants, here and below
     "debits paid that no money shows": f"""SELECT count(*) FROM debits d
-        WHERE d.state = 'paid' AND NOT EXISTS ({_MONEY}) AND NOT {_NEWS}""",  # noqa: S608
+        WHERE d.state = 'paid' AND NOT EXISTS ({_BY_ID}) AND NOT EXISTS ({_BY_MANDATE}) AND NOT {_NEWS}""",  # noqa: S608
     "debits not paid though their money is there": f"""SELECT count(*) FROM debits d
-        JOIN payments p ON p.source = d.bank AND p.end_to_end_id = d.end_to_end_id
-        WHERE p.state IN ('reported', 'confirmed') AND d.sent_at IS NOT NULL AND d.state <> 'paid' AND NOT {_NEWS}""",  # noqa: S608
+        WHERE d.sent_at IS NOT NULL AND d.state <> 'paid' AND EXISTS ({_BY_ID}) AND NOT {_NEWS}""",  # noqa: S608
     "debits that left without being announced": """SELECT count(*) FROM debits d
         LEFT JOIN messages m ON m.id = d.notice_id AND m.bill_id = d.bill_id AND m.event = 'before_debit'
             AND m.sent_at < d.sent_at AND CAST(m.facts->>'amount' AS bigint) = d.minor
