@@ -143,6 +143,7 @@ _WRITTEN: Mapping[str, Callable[[Any], str]] = {
     "moment": lambda value: moment(datetime.fromisoformat(value)),
     "deadline": lambda value: deadline(datetime.fromisoformat(value)),
     "verdict": lambda value: str(verdicts.VERDICTS.get(value, value)),
+    "reason": lambda value: str(words.debit_words.EXCLUSIONS.get(value, value)),
 }
 
 

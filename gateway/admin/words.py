@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.admin import debit_words
 from gateway.languages import gettext
 from gateway.languages import lazy_gettext as _
 
@@ -174,6 +175,7 @@ STATES: Mapping[str, Mapping[str, Any]] = {
     "statement": STATEMENT_STATES,
     "line": LINE_STATES,
     "message": MESSAGE_STATES,
+    **debit_words.STATES,
 }
 
 TONES: Mapping[str, str] = {
@@ -184,6 +186,7 @@ TONES: Mapping[str, str] = {
     **dict.fromkeys(
         ["cancelled", "replaced", "rejected", "resent", "withdrawn", "expired", "set_aside", RESTING], "faded"
     ),
+    **debit_words.TONES,
 }
 """The colour of a state; those not named are plain. The word always stands beside the colour."""
 
@@ -203,6 +206,7 @@ CHANNELS = {
 """How customers pay; a channel that a bank has declared by another name is shown as it is."""
 EVENTS = {
     "before_debit": _("SMS before the debit"),
+    "debit_failed": _("SMS that nothing is debited"),
     "payment_recorded": _("SMS after the payment"),
     "payment_returned": _("SMS that corrects it: the money went back"),
 }
@@ -236,6 +240,7 @@ ACTORS = {
     "returns": _("returns"),
     "fees": _("fees"),
     "lump sums": _("lump sums"),
+    **debit_words.ACTORS,
 }
 """The parts of the house that act by themselves; a person stands with the name they sign in with."""
 
@@ -316,7 +321,7 @@ def why(text: str) -> str:
         return f"{REASONS[cause]}: {why(said)}"
     if cause in ("refused", "withdrawn") and said:
         return f"{SETTLEMENT_STATES[cause]}: {said}"
-    return str(REASONS.get(text, text))
+    return str(REASONS[text]) if text in REASONS else debit_words.said(text) or text
 
 
 def payment_name(source_reference: str, bank_reference: str) -> str:
@@ -325,20 +330,3 @@ def payment_name(source_reference: str, bank_reference: str) -> str:
     if head == "line" and number.isdigit():
         return bank_reference or gettext("line no. %(number)s", number=number)
     return source_reference
-
-
-ACCOUNTS = {
-    "receivable": _("receivable"),
-    "suspense": _("suspense"),
-    "suspense:held": _("held in suspense"),
-    "revenue": _("revenue"),
-    "reported": _("reported by"),
-    "confirmed": _("confirmed by"),
-    "outgoing": _("paid out by"),
-    "expense:bank-fees": _("bank fees"),
-    "input-vat": _("input VAT"),
-    "customer_credit": _("customers' credit"),
-    "refunds_payable": _("refunds owed"),
-    "expense:differences": _("differences, expense"),
-    "income:differences": _("differences, income"),
-}
