@@ -15,6 +15,9 @@ from gateway.admin import (
     bills,
     calendar,
     closes,
+    debit_runs,
+    debit_words,
+    debits,
     deliveries,
     evidence,
     expectations,
@@ -34,8 +37,8 @@ from gateway.admin import (
 from gateway.admin.listing import RowId
 
 PAGES = (
-    overview, mismatches, closes, settling, lumps, remarking, expectations, calendar, payments, bills, deliveries,
-    marks, reports, sign_in,
+    overview, mismatches, closes, settling, lumps, remarking, expectations, calendar, payments, bills, debit_runs,
+    debits, deliveries, marks, reports, sign_in,
 )  # fmt: skip
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 
@@ -78,6 +81,7 @@ def _furniture() -> dict[str, object]:
     return {
         "words": words,
         "evidence": evidence,
+        "debit_words": debit_words,
         "settling_words": settling_words,
         "key_words": key_words,
         "bank_title": banks.bank_title,

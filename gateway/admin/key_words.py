@@ -68,7 +68,7 @@ _KEY = re.compile(r"([a-z]+):(\d+)(?=[:/]|$)", re.ASCII)
 
 def subject(key: str, titles: Titles) -> str:
     """Return what a question is about ("payment:12", "file:bank:2026-11-19") in words; as it is if nobody knows it."""
-    numbered = _KEY.match(key) or _WHOLE_BILL.fullmatch(key)
+    numbered = _WHOLE_BILL.fullmatch(key) or _KEY.match(key)
     if numbered and numbered[1] in _NUMBERED:
         return str(_NUMBERED[numbered[1]]) % {"number": numbered[2]}
     kind, _colon, rest = key.partition(":")

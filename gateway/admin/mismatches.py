@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, abort, current_app, render_template
 from sqlalchemy import and_, not_, or_, select
 
-from gateway.admin import answers, settlement_lines, verdicts, words
+from gateway.admin import answers, debit_words, settlement_lines, verdicts, words
 from gateway.admin.banks import bank_choices, bank_title
 from gateway.admin.listing import Asked, Filter, counted, page_of
 from gateway.languages import day, deadline, moment, money
@@ -143,7 +143,7 @@ _WRITTEN: Mapping[str, Callable[[Any], str]] = {
     "moment": lambda value: moment(datetime.fromisoformat(value)),
     "deadline": lambda value: deadline(datetime.fromisoformat(value)),
     "verdict": lambda value: str(verdicts.VERDICTS.get(value, value)),
-    "reason": lambda value: str(words.debit_words.EXCLUSIONS.get(value, value)),
+    "reason": lambda value: str(debit_words.EXCLUSIONS.get(value, value)),
 }
 
 

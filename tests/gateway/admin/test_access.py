@@ -52,6 +52,7 @@ def test_customer_care_and_offices_see_bills_and_nothing_else(as_role, books, se
         "mismatches/",
         "mismatches/1",
         "marks/",
+        "debits/",
     ):
         assert person.get(f"/admin/{path}").status_code == 403
 
@@ -66,6 +67,7 @@ def test_finance_roles_open_every_page(as_role):
             "deliveries/",
             "mismatches/",
             "marks/",
+            "debits/",
             "expected/",
             "calendar/",
             "reports/",
