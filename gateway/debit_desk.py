@@ -1,11 +1,14 @@
-"""The debit desk: which banks are asked to debit, and what a run for one of them and a day is for."""
+"""The debit desk: which banks are asked to debit, what a run is for, and putting debits off."""
 
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING
 
+from sqlalchemy.orm import Session
+
 from gateway.clock import LOCAL
 from gateway.debit_settings import DebitSettings
+from reconciliation import debit_days, outbox
 from reconciliation.debit_choice import Wanted
 
 if TYPE_CHECKING:
@@ -29,3 +32,17 @@ def own_reasons(wiring: "Wiring", bank: str) -> Mapping[str, str]:
     """Return a bank's own reason codes, each with the one of ISO 20022 that it stands for."""
     known = banks(wiring).get(bank)
     return known.reasons if known is not None else {}
+
+
+def postpone(
+    session: Session, wiring: "Wiring", bank: str, day: date, to: date, *, number: str = "", by: str, why: str
+) -> int:
+    """Debit what was to be debited on `day` and was not on `to`, or one bill of it; return how many bills.
+
+    Customers are told anew. Raises NotMovable.
+    """
+    now = wiring.clock()
+    moved = debit_days.postpone(session, bank, day, to, number=number, by=by, why=why, now=now)
+    outbox.withdraw_notices(session, moved, why=f"the debit is put off to {to}", now=now)
+    outbox.promise_notices(session, moved, now=now)
+    return len(moved)

@@ -12,6 +12,7 @@ from gateway.admin import (
     access,
     assets,
     banks,
+    bill_debiting,
     bills,
     calendar,
     closes,
@@ -37,8 +38,8 @@ from gateway.admin import (
 from gateway.admin.listing import RowId
 
 PAGES = (
-    overview, mismatches, closes, settling, lumps, remarking, expectations, calendar, payments, bills, debit_runs,
-    debits, deliveries, marks, reports, sign_in,
+    overview, mismatches, closes, settling, lumps, remarking, expectations, calendar, payments, bills,
+    bill_debiting, debit_runs, debits, deliveries, marks, reports, sign_in,
 )  # fmt: skip
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 

@@ -56,7 +56,13 @@ def listing() -> str:
             )
         )
     form = _form(asked["bank"], asked.day() or local_date(_wiring().clock()))
-    return render_template("admin/debit_runs.html", page=page_of(db(), wanted, DebitRun.id, asked), **form)
+    troubled = select(DebitFile).where(DebitFile.state == "claimed", DebitFile.attempts > 0).order_by(DebitFile.id)
+    return render_template(
+        "admin/debit_runs.html",
+        page=page_of(db(), wanted, DebitRun.id, asked),
+        troubled=db().scalars(troubled.limit(SIZE)).all(),
+        **form,
+    )
 
 
 @blueprint.get("/preview")

@@ -4,15 +4,18 @@ from typing import Any
 
 from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
 from flask_login import current_user
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from werkzeug.wrappers import Response
 
 from gateway import composing, debiting
 from gateway.admin import answer_form, debit_words
 from gateway.admin.answer_form import Unreadable
+from gateway.admin.banks import bank_choices
 from gateway.admin.debit_runs import meaning_at
+from gateway.admin.listing import Asked, Filter, page_of
 from gateway.database import insist
 from gateway.languages import gettext
+from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
 from reconciliation import debit_figures, debit_reports, story
 from reconciliation.debit_notices import PrintedNotice
@@ -23,6 +26,18 @@ from reconciliation.mandates import Mandate, MandateVersion
 from reconciliation.outbox import Message
 
 blueprint = Blueprint("debits", __name__, url_prefix="/debits/debit")
+
+
+@blueprint.get("/unknown")
+def unknown() -> str:
+    """List the debits of which nobody knows what became, while their banks are asked again; the newest first."""
+    asked = Asked.of_request(Filter("bank", _("Bank"), bank_choices()))
+    wanted = select(Debit).where(Debit.state == "unknown", Debit.ask_at.is_not(None))
+    if asked["bank"]:
+        wanted = wanted.where(Debit.bank == asked["bank"])
+    if asked.search:
+        wanted = wanted.where(or_(Debit.bill_number.in_(asked.spellings()), Debit.end_to_end_id == asked.search))
+    return render_template("admin/debits_unknown.html", page=page_of(db(), wanted, Debit.id, asked))
 
 
 @blueprint.get("/<row:debit_id>")

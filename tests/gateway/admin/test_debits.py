@@ -1,75 +1,22 @@
 """Debit runs and debits on their pages: previewed, proposed, approved by another, sent, answered; in both languages."""
 
-from dataclasses import replace
-from datetime import timedelta
-
 import pytest
 from sqlalchemy import text
 
 from banks.records import Verdict
-from gateway.bank_settings import BankSettings
-from gateway.database import owner_engine
 from reconciliation import debit_sending
 from tests.gateway.admin.conftest import NOW
-from tests.gateway.debits_made import DEBITS
+from tests.gateway.admin.debit_house import act, house, in_english, main, page_settings, ready
 from tests.reconciliation import debits_made as made
-from tests.reconciliation.books import Books, a_line, a_notice
+from tests.reconciliation.books import a_line, a_notice
 from tests.reconciliation.debits_made import CHARGE_ON
 
+__all__ = ["house", "page_settings", "ready"]
 PREVIEW = f"/admin/debits/preview?bank=standard&day={CHARGE_ON}"
 
 
-@pytest.fixture
-def page_settings(page_settings):
-    how = replace(DEBITS, reasons={"51": "AM04"})
-    page_settings.banks["standard"] = BankSettings("standard", "Ngân hàng Mẫu", debits=how)
-    return page_settings
-
-
-@pytest.fixture
-def house(engine, as_superuser, sealer):
-    """Books of two days ago, and what is done to them is done then; they hold when the test is done."""
-    owner = owner_engine(as_superuser)
-    books = Books(engine, owner, sealer, NOW - timedelta(days=2))
-    yield books
-    assert books.broken() == []
-    owner.dispose()
-
-
-@pytest.fixture
-def ready(house):
-    """Three bills that can be debited and one that its customer disputes, announced in time; it is now."""
-    made.issue(house, 4)
-    house.now = NOW
-    house.run(lambda session: session.execute(text(HOLD), {"now": house.now}))
-    return house
-
-
-HOLD = """
-    INSERT INTO bill_holds (bill_id, kind, why, made_by, made_at)
-    SELECT id, 'dispute', 'wrong meter', 'care', :now FROM bills WHERE number = 'HD0004'
-"""
-
-
-def words(page):
-    return " ".join(page.get_text(" ").replace("\u00a0", " ").split())
-
-
-def main(page):
-    return words(page.select_one("main"))
-
-
-def in_english(person, path):
-    assert person.post("/admin/language", token_from="/admin/", language="en", back=path).status_code == 303
-    return person.page(path)
-
-
-def act(person, path, name, **fields):
-    return person.post(f"{path}/{name}", token_from="/admin/", **{"why": "đã xem", **fields})
-
-
 def propose(person):
-    return person.post("/admin/debits/propose", token_from=PREVIEW, bank="standard", day=str(CHARGE_ON))
+    return act(person, "/admin/debits", "propose", bank="standard", day=str(CHARGE_ON))
 
 
 def test_without_a_bank_that_debits_and_without_runs_the_page_says_so(accountant, page_settings):
@@ -163,7 +110,7 @@ def test_readers_see_runs_and_change_nothing_and_forms_need_their_token(as_role,
     assert (
         accountant.get("/admin/debits/999").status_code == accountant.get("/admin/debits/debit/999").status_code == 404
     )
-    assert accountant.post("/admin/debits/propose", token_from="/admin/", bank="x", day="y").status_code == 400
+    assert act(accountant, "/admin/debits", "propose", bank="x", day="y").status_code == 400
     assert session.execute(text("SELECT count(*), min(state) FROM debit_runs")).all() == [(1, "proposed")]
 
 
