@@ -30,6 +30,7 @@ from gateway.admin import (
     payments,
     remarking,
     reports,
+    run_lists,
     settling,
     settling_words,
     sign_in,
@@ -39,7 +40,7 @@ from gateway.admin.listing import RowId
 
 PAGES = (
     overview, mismatches, closes, settling, lumps, remarking, expectations, calendar, payments, bills,
-    bill_debiting, debit_runs, debits, deliveries, marks, reports, sign_in,
+    bill_debiting, debit_runs, run_lists, debits, deliveries, marks, reports, sign_in,
 )  # fmt: skip
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
 from flask_login import current_user
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import or_, select
 from werkzeug.wrappers import Response
 
-from gateway import composing, debit_desk
+from gateway import composing, debit_desk, reports
 from gateway.admin import access, answer_form, debit_words
 from gateway.admin.answer_form import Unreadable
-from gateway.admin.banks import bank_choices
+from gateway.admin.banks import bank_choices, meaning_at
 from gateway.admin.listing import SIZE, Asked, Filter, page_of
 from gateway.clock import local_date
 from gateway.database import insist
@@ -114,52 +114,6 @@ def stop(run_id: int) -> Response | tuple[str, int]:
     return _decide(run_id, debit_runs.stop)
 
 
-@blueprint.get("/<row:run_id>/debits")
-def debits(run_id: int) -> str:
-    """List a run's debits, in the order in which they were chosen."""
-    run = _run(run_id)
-    codes = {one.reason: one.reason for one in debit_figures.outcomes(db(), run_id) if one.state != "dropped"}
-    asked = Asked.of_request(
-        Filter("state", _("State"), debit_words.DEBIT_STATES),
-        Filter("reason", _("The bank's code"), {code: code for code in codes if code}),
-    )
-    wanted = select(Debit).where(Debit.run_id == run_id)
-    if asked["state"]:
-        wanted = wanted.where(Debit.state == asked["state"])
-    if asked["reason"]:
-        wanted = wanted.where(Debit.reason == asked["reason"])
-    if asked.search:
-        wanted = wanted.where(_named(Debit.bill_number, Debit.end_to_end_id, asked=asked, minor=Debit.minor))
-    listed = page_of(db(), wanted, Debit.id, asked, newest_first=False)
-    return render_template("admin/run_debits.html", run=run, page=listed, meaning=meaning_at(run.bank))
-
-
-@blueprint.get("/<row:run_id>/left-out")
-def left_out(run_id: int) -> str:
-    """List the bills that a run leaves out."""
-    asked = Asked.of_request(Filter("reason", _("Left out because"), debit_words.EXCLUSIONS))
-    wanted = select(Exclusion, Bill).join(Bill, Bill.id == Exclusion.bill_id).where(Exclusion.run_id == run_id)
-    if asked["reason"]:
-        wanted = wanted.where(Exclusion.reason == asked["reason"])
-    if asked.search:
-        wanted = wanted.where(_named(Bill.number, Bill.payment_code, asked=asked, minor=Exclusion.minor))
-    listed = page_of(db(), wanted, Exclusion.bill_id, asked, newest_first=False)
-    return render_template("admin/run_left_out.html", run=_run(run_id), page=listed)
-
-
-def meaning_at(bank: str) -> Callable[[str], str]:
-    """Return how a reason code of a bank is said in the reader's language."""
-    own = debit_desk.own_reasons(_wiring(), bank)
-    return lambda code: debit_words.meaning(code, own)
-
-
-def _named(*columns: Any, asked: Asked, minor: Any) -> ColumnElement[bool]:
-    found = [column.in_(asked.spellings()) for column in columns]
-    if (amount := asked.amount()) is not None:
-        found.append(minor == amount)
-    return or_(*found)
-
-
 def _form(bank: str, day: date) -> dict[str, object]:
     names = bank_choices()
     return {"debiting": {name: names[name] for name in debit_desk.banks(_wiring())}, "bank": bank, "day": day}
@@ -196,6 +150,7 @@ def _page(run: DebitRun, problem: str = "") -> str:
         run=run,
         problem=problem,
         meaning=meaning_at(run.bank),
+        formats=reports.FORMATS,
         outcomes=debit_figures.outcomes(db(), run.id),
         left_out=debit_figures.left_out(db(), run.id),
         control=debit_figures.control(db(), run.id),

@@ -10,8 +10,7 @@ from werkzeug.wrappers import Response
 from gateway import composing, debiting
 from gateway.admin import answer_form, debit_words
 from gateway.admin.answer_form import Unreadable
-from gateway.admin.banks import bank_choices
-from gateway.admin.debit_runs import meaning_at
+from gateway.admin.banks import bank_choices, meaning_at
 from gateway.admin.listing import Asked, Filter, page_of
 from gateway.database import insist
 from gateway.languages import gettext

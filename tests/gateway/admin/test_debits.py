@@ -155,6 +155,18 @@ def test_a_run_tells_what_became_of_its_debits_and_whether_its_files_agree(accou
     ready.as_owner("UPDATE debit_files SET total_minor = total_minor - 1")
 
 
+def test_a_run_is_downloaded_whole(accountant, answered):
+    links = [link["href"] for link in accountant.page(answered).select("a[download]")]
+    assert links == [f"{answered}.csv", f"{answered}.xlsx"]
+    written = accountant.get(links[0]).data.decode("utf-8-sig").splitlines()
+    assert [line.split(",")[0] for line in written] == ["Hóa đơn", "HD0001", "HD0002", "HD0003", "HD0004"]
+    assert (
+        "HD0002,2026-11-20,100000,HD0002-1,1,không thực hiện được,51,số dư tài khoản không đủ,TN20261120-" in written[2]
+    )
+    assert "đang giữ: khách hàng khiếu nại" in written[4]
+    assert accountant.get(links[1]).data.startswith(b"PK")
+
+
 def test_a_debit_s_page_tells_its_notice_its_answers_and_its_money(accountant, answered, ready):
     paid, rejected, silent = (
         f"/admin/debits/debit/{row[0]}" for row in ready.rows("SELECT id FROM debits ORDER BY id")
