@@ -29,7 +29,7 @@ def listing() -> str:
         Filter("bank", _("Bank"), bank_choices()),
         Filter("state", _("State"), words.BILL_STATES),
         Filter("due", _("Due on")),
-        Filter("debit", _("Debit"), _DEBIT),
+        Filter("debit", _("Debiting"), _DEBIT),
         Filter("sms", _("SMS"), _SMS),
         Filter("sms_day", _("SMS day")),
     )

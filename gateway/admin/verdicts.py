@@ -38,7 +38,7 @@ FACTS: Mapping[str, tuple[str, str, Any]] = {
     "owed": ("expected", "money", _("Owed on the bill")),
     "expected": ("expected", "money", _("Told by the callback")),
     "bill": ("expected", "text", _("Bill")),
-    "debit": ("expected", "text", _("Debit")),
+    "debit": ("expected", "text", _("The debit")),
     "charge_on": ("expected", "day", _("To be debited on")),
     "cap": ("expected", "money", _("Most that the mandate allows")),
     "candidates": ("expected", "text", _("Bills or customers that fit")),
