@@ -10,15 +10,15 @@ from typing import IO, Any, TypeAlias
 from sqlalchemy import Row
 
 from banks.money import Money
-from gateway import languages, tabular
-from gateway.admin import key_words, report_words, words
+from gateway import debit_desk, languages, tabular
+from gateway.admin import debit_words, key_words, report_words, words
 from gateway.admin.key_words import Titles
 from gateway.clock import day_ended
 from gateway.database import transaction
 from gateway.tabular import Cell
 from gateway.wiring import Wiring
 from reconciliation import reports
-from reconciliation.reports import REPORTS, Report
+from reconciliation.reports import OF_ONE, REPORTS, Report
 
 FORMATS = {
     "csv": "text/csv; charset=utf-8",
@@ -53,45 +53,50 @@ _SAID: Mapping[str, Callable[[str, Titles], Any]] = {
     "account": key_words.account,
     "entry": key_words.entry,
     "memo": key_words.memo,
+    "debit": lambda state, _titles: debit_words.DEBIT_STATES[state],
+    "left_out": lambda reason, _titles: debit_words.EXCLUSIONS[reason],
 }
 """Kind of a column → how a value is said in the language of the moment, banks by their titles."""
 
 
 def in_words(name: str) -> Written:
     """Return the report called `name` in the language of the moment (a request's, or `languages.speaking`)."""
-    report = REPORTS[name]
+    report = {**REPORTS, **OF_ONE}[name]
     headers = [str(report_words.HEADERS[column]) for column in report.columns]
     return Written(report, str(report_words.TITLES[name]), headers, languages.language())
 
 
-def write(wiring: Wiring, written: Written, form: str, file: IO[bytes], *, bank: str = "") -> int:
+def write(wiring: Wiring, written: Written, form: str, file: IO[bytes], *, bank: str = "", run: int = 0) -> int:
     """Write the whole report to `file` as "csv" or "xlsx"; return how many rows it has."""
     titles = {name: one.title for name, one in wiring.settings.banks.items()}
     with transaction(wiring.engine) as session, languages.speaking(written.language):
-        found = reports.rows(session, written.report, bank=bank, now=wiring.clock())
-        said = _said(titles)
+        found = reports.rows(session, written.report, bank=bank, run=run, now=wiring.clock())
+        said = _said(titles, debit_desk.own_reasons(wiring, bank))
         rows = (_cells(written.report, row, said) for row in found)
         if form == "xlsx":
             return tabular.write_xlsx(file, written.title, written.headers, rows)
         return tabular.write_csv(file, written.headers, rows)
 
 
-def pieces(wiring: Wiring, written: Written, form: str, *, bank: str = "") -> Iterator[bytes]:
+def pieces(wiring: Wiring, written: Written, form: str, *, bank: str = "", run: int = 0) -> Iterator[bytes]:
     """Yield the report's bytes from a file that is whole: a slow reader holds no connection to the database."""
     with tempfile.TemporaryFile() as file:
-        write(wiring, written, form, file, bank=bank)
+        write(wiring, written, form, file, bank=bank, run=run)
         file.seek(0)
         while piece := file.read(64 * 1024):
             yield piece
 
 
-def _said(titles: Titles) -> Said:
+def _said(titles: Titles, own: Mapping[str, str]) -> Said:
     """Return how values are said in the language of the moment; a few of each kind stand in most rows."""
 
     def say(do: Callable[[str, Titles], Any]) -> Callable[[str], str]:
         return lru_cache(maxsize=1000)(lambda value: str(do(value, titles)))
 
-    return {kind: say(do) for kind, do in _SAID.items()}
+    return {
+        **{kind: say(do) for kind, do in _SAID.items()},
+        "reason_code": say(lambda code, _titles: debit_words.meaning(code, own)),
+    }
 
 
 def _cells(report: Report, row: Row[Any], said: Said) -> list[Cell]:

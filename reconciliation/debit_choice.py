@@ -3,11 +3,11 @@
 What speaks against a debit is looked at in a fixed order, and the first of it is told.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from reconciliation.debit_days import DAY
@@ -115,6 +115,10 @@ _STAGE = """
     ) ON COMMIT DELETE ROWS
 """
 _COUNTS = f"SELECT coalesce(reason, '') AS reason, count(*) AS bills, sum(minor) AS minor FROM ({JUDGED}) j GROUP BY 1"  # noqa: S608
+_BEHIND = f"""
+    SELECT bill_id, number, minor, due_on FROM ({JUDGED}) j WHERE coalesce(reason, '') = :reason AND bill_id > :after
+    ORDER BY bill_id LIMIT :at_most
+"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,14 @@ def preview(session: Session, wanted: Wanted, rules: Rules) -> Preview:
     }
     debits, minor = counted.pop("", (0, 0))
     return Preview(debits, minor, {reason: counted[reason] for reason in REASONS if reason in counted})
+
+
+def bills(
+    session: Session, wanted: Wanted, rules: Rules, reason: str, *, after: int = 0, at_most: int
+) -> Sequence[Row[tuple[int, str, int, date]]]:
+    """Return (bill id, number, đồng, due day) of bills that a run would leave out for `reason`; hold where it is ""."""
+    these = {**values(wanted, rules), "reason": reason, "after": after, "at_most": at_most}
+    return session.execute(text(_BEHIND), these).all()
 
 
 def judge(session: Session, wanted: Wanted, rules: Rules, *, run: int = 0) -> None:

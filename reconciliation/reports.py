@@ -18,12 +18,13 @@ _AT_ONCE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A name, a query over :now, :today and :bank ("" for all), and its columns, each with what its values are.
+    """A name, a query over :now, :today, :bank ("" for all) and :run, and its columns, each with what its values are.
 
     Kinds: text, number (a count), money (smallest units of the row's `currency`, or đồng), day, moment, deadline (the
     end of a day); and what a page has words for: question (a mismatch's code), state (of a mismatch, or that it
     rests), payment (state of a payment), owner (a role), span (of ages), bank, reference (a payment's), subject (of a
-    mismatch), actor, reason, account, entry (its key), memo. What programs go by stands once more as it is, in columns
+    mismatch), actor, reason, account, entry (its key), memo, debit (state of a debit), reason_code (a bank's), left_out
+    (why a bill is). What programs go by stands once more as it is, in columns
     called *_code.
     """
 
@@ -128,11 +129,33 @@ FEES = Report(
     """,  # noqa: S608 - put together from constants
 )  # fmt: skip
 
+DEBIT_RUN = Report(
+    "debit_run",
+    {
+        "bill": "text", "charge_on": "day", "amount": "money", "end_to_end_id": "text", "attempt": "number",
+        "debit_state": "debit", "code": "text", "code_meaning": "reason_code", "file": "text", "left_out": "left_out",
+        "debit_state_code": "text", "left_out_code": "text",
+    },
+    """
+    SELECT d.bill_number AS bill, d.charge_on, d.minor AS amount, d.end_to_end_id, d.attempt, d.state AS debit_state,
+        d.reason AS code, d.reason AS code_meaning, coalesce(f.message_id, '') AS file, '' AS left_out,
+        d.state AS debit_state_code, '' AS left_out_code
+    FROM debits d LEFT JOIN debit_files f ON f.id = d.file_id WHERE d.run_id = :run
+    UNION ALL
+    SELECT b.number, r.charge_on, x.minor, '', NULL, '', '', '', '', x.reason, '', x.reason
+    FROM debit_exclusions x JOIN bills b ON b.id = x.bill_id JOIN debit_runs r ON r.id = x.run_id
+    WHERE x.run_id = :run
+    ORDER BY bill
+    """,
+)  # fmt: skip
+
 REPORTS: Mapping[str, Report] = {one.name: one for one in (AGEING, SUSPENSE, FEES, MISMATCHES)}
 """Every report, by its name; one more is one more of these, with words for its columns in the shell."""
+OF_ONE: Mapping[str, Report] = {DEBIT_RUN.name: DEBIT_RUN}
+"""Reports on one thing, given on its own page."""
 
 
-def rows(session: Session, report: Report, *, bank: str = "", now: datetime) -> Iterator[Row[Any]]:
+def rows(session: Session, report: Report, *, bank: str = "", run: int = 0, now: datetime) -> Iterator[Row[Any]]:
     """Yield the report's rows, read by a cursor in the server: of any number of them few are held at a time."""
-    values = {"now": now, "today": local_day(now), "bank": bank}
+    values = {"now": now, "today": local_day(now), "bank": bank, "run": run}
     yield from session.execute(text(report.query), values, execution_options={"yield_per": _AT_ONCE})

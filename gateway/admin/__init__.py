@@ -12,9 +12,13 @@ from gateway.admin import (
     access,
     assets,
     banks,
+    bill_debiting,
     bills,
     calendar,
     closes,
+    debit_runs,
+    debit_words,
+    debits,
     deliveries,
     evidence,
     expectations,
@@ -28,6 +32,7 @@ from gateway.admin import (
     payments,
     remarking,
     reports,
+    run_lists,
     settling,
     settling_words,
     sign_in,
@@ -36,8 +41,8 @@ from gateway.admin import (
 from gateway.admin.listing import RowId
 
 PAGES = (
-    overview, mismatches, closes, settling, lumps, remarking, expectations, calendar, payments, bills, mandates,
-    deliveries, marks, reports, sign_in,
+    overview, mismatches, closes, settling, lumps, remarking, expectations, calendar, payments, bills,
+    bill_debiting, debit_runs, run_lists, debits, mandates, deliveries, marks, reports, sign_in,
 )  # fmt: skip
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 
@@ -80,6 +85,7 @@ def _furniture() -> dict[str, object]:
     return {
         "words": words,
         "evidence": evidence,
+        "debit_words": debit_words,
         "settling_words": settling_words,
         "key_words": key_words,
         "mandate_words": mandate_words,

@@ -10,7 +10,15 @@ from werkzeug.wrappers import Response
 from gateway import close_desk, mandate_desk
 from gateway.languages import lazy_gettext
 from gateway.request_session import db
-from reconciliation.staff import BANK_LIAISONS, BOOKKEEPERS, KEEPERS_OF_THE_CALENDAR, ROLES, Staff
+from reconciliation.staff import (
+    BANK_LIAISONS,
+    BOOKKEEPERS,
+    CHECKERS_OF_DEBITS,
+    HOLDERS_OF_BILLS,
+    KEEPERS_OF_THE_CALENDAR,
+    ROLES,
+    Staff,
+)
 
 ANYONE: frozenset[str] = frozenset(ROLES)
 FINANCE = ANYONE - {"care", "office_manager"}
@@ -25,6 +33,23 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.payments.page": FINANCE,
     "admin.bills.listing": ANYONE,
     "admin.bills.page": ANYONE,
+    "admin.debit_runs.listing": FINANCE,
+    "admin.debit_runs.preview": FINANCE,
+    "admin.debit_runs.page": FINANCE,
+    "admin.run_lists.debits": FINANCE,
+    "admin.run_lists.left_out": FINANCE,
+    "admin.run_lists.file": FINANCE,
+    "admin.debit_runs.propose": BOOKKEEPERS,
+    "admin.debit_runs.approve": CHECKERS_OF_DEBITS,
+    "admin.debit_runs.refuse": BOOKKEEPERS,
+    "admin.debit_runs.stop": CHECKERS_OF_DEBITS,
+    "admin.debits.unknown": FINANCE,
+    "admin.debits.page": FINANCE,
+    "admin.debits.answer": BANK_LIAISONS,
+    "admin.bill_debiting.hold": HOLDERS_OF_BILLS,
+    "admin.bill_debiting.release": BOOKKEEPERS,
+    "admin.bill_debiting.postpone": BOOKKEEPERS,
+    "admin.bill_debiting.printed": HOLDERS_OF_BILLS,
     "admin.deliveries.listing": FINANCE,
     "admin.deliveries.page": FINANCE,
     "admin.deliveries.ask_undo": BOOKKEEPERS,
@@ -74,6 +99,7 @@ MENU = (
     ("admin.closes.listing", "lock-closed", lazy_gettext("Closes")),
     ("admin.payments.listing", "banknotes", lazy_gettext("Payments")),
     ("admin.bills.listing", "document-text", lazy_gettext("Bills")),
+    ("admin.debit_runs.listing", "credit-card", lazy_gettext("Debits")),
     ("admin.mandates.listing", "document-check", lazy_gettext("Mandates")),
     ("admin.deliveries.listing", "inbox-arrow-down", lazy_gettext("Deliveries")),
     ("admin.marks.listing", "check-badge", lazy_gettext("Marks")),

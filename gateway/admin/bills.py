@@ -2,7 +2,7 @@
 
 from datetime import datetime, time, timedelta
 
-from flask import Blueprint, abort, render_template
+from flask import Blueprint, abort, current_app, render_template
 from sqlalchemy import ColumnElement, Exists, func, or_, select
 
 from gateway.admin import words
@@ -11,13 +11,14 @@ from gateway.admin.listing import Asked, Filter, page_of
 from gateway.clock import LOCAL
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
-from reconciliation import story
+from reconciliation import debit_figures, debit_rules, story
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
 from reconciliation.outbox import Message
 from reconciliation.payments import Payment
 
 blueprint = Blueprint("bills", __name__, url_prefix="/bills")
+_DEBIT = {"missed": _("its day passed without one"), "abnormal": _("held: its usage is far above the average")}
 _SMS = {"before_debit": _("SMS before"), "payment_recorded": _("SMS after"), "unsure": _("SMS unsure")}
 
 
@@ -28,6 +29,7 @@ def listing() -> str:
         Filter("bank", _("Bank"), bank_choices()),
         Filter("state", _("State"), words.BILL_STATES),
         Filter("due", _("Due on")),
+        Filter("debit", _("Debiting"), _DEBIT),
         Filter("sms", _("SMS"), _SMS),
         Filter("sms_day", _("SMS day")),
     )
@@ -39,6 +41,10 @@ def listing() -> str:
         wanted = wanted.where(Bill.state == asked["state"])
     if asked["due"]:
         wanted = wanted.where(Bill.due_on == asked.day("due"))
+    if asked["debit"]:
+        now = current_app.extensions["doisoat"].clock()
+        of_these = debit_figures.missed(now) if asked["debit"] == "missed" else debit_figures.abnormal()
+        wanted = wanted.where(Bill.id.in_(of_these))
     if told:
         wanted = wanted.where(_told(asked))
     if asked.search:
@@ -58,11 +64,23 @@ def listing() -> str:
 @blueprint.get("/<row:bill_id>")
 def page(bill_id: int) -> str:
     """Tell the whole story of one bill."""
+    return show(bill_id)
+
+
+def show(bill_id: int, *, problem: str = "") -> str:
+    """Return a bill's page; `problem` is what was wrong with the act that was just asked for."""
     bill = db().get(Bill, bill_id)
     if bill is None:
         abort(404)
     return render_template(
-        "admin/bill.html", bill=bill, customer=story.customer_of(db(), bill), story=story.of_bill(db(), bill)
+        "admin/bill.html",
+        bill=bill,
+        problem=problem,
+        customer=story.customer_of(db(), bill),
+        story=story.of_bill(db(), bill),
+        debiting=debit_figures.of_bill(db(), bill),
+        printed_counts=debit_rules.rules(db()).unreachable == debit_rules.PRINTED,
+        now=current_app.extensions["doisoat"].clock(),
     )
 
 

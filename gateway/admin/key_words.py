@@ -21,6 +21,9 @@ _NUMBERED = {
     "fee": _("fee no. %(number)s"),
     "return": _("return no. %(number)s"),
     "lump": _("lump sum no. %(number)s"),
+    "debit": _("debit no. %(number)s"),
+    "report": _("delivery no. %(number)s"),
+    "bill": _("bill %(number)s"),
 }
 _OF_BANK = {
     "link": _("file server of %(bank)s"),
@@ -42,15 +45,32 @@ _BY_BANK = {
     "apart": _("taken apart by %(bank)s"),
     "settlement": _("lump sum of %(bank)s"),
 }
+ACCOUNTS = {
+    "receivable": _("receivable"),
+    "suspense": _("suspense"),
+    "suspense:held": _("held in suspense"),
+    "revenue": _("revenue"),
+    "reported": _("reported by"),
+    "confirmed": _("confirmed by"),
+    "outgoing": _("paid out by"),
+    "expense:bank-fees": _("bank fees"),
+    "input-vat": _("input VAT"),
+    "customer_credit": _("customers' credit"),
+    "refunds_payable": _("refunds owed"),
+    "expense:differences": _("differences, expense"),
+    "income:differences": _("differences, income"),
+}
 _SETTLEMENT = re.compile(r"settlement of (\d+) payments", re.ASCII)
 _BILL = re.compile(r"bill:(.+)/[0-9]+(?:/([a-z]+))?", re.ASCII)
 """A bill's number may hold a slash itself."""
+_WHOLE_BILL = re.compile(r"(bill):(.+)")
 _KEY = re.compile(r"([a-z]+):(\d+)(?=[:/]|$)", re.ASCII)
 
 
 def subject(key: str, titles: Titles) -> str:
     """Return what a question is about ("payment:12", "file:bank:2026-11-19") in words; as it is if nobody knows it."""
-    if (numbered := _KEY.match(key)) and numbered[1] in _NUMBERED:
+    numbered = _WHOLE_BILL.fullmatch(key) or _KEY.match(key)
+    if numbered and numbered[1] in _NUMBERED:
         return str(_NUMBERED[numbered[1]]) % {"number": numbered[2]}
     kind, _colon, rest = key.partition(":")
     bank, _colon, rest = rest.partition(":")
@@ -106,11 +126,11 @@ def memo(text: str, titles: Titles) -> str:
 def account(name: str, titles: Titles) -> str:
     """Return an account of the ledger in words, such as "confirmed by Sao Mai" for "bank:saomai:confirmed"."""
     pieces = name.split(":")
-    if len(pieces) == 3 and pieces[2] in words.ACCOUNTS:
-        return f"{words.ACCOUNTS[pieces[2]]} {titles.get(pieces[1], pieces[1])}"
+    if len(pieces) == 3 and pieces[2] in ACCOUNTS:
+        return f"{ACCOUNTS[pieces[2]]} {titles.get(pieces[1], pieces[1])}"
     if len(pieces) == 2 and pieces[0] == "settled":
         return gettext("unexplained lump sums of %(bank)s", bank=titles.get(pieces[1], pieces[1]))
-    return str(words.ACCOUNTS.get(name, name))
+    return str(ACCOUNTS.get(name, name))
 
 
 def _days(written: str) -> list[date]:

@@ -81,7 +81,12 @@ class Asked:
         """Return this list's address with filters changed; the place is not kept."""
         wanted = {"q": self.search, **self.values, **changes}
         kept: dict[str, Any] = {name: value for name, value in wanted.items() if value}
-        return url_for(request.endpoint or "", **kept)
+        return url_for(request.endpoint or "", **(request.view_args or {}), **kept)
+
+    @property
+    def cleared(self) -> str:
+        """The list's address without search and filters."""
+        return url_for(request.endpoint or "", **(request.view_args or {}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, abort, current_app, render_template
 from sqlalchemy import and_, not_, or_, select
 
-from gateway.admin import answers, settlement_lines, verdicts, words
+from gateway.admin import answers, debit_words, settlement_lines, verdicts, words
 from gateway.admin.banks import bank_choices, bank_title
 from gateway.admin.listing import Asked, Filter, counted, page_of
 from gateway.languages import day, deadline, moment, money
@@ -17,6 +17,7 @@ from gateway.request_session import db
 from reconciliation import ageing, story
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
+from reconciliation.debits import Debit
 from reconciliation.mismatches import CARE, Mismatch
 from reconciliation.payments import Payment
 from reconciliation.remarks import Remark
@@ -110,6 +111,8 @@ def show(mismatch_id: int, *, problem: str = "") -> str:
         mismatch=mismatch,
         sides=sides(shown, mismatch.currency),
         bill=bill,
+        debit=_debit(mismatch),
+        charge_on=_written(told.get("charge_on", ""), "day", mismatch.currency),
         payment=payment,
         settling=answers.offered(mismatch, payment),
         problem=problem,
@@ -120,6 +123,11 @@ def show(mismatch_id: int, *, problem: str = "") -> str:
         moves=story.moves_of(db(), "mismatch", [mismatch.id]),
         now=current_app.extensions["doisoat"].clock(),
     )
+
+
+def _debit(mismatch: Mismatch) -> Debit | None:
+    kind, _colon, number = mismatch.subject.partition(":")
+    return db().get(Debit, int(number)) if kind == "debit" and number.isdigit() else None
 
 
 def sides(facts: Mapping[str, Any], currency: str) -> dict[str, list[tuple[str, str]]]:
@@ -143,6 +151,7 @@ _WRITTEN: Mapping[str, Callable[[Any], str]] = {
     "moment": lambda value: moment(datetime.fromisoformat(value)),
     "deadline": lambda value: deadline(datetime.fromisoformat(value)),
     "verdict": lambda value: str(verdicts.VERDICTS.get(value, value)),
+    "reason": lambda value: str(debit_words.EXCLUSIONS.get(value, value)),
 }
 
 

@@ -8,7 +8,7 @@ from flask import Blueprint, current_app, render_template, request
 
 from gateway.clock import local_date
 from gateway.request_session import db
-from reconciliation import bank_days, overview, settlements
+from reconciliation import bank_days, debit_figures, overview, settlements
 
 blueprint = Blueprint("overview", __name__)
 
@@ -31,6 +31,7 @@ def page() -> str:
         total=reduce(add, rows, overview.BankDay(bank="")),
         codes=overview.open_by_code(db(), now),
         waiting=settlements.waiting(db()),
+        debits=debit_figures.waiting(db(), now=now),
         now=now,
     )
 

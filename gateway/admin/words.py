@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.admin import mandate_words
+from gateway.admin import debit_words, mandate_words
 from gateway.languages import gettext
 from gateway.languages import lazy_gettext as _
 
@@ -176,6 +176,7 @@ STATES: Mapping[str, Mapping[str, Any]] = {
     "line": LINE_STATES,
     "message": MESSAGE_STATES,
     "mandate": mandate_words.STATES,
+    **debit_words.STATES,
 }
 
 TONES: Mapping[str, str] = {
@@ -186,6 +187,7 @@ TONES: Mapping[str, str] = {
     **dict.fromkeys(
         ["cancelled", "replaced", "rejected", "resent", "withdrawn", "expired", "ended", "set_aside", RESTING], "faded"
     ),
+    **debit_words.TONES,
 }
 """The colour of a state; those not named are plain. The word always stands beside the colour."""
 
@@ -206,6 +208,7 @@ CHANNELS = {
 EVENTS = {
     "before_debit": _("SMS before the debit"),
     "mandate_code": _("SMS with a code for a mandate"),
+    "debit_failed": _("SMS that nothing is debited"),
     "payment_recorded": _("SMS after the payment"),
     "payment_returned": _("SMS that corrects it: the money went back"),
 }
@@ -240,7 +243,7 @@ ACTORS = {
     "fees": _("fees"),
     "lump sums": _("lump sums"),
     "customer": _("the customer"),
-    "schedule": _("schedule"),
+    **debit_words.ACTORS,
 }
 """The parts of the house that act by themselves; a person stands with the name they sign in with."""
 
@@ -322,7 +325,7 @@ def why(text: str) -> str:
         return f"{REASONS[cause]}: {why(said)}"
     if cause in ("refused", "withdrawn") and said:
         return f"{SETTLEMENT_STATES[cause]}: {said}"
-    return str(REASONS.get(text, text))
+    return str(REASONS[text]) if text in REASONS else debit_words.said(text) or text
 
 
 def payment_name(source_reference: str, bank_reference: str) -> str:
@@ -331,20 +334,3 @@ def payment_name(source_reference: str, bank_reference: str) -> str:
     if head == "line" and number.isdigit():
         return bank_reference or gettext("line no. %(number)s", number=number)
     return source_reference
-
-
-ACCOUNTS = {
-    "receivable": _("receivable"),
-    "suspense": _("suspense"),
-    "suspense:held": _("held in suspense"),
-    "revenue": _("revenue"),
-    "reported": _("reported by"),
-    "confirmed": _("confirmed by"),
-    "outgoing": _("paid out by"),
-    "expense:bank-fees": _("bank fees"),
-    "input-vat": _("input VAT"),
-    "customer_credit": _("customers' credit"),
-    "refunds_payable": _("refunds owed"),
-    "expense:differences": _("differences, expense"),
-    "income:differences": _("differences, income"),
-}

@@ -6,13 +6,13 @@ from datetime import datetime
 import click
 from sqlalchemy.orm import Session
 
-from gateway import composing, debiting
+from gateway import composing, debit_desk, debiting
 from gateway.clock import LOCAL
 from gateway.commands import people
 from gateway.commands.wired import wired
 from gateway.database import insist, transaction
 from gateway.wiring import Wiring
-from reconciliation import bill_holds, debit_days, debit_notices, debit_reports, outbox
+from reconciliation import bill_holds, debit_notices, debit_reports
 from reconciliation.bill_holds import NotHeld
 from reconciliation.debit_days import NotMovable
 from reconciliation.debit_notices import NotNoted
@@ -62,11 +62,7 @@ def postpone(bank: str, day: datetime, *, to: datetime, bill: str, by: str, why:
     """Debit what was to be debited at BANK on DAY and was not on another day; customers are told anew."""
 
     def act(session: Session, wiring: Wiring) -> int:
-        now = wiring.clock()
-        moved = debit_days.postpone(session, bank, day.date(), to.date(), number=bill, by=by, why=why, now=now)
-        outbox.withdraw_notices(session, moved, why=f"the debit is put off to {to.date()}", now=now)
-        outbox.promise_notices(session, moved, now=now)
-        return len(moved)
+        return debit_desk.postpone(session, wiring, bank, day.date(), to.date(), number=bill, by=by, why=why)
 
     click.echo(f"{_do('put debits off', by, BOOKKEEPERS, act)} bills are to be debited on {to.date()}")
 

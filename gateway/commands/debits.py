@@ -1,19 +1,19 @@
 """`doisoat debits`: runs of auto-debits, previewed, proposed by one person and approved by another, and their files."""
 
 from collections.abc import Callable
-from datetime import date, datetime, time
+from datetime import date, datetime
 
 import click
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from gateway.bank_settings import BankSettings
+from gateway import debit_desk
 from gateway.clock import LOCAL
 from gateway.commands import debit_bills, people
 from gateway.commands.wired import say, wired
 from gateway.database import insist, owner_engine, transaction
 from gateway.wiring import Wiring
-from reconciliation import debit_choice, debit_rules, debit_runs
+from reconciliation import debit_choice, debit_figures, debit_rules, debit_runs
 from reconciliation.debit_choice import Wanted
 from reconciliation.debit_rules import RuleRefused
 from reconciliation.debit_runs import RunRefused
@@ -32,10 +32,6 @@ _LEFT_OUT = """
     SELECT x.reason, count(*) AS bills, CAST(sum(x.minor) AS bigint) AS minor,
         array_agg(b.number ORDER BY b.id) AS numbers
     FROM debit_exclusions x JOIN bills b ON b.id = x.bill_id WHERE x.run_id = :run GROUP BY 1 ORDER BY 1
-"""
-_STATES = """
-    SELECT state, reason, count(*) AS debits, CAST(sum(minor) AS bigint) AS minor FROM debits WHERE run_id = :run
-    GROUP BY 1, 2 ORDER BY 1, 2
 """
 _FILES = """
     SELECT f.message_id, f.bank, f.kind, f.debits, f.total_minor, f.state, f.handed_at, f.said FROM debit_files f
@@ -143,7 +139,7 @@ def show(run: int) -> None:
         click.echo(
             f"run {one.id}: {one.bank}, {one.charge_on}, {one.state}, {one.debits} debits, {one.total_minor:,} đ"
         )
-        for row in session.execute(text(_STATES), {"run": run}):
+        for row in debit_figures.outcomes(session, run):
             click.echo(f"{row.state}{f' ({row.reason})' * bool(row.reason)}\t{row.debits} debits\t{row.minor:,} đ")
         for row in session.execute(text(_LEFT_OUT), {"run": run}):
             more = f" and {row.bills - _NUMBERS_SHOWN} more" if row.bills > _NUMBERS_SHOWN else ""
@@ -196,19 +192,11 @@ for _command in debit_bills.COMMANDS:
 
 
 def _wanted(wiring: Wiring, name: str, day: date) -> Wanted:
-    bank = _debiting(wiring, name)
-    limit = bank.debits.max_debit if bank.debits else None
-    # As it will be when it leaves: at once for a day that has begun, else as its day begins.
-    leaves_at = max(wiring.clock(), datetime.combine(day, time(), LOCAL))
-    return Wanted(name, day, leaves_at, limit)
-
-
-def _debiting(wiring: Wiring, name: str) -> BankSettings:
-    asked = {bank.name: bank for bank in wiring.settings.banks.values() if bank.debits is not None}
+    asked = debit_desk.banks(wiring)
     if name not in asked:
         known = ", ".join(sorted(asked)) or "none yet"
         raise click.ClickException(f"expected a bank that has a table debits in the settings ({known}), got {name!r}")
-    return asked[name]
+    return debit_desk.wanted(wiring, name, day)
 
 
 def _do(

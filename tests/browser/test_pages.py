@@ -233,6 +233,7 @@ def test_no_page_scrolls_sideways_on_a_phone_and_the_font_is_ours(desk: Any) -> 
         "expected/",
         "calendar/",
         "marks/",
+        "debits/",
         "reports/",
     ]
     for path in paths:

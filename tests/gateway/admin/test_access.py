@@ -52,6 +52,7 @@ def test_customer_care_and_offices_see_bills_and_mandates_and_nothing_else(as_ro
         "mismatches/",
         "mismatches/1",
         "marks/",
+        "debits/",
     ):
         assert person.get(f"/admin/{path}").status_code == 403
 
@@ -67,6 +68,7 @@ def test_finance_roles_open_every_page(as_role):
             "deliveries/",
             "mismatches/",
             "marks/",
+            "debits/",
             "expected/",
             "calendar/",
             "reports/",

@@ -2,12 +2,31 @@
 
 import ast
 import inspect
+import re
+from types import SimpleNamespace
 
 import pytest
 
 from gateway import languages
-from gateway.admin import key_words, words
-from reconciliation import lump_parts, payments, settling_lumps
+from gateway.admin import debit_words, key_words, words
+from reconciliation import (
+    bill_holds,
+    debit_asking,
+    debit_choice,
+    debit_days,
+    debit_following,
+    debit_notices,
+    debit_recalls,
+    debit_reports,
+    debit_rules,
+    debit_runs,
+    debit_sending,
+    debits,
+    lump_parts,
+    payments,
+    settling_lumps,
+)
+from reconciliation import lifecycle as lifecycles
 
 TITLES = {"saomai": "Sao Mai"}
 
@@ -33,6 +52,9 @@ TITLES = {"saomai": "Sao Mai"}
             "phí của Sao Mai từ 01/11/2026 đến 30/11/2026",
             "fees of Sao Mai from 1 Nov 2026 to 30 Nov 2026",
         ),
+        ("debit:7", "lần trích nợ số 7", "debit no. 7"),
+        ("report:7", "lần gửi số 7", "delivery no. 7"),
+        ("bill:HD/11", "hóa đơn HD/11", "bill HD/11"),
         ("FT:12", "FT:12", "FT:12"),
         ("=file", "=file", "=file"),
         ("", "", ""),
@@ -101,3 +123,44 @@ def test_who_settles_lump_sums_and_why_is_known():
         assert "weighed" not in words.why("its settlement was taken back: weighed anew")
         assert words.why("settlement choice 3: their list") == words.why("settlement 3: their list")
         assert str(words.ACTORS[lump_parts.BY]) == "khoản gộp"
+
+
+def test_everything_that_debits_write_has_words():
+    with languages.speaking("vi"):
+        moves = {*debit_following._WHY.values(), *debit_recalls_moves(), *_reasons(debit_asking)}
+        moves |= {f"{debit_following._WHY['rejected']}: AM04", "its debits leave", "nothing may leave of it"}
+        moves |= {"the bill is held", "the balance was too small", "the debit is put off to 2026-12-05"}
+        moves |= {"bill HD1 is paid", "151 kWh, where the customer's earlier bills have 50 on average"}
+        assert {why for why in moves if words.why(why) == why} == set()
+        assert words.why("the bank took nothing: AM04") == "ngân hàng không trích được: AM04 (số dư tài khoản không đủ)"
+        assert words.why("the bank took nothing: 51") == "ngân hàng không trích được: 51"
+        assert words.why("the debit is put off to soon") == "the debit is put off to soon"
+    assert set(debit_words.EXCLUSIONS) == {*debit_choice.REASONS, "not_due", "changed"}
+    for lifecycle in (lifecycles.DEBIT, lifecycles.DEBIT_RUN, lifecycles.DEBIT_FILE, lifecycles.RECALL):
+        assert set(words.STATES[lifecycle.kind]) == set(lifecycle.states)
+    assert set(debit_words.HOLDS) == set(bill_holds.KINDS)
+    assert set(debit_words.VERDICTS) == set(debits.VERDICTS)
+    assert {debit_following.BY, debit_recalls.BY, debit_sending.BY, "schedule", "billing"} <= set(words.ACTORS)
+    assert set(words.EVENTS) == {"before_debit", "debit_failed", "payment_recorded", "payment_returned"}
+
+
+def debit_recalls_moves():
+    """Return what recalls give as a reason for each of their moves."""
+    debit = SimpleNamespace
+    for state, one in (
+        ("wanted", debit(target="paid", owed=False, kept=False)),
+        ("wanted", debit(target="sent", owed=True, kept=False)),
+        ("dropped", debit(target="sent", owed=False, kept=False)),
+        ("handed", debit(target="recalled", owed=False, kept=False)),
+        ("handed", debit(target="paid", owed=False, kept=False)),
+    ):
+        yield debit_recalls._becomes(state, one)[1]
+
+
+def test_every_act_on_debits_that_the_audit_trail_keeps_has_words():
+    kept = set()
+    for module in (bill_holds, debit_days, debit_notices, debit_reports, debit_rules, debit_runs):
+        source = inspect.getsource(module)
+        kept |= set(re.findall(r'"((?:debits?|bill|notice)_[a-z_]+)", (?:subject=|by=|number,)', source))
+    kept |= {f"debits_{state}" for state in ("approved", "refused", "withdrawn")}
+    assert kept == set(debit_words.ACTIONS)
