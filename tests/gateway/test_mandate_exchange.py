@@ -9,8 +9,8 @@ import pytest
 from banks.errors import TransferError
 from banks.sandbox.sftp_server import SandboxSftpServer
 from gateway import collecting, jobs, mandate_desk, mandate_exchange
+from gateway.bank_settings import SftpSettings
 from gateway.database import transaction
-from gateway.settings import SftpSettings
 from reconciliation import mandate_openings, mandates
 from reconciliation.business_days import local_day
 from reconciliation.mandate_openings import Consent

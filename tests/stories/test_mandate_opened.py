@@ -14,8 +14,9 @@ from werkzeug.test import Client
 
 from banks.sandbox.sftp_server import SandboxSftpServer
 from gateway import bill_import, collecting, jobs, mandate_exchange
+from gateway.bank_settings import SftpSettings
 from gateway.database import owner_engine, transaction
-from gateway.settings import Settings, SftpSettings, SmsSettings
+from gateway.settings import Settings, SmsSettings
 from gateway.web import create_app
 from gateway.wiring import Wiring
 from reconciliation.tables import metadata

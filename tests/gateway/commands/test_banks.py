@@ -41,7 +41,7 @@ def test_status_has_a_line_per_bank_and_retry_is_kept_in_the_audit_trail(banks, 
 
     assert banks("retry", "north").stdout == "north is tried again now\n"
     assert rows("SELECT actor, action, subject FROM audit") == [("command line", "link.allowed", "link:north")]
-    assert wiring.valkey.exists("doisoat:rung:files")
+    assert wiring.valkey.llen("rq:queue:files") == 1
     assert banks("retry", "north").stdout == "north is neither stopped nor resting\n"
     unknown = banks("retry", "nowhere")
     assert unknown.returncode == 1
