@@ -23,7 +23,7 @@ class Unreadable(ValueError):
 
 def why() -> str:
     """Return the reason, which every answer has."""
-    said = " ".join(request.form.get("why", "").split())[:MOST_WORDS]
+    said = " ".join(request.form.get("why", "").replace("\0", "").split())[:MOST_WORDS]
     if not said:
         raise Unreadable(gettext("Say why: it is kept with your name."))
     return said

@@ -7,7 +7,7 @@ from flask_login import current_user
 from sqlalchemy import or_, select
 from werkzeug.wrappers import Response
 
-from gateway import composing, debiting
+from gateway import composing, debit_desk, debiting
 from gateway.admin import answer_form, debit_words
 from gateway.admin.answer_form import Unreadable
 from gateway.admin.banks import bank_choices, meaning_at
@@ -49,7 +49,7 @@ def page(debit_id: int) -> str:
 def answer(debit_id: int) -> Response | tuple[str, int]:
     """Note what the bank said of the debit by telephone or letter."""
     debit, wiring = _debit(debit_id), current_app.extensions["doisoat"]
-    verdict, code = request.form.get("verdict", ""), "".join(request.form.get("code", "").split()).upper()[:35]
+    verdict, code = request.form.get("verdict", ""), _code(debit.bank)
     try:
         why = answer_form.why()
         if verdict not in debit_words.VERDICTS:
@@ -60,7 +60,7 @@ def answer(debit_id: int) -> Response | tuple[str, int]:
     def work() -> None:
         db().rollback()
         debit_reports.say(
-            db(), debit.end_to_end_id, verdict, reason=code.replace("\0", ""), why=why.replace("\0", ""),
+            db(), debit.end_to_end_id, verdict, reason=code, why=why,
             by=current_user.username, now=wiring.clock(),
         )  # fmt: skip
         composing.compose_promises(db(), wiring.settings)
@@ -98,6 +98,12 @@ def _page(debit: Debit, problem: str = "") -> str:
         payments=debit_figures.payments_of(db(), debit.id),
         moves=story.moves_of(db(), "debit", [debit.id]),
     )
+
+
+def _code(bank: str) -> str:
+    """Return the code that was typed: as the bank writes its own, else in capitals."""
+    code = "".join(request.form.get("code", "").replace("\0", "").split())[:35]
+    return code if code in debit_desk.own_reasons(current_app.extensions["doisoat"], bank) else code.upper()
 
 
 def _named(kind: Any, row_id: int | None) -> Any:

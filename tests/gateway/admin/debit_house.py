@@ -23,7 +23,7 @@ from tests.reconciliation.books import Books
 @pytest.fixture
 def page_settings(page_settings: SimpleNamespace) -> SimpleNamespace:
     """The pages' settings with a bank `standard` that is asked to debit; its 51 is too small a balance."""
-    how = replace(DEBITS, reasons={"51": "AM04"})
+    how = replace(DEBITS, reasons={"51": "AM04", "e7": "AC06"})
     page_settings.banks["standard"] = BankSettings("standard", "Ngân hàng Mẫu", debits=how)
     return page_settings
 

@@ -196,7 +196,7 @@ def test_a_liaison_passes_on_what_the_bank_said(as_role, accountant, answered, r
     assert act(accountant, silent, "answer", verdict="rejected").status_code == 403
     assert act(liaison, silent, "answer", verdict="paid").status_code == 400
     assert act(liaison, silent, "answer", verdict="rejected", why=" ").status_code == 400
-    assert act(liaison, silent, "answer", verdict="rejected", code=" ac04 ", why="chị Hà, 9 giờ").status_code == 303
+    assert act(liaison, silent, "answer", verdict="rejected", code=" ac04 ", why="chị Hà,\0 9 giờ").status_code == 303
     session.rollback()
     assert session.execute(text("SELECT state, reason FROM debits ORDER BY id DESC LIMIT 1")).all() == [
         ("rejected", "AC04")
@@ -205,6 +205,13 @@ def test_a_liaison_passes_on_what_the_bank_said(as_role, accountant, answered, r
     assert "AC04 tài khoản đã đóng chị Hà, 9 giờ liaison" in said
     told = "SELECT b.number, m.body <> '' FROM messages m JOIN bills b ON b.id = m.bill_id WHERE event = 'debit_failed'"
     assert ready.rows(f"{told} ORDER BY 1") == [("HD0002", True), ("HD0003", True)]
+
+
+def test_a_code_is_kept_as_the_bank_writes_it(as_role, answered, ready):
+    number = ready.one("SELECT id FROM debits WHERE state = 'sent'")
+    liaison, silent = as_role("liaison"), f"/admin/debits/debit/{number}"
+    assert act(liaison, silent, "answer", verdict="rejected", code="e7").status_code == 303
+    assert "e7 tài khoản bị phong tỏa" in main(liaison.page(silent))
 
 
 def test_nothing_is_answered_of_a_debit_that_was_not_sent(as_role, ready):
