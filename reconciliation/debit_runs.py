@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from reconciliation import audit, debit_choice, debit_rules, mismatches, outbox
+from reconciliation.business_days import local_day
 from reconciliation.db import AdvisoryLock
 from reconciliation.debit_choice import MANDATE_REASONS, Wanted
 from reconciliation.debits import DebitRun
@@ -48,6 +49,8 @@ _REFUSED = "SELECT bill_id FROM debit_exclusions WHERE run_id = :run AND reason 
 
 def propose(session: Session, wanted: Wanted, *, by: str, now: datetime) -> DebitRun:
     """Choose the debits of a bank and day as they stand now; raises RunRefused when another run waits for approval."""
+    if wanted.day < local_day(now):
+        raise RunRefused(f"expected {local_day(now)} or a later day, got {wanted.day}; put its bills off to one")
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": AdvisoryLock.DEBITS})
     values = {"bank": wanted.bank, "day": wanted.day, "by": by, "now": now}
     known = session.scalar(text(_OPEN), values)

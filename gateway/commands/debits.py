@@ -7,7 +7,7 @@ import click
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from gateway import debit_desk
+from gateway import composing, debit_desk
 from gateway.clock import LOCAL
 from gateway.commands import debit_bills, people
 from gateway.commands.wired import say, wired
@@ -208,6 +208,7 @@ def _do(
             with transaction(wiring.engine) as session:
                 people.one_of(session, by, roles, what)
                 made = act(session, wiring)
+                composing.compose_promises(session, wiring.settings)
                 session.expunge(made)
                 return made
 
