@@ -53,9 +53,7 @@ def test_a_run_is_made_by_one_approved_by_another_and_sent_once(sound_books: Boo
 def test_a_day_that_is_over_has_no_run_any_more(sound_books: Books) -> None:
     issue(sound_books)
     sound_books.now += timedelta(days=3)
-    with pytest.raises(
-        RunRefused, match="expected 2026-11-21 or a later day, got 2026-11-20; put its bills off to one"
-    ):
+    with pytest.raises(RunRefused, match="expected 2026-11-21 or a later day, got 2026-11-20"):
         propose(sound_books)
 
 
