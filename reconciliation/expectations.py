@@ -11,8 +11,9 @@ from reconciliation import bank_days, deadlines
 from reconciliation.business_days import end_of, local_day
 from reconciliation.deadlines import ExpectedFile
 
-KINDS = ("statement_line", "callback", "file", "bill", "answer")
-"""A line for what a bank told, a callback for what its statement shows, a file, a bill's money, a person's answer."""
+KINDS = ("statement_line", "callback", "file", "debit", "bill", "answer")
+"""A line for what a bank told, a callback for what its statement shows, a file, a bank's word on a debit that it has, a
+bill's money, a person's answer."""
 LONG_AGO = timedelta(days=31)
 """What is overdue for longer stands together, under the day so long ago."""
 
@@ -35,6 +36,9 @@ _WAITING = """
         greatest(due_at, :floor) AS deadline, count(*) AS things,
         CAST(coalesce(sum(minor) FILTER (WHERE currency = 'VND'), 0) AS bigint) AS minor
     FROM payments WHERE due_at IS NOT NULL GROUP BY 1, 2, 3
+    UNION ALL
+    SELECT 'debit', bank, greatest(ask_at, :floor), count(*), CAST(sum(minor) AS bigint)
+    FROM debits WHERE ask_at IS NOT NULL GROUP BY 1, 2, 3
     UNION ALL
     SELECT 'answer', source, greatest(due_at, rests_until, :floor), count(*),
         CAST(coalesce(sum(minor) FILTER (WHERE currency = 'VND'), 0) AS bigint)

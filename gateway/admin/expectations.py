@@ -15,6 +15,7 @@ KINDS = {
     "statement_line": _("Statement lines of what banks told"),
     "callback": _("Callbacks of what statements show"),
     "file": _("Statement files"),
+    "debit": _("Banks' words on debits"),
     "bill": _("Money of bills"),
     "answer": _("Answers to questions"),
 }

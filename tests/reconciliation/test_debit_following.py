@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from banks.records import DebitOutcome, Verdict
-from reconciliation import debit_asking, debit_choice, debit_reports, debit_runs
+from reconciliation import debit_asking, debit_choice, debit_reports, debit_runs, expectations
 from reconciliation.business_days import LIBRARY
 from reconciliation.debit_choice import Wanted
 from reconciliation.debit_days import next_try
@@ -68,6 +68,8 @@ def test_a_report_accepts_and_rejects_and_the_customer_of_a_rejected_one_is_told
     assert states(sound_books) == ["accepted", "rejected", "sent"]
     assert sound_books.rows("SELECT reason FROM debits WHERE reason <> ''") == [("AC04",)]
     assert words(sound_books)[3:] == [("debit_failed", "queued")]
+    waits = sound_books.run(lambda session: expectations.expected(session, [], now=sound_books.now))
+    assert sum(one.count for one in waits if one.kind == "debit") == 2
     report(sound_books, outcome("HD0001-1", ACCEPTED), outcome("HD0002-1", REJECTED, "AC04"))
     assert len(words(sound_books)) == 4
 
