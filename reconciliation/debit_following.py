@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from reconciliation import bank_days, debit_days, debit_recalls, debit_rules, mismatches, outbox
 from reconciliation.business_days import end_of
-from reconciliation.debits import LIVE, OUT, Fact
+from reconciliation.debits import LIVE, Fact
 from reconciliation.lifecycle import DEBIT, move
 
 BY = "debits"
@@ -26,7 +26,8 @@ _TAKE = """
     RETURNING debit_id
 """
 _LOCK = "SELECT id FROM debits WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"
-# A bank that drops the end-to-end id may still name the mandate on the line that pays the bill.
+# A bank that drops the end-to-end id may still name the mandate on the line that pays the bill: the newest debit that
+# left is meant, whatever was said of it.
 _FACTS = f"""
     WITH these AS MATERIALIZED (SELECT * FROM debits WHERE id = ANY(:ids)), money AS MATERIALIZED (
         SELECT d.id, p.state IN ('reported', 'confirmed') AS counts, p.id AS payment_id FROM these d
@@ -37,8 +38,10 @@ _FACTS = f"""
         JOIN allocations a ON a.bill_id = d.bill_id AND a.undone_at IS NULL
         JOIN payments p ON p.id = a.payment_id AND p.source = d.bank AND p.end_to_end_id = ''
             AND p.state IN ('reported', 'confirmed')
-        WHERE d.{OUT} AND EXISTS (
+        WHERE d.sent_at IS NOT NULL AND EXISTS (
             SELECT 1 FROM statement_lines l WHERE l.payment_id = p.id AND l.mandate_id = m.reference)
+            AND NOT EXISTS (SELECT 1 FROM debits o WHERE o.bill_number = d.bill_number AND o.attempt > d.attempt
+                AND o.sent_at IS NOT NULL)
     ), paid AS MATERIALIZED (
         SELECT id, bool_or(counts) AS counts, max(payment_id) AS payment_id FROM money GROUP BY id
     ), words AS MATERIALIZED (

@@ -15,8 +15,6 @@ LIVE = "state IN ('planned', 'sent', 'accepted', 'unknown')"
 """The states of a debit that may still take money: no other one of its bill may be in any of them."""
 MEANT = "state <> 'dropped'"
 """What never left counts as no attempt, and its id may be borne by the next one."""
-OUT = "state IN ('sent', 'accepted', 'unknown')"
-"""The states of a debit that the bank has and has not carried out, as far as anybody knows."""
 VERDICTS = ["accepted", "rejected", "cancelled", "not_cancelled"]
 """What is said of a debit; the last two answer a recall, and the first of them comes without one too."""
 FIRST, RECURRENT = "FRST", "RCUR"

@@ -14,12 +14,15 @@ from random import Random
 
 from tests.reconciliation.proofs.facts import (
     Bill,
+    CalledBack,
     Cancelled,
     Days,
+    Debited,
     Denied,
     Fact,
     Found,
     Line,
+    Mandate,
     NoSettlement,
     NotThatDay,
     Parted,
@@ -28,13 +31,16 @@ from tests.reconciliation.proofs.facts import (
     Statement,
     Told,
     Undone,
+    Word,
 )
 
 CORPUS = Path(__file__).parents[2] / "corpus" / "reconciliation"
 MOST_ORDERS = 200
-_WORDS = ("quotes", "by", "at", "ref", "on", "of", "issued", "number", "reason")
+_WORDS = ("quotes", "by", "at", "ref", "on", "of", "issued", "number", "reason", "cap")
 """Words that something follows."""
-_FLAG = re.compile("bare|lump|reversal|v[0-9]|USD")
+_ACTS = ("days ", "mandate ", "debits ", "calls-back ")
+"""What has its place among the facts, and none comes before or after it that did not."""
+_FLAG = re.compile("bare|lump|reversal|v[0-9]|USD|paused|ended|expired|later")
 """Words that stand by themselves."""
 
 
@@ -97,7 +103,7 @@ def _case(file: str, title: str, said: list[str]) -> Case:
             return Case(file, title, tuple(map(tuple, groups)), _books(row[1:], groups))
         if row == "then":
             groups.append([])
-        elif row.startswith("days "):
+        elif row.startswith(_ACTS):
             groups += [[_fact(row)], []]
         else:
             groups[-1].append(_fact(row))
@@ -117,7 +123,9 @@ def _fact(row: str) -> Fact:
         case "bill":
             given = _given(words[2:])
             version = next((int(flag[1:]) for flag in given["flags"].split() if re.fullmatch(r"v[0-9]", flag)), 1)
-            return Bill(words[0], _dong(words[1]), given["of"] or "An", version, int(given["issued"] or -2))
+            return Bill(
+                words[0], _dong(words[1]), given["of"] or "An", version, int(given["issued"] or -2), given["by"]
+            )
         case "cancel":
             return Cancelled(words[0])
         case "callback":
@@ -149,6 +157,16 @@ def _fact(row: str) -> Fact:
             return NoSettlement(words[0], again=kind == "owns")
         case "parted":
             return Parted(int(_given(words)["on"]))
+        case "mandate":
+            given = _given(words[1:])
+            cap = _dong(given["cap"]) if given["cap"] else Mandate.cap
+            return Mandate(words[0], cap, given["flags"] or "active", given["by"] or "bank")
+        case "debits":
+            return Debited(tuple(words))
+        case "calls-back":
+            return CalledBack(words[0])
+        case "report" | "group" | "file" | "fails" | "says" | "answer":
+            return _word(kind, words)
         case "days":
             return Days(int(words[0]))
         case "person":
@@ -157,6 +175,17 @@ def _fact(row: str) -> Fact:
             undoes = tuple(bill for first, bill in parts if first == "not")
             return Settled(payment, undoes, tuple((bill, _dong(minor)) for bill, minor in parts if bill != "not"))
     raise Unclear(f"expected a fact, got {row!r}")
+
+
+def _word(kind: str, words: list[str]) -> Word:
+    """Read "A rejected AM04", or "A rejected AM04 but B accepted"; a callback that fails says no verdict."""
+    how = {"fails": "callback", "says": "person", "answer": "recall"}.get(kind, kind)
+    if kind == "fails":
+        return Word(words[0], "rejected", words[1], how)
+    said, _, others = " ".join(words).partition(" but ")
+    debit, verdict, *reason = said.split()
+    but = [one.split() for one in others.split(" and ") if one]
+    return Word(debit, verdict, "".join(reason), how, tuple((name, other) for name, other in but))
 
 
 def _line(words: list[str], notice: bool, day: int = 0) -> Line:
@@ -199,8 +228,14 @@ def _books(said: str, groups: list[list[Fact]]) -> Found:
                 found.bills[bill] = ("part_paid", _dong(minor))
             case [payment, "left", minor]:
                 found.left[payment] = _dong(minor)
+            case ["debit", name, state]:
+                found.debits[name] = state
+            case ["recall", name, state]:
+                found.recalls[name] = state
             case [code, about] if re.fullmatch(r"M[01][0-9]", code):
                 found.questions.add((code, about))
             case _:
-                raise Unclear(f"expected a bill's state, what is left or a question, got {' '.join(part)!r}")
+                raise Unclear(
+                    f"expected the state of a bill or debit, what is left or a question, got {' '.join(part)!r}"
+                )
     return found

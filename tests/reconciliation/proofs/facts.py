@@ -1,7 +1,8 @@
 """Facts as an accountant says them; each is told within one run, whose names mean nothing to any other run.
 
 A code is quoted as `A` (the payment code of bill A), `#A` (its number), `e2e:A` (the end-to-end id of its debit) or
-`@An` (the code of customer An). Times are minutes after seven in the morning of the day the tests play.
+`@An` (the code of customer An), `e2e:A.2` (the id of its second debit),
+`m:An` (the reference of An's mandate). Times are minutes after seven in the morning of the day the tests play.
 """
 
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ NETTING, FEE, FEE_VAT = "gate", 1_000, 100
 WALLET, TILL = "wallet", "till"
 """Who pays a day's payments by one line less the same fees, one to three days after them; the bank that shows it."""
 KEEPING = (NETTING, WALLET)
+OWN = "own"
+"""A bank of one run alone: what it is sent is a file of that run's debits and of no others."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,8 @@ class Bill:
     of: str = "An"
     version: int = 1
     issued: int = -2
+    bank: str = ""
+    """Where it is to be debited, if anywhere."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,42 @@ class Parted:
 
 
 @dataclass(frozen=True)
+class Mandate:
+    """A customer's mandate, or what has become of it: paused, ended, expired today, or later (not begun)."""
+
+    customer: str
+    cap: int = 5_000_000
+    state: str = "active"
+    bank: str = "bank"
+
+
+@dataclass(frozen=True)
+class Debited:
+    """Bills are announced, their run is made, approved and sent; what speaks against one leaves it out."""
+
+    bills: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Word:
+    """What is said of a debit, named A or A.2; of its group or file, and then otherwise of those in `but`."""
+
+    debit: str
+    verdict: str
+    reason: str = ""
+    how: str = "report"
+    """report, group, file, callback, person or recall: the answer to one."""
+    but: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class CalledBack:
+    """What is wanted back from a run's own bank is handed to it in a file."""
+
+    bank: str
+
+
+@dataclass(frozen=True)
 class Days:
     """So many days pass, with whatever falls due in them."""
 
@@ -140,7 +181,8 @@ class Days:
 
 
 OfLump = Said | NotThatDay | NoSettlement
-Fact = Bill | Cancelled | Told | Line | Statement | Denied | Undone | Settled | OfLump | Parted | Days
+OfDebit = Mandate | Debited | Word | CalledBack
+Fact = Bill | Cancelled | Told | Line | Statement | Denied | Undone | Settled | OfLump | Parted | OfDebit | Days
 
 
 @dataclass
@@ -153,11 +195,15 @@ class Found:
     """Payment → what it has not settled; a payment taken back is not among them."""
     questions: set[tuple[str, str]] = field(default_factory=set)
     """(code, what it is about) of every open question: "T1", or "T1/amount" when not about the payment's money."""
+    debits: dict[str, str] = field(default_factory=dict)
+    """Debit → its state; the second of a bill is `A.2`."""
+    recalls: dict[str, str] = field(default_factory=dict)
+    """Debit → what became of the wish to have it back, while there is one."""
 
     def differs(self, other: "Found") -> str:
         """Say where these books and `other` disagree; "" when nowhere."""
         said = []
-        for what in ("bills", "left"):
+        for what in ("bills", "left", "debits", "recalls"):
             mine, theirs = getattr(self, what), getattr(other, what)
             said += [
                 f"{what} {name}: {mine.get(name)} ≠ {theirs.get(name)}"

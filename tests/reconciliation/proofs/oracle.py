@@ -6,7 +6,6 @@ transaction proves, who comes first, what is left for people. It keeps no state 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
 
 from tests.reconciliation.proofs.facts import (
     KEEPING,
@@ -27,11 +26,10 @@ from tests.reconciliation.proofs.facts import (
     Undone,
 )
 from tests.reconciliation.proofs.oracle_amounts import Reckoning, Wish
+from tests.reconciliation.proofs.oracle_debits import Debits, business_days_after, give_back
 from tests.reconciliation.proofs.oracle_lumps import settled
 from tests.reconciliation.proofs.oracle_statements import Account
 from tests.reconciliation.proofs.oracle_transactions import Transaction, transactions
-
-TODAY = date(2026, 11, 18)
 
 
 @dataclass
@@ -70,6 +68,9 @@ class Oracle:
         self.barred: set[tuple[str, str]] = set()
         self.late: set[str] = set()
         self.account = Account()
+        self.debits = Debits()
+        self.given_back: set[str] = set()
+        """Lines that give back what another one brought."""
         self.today = 0
         self.had: set[tuple[str, str]] = set()
         """(Callback, bill) wherever one settled the other at some time."""
@@ -123,6 +124,9 @@ class Oracle:
         if before:
             self._drop_what_outgrew(before)
         self._remember(fact)
+        if self.debits.concerned(fact):
+            books, shares = self.books(), self._shares()[1]
+            self.debits.hear(fact, self.bills, books, [(one, shares[id(one)]) for one in self._last], self.today)
 
     def _remember(self, fact: Fact) -> None:
         """Note who has settled what, and whether a line now settles what a payment taken back had settled."""
@@ -169,7 +173,7 @@ class Oracle:
 
     def _pass_deadlines(self) -> None:
         for one in self.transactions():
-            if not self._is_shown(one) and not one.denied and self.today > _business_days_after(one.day, 2):
+            if not self._is_shown(one) and not one.denied and self.today > business_days_after(one.day, 2):
                 self.late |= one.names
 
     def transactions(self) -> list[Transaction]:
@@ -179,6 +183,7 @@ class Oracle:
         told = [one for one in self.told if not self._settles(one, Transaction([one]).day)]
         self._last = transactions(told, [*shown, *self.account.lines()], self.denied, bills)
         lumps = [one for one in self.lines if self._settles(one, one.day) and not one.notice]
+        self.given_back = give_back(self._last, [*self.lines, *self.account.lines()])
         self.settlements = settled(lumps, self._last, self.said, self.not_of, self.parted)
         return self._last
 
@@ -201,7 +206,9 @@ class Oracle:
     def _decide(self, one: Transaction) -> Decision:
         customers_known = {bill.of for bill in self.bills.values()}
         quotes = one.quotes
-        named = {quote.removeprefix("e2e:").lstrip("#") for quote in quotes if quote[0] != "@"} & self.bills.keys()
+        named = {
+            quote.removeprefix("e2e:").lstrip("#").split(".")[0] for quote in quotes if quote[0] != "@"
+        } & self.bills.keys()
         codes = {quote for quote in quotes if len(quote) == 1}
         customers = {quote[1:] for quote in quotes if quote[0] == "@"} | {
             self.owners.get(code, self.bills[code].of if code in self.bills else "An") for code in codes
@@ -303,10 +310,12 @@ class Oracle:
                     found.questions.add((code, one.name))
                 found.questions |= self._doors(one, shares[id(one)])
         going_out = [one for one in [*self.lines, *self.account.lines()] if one.minor < 0 and not one.notice]
+        going_out = [one for one in going_out if one.name not in self.given_back]
         found.questions |= {("M09" if one.reversal or one.reason else "M12", one.name) for one in going_out}
         found.questions |= {("M11", name) for name, names in self.settlements.items() if not names}
         found.questions |= {("M15", name) for name in self.account.held()}
-        found.questions |= {("M13", number) for number in self.account.missing()}
+        found.questions |= {("M13", number) for number in self.account.missing()} | self.debits.questions()
+        found.debits, found.recalls = self.debits.states(), self.debits.recalls()
         return found
 
     def _doors(self, one: Transaction, mine: dict[str, int]) -> set[tuple[str, str]]:
@@ -346,15 +355,3 @@ class Oracle:
                 return "M04" if any(payers[name] - {one.bank} for name in done) else "M06"
             return "M03"
         return {"contradiction": "M05", "cancelled": "M07"}.get(decision.verdict, "M12")
-
-
-HOLIDAYS = {date(2026, 11, 24)}
-"""Public holidays in the weeks these facts play in: the Day of Vietnamese Culture."""
-
-
-def _business_days_after(day: int, number: int) -> int:
-    while number:
-        day += 1
-        one = TODAY + timedelta(days=day)
-        number -= one.weekday() < 5 and one not in HOLIDAYS
-    return day

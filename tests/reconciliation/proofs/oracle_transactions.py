@@ -17,6 +17,7 @@ class Transaction:
     line: Line | None = None
     notices: list[Line] = field(default_factory=list)
     denied: bool = False
+    returned: bool = False
     whole: int = 0
     """What was paid, where the line shows it less the fee."""
 
@@ -62,8 +63,8 @@ class Transaction:
 
     @property
     def counts(self) -> bool:
-        """Whether its money is there: not when it was taken back and no statement has shown it."""
-        return not self.denied or self.line is not None
+        """Whether its money is there: not when it was given back, or taken back and no statement has shown it."""
+        return not self.returned and (not self.denied or self.line is not None)
 
     @property
     def day(self) -> int:
@@ -194,7 +195,7 @@ def _same_bill(line: Line, one: Transaction, known: Mapping[str, int]) -> bool:
 
 def _named(quotes: Iterable[str], known: Collection[str]) -> set[str]:
     """The bills that are named, a payment code naming its bill even before that is known."""
-    return {one.lstrip("#") for one in quotes if one[0] not in "@e" and (one[0] != "#" or one[1:] in known)}
+    return {one.lstrip("#") for one in quotes if one[0] not in "@em" and (one[0] != "#" or one[1:] in known)}
 
 
 def _same_reference(line: Line, one: Transaction) -> bool:

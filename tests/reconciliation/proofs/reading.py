@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.reconciliation.books import Books
-from tests.reconciliation.proofs.facts import CUSTOMERS, WALLET, Found
+from tests.reconciliation.proofs.facts import CUSTOMERS, OWN, WALLET, Found, Mandate
 
 
 @dataclass
@@ -18,6 +18,11 @@ class Run:
     told: dict[tuple[str, str], str] = field(default_factory=dict)
     lines: dict[int, str] = field(default_factory=dict)
     statements: dict[int, str] = field(default_factory=dict)
+    mandates: dict[str, tuple[str, Mandate]] = field(default_factory=dict)
+    """Customer → the reference of the newest mandate, and its terms."""
+
+    debits: dict[str, str] = field(default_factory=dict)
+    """Debit → its end-to-end id, of those that were sent."""
 
     @property
     def account(self) -> str:
@@ -25,7 +30,7 @@ class Run:
 
     def bank(self, name: str) -> str:
         """A wallet is each run's own: it settles all payments of a day together."""
-        return f"{name}{self.number:07}" if name == WALLET else name
+        return f"{name}{self.number:07}" if name in (WALLET, OWN) else name
 
     @property
     def settling_words(self) -> str:
@@ -43,12 +48,22 @@ class Run:
     def reference(self, name: str) -> str:
         return f"{name}-{self.number:07}"
 
+    def debit(self, name: str) -> str:
+        """The end-to-end id of a debit, which is named A, or A.2 as the bill's second one."""
+        return self.debits.get(name, self.bill(name) + "-1")
+
+    def mandate(self, quotes: Iterable[str]) -> str:
+        """The reference of the mandate that is quoted, if any is."""
+        return next((self.mandates[quote[2:]][0] for quote in quotes if quote.startswith("m:")), "")
+
     def quoted(self, quotes: Iterable[str]) -> tuple[str, str]:
         """The narrative with these codes, and the end-to-end id."""
         said, end_to_end = [], ""
         for quote in quotes:
             if quote.startswith("e2e:"):
-                end_to_end = self.bill(quote[4:]) + "-1"
+                end_to_end = self.debit(quote[4:])
+            elif quote.startswith("m:"):
+                continue
             elif quote.startswith("#"):
                 said.append(self.bill(quote[1:]))
             elif quote.startswith("@"):
@@ -64,7 +79,7 @@ _PAYMENTS = """
         (source, source_reference) JOIN payments p USING (source, source_reference)
 """
 _STAND_FOR = "SELECT payment_id, id FROM statement_lines WHERE id = ANY(:lines) AND payment_id IS NOT NULL ORDER BY id"
-_LEFT = "SELECT id, minor - matched_minor FROM payments WHERE id = ANY(:ids) AND state <> 'denied'"
+_LEFT = "SELECT id, minor - matched_minor FROM payments WHERE id = ANY(:ids) AND state NOT IN ('denied', 'returned')"
 _ASKED = """
     SELECT code, subject, payment_id, line_id, statement_id FROM mismatches
     WHERE state <> 'resolved' AND (payment_id = ANY(:payments) OR line_id = ANY(:lines) OR statement_id = ANY(:kept))

@@ -33,6 +33,7 @@ from tests.reconciliation.books import ACCOUNT, DAY, Books, a_bill, at
 from tests.reconciliation.proofs import facts, reading
 from tests.reconciliation.proofs.facts import Bill, Cancelled, Denied, Fact, Found, Line, Settled, Told
 from tests.reconciliation.proofs.reading import Run
+from tests.reconciliation.proofs.stage_debits import Debits
 
 Play = tuple[int, Any]
 """A run and one of its facts."""
@@ -46,6 +47,7 @@ class Stage:
         self.now = books.now
         self.runs: dict[int, Run] = {}
         self._ids = count(1)
+        self.debits = Debits(books, self.runs)
         self._declare([facts.NETTING], [])
 
     def _declare(self, netting: Sequence[str], settling: Sequence[Run]) -> None:
@@ -86,17 +88,19 @@ class Stage:
             (Bill, self._issue), (Cancelled, self._cancel), (Told, self._tell), (Line, self.show),
             (facts.Statement, self._read), (Denied, self._deny), (facts.Undone, self._undo), (Settled, self._settle),
             (facts.Parted, self._part), (facts.Said, self._say), (facts.NotThatDay, self._deny_day),
-            (facts.NoSettlement, self._disown),
+            (facts.NoSettlement, self._disown), *self.debits.acts,
         ]  # fmt: skip
         for kind, act in acts:
             if kinds[kind]:
                 act(kinds[kind])
+        self.debits.follow()
 
     def pass_day(self) -> None:
         """Let the clock move on by a day, and what falls due become a question."""
         self.now += timedelta(days=1)
         self.books.now = self.now
         self.books.run(lambda session: deadlines.pass_deadlines(session, now=self.now))
+        self.debits.pass_day()
 
     def _issue(self, plays: list[Play]) -> None:
         bills: list[BillIn] = []
@@ -108,6 +112,7 @@ class Stage:
                     a_bill(
                         run.bill(bill.name), bill.minor, run.code(bill.name), customer_code=run.customer(bill.of),
                         version=bill.version, issued_on=DAY + timedelta(days=bill.issued),
+                        **self.debits.terms(run, bill),
                     )
                 )  # fmt: skip
         self.books.run(lambda session: issuing.issue(session, bills, now=self.now))
@@ -198,6 +203,7 @@ class Stage:
         return StatementLine(
             entry, 1, Money(line.minor, line.currency), booked_on=DAY + timedelta(days=line.day),
             reversal=line.reversal, narrative=narrative, end_to_end_id=end_to_end, return_reason=line.reason,
+            mandate_id=run.mandate(line.quotes),
             bank_reference="" if line.bare else run.reference(line.name),
         )  # fmt: skip
 
@@ -311,4 +317,6 @@ class Stage:
 
     def found(self, numbers: Sequence[int]) -> dict[int, Found]:
         """Return what the books of these runs come to."""
-        return reading.read(self.books, [self.runs[number] for number in numbers])
+        found = reading.read(self.books, [self.runs[number] for number in numbers])
+        self.debits.read(found)
+        return found
