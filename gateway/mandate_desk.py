@@ -45,8 +45,9 @@ class NotTerms(ValueError):
 
 
 def banks(settings: Settings) -> Mapping[str, str]:
-    """Return the banks whose accounts can be debited: name → title."""
-    return {name: bank.title for name, bank in settings.banks.items()}
+    """Return the banks whose accounts can be debited: name → title; all of them while none is told how to debit."""
+    known = settings.banks.values()
+    return {one.name: one.title for one in [bank for bank in known if bank.debits is not None] or known}
 
 
 def ask_code(

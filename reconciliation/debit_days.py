@@ -76,7 +76,9 @@ def postpone(
         raise NotMovable(f"expected a day after today, {local_day(now)}, got {to}")
     left = session.scalars(text(_LEFT), {"bank": bank, "day": day, "number": number}).all()
     if not left:
-        raise NotMovable(f"expected a bill of {bank} that is owed and was to be debited on {day}, got none")
+        raise NotMovable(
+            f"expected a bill of {bank} that is owed whole, was to be debited on {day} and is in no run, got none"
+        )
     date_anew(session, dict.fromkeys(left, to), by=by, why=why, now=now)
     facts = {"bank": bank, "day": str(day), "to": str(to), "bills": len(left), "bill": number, "why": why}
     audit.append(session, actor=by, action="debits_postponed", subject=f"bank:{bank}", facts=facts, now=now)

@@ -21,6 +21,7 @@ from gateway.request_session import db
 from reconciliation import debit_choice, debit_figures, debit_rules, debit_runs
 from reconciliation.audit import AuditEntry
 from reconciliation.bills import Bill
+from reconciliation.business_days import local_day
 from reconciliation.debit_choice import REASONS
 from reconciliation.debit_runs import RunRefused
 from reconciliation.debits import Debit, DebitFile, DebitRun, Exclusion
@@ -84,7 +85,8 @@ def propose() -> Response | tuple[str, int]:
     try:
         made = _do(lambda now: debit_runs.propose(db(), wanted, by=current_user.username, now=now))
     except RunRefused:
-        return _preview(bank, day, str(debit_words.NOT_DONE["run_open"])), 409
+        obstacle = "day_over" if day < local_day(_wiring().clock()) else "run_open"
+        return _preview(bank, day, str(debit_words.NOT_DONE[obstacle])), 409
     return redirect(url_for(".page", run_id=made.id), 303)
 
 

@@ -130,6 +130,7 @@ MOVES = {
 
 NOT_DONE = {
     "run_open": _("Another run of this bank and day waits for approval: decide on that one first."),
+    "day_over": _("That day is over: put its bills off to a later one."),
     "run_moved": _("The run is no longer as this page showed it. Look at it again."),
     "own_run": _("Another person approves than the one who made the run."),
     "run_empty": _("The run holds no debit: it can only be taken back."),

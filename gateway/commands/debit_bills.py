@@ -21,7 +21,9 @@ from reconciliation.debits import VERDICTS
 from reconciliation.staff import BANK_LIAISONS, BOOKKEEPERS, HOLDERS_OF_BILLS
 
 _BY = click.option("--by", required=True, metavar="USER", help="Who says so: the name a person signs in with.")
-_WHY = click.option("--why", required=True, metavar="TEXT", help="The reason; it is kept in the audit trail.")
+_WHY = click.option(
+    "--why", required=True, type=people.Reason(), metavar="TEXT", help="The reason; it is kept in the audit trail."
+)
 _BILL = click.argument("bill")
 _DAY = click.DateTime(["%Y-%m-%d"])
 

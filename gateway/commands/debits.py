@@ -21,7 +21,9 @@ from reconciliation.debits import DebitRun
 from reconciliation.staff import BOOKKEEPERS, CHECKERS_OF_DEBITS
 
 _BY = click.option("--by", required=True, metavar="USER", help="Who says so: the name a person signs in with.")
-_WHY = click.option("--why", required=True, metavar="TEXT", help="The reason; it is kept in the audit trail.")
+_WHY = click.option(
+    "--why", required=True, type=people.Reason(), metavar="TEXT", help="The reason; it is kept in the audit trail."
+)
 _RUN = click.argument("run", type=click.IntRange(1))
 _DAY = click.argument("day", type=click.DateTime(["%Y-%m-%d"]))
 _LIST = """

@@ -24,7 +24,9 @@ _UNREADABLE = 65
 """EX_DATAERR of sysexits.h: the input is at fault."""
 _MOST_SHOWN = 100
 _BY = click.option("--by", required=True, metavar="USER", help="Who says so: the name a person signs in with.")
-_WHY = click.option("--why", required=True, metavar="TEXT", help="The reason; it is kept in the audit trail.")
+_WHY = click.option(
+    "--why", required=True, type=people.Reason(), metavar="TEXT", help="The reason; it is kept in the audit trail."
+)
 _MANDATE = click.argument("mandate", type=click.IntRange(1))
 _LIST = """
     SELECT m.id, m.bank, m.reference, c.code, v.account_tail, v.cap_minor, v.valid_from, m.valid_to, m.state

@@ -1,6 +1,7 @@
 """People and banks whom a command names: only those there are, so that no slip of the pen is kept as one."""
 
 from collections.abc import Collection
+from typing import Any
 
 import click
 from sqlalchemy import select, text
@@ -8,6 +9,19 @@ from sqlalchemy.orm import Session
 
 from gateway.wiring import Wiring
 from reconciliation.staff import Staff
+
+
+class Reason(click.ParamType[str]):
+    """Words that say why; none are no reason."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the words without what surrounds them."""
+        why = str(value).strip()
+        if not why:
+            self.fail("expected a reason, got none", param, ctx)
+        return why
 
 
 def known(session: Session, username: str) -> None:

@@ -134,3 +134,7 @@ def test_rules_are_shown_and_a_wrong_one_is_refused(run):
     assert run("rule", "hours", "1")[2].startswith("expected one of abnormal_times, answer_hours")
     assert run("rule", "notice_hours", "48") == (0, "notice_hours: 48", "")
     assert run("rule", "notice_hours", "24") == (0, "notice_hours: 24", "")
+
+
+def test_a_reason_of_no_words_is_none(run):
+    assert "expected a reason, got none" in run("hold", "HD2611-0000001", "--by", "mai", "--why", " ")[2]
