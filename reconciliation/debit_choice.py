@@ -17,7 +17,8 @@ from reconciliation.debits import FIRST, LIVE, MEANT, RECURRENT
 MANDATE_REASONS = ("no_mandate", "other_bank", "mandate_paused", "mandate_not_begun", "mandate_expired", "above_cap")
 """Reasons that lie in the mandate: the question M17, and a word to the customer."""
 REASONS = (
-    "paid", "part_paid", "debit_live", "held_dispute", "held_abnormal", "held_person", "being_paid", *MANDATE_REASONS,
+    "paid", "part_paid", "debit_live", "tried", "held_dispute", "held_abnormal", "held_person", "being_paid",
+    *MANDATE_REASONS,
     "above_bank_limit", "unreachable", "notice_missing", "notice_differs", "notice_late",
 )  # fmt: skip
 """Everything that may speak against a debit, in the order in which it is looked for."""
@@ -49,7 +50,8 @@ JUDGED = f"""
     WITH due AS MATERIALIZED ({_DUE}), claimed AS MATERIALIZED ({_CLAIMED}), doubted AS MATERIALIZED (
         SELECT bill_id FROM mismatches WHERE bill_id IS NOT NULL AND state <> 'resolved' AND code <> 'M17'
     ), tried AS MATERIALIZED (
-        SELECT t.bill_number, max(t.attempt) AS attempts, bool_or(t.{LIVE}) AS lives FROM debits t
+        SELECT t.bill_number, max(t.attempt) AS attempts, bool_or(t.{LIVE}) AS lives,
+            bool_or(t.charge_on = :day AND t.sent_at IS NOT NULL) AS tried FROM debits t
         WHERE t.bill_number IN (SELECT number FROM due) AND t.run_id <> :run AND t.{MEANT}
         GROUP BY t.bill_number
     ), held AS MATERIALIZED (
@@ -81,6 +83,7 @@ JUDGED = f"""
             WHEN d.state = 'paid' THEN 'paid'
             WHEN d.paid_minor > 0 OR d.state <> 'open' THEN 'part_paid'
             WHEN t.lives THEN 'debit_live'
+            WHEN t.tried THEN 'tried'
             WHEN h.kind IS NOT NULL THEN 'held_' || h.kind
             WHEN d.payment_code IN (SELECT code FROM claimed) OR d.number IN (SELECT code FROM claimed)
                 OR d.id IN (SELECT bill_id FROM doubted) THEN 'being_paid'

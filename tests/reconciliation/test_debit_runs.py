@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from banks.records import Verdict
 from reconciliation import bill_holds, debit_choice, debit_runs
 from reconciliation.debit_choice import REASONS, Wanted
 from reconciliation.debit_rules import rules
@@ -20,8 +21,10 @@ from tests.reconciliation.debits_made import (
     code_of,
     customer_of,
     issue,
+    outcome,
     propose,
     reasons,
+    report,
     send,
     sent,
     states,
@@ -294,3 +297,11 @@ def test_a_new_version_of_the_mandate_is_what_the_next_run_goes_by(sound_books: 
     assert send(sound_books, run.id).dropped == {"changed": 1}
     assert sound_books.rows("SELECT state FROM debit_runs") == [("withdrawn",)]
     assert propose(sound_books).debits == 1
+
+
+def test_what_was_tried_on_a_day_is_not_tried_again_on_it(sound_books: Books) -> None:
+    sent(sound_books, 2)
+    report(sound_books, outcome("HD0001-1", Verdict.REJECTED, "AC04"))
+    again = propose(sound_books)
+    assert again.debits == 0
+    assert reasons(sound_books) == [("debit_live", 1), ("tried", 1)]

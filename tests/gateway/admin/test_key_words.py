@@ -141,18 +141,20 @@ def test_everything_that_debits_write_has_words():
     assert set(debit_words.HOLDS) == set(bill_holds.KINDS)
     assert set(debit_words.VERDICTS) == set(debits.VERDICTS)
     assert {debit_following.BY, debit_recalls.BY, debit_sending.BY, "schedule", "billing"} <= set(words.ACTORS)
-    assert set(words.EVENTS) == {"before_debit", "debit_failed", "payment_recorded", "payment_returned"}
+    assert set(words.EVENTS) == {
+        "before_debit", "debit_failed", "mandate_code", "payment_recorded", "payment_returned",
+    }  # fmt: skip
 
 
 def debit_recalls_moves():
     """Return what recalls give as a reason for each of their moves."""
     debit = SimpleNamespace
     for state, one in (
-        ("wanted", debit(target="paid", owed=False, kept=False)),
-        ("wanted", debit(target="sent", owed=True, kept=False)),
-        ("dropped", debit(target="sent", owed=False, kept=False)),
-        ("handed", debit(target="recalled", owed=False, kept=False)),
-        ("handed", debit(target="paid", owed=False, kept=False)),
+        ("wanted", debit(target="paid", owed=False, kept=False, cancelled=False)),
+        ("wanted", debit(target="sent", owed=True, kept=False, cancelled=False)),
+        ("dropped", debit(target="sent", owed=False, kept=False, cancelled=False)),
+        ("handed", debit(target="recalled", owed=False, kept=False, cancelled=True)),
+        ("handed", debit(target="paid", owed=False, kept=True, cancelled=False)),
     ):
         yield debit_recalls._becomes(state, one)[1]
 
