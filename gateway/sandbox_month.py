@@ -129,6 +129,9 @@ class _Month:
 
     def live_through(self, day: date) -> None:
         """Choose, send and carry out a day's debits, with what is paid elsewhere, and read what the banks put out."""
+        if not self._wallet.opens(day):  # nothing is put out, chosen or carried out
+            self._advance(day)
+            return
         self._clock(day, _MORNING)
         self._deliver(at_local(day, _MORNING))
         self._clock(day, _CHOSEN_AT)
@@ -137,15 +140,17 @@ class _Month:
         self._take(day, _TOLD_AT)
         self._pay_elsewhere(day, EARLY)
         self._take(day, clock_time(9, 30))
-        for one in self._banks.values():
-            self._out += [(one.folder, file) for file in one.bank.advance(day)]
+        self._advance(day)
         self._deliver(at_local(day, LATE))
         self._pay_elsewhere(day, LATE)
         self._take(day, clock_time(20, 30))
-        if self._wallet.opens(day):
-            self._out.append((self._wallet_folder, self._wallet.close(day)))
+        self._out.append((self._wallet_folder, self._wallet.close(day)))
         if chosen:
             self._say(f"{day:%d/%m}: {chosen} debits")
+
+    def _advance(self, day: date) -> None:
+        for one in self._banks.values():
+            self._out += [(one.folder, file) for file in one.bank.advance(day)]
 
     def _choose(self, bank: str, day: date) -> int:
         """Let one person propose what is due and another approve it; return how many debits."""

@@ -241,7 +241,7 @@ FACTS: dict[str, Callable[[Books], object]] = {
 }
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(facts=st.lists(st.sampled_from(sorted(FACTS)), max_size=7))
 def test_every_order_of_the_same_facts_ends_in_the_same_state(
     books: Books, database_url: str, now: datetime, facts: list[str]
