@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from datetime import time as clock_time
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -70,12 +70,17 @@ class _Bank:
                 file.rename(file.with_suffix(".taken"))
 
 
-def live(wiring: Wiring, hands: Hands, *, mandates: int, seed: int, say: Say) -> dict[str, Any]:
-    """Live the month on an empty sandbox; return its figures, or raise DemoFailed where the books differ."""
+def live(
+    wiring: Wiring, hands: Hands, *, mandates: int, seed: int, say: Say, days: int | None = None
+) -> dict[str, Any]:
+    """Live the month, or its first `days`, on an empty sandbox; return its figures.
+
+    Raises DemoFailed where the books say something else than the banks.
+    """
     started = time.monotonic()
     month = _Month(wiring, hands, mandates, seed, say)
     month.begin()
-    for day in month.plan.days:
+    for day in islice(month.plan.days, days):
         month.live_through(day)
     month.ask_the_banks()
     wiring.sandbox_clock.clear()

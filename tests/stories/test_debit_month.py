@@ -45,7 +45,7 @@ def test_every_debit_of_the_month_ends_in_the_books_as_at_its_bank(
     monkeypatch.setattr(jobs, "wiring", lambda: month)
     sandbox.open_database(month)
     with sandbox.servers(month):
-        found = sandbox_month.live(month, OwnHands(month), mandates=160, seed=7, say=print)
+        found = sandbox_month.live(month, OwnHands(month), mandates=160, seed=7, say=print, days=30)
     all_hold()
     print(found)
     assert found["unexplained_vnd"] == 0
