@@ -18,8 +18,8 @@ from reconciliation.lifecycle import DEBIT, DEBIT_FILE, DEBIT_RUN, move
 
 BY = "debits"
 _AT_ONCE = 2_000
-_MOVED_AT_ONCE = 20_000
-"""Debits whose ids stand in memory twice at a time."""
+_MOVED_AT_ONCE = 10_000
+"""Debits whose ids stand in memory at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,10 @@ class FileLimits:
 
 # A bill that is being paid at this moment is waited for, so that what leaves is owed when the claim is committed.
 _LOCK = """
-    SELECT id FROM bills WHERE id IN (SELECT bill_id FROM debits WHERE run_id = :run AND state = 'planned')
-    ORDER BY id FOR SHARE
+    WITH held AS (
+        SELECT id FROM bills WHERE id IN (SELECT bill_id FROM debits WHERE run_id = :run AND state = 'planned')
+        ORDER BY id FOR SHARE
+    ) SELECT count(*) FROM held
 """
 _OBJECTIONS = """
     SELECT d.id, coalesce(j.reason, CASE WHEN j.bill_id IS NULL THEN 'not_due' ELSE 'changed' END) AS reason
@@ -70,6 +72,7 @@ _MAKE = """
     UPDATE files_of_run r SET file_id = f.id FROM (SELECT id, row_number() OVER (ORDER BY id) AS number FROM made) f
     WHERE f.number = r.number
 """
+_NEXT = "SELECT debit_id FROM files_of_run WHERE debit_id > :after ORDER BY debit_id LIMIT :limit"
 _LEAVE = """
     (file_id, notice_id, printed_id) = (
         SELECT f.file_id, f.notice_id, f.printed_id FROM files_of_run f WHERE f.debit_id = t.id),
@@ -102,12 +105,11 @@ def claim(session: Session, run_id: int, limits: FileLimits, *, now: datetime) -
     bounds = {"debits": limits.debits or 10**9, "total": limits.total_minor or 10**17}
     session.execute(text(_CUT), {**these, **bounds})
     session.execute(text(_MAKE), these)
-    leaving = session.scalars(text("SELECT debit_id FROM files_of_run ORDER BY 1")).all()
     files = list(session.scalars(text("SELECT DISTINCT file_id FROM files_of_run ORDER BY 1")))
-    noting = _LEAVE.format(hours=rules.answer_hours)
-    for start in range(0, len(leaving), _MOVED_AT_ONCE):
-        these_ones = leaving[start : start + _MOVED_AT_ONCE]
-        move(session, DEBIT, these_ones, "sent", by=BY, why="", now=now, noting=noting)
+    noting, after = _LEAVE.format(hours=rules.answer_hours), 0
+    while leaving := session.scalars(text(_NEXT), {"after": after, "limit": _MOVED_AT_ONCE}).all():
+        move(session, DEBIT, leaving, "sent", by=BY, why="", now=now, noting=noting)
+        after = leaving[-1]
     why = "its debits leave" if files else "nothing may leave of it"
     move(session, DEBIT_RUN, [run.id], "sent" if files else "withdrawn", by=BY, why=why, now=now)
     return Left(files, dropped)
