@@ -1,14 +1,23 @@
-"""Simple values as ISO 20022 messages write them: moments and whole numbers."""
+"""What ISO 20022 messages have in common: how one begins, and its simple values, moments and whole numbers."""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
+from banks import xml
 from banks.errors import Unreadable
 from banks.shown import shown
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?", re.ASCII)
 # ISO 20022 leaves the offset out for local time, and the banks' local time is Vietnam's, which knows no summer time.
 _VIETNAM = timezone(timedelta(hours=7))
+
+
+def begins(head: bytes, message: str, family: re.Pattern[str]) -> bool:
+    """Tell whether a `message` starts within `head`, or a Document in a namespace of `family`."""
+    if not xml.looks_like_xml(head):
+        return False
+    tags = [xml.split(tag) for tag in xml.started(head)]
+    return any(name == message or (name == "Document" and family.search(space)) for space, name in tags[:4])
 
 
 def moment(text: str, place: str) -> datetime | None:

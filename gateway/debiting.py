@@ -8,7 +8,7 @@ from pathlib import Path
 
 from banks.collections import reasons
 from banks.errors import BankError
-from gateway import composing, debit_files, handing_over
+from gateway import composing, debit_desk, debit_files, handing_over
 from gateway.bank_settings import BankSettings
 from gateway.database import insist, transaction
 from gateway.debit_api import DebitApi
@@ -29,10 +29,9 @@ _ASKED_AT_ONCE = 1_000
 
 def send_due(wiring: Wiring) -> int:
     """Let every approved run leave whose time has come, and hand over the files that wait; return the files handed."""
-    for bank in wiring.settings.banks.values():
-        if bank.debits is not None:
-            _claim_due(wiring, bank.name, bank.debits)
-            insist(partial(_claim_recalls, wiring, bank.name))
+    for bank, how in debit_desk.banks(wiring).items():
+        _claim_due(wiring, bank, how)
+        insist(partial(_claim_recalls, wiring, bank))
     handed, failed = 0, list[str]()
     while (file := _hand_over_one(wiring, failed)) is not None:
         handed += file.state == "handed"
@@ -102,7 +101,7 @@ def _give(wiring: Wiring, bank: BankSettings, message_id: str, place: Path) -> N
 
 def retried(wiring: Wiring) -> frozenset[str]:
     """Return the codes that mean too small a balance: those of ISO 20022, and each bank's own."""
-    owns = [bank.debits.reasons for bank in wiring.settings.banks.values() if bank.debits is not None]
+    owns = [how.reasons for how in debit_desk.banks(wiring).values()]
     codes = {"AM04", *(code for own in owns for code in own)}
     return frozenset(code for code in codes if any(reasons.reason(code, own).may_be_retried for own in (*owns, {})))
 
@@ -117,8 +116,7 @@ def follow_all(wiring: Wiring) -> int:
 
 def leads(wiring: Wiring) -> dict[str, timedelta]:
     """Return how long before their day the debits of each bank may leave."""
-    banks = wiring.settings.banks.values()
-    return {one.name: timedelta(days=one.debits.lead_days) for one in banks if one.debits is not None}
+    return {bank: timedelta(days=how.lead_days) for bank, how in debit_desk.banks(wiring).items()}
 
 
 def _follow(wiring: Wiring, retries: Retries) -> int | None:
@@ -127,7 +125,7 @@ def _follow(wiring: Wiring, retries: Retries) -> int | None:
         if followed is None:
             return None
         composing.compose_promises(session, wiring.settings)
-        return sum(followed.moved.values())
+        return sum(followed.values())
 
 
 def ask_after(wiring: Wiring) -> int:
@@ -136,10 +134,10 @@ def ask_after(wiring: Wiring) -> int:
         debit_asking.time_out(session, now=wiring.clock())
         debit_asking.close_settled(session, now=wiring.clock())
         asked = debit_asking.to_ask(session, limit=_ASKED_AT_ONCE, now=wiring.clock())
-    for bank in wiring.settings.banks.values():
-        if bank.debits is not None and bank.debits.url is not None:
-            of_bank = {one.end_to_end_id: one.id for one in asked if one.bank == bank.name}
-            _ask_bank(wiring, bank, bank.debits.url, of_bank)
+    for bank, how in debit_desk.banks(wiring).items():
+        if how.url is not None:
+            of_bank = {one.end_to_end_id: one.id for one in asked if one.bank == bank}
+            _ask_bank(wiring, wiring.settings.banks[bank], how.url, of_bank)
     return len(asked)
 
 

@@ -68,5 +68,7 @@ class ProcessHands:
                     (bank, file.name) for bank in self._wiring.settings.banks
                     for file in Place(self._wiring.settings.home).files_of(bank).glob("*.xml")
                 }  # fmt: skip
-                left |= {"unfetched": len(unfetched)} if (unfetched := there - {tuple(one) for one in known}) else {}
+                unfetched = there - {tuple(one) for one in known}
+                if unfetched:
+                    left["unfetched"] = len(unfetched)
         return left

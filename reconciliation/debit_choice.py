@@ -10,7 +10,7 @@ from datetime import date, datetime
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from reconciliation.debit_days import DAY
+from reconciliation.debit_days import DUE
 from reconciliation.debit_rules import PRINTED, Rules
 from reconciliation.debits import FIRST, LIVE, MEANT, RECURRENT
 
@@ -36,10 +36,7 @@ class Wanted:
 
 # The day is that of the newest word on it; a replaced bill's successor stands for it.
 _DUE = f"""
-    SELECT b.* FROM bills b WHERE b.bank = :bank AND b.live
-      AND b.id IN (SELECT id FROM bills WHERE charge_on = :day UNION ALL
-                   SELECT bill_id FROM debit_dates WHERE charge_on = :day)
-      AND {DAY.format(bill="b")} = :day
+    SELECT b.* FROM bills b WHERE b.bank = :bank AND b.live AND {DUE}
 """  # noqa: S608 - put together from constants, here and below
 # Money that came for a bill and that nobody has matched with it yet: in the end it may pay it.
 _CLAIMED = """

@@ -11,10 +11,16 @@ from reconciliation import audit
 from reconciliation.business_days import Calendar, local_day
 from reconciliation.db import Base, Id
 from reconciliation.debit_rules import Rules
+from reconciliation.debits import LIVE
 
 DAY = """coalesce((SELECT d.charge_on FROM debit_dates d WHERE d.bill_id = {bill}.id ORDER BY d.ordinal DESC LIMIT 1),
         {bill}.charge_on)"""
 """The day on which a bill is debited, in terms of a row of bills named in its place."""
+
+DUE = f"""b.id IN (SELECT id FROM bills WHERE charge_on = :day UNION ALL
+                   SELECT bill_id FROM debit_dates WHERE charge_on = :day)
+      AND {DAY.format(bill="b")} = :day"""  # noqa: S608 - put together from constants, here and below
+"""Whether a bill b is debited on :day, found through the indexes of its own day and of those it was given."""
 
 
 class NotMovable(ValueError):
@@ -50,13 +56,10 @@ _DATE = """
 _LEFT = f"""
     SELECT b.id FROM bills b WHERE b.bank = :bank AND b.state = 'open' AND b.paid_minor = 0
       AND (:number = '' OR b.number = :number)
-      AND b.id IN (SELECT id FROM bills WHERE charge_on = :day UNION ALL
-                   SELECT bill_id FROM debit_dates WHERE charge_on = :day)
-      AND {DAY.format(bill="b")} = :day
-      AND NOT EXISTS (SELECT 1 FROM debits d WHERE d.bill_number = b.number
-                      AND d.state IN ('planned', 'sent', 'accepted', 'unknown', 'paid'))
+      AND {DUE}
+      AND NOT EXISTS (SELECT 1 FROM debits d WHERE d.bill_number = b.number AND (d.{LIVE} OR d.state = 'paid'))
     ORDER BY b.id FOR UPDATE OF b
-"""  # noqa: S608 - put together from constants
+"""  # noqa: S608
 
 
 def date_anew(session: Session, days: dict[int, date], *, by: str, why: str, now: datetime) -> None:

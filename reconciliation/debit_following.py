@@ -28,6 +28,7 @@ _TAKE = """
 _LOCK = "SELECT id FROM debits WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"
 # A bank that drops the end-to-end id may still name the mandate on the line that pays the bill: the newest debit that
 # left is meant, whatever was said of it.
+_OWED = "b.state = 'open' AND b.paid_minor = 0"
 _FACTS = f"""
     WITH these AS MATERIALIZED (SELECT * FROM debits WHERE id = ANY(:ids)), money AS MATERIALIZED (
         SELECT d.id, p.state IN ('reported', 'confirmed') AS counts, p.id AS payment_id FROM these d
@@ -52,13 +53,13 @@ _FACTS = f"""
         FROM debit_reports r WHERE r.debit_id = ANY(:ids) GROUP BY r.debit_id
     )
     SELECT d.id, d.state, d.bill_id, d.bill_number, d.charge_on, d.minor, d.bank, b.state AS bill_state,
-        b.live AND b.state = 'open' AND b.paid_minor = 0 AS owed, coalesce(w.kept, false) AS kept,
+        {_OWED} AS owed, coalesce(w.kept, false) AS kept,
         coalesce(w.cancelled, false) AS cancelled,
         CASE WHEN p.counts THEN '' WHEN p.id IS NOT NULL THEN coalesce((SELECT r.reason FROM returns r
                 WHERE r.payment_id = p.payment_id AND r.undone_at IS NULL ORDER BY r.id DESC LIMIT 1), '')
              ELSE coalesce(w.reason, '') END AS reason,
         CASE
-            WHEN d.state = 'planned' AND NOT (b.live AND b.state = 'open' AND b.paid_minor = 0) THEN 'dropped'
+            WHEN d.state = 'planned' AND NOT ({_OWED}) THEN 'dropped'
             WHEN d.sent_at IS NULL THEN d.state  -- money under its id is of whoever else asked for it
             WHEN p.counts THEN 'paid'
             WHEN p.id IS NOT NULL THEN 'returned'
@@ -84,15 +85,6 @@ _WHY = {
 _REASON = "UPDATE debits SET reason = :reason WHERE id = ANY(:ids)"
 
 
-@dataclass(slots=True)
-class Followed:
-    """What following moved: debits by their new state, bills that are tried again, and those that are not."""
-
-    moved: dict[str, int] = field(default_factory=dict)
-    again: int = 0
-    failed: int = 0
-
-
 @dataclass(frozen=True, slots=True)
 class Retries:
     """After which reason codes another try may succeed, and how long before their day each bank gets its debits."""
@@ -101,22 +93,23 @@ class Retries:
     leads: Mapping[str, timedelta] = field(default_factory=dict)
 
 
-def follow(session: Session, retries: Retries, *, now: datetime) -> Followed | None:
-    """Take some of what is new and bring its debits to the state it calls for; None when nothing is new."""
+def follow(session: Session, retries: Retries, *, now: datetime) -> dict[str, int] | None:
+    """Take some of what is new and bring its debits to the state it calls for; return how many came to each.
+
+    None when nothing is new.
+    """
     ids = sorted(set(session.scalars(text(_TAKE), {"limit": _AT_ONCE})))
     if not ids:
         return None
     these = {"ids": ids}
     session.execute(text(_LOCK), these)
     facts = session.execute(text(_FACTS), these).all()
-    followed = Followed()
     moved = _move(session, facts, now=now)
-    followed.moved = {state: len(found) for state, found in moved.items()}
     debit_recalls.follow(session, facts, now=now)
     missed = [one for one in facts if one.id in moved.get("rejected", set()) | moved.get("returned", set())]
-    _after_miss(session, [one for one in missed if one.owed], followed, retries, now=now)
-    _answer(session, facts, moved, now=now)
-    return followed
+    _after_miss(session, [one for one in missed if one.owed], retries, now=now)
+    _answer(session, set[int]().union(*(ids for state, ids in moved.items() if state != "unknown")), now=now)
+    return {state: len(found) for state, found in moved.items()}
 
 
 def _move(session: Session, facts: Sequence[Fact], *, now: datetime) -> dict[str, set[int]]:
@@ -156,9 +149,7 @@ _TRIED = """
 """
 
 
-def _after_miss(
-    session: Session, missed: Sequence[Fact], followed: Followed, retries: Retries, *, now: datetime
-) -> None:
+def _after_miss(session: Session, missed: Sequence[Fact], retries: Retries, *, now: datetime) -> None:
     """Try again on a payday what met too small a balance, its customer told before; tell the others, once."""
     if not missed:
         return
@@ -178,7 +169,6 @@ def _after_miss(
         outbox.promise_notices(session, list(again), now=now)
     failed = [one.bill_id for one in missed if one.bill_id not in again and one.target == "rejected"]
     outbox.promise_failed(session, failed, now=now)
-    followed.again, followed.failed = len(again), len(missed) - len(again)
 
 
 _ASKED = """
@@ -187,9 +177,8 @@ _ASKED = """
 """
 
 
-def _answer(session: Session, facts: Sequence[Fact], moved: dict[str, set[int]], *, now: datetime) -> None:
+def _answer(session: Session, known: set[int], *, now: datetime) -> None:
     """Close the questions about debits of which it is known now what became of them."""
-    known = [one.id for one in facts if any(one.id in moved.get(state, ()) for state in moved if state != "unknown")]
     if known:
-        asked = session.scalars(text(_ASKED), {"ids": known}).all()
+        asked = session.scalars(text(_ASKED), {"ids": sorted(known)}).all()
         mismatches.resolve(session, asked, by=BY, resolution="the bank's word came", now=now)

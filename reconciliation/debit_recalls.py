@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from reconciliation.business_days import local_day
 from reconciliation.db import Base, Id, Moves, one_of
-from reconciliation.debits import Fact
+from reconciliation.debits import GROUP_NUMBER, Fact
 from reconciliation.lifecycle import RECALL, move
 
 BY = "debits"
@@ -74,7 +74,7 @@ def _becomes(state: str, debit: Fact) -> tuple[str, str] | None:
 
 # Only what the bank has been given can be called back from it.
 _CLAIMABLE = """
-    SELECT r.id, d.minor FROM debit_recalls r JOIN debits d ON d.id = r.debit_id JOIN debit_files f ON f.id = d.file_id
+    SELECT r.id FROM debit_recalls r JOIN debits d ON d.id = r.debit_id JOIN debit_files f ON f.id = d.file_id
     WHERE r.state = 'wanted' AND r.file_id IS NULL AND d.bank = :bank AND f.state = 'handed' ORDER BY r.id
     FOR UPDATE OF r
 """
@@ -84,11 +84,11 @@ _FILE = """
         sum(d.minor), :now
     FROM debit_recalls r JOIN debits d ON d.id = r.debit_id WHERE r.id = ANY(:ids) RETURNING id
 """
-_NUMBERED = """
-    SELECT d.id, d.file_id, dense_rank() OVER (PARTITION BY d.file_id ORDER BY d.sequence) AS number FROM debits d
+_NUMBERED = f"""
+    SELECT d.id, {GROUP_NUMBER} AS number FROM debits d
     WHERE d.file_id IN (
         SELECT o.file_id FROM debit_recalls r JOIN debits o ON o.id = r.debit_id WHERE r.file_id = :file)
-"""
+"""  # noqa: S608 - put together from constants, here and below
 _ROWS = f"""
     SELECT d.end_to_end_id, d.minor, d.charge_on, m.reference, f.message_id, n.number, b.state = 'paid' AS paid
     FROM debit_recalls r JOIN debits d ON d.id = r.debit_id JOIN ({_NUMBERED}) n ON n.id = d.id
@@ -104,7 +104,7 @@ _HEADS = f"""
 
 def claim(session: Session, bank: str, *, now: datetime) -> int:
     """Put what is wanted back from a bank into a file that waits to be handed over; return how many debits."""
-    wanted = [row.id for row in session.execute(text(_CLAIMABLE), {"bank": bank})]
+    wanted = list(session.scalars(text(_CLAIMABLE), {"bank": bank}))
     if not wanted:
         return 0
     values = {"bank": bank, "ids": wanted, "day": local_day(now), "now": now}

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-import psycopg
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -21,7 +20,8 @@ from banks.records import (
     Verdict,
 )
 from reconciliation import audit
-from reconciliation.debits import VERDICTS
+from reconciliation.copying import copy_all
+from reconciliation.debits import GROUP_NUMBER, VERDICTS
 
 _RECALLED = {RecallVerdict.CANCELLED: "cancelled", RecallVerdict.REJECTED: "not_cancelled"}
 _CANCELLED = "CANC"
@@ -49,7 +49,7 @@ _STAGE = """
 """
 # Our groups are numbered by what tells them apart, in the order in which the file has them. An answer to a recall is of
 # what that recall was of, and of nothing else.
-_TAKE = """
+_TAKE = f"""
     WITH concerned AS MATERIALIZED (
         SELECT id FROM debit_files WHERE bank = :bank AND kind = 'debits'
             AND message_id IN (SELECT message_id FROM staged_outcomes WHERE request = '' AND level <> 'debit')
@@ -58,7 +58,7 @@ _TAKE = """
         WHERE f.bank = :bank AND f.message_id IN (SELECT request FROM staged_outcomes WHERE level <> 'debit')
     ), grouped AS MATERIALIZED (
         SELECT d.id AS debit_id, f.message_id, f.message_id || '-'
-            || lpad(CAST(dense_rank() OVER (PARTITION BY f.id ORDER BY d.sequence) AS text), 4, '0') AS payment_group
+            || lpad(CAST({GROUP_NUMBER} AS text), 4, '0') AS payment_group
         FROM concerned c JOIN debit_files f ON f.id = c.id JOIN debits d ON d.file_id = f.id
     ), called_back AS MATERIALIZED (
         SELECT r.debit_id, f.message_id AS request FROM debit_files f JOIN debit_recalls r ON r.file_id = f.id
@@ -76,12 +76,13 @@ _TAKE = """
         SELECT c.debit_id, 4, s.* FROM staged_outcomes s JOIN called_back c USING (request) WHERE s.level = 'request'
     ), said AS (
         SELECT DISTINCT ON (debit_id) * FROM told ORDER BY debit_id, rank, ordinal DESC
+    ), noted AS (
+        INSERT INTO debit_reports (debit_id, delivery_id, ordinal, verdict, status, reason, detail, at)
+        SELECT debit_id, :delivery, row_number() OVER (ORDER BY debit_id), verdict, status, reason, detail, :now
+        FROM said WHERE verdict = ANY(:verdicts) RETURNING 1
     )
-    INSERT INTO debit_reports (debit_id, delivery_id, ordinal, verdict, status, reason, detail, at)
-    SELECT debit_id, :delivery, row_number() OVER (ORDER BY debit_id), verdict, status, reason, detail, :now
-    FROM said WHERE verdict = ANY(:verdicts)
-    RETURNING debit_id
-"""
+    SELECT count(*) FROM noted
+"""  # noqa: S608 - put together from constants
 _UNKNOWN = """
     SELECT s.end_to_end_id, count(*) OVER () AS all_of_them FROM staged_outcomes s
     WHERE s.level = 'debit' AND NOT EXISTS (
@@ -119,13 +120,13 @@ def take_in(session: Session, events: Iterable[FileEvent], *, bank: str, deliver
     """Note what reports say, as a stream of their events; whoever follows moves the debits. Reads all of `events`."""
     session.execute(text(_STAGE))
     session.execute(text("DELETE FROM staged_outcomes"))
-    _copy(session, _rows(events))
+    copy_all(session, "staged_outcomes", _rows(events))
     session.execute(text("ANALYZE staged_outcomes"))
     values = {"bank": bank, "delivery": delivery_id, "verdicts": VERDICTS, "now": now}
-    told = session.scalars(text(_TAKE), values).all()
+    told = session.scalar(text(_TAKE), values)
     unknown = session.execute(text(_UNKNOWN), values).all()
     count = unknown[0].all_of_them if unknown else 0
-    return Taken(len(told), tuple(row.end_to_end_id for row in unknown), count)
+    return Taken(int(told or 0), tuple(row.end_to_end_id for row in unknown), count)
 
 
 class Refused(NamedTuple):
@@ -195,12 +196,3 @@ def _row(number: int, request: str, message: str, event: DebitOutcome | RecallOu
         number, request, message, event.level, event.payment_group, event.end_to_end_id, verdict, event.status[:35],
         event.reason[:35], event.detail[:500],
     )  # fmt: skip
-
-
-def _copy(session: Session, rows: Iterator[_Row]) -> None:
-    connection = session.connection().connection.driver_connection
-    if not isinstance(connection, psycopg.Connection):
-        raise TypeError("outcomes are copied over psycopg only")
-    with connection.cursor() as cursor, cursor.copy(b"COPY staged_outcomes FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(row)

@@ -17,6 +17,8 @@ MEANT = "state <> 'dropped'"
 """What never left counts as no attempt, and its id may be borne by the next one."""
 VERDICTS = ["accepted", "rejected", "cancelled", "not_cancelled"]
 """What is said of a debit; the last two answer a recall, and the first of them comes without one too."""
+GROUP_NUMBER = "dense_rank() OVER (PARTITION BY d.file_id ORDER BY d.sequence)"
+"""The number of a debit's payment group in its file, over all debits d of that file."""
 FIRST, RECURRENT = "FRST", "RCUR"
 Fact = Row[tuple[object, ...]]
 """What is known of one debit, and the state that calls for (`target`): see `debit_following`."""

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-import psycopg
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from reconciliation import audit, mismatches
 from reconciliation.business_days import local_day
+from reconciliation.copying import copy_all
 from reconciliation.lifecycle import MANDATE, move
 from reconciliation.mandates import IN_FORCE, QUESTION
 
@@ -131,11 +131,5 @@ def take(session: Session, answers: Iterable[BankAnswer], *, bank: str, name: st
 
 def _stage(session: Session, answers: Iterable[BankAnswer]) -> None:
     session.execute(text(_STAGE))
-    connection = session.connection().connection.driver_connection
-    if not isinstance(connection, psycopg.Connection):
-        raise TypeError("answers are copied over psycopg only")
-    columns = ", ".join(BankAnswer._fields)
-    with connection.cursor() as cursor, cursor.copy(f"COPY staged_answers ({columns}) FROM STDIN".encode()) as copy:
-        for one in answers:
-            copy.write_row(one)
+    copy_all(session, f"staged_answers ({', '.join(BankAnswer._fields)})", answers)
     session.execute(text("ANALYZE staged_answers"))

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
-import psycopg
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from reconciliation import audit
 from reconciliation.business_days import local_day
+from reconciliation.copying import copy_all
 from reconciliation.lifecycle import MANDATE, move
 from reconciliation.mandates import IN_FORCE
 
@@ -139,12 +139,7 @@ _TO_MOVE = """
 def stage(session: Session, rows: Iterable[MandateIn], *, now: datetime) -> list[Problem]:
     """Copy `rows` beside the tables and return what is wrong with them, by their order; nothing is taken in yet."""
     session.execute(text(_STAGE))
-    connection = session.connection().connection.driver_connection
-    if not isinstance(connection, psycopg.Connection):
-        raise TypeError("mandates are copied over psycopg only")
-    with connection.cursor() as cursor, cursor.copy(f"COPY staged_mandates ({_COLUMNS}) FROM STDIN".encode()) as copy:
-        for row in rows:
-            copy.write_row(row)
+    copy_all(session, f"staged_mandates ({_COLUMNS})", rows)
     session.execute(text("ANALYZE staged_mandates"))
     return [Problem(*row) for row in session.execute(text(_PROBLEMS), {"today": local_day(now)})]
 

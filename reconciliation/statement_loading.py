@@ -4,13 +4,13 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import psycopg
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from banks.errors import Unreadable
 from banks.records import FileEvent, StatementClosed, StatementKind, StatementLine, StatementOpened
 from reconciliation import continuity, mismatches, misread, payments, settling_lumps
+from reconciliation.copying import copying
 from reconciliation.lifecycle import STATEMENT, move
 from reconciliation.sealing import Sealer, mask_name, mask_numbers, tail
 from reconciliation.statements import Statement
@@ -220,10 +220,7 @@ def _open(
 def _copy(
     session: Session, statement_id: int, head: StatementOpened, stream: Iterator[FileEvent], sealer: Sealer
 ) -> StatementClosed:
-    connection = session.connection().connection.driver_connection
-    if not isinstance(connection, psycopg.Connection):
-        raise TypeError("lines are copied over psycopg only")
-    with connection.cursor() as cursor, cursor.copy(f"COPY statement_lines ({COLUMNS}) FROM STDIN".encode()) as copy:
+    with copying(session, f"statement_lines ({COLUMNS})") as copy:
         for event in stream:
             if isinstance(event, StatementClosed):
                 return event

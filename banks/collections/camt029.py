@@ -59,10 +59,7 @@ _VERDICTS: Mapping[str, RecallVerdict] = {
 
 def recognise(head: bytes) -> bool:
     """Tell whether a camt.029 message starts within `head`."""
-    if not xml.looks_like_xml(head):
-        return False
-    tags = [xml.split(tag) for tag in xml.started(head)]
-    return any(name == _MESSAGE or (name == "Document" and _FAMILY.search(space)) for space, name in tags[:4])
+    return iso20022.begins(head, _MESSAGE, _FAMILY)
 
 
 def read(stream: Readable) -> Iterator[FileEvent]:

@@ -20,10 +20,6 @@ from reconciliation.debit_reports import NoDebit
 from reconciliation.debits import VERDICTS
 from reconciliation.staff import BANK_LIAISONS, BOOKKEEPERS, HOLDERS_OF_BILLS
 
-_BY = click.option("--by", required=True, metavar="USER", help="Who says so: the name a person signs in with.")
-_WHY = click.option(
-    "--why", required=True, type=people.Reason(), metavar="TEXT", help="The reason; it is kept in the audit trail."
-)
 _BILL = click.argument("bill")
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -31,8 +27,8 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.command()
 @_BILL
 @click.option("--dispute", is_flag=True, help="Its customer disputes it.")
-@_BY
-@_WHY
+@people.BY
+@people.WHY
 def hold(bill: str, dispute: bool, by: str, why: str) -> None:
     """Keep BILL from being debited, and its customer from being told of a debit, until it is released."""
     kind = bill_holds.DISPUTE if dispute else bill_holds.PERSON
@@ -44,8 +40,8 @@ def hold(bill: str, dispute: bool, by: str, why: str) -> None:
 @click.command()
 @_BILL
 @click.option("--kind", type=click.Choice(bill_holds.KINDS), required=True, help="Which of its holds.")
-@_BY
-@_WHY
+@people.BY
+@people.WHY
 def release(bill: str, kind: str, by: str, why: str) -> None:
     """Let BILL be debited again; its customer is told before."""
     _do("release bills", by, BOOKKEEPERS, lambda session, wiring: bill_holds.release(
@@ -58,8 +54,8 @@ def release(bill: str, kind: str, by: str, why: str) -> None:
 @click.argument("day", type=_DAY)
 @click.option("--to", required=True, type=_DAY, help="The day on which it is debited instead.")
 @click.option("--bill", default="", help="This bill alone.")
-@_BY
-@_WHY
+@people.BY
+@people.WHY
 def postpone(bank: str, day: datetime, *, to: datetime, bill: str, by: str, why: str) -> None:
     """Debit what was to be debited at BANK on DAY and was not on another day; customers are told anew."""
 
@@ -72,7 +68,7 @@ def postpone(bank: str, day: datetime, *, to: datetime, bill: str, by: str, why:
 @click.command()
 @_BILL
 @click.option("--at", "handed", required=True, type=click.DateTime(["%Y-%m-%d %H:%M"]), help="When it was handed over.")
-@_BY
+@people.BY
 def printed(bill: str, handed: datetime, by: str) -> None:
     """Record that the customer of BILL was told of its debit on paper, as no SMS reaches them."""
     at = handed.replace(tzinfo=LOCAL)
@@ -85,8 +81,8 @@ def printed(bill: str, handed: datetime, by: str) -> None:
 @click.argument("debit")
 @click.argument("verdict", type=click.Choice(VERDICTS))
 @click.option("--reason", default="", help="The bank's code, such as AM04.")
-@_BY
-@_WHY
+@people.BY
+@people.WHY
 def answer(debit: str, verdict: str, reason: str, by: str, why: str) -> None:
     """Note what the bank said of DEBIT (its end-to-end id) by telephone or letter."""
     _do("pass on what banks say", by, BANK_LIAISONS, lambda session, wiring: debit_reports.say(

@@ -20,10 +20,6 @@ from reconciliation.debit_runs import RunRefused
 from reconciliation.debits import DebitRun
 from reconciliation.staff import BOOKKEEPERS, CHECKERS_OF_DEBITS
 
-_BY = click.option("--by", required=True, metavar="USER", help="Who says so: the name a person signs in with.")
-_WHY = click.option(
-    "--why", required=True, type=people.Reason(), metavar="TEXT", help="The reason; it is kept in the audit trail."
-)
 _RUN = click.argument("run", type=click.IntRange(1))
 _DAY = click.argument("day", type=click.DateTime(["%Y-%m-%d"]))
 _LIST = """
@@ -66,7 +62,7 @@ def preview(bank: str, day: datetime) -> None:
 @debits.command()
 @click.argument("bank")
 @_DAY
-@_BY
+@people.BY
 def propose(bank: str, day: datetime, by: str) -> None:
     """Choose the debits of BANK for DAY as they stand now; another person approves them."""
 
@@ -79,8 +75,8 @@ def propose(bank: str, day: datetime, by: str) -> None:
 
 @debits.command()
 @_RUN
-@_BY
-@_WHY
+@people.BY
+@people.WHY
 def approve(run: int, by: str, why: str) -> None:
     """Let RUN, which somebody else has proposed, leave on its day."""
     _say(_do("approve debits", by, lambda session, wiring: debit_runs.approve(
@@ -89,8 +85,8 @@ def approve(run: int, by: str, why: str) -> None:
 
 @debits.command()
 @_RUN
-@_BY
-@_WHY
+@people.BY
+@people.WHY
 def refuse(run: int, by: str, why: str) -> None:
     """Turn RUN down, or take one's own back; its bills are free for another one."""
 
@@ -105,8 +101,8 @@ def refuse(run: int, by: str, why: str) -> None:
 
 @debits.command()
 @_RUN
-@_BY
-@_WHY
+@people.BY
+@people.WHY
 def stop(run: int, by: str, why: str) -> None:
     """Take RUN back after its approval, while nothing of it has left."""
     _say(_do("stop debits", by, lambda session, wiring: debit_runs.stop(

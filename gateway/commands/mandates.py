@@ -23,10 +23,6 @@ from reconciliation.staff import BANK_LIAISONS, KEEPERS_OF_MANDATES
 _UNREADABLE = 65
 """EX_DATAERR of sysexits.h: the input is at fault."""
 _MOST_SHOWN = 100
-_BY = click.option("--by", required=True, metavar="USER", help="Who says so: the name a person signs in with.")
-_WHY = click.option(
-    "--why", required=True, type=people.Reason(), metavar="TEXT", help="The reason; it is kept in the audit trail."
-)
 _MANDATE = click.argument("mandate", type=click.IntRange(1))
 _LIST = """
     SELECT m.id, m.bank, m.reference, c.code, v.account_tail, v.cap_minor, v.valid_from, m.valid_to, m.state
@@ -52,7 +48,7 @@ def mandates() -> None:
 @mandates.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--keep-good", is_flag=True, help="Leave out rows that can't be taken, and take the others.")
-@_BY
+@people.BY
 def import_mandates(file: Path, keep_good: bool, by: str) -> None:
     """Take in FILE (CSV or XLSX): all of it, or nothing with every problem named. A second time changes nothing."""
     with wired() as wiring:
@@ -127,8 +123,8 @@ def show(mandate: int) -> None:
 
 @mandates.command()
 @_MANDATE
-@_BY
-@_WHY
+@people.BY
+@people.WHY
 def confirm(mandate: int, by: str, why: str) -> None:
     """Note that the bank has taken MANDATE on: it is in force."""
     _do("confirm", mandate, by, why)
@@ -136,8 +132,8 @@ def confirm(mandate: int, by: str, why: str) -> None:
 
 @mandates.command()
 @_MANDATE
-@_BY
-@_WHY
+@people.BY
+@people.WHY
 def refuse(mandate: int, by: str, why: str) -> None:
     """Note that the bank has refused MANDATE."""
     _do("refuse", mandate, by, why)
@@ -145,8 +141,8 @@ def refuse(mandate: int, by: str, why: str) -> None:
 
 @mandates.command()
 @_MANDATE
-@_BY
-@_WHY
+@people.BY
+@people.WHY
 def pause(mandate: int, by: str, why: str) -> None:
     """Let MANDATE rest: nothing is debited until it is resumed."""
     _do("pause", mandate, by, why)
@@ -154,8 +150,8 @@ def pause(mandate: int, by: str, why: str) -> None:
 
 @mandates.command()
 @_MANDATE
-@_BY
-@_WHY
+@people.BY
+@people.WHY
 def resume(mandate: int, by: str, why: str) -> None:
     """Let a paused MANDATE be in use again."""
     _do("resume", mandate, by, why)
@@ -163,8 +159,8 @@ def resume(mandate: int, by: str, why: str) -> None:
 
 @mandates.command()
 @_MANDATE
-@_BY
-@_WHY
+@people.BY
+@people.WHY
 def end(mandate: int, by: str, why: str) -> None:
     """End MANDATE for good; a customer who comes back gives a new one."""
     _do("end", mandate, by, why)
@@ -195,7 +191,7 @@ def pdf(mandate: int, file: Path, version: int | None, for_bank: str | None) -> 
 
 @mandates.command("hand-over")
 @click.argument("bank")
-@_BY
+@people.BY
 @click.option("--to", type=NewFile(), help="Write it there instead, for a bank that takes it by another road.")
 def hand_orders_over(bank: str, by: str, to: Path | None) -> None:
     """Tell BANK which mandates to register and to cancel, in one file, once; what was cut short goes on."""
@@ -221,7 +217,7 @@ def hand_orders_over(bank: str, by: str, to: Path | None) -> None:
 @mandates.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--bank", required=True, metavar="NAME", help="Whose answers they are.")
-@_BY
+@people.BY
 def answers(file: Path, bank: str, by: str) -> None:
     """Carry out what a bank answers in FILE: confirmed, refused or ended. What doesn't fit becomes a question."""
     from banks.errors import Unreadable
@@ -250,8 +246,8 @@ def answers(file: Path, bank: str, by: str) -> None:
 @mandates.command("settle")
 @click.argument("bank")
 @click.argument("reference")
-@_BY
-@_WHY
+@people.BY
+@people.WHY
 def settle_question(bank: str, reference: str, by: str, why: str) -> None:
     """Close the question about BANK's answer on REFERENCE, once somebody has spoken with the bank."""
     with wired() as wiring, transaction(wiring.engine) as session:
@@ -263,8 +259,8 @@ def settle_question(bank: str, reference: str, by: str, why: str) -> None:
 
 @mandates.command()
 @click.argument("customer", metavar="CODE")
-@_BY
-@_WHY
+@people.BY
+@people.WHY
 def unlock(customer: str, by: str, why: str) -> None:
     """Let customer CODE ask for an SMS code again at once, after wrong tries or too many questions."""
     with wired() as wiring, transaction(wiring.engine) as session:

@@ -24,6 +24,12 @@ class Reason(click.ParamType[str]):
         return why
 
 
+BY = click.option("--by", required=True, metavar="USER", help="Who says so: the name a person signs in with.")
+WHY = click.option(
+    "--why", required=True, type=Reason(), metavar="TEXT", help="The reason; it is kept in the audit trail."
+)
+
+
 def known(session: Session, username: str) -> None:
     """Refuse a name that nobody signs in with."""
     if session.scalar(select(Staff.id).where(Staff.username == username, Staff.active)) is None:

@@ -91,7 +91,7 @@ def follow(books: Books) -> dict[str, int]:
         done = books.run(lambda session: debit_following.follow(session, RETRIES, now=books.now))
         if done is None:
             return moved
-        for state, found in done.moved.items():
+        for state, found in done.items():
             moved[state] = moved.get(state, 0) + found
 
 

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0033"
-down_revision = "0032"
+revision = "0034"
+down_revision = "0033"
 
 GUARDS = r"""
 -- Tries are counted here and nowhere else: one at a time, never back, and none once the code was used or is locked.
