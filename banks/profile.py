@@ -11,7 +11,7 @@ from pkgutil import iter_modules
 from typing import Protocol, cast, runtime_checkable
 
 from banks.errors import Misconfigured
-from banks.records import Answer, Outcome, PaymentNotice, Proof, RawRequest
+from banks.records import Answer, Notice, Outcome, PaymentNotice, Proof, RawRequest
 
 _EVENT_ID = re.compile("[!-~]{1,128}")
 
@@ -76,17 +76,17 @@ class CallbackProfile(Protocol):
 
 @runtime_checkable
 class TellsSeveral(Protocol):
-    """A profile whose deliveries may tell of several payments at once; its `read` takes a delivery of one.
+    """A profile whose deliveries may tell of several payments, or of a mandate; its `read` takes one of one payment.
 
     Apart from `CallbackProfile`, so that the many profiles of one payment a delivery stay as simple as they are.
     """
 
-    def read_all(self, request: RawRequest) -> Sequence[PaymentNotice]:
-        """Normalise a proven request, payment by payment; raise Unreadable naming the field."""
+    def read_all(self, request: RawRequest) -> Sequence[Notice]:
+        """Normalise a proven request, one thing told by another; raise Unreadable naming the field."""
         ...
 
 
-def read_all(profile: CallbackProfile, request: RawRequest) -> Sequence[PaymentNotice]:
+def read_all(profile: CallbackProfile, request: RawRequest) -> Sequence[Notice]:
     """Return everything a proven request tells, at least one notice; raise Unreadable naming the field."""
     # Asked of its class: an isinstance against a protocol costs as much as the rest of a reading.
     if hasattr(type(profile), "read_all"):

@@ -277,7 +277,10 @@ class MandateAnswersOpened:
 
 @dataclass(frozen=True, slots=True)
 class MandateAnswer:
-    """What a bank says of one mandate: confirmed, refused or ended; `fault` tells why a row can't be read, if so."""
+    """What a bank says of one mandate: confirmed, refused or ended; `fault` tells why a row can't be read, if so.
+
+    `place` is where it stands in its file, "" where it came alone.
+    """
 
     place: str
     reference: str
@@ -286,6 +289,8 @@ class MandateAnswer:
     fault: str = ""
 
 
+Notice = PaymentNotice | MandateAnswer
+"""What a callback may tell of."""
 FileEvent = StatementEvent | ReportEvent | RecallEvent | MandateAnswersOpened | MandateAnswer
 
 

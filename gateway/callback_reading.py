@@ -1,4 +1,4 @@
-"""Reading callbacks: a batch of kept deliveries becomes payments, matches, entries and promises.
+"""Reading callbacks: a batch of kept deliveries becomes payments, matches, entries, promises and words on mandates.
 
 A batch is one transaction, and each delivery's effects are in it whole or not at all. When a batch fails, its
 deliveries are read one by one, so that a single bad one is set aside and takes nobody with it.
@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from banks.errors import BankError, Unreadable
 from banks.profile import read_all
-from banks.records import PaymentNotice, RawRequest
-from gateway import composing
+from banks.records import MandateAnswer, Notice, RawRequest
+from gateway import composing, mandate_exchange
 from gateway.database import insist, transaction
 from gateway.wiring import Wiring
 from reconciliation import debit_reports, inbox, matching, payments
@@ -61,15 +61,17 @@ def _read_together(wiring: Wiring, ids: list[int]) -> None:
         ).all()
         heard: list[payments.Heard] = []
         refused: list[Refused] = []
+        answered: list[tuple[Delivery, MandateAnswer]] = []
         unreadable: list[tuple[int, str]] = []
         for delivery in waiting:
             try:
-                told = _told(wiring, delivery)
-                heard += [payments.Heard(delivery.source, delivery.id, one) for one in told if one.paid]
-                refused += [
-                    Refused(delivery.source, delivery.id, one.end_to_end_id, one.failure_code)
-                    for one in told if not one.paid and one.end_to_end_id
-                ]  # fmt: skip
+                for one in _told(wiring, delivery):
+                    if isinstance(one, MandateAnswer):
+                        answered.append((delivery, one))
+                    elif one.paid:
+                        heard.append(payments.Heard(delivery.source, delivery.id, one))
+                    elif one.end_to_end_id:
+                        refused.append(Refused(delivery.source, delivery.id, one.end_to_end_id, one.failure_code))
             except BankError as error:
                 unreadable.append((delivery.id, str(error)))
         for bad, reason in unreadable:
@@ -77,13 +79,28 @@ def _read_together(wiring: Wiring, ids: list[int]) -> None:
         touched = payments.report(session, heard, sealer=wiring.sealer, now=now) if heard else []
         matching.match(session, touched, now=now)
         debit_reports.hear(session, refused, now=now)
+        said = {delivery.id: _answer(session, wiring, delivery, one) for delivery, one in answered}
         composing.compose_promises(session, wiring.settings)
         known_bad = {bad for bad, _ in unreadable}
-        inbox.finish(session, [d.id for d in waiting if d.id not in known_bad], "read", reason="", now=now)
+        plain = [d.id for d in waiting if d.id not in known_bad and not said.get(d.id)]
+        inbox.finish(session, plain, "read", reason="", now=now)
+        for contradicted, reason in said.items():
+            if reason:
+                inbox.finish(session, [contradicted], "read", reason=reason, now=now)
 
 
-def _told(wiring: Wiring, delivery: Delivery) -> Sequence[PaymentNotice]:
-    """Return what a kept callback tells of: one payment or attempt, several from some senders.
+def _answer(session: Session, wiring: Wiring, delivery: Delivery, answer: MandateAnswer) -> str:
+    """Carry out what a bank says of one mandate; return what speaks against it, "" for nothing.
+
+    Delivery by delivery: a mandate may be confirmed in one and ended in the next.
+    """
+    name = f"callback {delivery.id}"
+    done = mandate_exchange.carry_out(session, wiring, iter([answer]), bank=delivery.source, name=name, by="reader")
+    return "; ".join(done.problems)
+
+
+def _told(wiring: Wiring, delivery: Delivery) -> Sequence[Notice]:
+    """Return what a kept callback tells of: one payment, attempt or mandate, several from some senders.
 
     All of a delivery or nothing: what can't be read in one of its parts leaves the whole delivery to a person.
     """

@@ -156,7 +156,8 @@ def _judge(caller: Caller, raw: RawRequest, proof: Proof) -> tuple[str, str, Out
     except Unreadable as error:
         return "unreadable", str(error), Outcome.UNREADABLE, None
     # An answer that depends on the bill can be given to a delivery of one payment only.
-    return "received", "", Outcome.ACCEPTED, notices[0] if len(notices) == 1 else None
+    first, *others = notices
+    return "received", "", Outcome.ACCEPTED, first if isinstance(first, PaymentNotice) and not others else None
 
 
 def _words(caller: Caller, raw: RawRequest, judged: Outcome, reason: str) -> Callable[[Outcome], Answer]:

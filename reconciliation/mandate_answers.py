@@ -89,11 +89,12 @@ _GROUPS = """
     SELECT reason, array_agg(mandate_id ORDER BY mandate_id) AS ids FROM judged_answers
     WHERE moves AND says = '' AND answer = :answer GROUP BY reason ORDER BY reason
 """
+_SAID = "concat_ws(': ', nullif(place, ''), says)"
 _ASKED = f"""
     SELECT 'M17' AS code, {QUESTION.format(bank="CAST(:bank AS text)", reference="named")} AS subject,
-        CAST(:bank AS text) AS source, jsonb_build_object('reasons', jsonb_build_array(place || ': ' || says),
+        CAST(:bank AS text) AS source, jsonb_build_object('reasons', jsonb_build_array(said),
             'file', CAST(:name AS text)) AS facts
-    FROM (SELECT DISTINCT ON (1) coalesce(nullif(reference, ''), place) AS named, place, says FROM judged_answers
+    FROM (SELECT DISTINCT ON (1) coalesce(nullif(reference, ''), place) AS named, {_SAID} AS said FROM judged_answers
           WHERE says <> '' ORDER BY 1, number) j
 """  # noqa: S608
 _SETTLED = f"""
@@ -104,7 +105,7 @@ _SETTLED = f"""
 
 
 def take(session: Session, answers: Iterable[BankAnswer], *, bank: str, name: str, by: str, now: datetime) -> Answered:
-    """Carry out what `bank` answered in the file `name`; a second time changes nothing.
+    """Carry out what `bank` answered in the file or callback `name`; a second time changes nothing.
 
     What contradicts what we know moves nothing and becomes a question, as do references nobody knows.
     """
@@ -120,12 +121,13 @@ def take(session: Session, answers: Iterable[BankAnswer], *, bank: str, name: st
     mismatches.ask(session, "code, subject, source, facts", _ASKED, values)
     settled = session.scalars(text(_SETTLED), values).all()
     mismatches.resolve(session, settled, by=by, resolution="the bank answered again", now=now)
-    wrong = text("SELECT place || ': ' || says FROM judged_answers WHERE says <> '' ORDER BY number")
+    wrong = text(f"SELECT {_SAID} FROM judged_answers WHERE says <> '' ORDER BY number")  # noqa: S608 - our own text
     problems = list(session.scalars(wrong))
     fitting = int(session.scalar(text("SELECT count(*) FROM judged_answers WHERE says = ''")) or 0)
     done = Answered(**moved, unchanged=fitting - sum(moved.values()), problems=problems)
     facts = {"file": name, **moved, "unchanged": done.unchanged, "problems": len(problems)}
     audit.append(session, actor=by, action="mandates_answered", subject=f"bank:{bank}", facts=facts, now=now)
+    session.execute(text("DROP TABLE staged_answers, judged_answers"))  # a transaction may carry out more than once
     return done
 
 

@@ -15,7 +15,8 @@ from banks.records import MandateAnswer, MandateAnswersOpened, Readable
 EXPECTED = "a bank's answers on mandates"
 ANSWERS = ("confirmed", "refused", "ended")
 _NEEDED, _KNOWN = {"reference", "answer"}, {"reference", "answer", "reason"}
-_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9/_.\-]{0,34}", re.ASCII)
+REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9/_.\-]{0,34}", re.ASCII)
+EXPECTED_REFERENCE = "1 to 35 letters without accents, digits, - / _ ."
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _LONGEST_REASON = 200
 _LONGEST_LINE = 64 * 1024
@@ -55,11 +56,11 @@ def _answer(place: str, names: list[str], cells: list[str]) -> MandateAnswer:
     fault = ""
     if len(cells) > len(names):
         fault = f"expected {len(names)} values, got {len(cells)}"
-    elif not _REFERENCE.fullmatch(reference):
-        fault = f"reference: expected 1 to 35 letters without accents, digits, - / _ ., got {reference[:40]!r}"
+    elif not REFERENCE.fullmatch(reference):
+        fault = f"reference: expected {EXPECTED_REFERENCE}, got {reference[:40]!r}"
     elif answer not in ANSWERS:
         fault = f"answer: expected {', '.join(ANSWERS)}, got {answer[:40]!r}"
-    known = reference if _REFERENCE.fullmatch(reference) else ""
+    known = reference if REFERENCE.fullmatch(reference) else ""
     return MandateAnswer(place, known, answer if not fault else "", told.get("reason", "")[:_LONGEST_REASON], fault)
 
 

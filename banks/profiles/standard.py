@@ -12,22 +12,25 @@ covers `id.timestamp.body`:
               "channel": "auto_debit" | "transfer" | "wallet" | "counter",
               "failure_code": "AM04"}}      why nothing moved: an ISO 20022 reason code, or the bank's own
 
-The first four of `data` are required. Keys we don't know are passed over, so that a bank may add to the form.
+The first four of `data` are required. What a bank decides of a mandate is `mandate.confirmed`, `mandate.refused` or
+`mandate.ended`, with {"reference": the mandate's, "reason": a text} as `data`.
+Keys we don't know are passed over, so that a bank may add to the form.
 Scheme: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from banks import strict_json
+from banks.collections import mandate_answers
 from banks.errors import Unproven, Unreadable
 from banks.money import Money, check_currency
 from banks.profile import Asked, CallbackProfile, Secrets, Signed
-from banks.records import Answer, Outcome, PaymentNotice, Proof, RawRequest
+from banks.records import Answer, MandateAnswer, Notice, Outcome, PaymentNotice, Proof, RawRequest
 from banks.signatures import StandardWebhooks, live_keys
 
 _SECRET = "webhook_secret"  # noqa: S105 - the name of the secret, not the secret
@@ -38,6 +41,7 @@ _SECONDS = re.compile(r"[0-9]{1,12}")
 _REFERENCE = re.compile(r"[!-~]{1,64}")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 _PAID = {"payment.received": True, "payment.failed": False}
+_MANDATE = {"mandate.confirmed": "confirmed", "mandate.refused": "refused", "mandate.ended": "ended"}
 _CHANNELS = ("auto_debit", "transfer", "wallet", "counter")
 
 _ANSWERS = {
@@ -86,32 +90,22 @@ class Standard:
         return Proof(event_id, signed, now.timestamp() - int(seconds))
 
     def read(self, request: RawRequest) -> PaymentNotice:
-        """Normalise the documented body; raise Unreadable naming the field, such as "data.amount"."""
+        """Normalise the documented body of a payment; raise Unreadable naming the field, such as "data.amount"."""
+        told = self.read_all(request)[0]
+        if not isinstance(told, PaymentNotice):
+            raise Unreadable(f"expected {' or '.join(_PAID)}, got an event of a mandate", "type")
+        return told
+
+    def read_all(self, request: RawRequest) -> Sequence[Notice]:
+        """Normalise the documented body, which tells of one payment or of one mandate; raise Unreadable."""
         body = strict_json.read_object(request.body, max_bytes=self.max_bytes)
         kind = strict_json.text(body, "type", required=True)
-        if kind not in _PAID:
-            raise Unreadable(f"expected {' or '.join(_PAID)}, got {kind[:40]!a}", "type")
         data = strict_json.member(body, "data")
-        reference = strict_json.text(data, "transaction_id", place="data", required=True)
-        if not _REFERENCE.fullmatch(reference):
-            raise Unreadable("expected 1 to 64 visible ASCII characters", "data.transaction_id")
-        channel = _text(data, "channel")
-        if channel and channel not in _CHANNELS:
-            raise Unreadable(f"expected one of {', '.join(_CHANNELS)}, got {channel[:40]!a}", "data.channel")
-        return PaymentNotice(
-            source_reference=reference,
-            amount=Money(strict_json.whole(data, "amount", place="data"), _currency(data)),
-            paid=_PAID[kind],
-            paid_at=_moment(data),
-            payment_code=_text(data, "payment_code"),
-            customer_code=_text(data, "customer_code"),
-            end_to_end_id=_text(data, "end_to_end_id"),
-            bank_reference=_text(data, "bank_reference") or reference,
-            channel=channel,
-            narrative=_text(data, "narrative", longest=500),
-            payer_account=_text(data, "payer_account"),
-            failure_code="" if _PAID[kind] else _text(data, "failure_code", longest=35),
-        )
+        if kind in _MANDATE:
+            return (_mandate(kind, data),)
+        if kind not in _PAID:
+            raise Unreadable(f"expected {', '.join([*_PAID, *_MANDATE])}, got {kind[:40]!a}", "type")
+        return (_payment(kind, data),)
 
     def answer(self, outcome: Outcome, detail: str = "", asked: Asked | None = None) -> Answer:  # noqa: ARG002 - the same for all
         """Say `outcome` as `{"status"}` when we took the event, else as `{"error", "detail"}`."""
@@ -139,6 +133,36 @@ class Standard:
         signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode("ascii") + request.body
         headers["webhook-signature"] = " ".join(_SCHEME.sign(signed, key) for key in keys)
         return Signed("POST", request.query, {"content-type": "application/json", **headers}, request.body)
+
+
+def _payment(kind: str, data: Mapping[str, Any]) -> PaymentNotice:
+    reference = strict_json.text(data, "transaction_id", place="data", required=True)
+    if not _REFERENCE.fullmatch(reference):
+        raise Unreadable("expected 1 to 64 visible ASCII characters", "data.transaction_id")
+    channel = _text(data, "channel")
+    if channel and channel not in _CHANNELS:
+        raise Unreadable(f"expected one of {', '.join(_CHANNELS)}, got {channel[:40]!a}", "data.channel")
+    return PaymentNotice(
+        source_reference=reference,
+        amount=Money(strict_json.whole(data, "amount", place="data"), _currency(data)),
+        paid=_PAID[kind],
+        paid_at=_moment(data),
+        payment_code=_text(data, "payment_code"),
+        customer_code=_text(data, "customer_code"),
+        end_to_end_id=_text(data, "end_to_end_id"),
+        bank_reference=_text(data, "bank_reference") or reference,
+        channel=channel,
+        narrative=_text(data, "narrative", longest=500),
+        payer_account=_text(data, "payer_account"),
+        failure_code="" if _PAID[kind] else _text(data, "failure_code", longest=35),
+    )
+
+
+def _mandate(kind: str, data: Mapping[str, Any]) -> MandateAnswer:
+    reference = strict_json.text(data, "reference", place="data", required=True)
+    if not mandate_answers.REFERENCE.fullmatch(reference):
+        raise Unreadable(f"expected {mandate_answers.EXPECTED_REFERENCE}", "data.reference")
+    return MandateAnswer("", reference, _MANDATE[kind], _text(data, "reason", longest=200))
 
 
 def _header(headers: Mapping[str, str], name: str, form: re.Pattern[str], meaning: str) -> str:

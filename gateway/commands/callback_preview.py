@@ -1,17 +1,17 @@
-"""What would be booked of a proven callback, in a line a payment: for an integrator who has nothing but a sample."""
+"""What would be made of a proven callback, in a line for each thing it tells: for an integrator with but a sample."""
 
 from collections.abc import Iterator
 
 from banks import profile as bank_profile
 from banks.errors import Unreadable
 from banks.profile import CallbackProfile
-from banks.records import PaymentNotice, RawRequest
+from banks.records import MandateAnswer, Notice, PaymentNotice, RawRequest
 from banks.vietnam_time import VIETNAM
 from gateway.payment_time import check_time
 
 
 def preview(profile: CallbackProfile, request: RawRequest) -> list[str]:
-    """Return a line for each payment that the proven `request` tells of, or one that says why it can't be read."""
+    """Return a line for each payment or mandate that the proven `request` tells of, or why it can't be read."""
     try:
         notices = bank_profile.read_all(profile, request)
         for notice in notices:
@@ -21,7 +21,12 @@ def preview(profile: CallbackProfile, request: RawRequest) -> list[str]:
     return [", ".join(_parts(notice)) for notice in notices]
 
 
-def _parts(notice: PaymentNotice) -> Iterator[str]:
+def _parts(notice: Notice) -> Iterator[str]:
+    if isinstance(notice, MandateAnswer):
+        yield f"would be read as the bank's word on mandate {notice.reference}: {notice.answer}"
+        if notice.reason:
+            yield f"reason {notice.reason}"
+        return
     told = "would be read as" if notice.paid else "would be read as no payment, and book nothing"
     yield f"{told}: {notice.amount.decimal()} {notice.amount.currency} for {_purpose(notice)}"
     if notice.paid_at is not None:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from itertools import count
 
 import pytest
 from psycopg.errors import DeadlockDetected
@@ -9,10 +10,13 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from banks.errors import Unreadable
-from gateway import callback_reading, jobs, webhooks
+from gateway import callback_reading, jobs, mandate_desk, webhooks
+from gateway.database import transaction
 from gateway.wiring import Wiring
-from reconciliation import inbox, payments
+from reconciliation import inbox, mandate_openings, payments
+from reconciliation.business_days import local_day
 from reconciliation.inbox import Delivery
+from reconciliation.mandate_openings import Consent
 from tests.gateway.samples import a_bill, a_debit_bill, an_event, an_ipn, code_of
 
 BOOKS = """
@@ -223,3 +227,68 @@ def test_a_callback_after_the_notice_takes_the_notice_back(wiring, send, issue, 
 def test_nothing_claimed_is_nothing_read(wiring, rows):
     callback_reading.read(Wiring(wiring.settings, wiring.database_url, wiring.valkey_url), [])
     assert rows("SELECT id FROM payments") == []
+
+
+@pytest.fixture
+def submitted(wiring, issue, rows):
+    """A mandate UQ-1 that waits for its bank's word."""
+    issue(a_bill(1))
+    today = local_day(wiring.clock())
+    terms = mandate_desk.terms(
+        wiring.sealer, account="190026110001", holder="Lê Văn An", cap=1_500_000, valid_from=today, valid_to=None
+    )
+    with transaction(wiring.engine) as session:
+        mandate_openings.submit(
+            session, rows("SELECT id FROM customers")[0], terms, Consent("TN-2026-11/vi", "web"), bank="standard",
+            reference="UQ-1", by="customer", now=wiring.clock(),
+        )  # fmt: skip
+
+
+@pytest.fixture
+def answer(web, wiring, submitted):
+    """Send `standard` events about mandates, by their kind, and read them in one batch."""
+    events = count(1)
+
+    def do(*kinds, reference="UQ-1"):
+        for kind in kinds:
+            body = {"type": f"mandate.{kind}", "data": {"reference": reference, "reason": "MD07"}}
+            signed = an_event(wiring, event=f"evt_{next(events)}", top=body)
+            got = web.post("/webhooks/standard", data=signed.body, headers=dict(signed.headers))
+            assert got.json == {"status": "accepted"}
+        callback_reading.read(wiring, claim(wiring))
+
+    return do
+
+
+@pytest.mark.parametrize(("kind", "state"), [("confirmed", "active"), ("refused", "refused"), ("ended", "ended")])
+def test_what_a_bank_decides_of_a_mandate_is_carried_out_once(answer, rows, states, sound, kind, state):
+    answer(kind)
+    assert (states(), rows("SELECT state FROM mandates")) == (["read"], [state])
+    said = "SELECT regexp_replace(why, '[0-9]+:', 'N:') FROM transitions WHERE kind = 'mandate' AND to_state = :state"
+    assert rows(said, state=state) == ["the bank answered in callback N: MD07"]
+    answer(kind)  # told anew, under another id
+    assert (states(), rows(said, state=state)) == (["read"] * 2, ["the bank answered in callback N: MD07"])
+
+
+@pytest.mark.parametrize("kinds", [("confirmed", "ended"), ("ended", "confirmed")])
+def test_a_mandate_that_its_bank_has_ended_is_ended_whichever_word_comes_first(answer, rows, states, kinds):
+    answer(*kinds)
+    assert (states(), rows("SELECT state FROM mandates")) == (["read", "read"], ["ended"])
+
+
+def test_a_word_on_a_mandate_that_contradicts_what_we_know_is_asked_of_a_person(answer, rows, sound):
+    answer("confirmed", "refused")
+    assert rows("SELECT state FROM mandates") == ["active"]
+    assert rows("SELECT reason <> '' FROM deliveries ORDER BY id") == [False, True]
+    assert rows("SELECT subject, facts->'reasons'->>0 FROM mismatches WHERE code = 'M17'") == [
+        (
+            "mandate_answer:standard:UQ-1",
+            "expected a mandate that waits for its bank, got refused for UQ-1, which is active",
+        )
+    ]
+
+
+def test_a_word_on_a_mandate_nobody_knows_is_asked_of_a_person(answer, rows):
+    answer("ended", reference="UQ-9")
+    assert rows("SELECT subject FROM mismatches WHERE code = 'M17'") == ["mandate_answer:standard:UQ-9"]
+    assert rows("SELECT state FROM mandates") == ["submitted"]

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from banks.errors import Misconfigured, Unproven, Unreadable
+from banks.profile import read_all
 from banks.profiles.standard import PROFILE
-from banks.records import Outcome, RawRequest
+from banks.records import MandateAnswer, Outcome, RawRequest
 
 KEY = "whsec_cHVibGljIHNhbmRib3gga2V5IG51bWJlciBvbmUhISE="  # a public sandbox key
 NEXT = "whsec_cHVibGljIHNhbmRib3gga2V5IG51bWJlciB0d28hISE="
@@ -222,3 +223,35 @@ def test_answers(outcome, status, said):
     answer = PROFILE.answer(outcome, said.get("detail", ""))
     assert (answer.status, json.loads(answer.body)) == (status, said)
     assert status == 200 or json.loads(PROFILE.answer(outcome).body)["detail"]
+
+
+def told_of_mandate(kind, **data):
+    return read_all(PROFILE, request(json.dumps({"type": kind, "data": data}).encode()))
+
+
+@pytest.mark.parametrize("answer", ["confirmed", "refused", "ended"])
+def test_what_a_bank_decides_of_a_mandate_is_read(answer):
+    assert told_of_mandate(f"mandate.{answer}", reference="UQ-1", reason="MD07 đã mất", more=1) == (
+        MandateAnswer("", "UQ-1", answer, "MD07 đã mất"),
+    )
+    assert told_of_mandate(f"mandate.{answer}", reference="UQ-1") == (MandateAnswer("", "UQ-1", answer),)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "place"),
+    [
+        ("mandate.paused", {"reference": "UQ-1"}, "type"),
+        ("mandate.confirmed", {}, "data.reference"),
+        ("mandate.confirmed", {"reference": "-1"}, "data.reference"),
+        ("mandate.confirmed", {"reference": "U" * 36}, "data.reference"),
+        ("mandate.refused", {"reference": "UQ-1", "reason": "x" * 201}, "data.reason"),
+    ],
+)
+def test_a_word_on_a_mandate_that_is_not_of_the_form_is_refused_by_its_place(kind, data, place):
+    with pytest.raises(Unreadable, match=rf"{place}"):
+        told_of_mandate(kind, **data)
+
+
+def test_an_event_of_a_mandate_is_no_payment():
+    with pytest.raises(Unreadable, match="mandate"):
+        PROFILE.read(request(b'{"type": "mandate.ended", "data": {"reference": "UQ-1"}}'))
