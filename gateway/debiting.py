@@ -133,6 +133,7 @@ def ask_after(wiring: Wiring) -> int:
     with transaction(wiring.engine) as session:
         debit_asking.time_out(session, now=wiring.clock())
         debit_asking.close_settled(session, now=wiring.clock())
+        debit_asking.ask_of_reopened(session, now=wiring.clock())
         asked = debit_asking.to_ask(session, limit=_ASKED_AT_ONCE, now=wiring.clock())
     for bank, how in debit_desk.banks(wiring).items():
         if how.url is not None:

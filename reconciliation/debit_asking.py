@@ -32,10 +32,25 @@ _M16 = """
         jsonb_build_object('debit', d.end_to_end_id, 'bill', d.bill_number, 'charge_on', d.charge_on, 'asked', d.asked)
     FROM debits d WHERE d.id = ANY(:ids)
 """
-_SETTLED = """
-    SELECT m.id FROM mismatches m JOIN bills b ON b.id = m.bill_id
-    WHERE m.code = 'M17' AND m.subject LIKE 'bill:%' AND m.state = 'open' AND b.state <> 'open'
-"""
+_LEFT_SINCE = """EXISTS (
+    SELECT 1 FROM debits d WHERE d.bill_number = b.number AND d.sent_at >= {question}.opened_at)"""
+_SETTLED = f"""
+    SELECT m.id, b.state <> 'open' AS settled FROM mismatches m JOIN bills b ON b.id = m.bill_id
+    WHERE m.code = 'M17' AND m.subject LIKE 'bill:%' AND m.state = 'open'
+      AND (b.state <> 'open' OR {_LEFT_SINCE.format(question="m")}) FOR SHARE OF b
+"""  # noqa: S608 - put together from constants, here and below
+_REOPENED = "DELETE FROM reopened_bills RETURNING bill_id"
+# Only what the settling of its bill has closed: what a person has answered stays answered.
+_OWED_AGAIN = f"""
+    SELECT 'M17', last.subject, last.source, b.minor, b.id, last.facts
+    FROM bills b CROSS JOIN LATERAL (
+        SELECT m.* FROM mismatches m WHERE m.bill_id = b.id AND m.code = 'M17' AND m.subject LIKE 'bill:%'
+        ORDER BY m.id DESC LIMIT 1
+    ) last
+    WHERE b.id = ANY(:bills) AND b.live AND b.state = 'open' AND last.state = 'resolved' AND last.resolved_by = :closer
+      AND NOT {_LEFT_SINCE.format(question="last")}
+"""  # noqa: S608
+_CLOSER = "schedule"
 
 
 def time_out(session: Session, *, now: datetime) -> int:
@@ -63,6 +78,18 @@ def to_ask(session: Session, *, limit: int, now: datetime) -> Sequence[Row[tuple
 
 
 def close_settled(session: Session, *, now: datetime) -> int:
-    """Close the questions about bills that a mandate kept from their debit and that are owed no more."""
-    found = session.scalars(text(_SETTLED)).all()
-    return len(mismatches.resolve(session, found, by="schedule", resolution="the bill is settled", now=now))
+    """Close the questions about bills that a mandate kept from their debit: owed no more, or debited after all."""
+    found = session.execute(text(_SETTLED)).all()
+    for settled, resolution in ((True, "the bill is settled"), (False, "its debit has left")):
+        these = [one.id for one in found if one.settled == settled]
+        mismatches.resolve(session, these, by=_CLOSER, resolution=resolution, now=now)
+    return len(found)
+
+
+def ask_of_reopened(session: Session, *, now: datetime) -> int:
+    """Ask anew about bills that a mandate keeps from their debit, and whose money was given back; return how many."""
+    bills = session.scalars(text(_REOPENED)).all()
+    if not bills:
+        return 0
+    values = {"bills": list(bills), "closer": _CLOSER, "now": now}
+    return len(mismatches.ask(session, "code, subject, source, minor, bill_id, facts", _OWED_AGAIN, values))

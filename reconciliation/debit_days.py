@@ -61,6 +61,12 @@ _LEFT = f"""
     ORDER BY b.id FOR UPDATE OF b
 """  # noqa: S608
 
+_AS_IT_IS = f"""
+    SELECT b.bank, b.state, b.paid_minor, {DAY.format(bill="b")} AS day, EXISTS (
+        SELECT 1 FROM debits d WHERE d.bill_number = b.number AND (d.{LIVE} OR d.state = 'paid')) AS debited
+    FROM bills b WHERE b.number = :number AND b.live
+"""  # noqa: S608
+
 
 def date_anew(session: Session, days: dict[int, date], *, by: str, why: str, now: datetime) -> None:
     """Debit these bills (id → day) on that day instead of the one they had."""
@@ -79,13 +85,26 @@ def postpone(
         raise NotMovable(f"expected a day after today, {local_day(now)}, got {to}")
     left = session.scalars(text(_LEFT), {"bank": bank, "day": day, "number": number}).all()
     if not left:
-        raise NotMovable(
-            f"expected a bill of {bank} that is owed whole, was to be debited on {day} and is in no run, got none"
-        )
+        raise NotMovable(_what_is_wrong(session, bank, day, number))
     date_anew(session, dict.fromkeys(left, to), by=by, why=why, now=now)
     facts = {"bank": bank, "day": str(day), "to": str(to), "bills": len(left), "bill": number, "why": why}
     audit.append(session, actor=by, action="debits_postponed", subject=f"bank:{bank}", facts=facts, now=now)
     return list(left)
+
+
+def _what_is_wrong(session: Session, bank: str, day: date, number: str) -> str:
+    found = session.execute(text(_AS_IT_IS), {"number": number}).one_or_none()
+    if not number:
+        return f"expected bills of {bank} that are owed whole, were to be debited on {day} and are in no run, got none"
+    if found is None:
+        return f"expected the number of a bill that stands, got {number}"
+    if found.bank != bank:
+        return f"expected a bill that {bank} is to debit, got {number}, which {found.bank or 'no bank'} is"
+    if found.state != "open" or found.paid_minor:
+        return f"expected a bill that is owed whole, got {number}, which is {found.state}"
+    if found.debited:
+        return f"expected a bill without a debit that is under way or paid, got {number}, which has one"
+    return f"expected a bill that was to be debited on {day}, got {number}, whose day is {found.day or 'not set'}"
 
 
 def next_try(

@@ -16,7 +16,7 @@ from reconciliation.bills import Bill
 from reconciliation.business_days import local_day
 from reconciliation.debit_days import DAY, DebitDate
 from reconciliation.debit_notices import PrintedNotice
-from reconciliation.debits import Debit
+from reconciliation.debits import NEWEST, Debit
 from reconciliation.mandates import IN_FORCE
 from reconciliation.payments import Payment
 
@@ -46,7 +46,7 @@ _CONTROL = """
                 FROM debit_files WHERE run_id = :run) f
 """
 # By the id that the bank repeats; else by the mandate that the bank names on the line that pays the bill.
-_PAYMENTS = """
+_PAYMENTS = f"""
     SELECT p.id FROM debits d JOIN payments p ON p.source = d.bank AND p.end_to_end_id = d.end_to_end_id
     WHERE d.id = :debit
     UNION
@@ -54,13 +54,13 @@ _PAYMENTS = """
     JOIN allocations a ON a.bill_id = d.bill_id AND a.undone_at IS NULL
     JOIN payments p ON p.id = a.payment_id AND p.source = d.bank AND p.end_to_end_id = ''
     JOIN statement_lines l ON l.payment_id = p.id AND l.mandate_id = m.reference
-    WHERE d.id = :debit
-"""
+    WHERE d.id = :debit AND {NEWEST}
+"""  # noqa: S608 - put together from constants, here and below
 _MANDATE = f"""
     SELECT m.reference, m.bank, m.state, m.version, m.valid_to, v.valid_from, v.cap_minor, v.account_tail
     FROM mandates m JOIN mandate_versions v ON v.mandate_id = m.id AND v.version = m.version
     WHERE m.customer_id = :customer AND m.{IN_FORCE}
-"""  # noqa: S608 - put together from constants, here and below
+"""  # noqa: S608
 _ABNORMAL = """
     SELECT h.bill_id FROM bill_holds h JOIN bills b ON b.id = h.bill_id AND b.live AND b.state = 'open'
     WHERE h.kind = 'abnormal' AND h.released_at IS NULL

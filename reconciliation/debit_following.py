@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from reconciliation import bank_days, debit_days, debit_recalls, debit_rules, mismatches, outbox
 from reconciliation.business_days import end_of
-from reconciliation.debits import LIVE, Fact
+from reconciliation.debits import LIVE, NEWEST, Fact
 from reconciliation.lifecycle import DEBIT, move
 
 BY = "debits"
@@ -27,7 +27,7 @@ _TAKE = """
 """
 _LOCK = "SELECT id FROM debits WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"
 # A bank that drops the end-to-end id may still name the mandate on the line that pays the bill: the newest debit that
-# left is meant, whatever was said of it.
+# left is meant, whatever was said of it. Of money that was given back no match tells: there its amount and day do.
 _OWED = "b.state = 'open' AND b.paid_minor = 0"
 _FACTS = f"""
     WITH these AS MATERIALIZED (SELECT * FROM debits WHERE id = ANY(:ids)), money AS MATERIALIZED (
@@ -41,8 +41,15 @@ _FACTS = f"""
             AND p.state IN ('reported', 'confirmed')
         WHERE d.sent_at IS NOT NULL AND EXISTS (
             SELECT 1 FROM statement_lines l WHERE l.payment_id = p.id AND l.mandate_id = m.reference)
-            AND NOT EXISTS (SELECT 1 FROM debits o WHERE o.bill_number = d.bill_number AND o.attempt > d.attempt
-                AND o.sent_at IS NOT NULL)
+            AND {NEWEST}
+        UNION ALL
+        SELECT d.id, false, p.id FROM these d JOIN mandates m ON m.id = d.mandate_id
+        JOIN statement_lines l ON l.mandate_id = m.reference AND l.mandate_id <> '' AND l.payment_id IS NOT NULL
+        JOIN payments p ON p.id = l.payment_id AND p.source = d.bank AND p.end_to_end_id = '' AND p.state = 'returned'
+            AND p.minor = d.minor AND p.business_date >= d.charge_on
+        WHERE d.sent_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM debits o WHERE o.mandate_id = d.mandate_id
+            AND o.minor = d.minor AND o.charge_on <= p.business_date AND (o.charge_on, o.id) > (d.charge_on, d.id)
+            AND o.sent_at IS NOT NULL)
     ), paid AS MATERIALIZED (
         SELECT id, bool_or(counts) AS counts, max(payment_id) AS payment_id FROM money GROUP BY id
     ), words AS MATERIALIZED (

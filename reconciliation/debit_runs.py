@@ -18,6 +18,10 @@ class RunRefused(ValueError):
     """A run that can't be made or moved; says what was expected and what arrived."""
 
 
+class NothingDue(RunRefused):
+    """A bank and day of which no bill is to be debited."""
+
+
 _RUN = """
     INSERT INTO debit_runs (bank, charge_on, debits, total_minor, maker, made_at)
     SELECT :bank, :day, count(*), coalesce(sum(minor), 0), :by, :now FROM judged WHERE reason IS NULL RETURNING id
@@ -48,7 +52,10 @@ _REFUSED = "SELECT bill_id FROM debit_exclusions WHERE run_id = :run AND reason 
 
 
 def propose(session: Session, wanted: Wanted, *, by: str, now: datetime) -> DebitRun:
-    """Choose the debits of a bank and day as they stand now; raises RunRefused when another run waits for approval."""
+    """Choose the debits of a bank and day as they stand now.
+
+    Raises RunRefused when another run waits for approval, NothingDue when no bill has that bank and day.
+    """
     if wanted.day < local_day(now):
         raise RunRefused(f"expected {local_day(now)} or a later day, got {wanted.day}; put its bills off to one")
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": AdvisoryLock.DEBITS})
@@ -57,6 +64,8 @@ def propose(session: Session, wanted: Wanted, *, by: str, now: datetime) -> Debi
     if known is not None:
         raise RunRefused(f"expected no other run of {wanted.bank} for {wanted.day}, got run {known}, not approved yet")
     debit_choice.judge(session, wanted, debit_rules.rules(session))
+    if not session.scalar(text("SELECT EXISTS (SELECT 1 FROM judged)")):
+        raise NothingDue(f"expected bills that {wanted.bank} is to debit on {wanted.day}, got none")
     run_id = session.scalar(text(_RUN), values)
     session.execute(text(_CHOOSE), {**values, "run": run_id})
     session.execute(text(_LEAVE_OUT), {"run": run_id})
@@ -68,13 +77,12 @@ def propose(session: Session, wanted: Wanted, *, by: str, now: datetime) -> Debi
 def approve(session: Session, run_id: int, *, by: str, why: str, now: datetime) -> DebitRun:
     """Let a run leave that somebody else has made; raises RunRefused.
 
-    Bills that a mandate keeps out become questions (M17): nothing is debited, and their customers are told.
+    Bills that a mandate keeps out become questions (M17): nothing is debited, and their customers are told. So a run
+    that leaves every bill out is approved as well.
     """
     run = _proposed(session, run_id)
     if run.maker == by:
         raise RunRefused("expected another person to approve than the one who made the run")
-    if not run.debits:
-        raise RunRefused(f"expected a run with debits, got one that leaves out every bill of {run.charge_on}")
     _decide(session, run, "approved", by=by, why=why, now=now)
     values = {"run": run.id, "bank": run.bank, "day": run.charge_on, "reasons": list(MANDATE_REASONS), "now": now}
     mismatches.ask(session, "code, subject, source, minor, bill_id, facts", _M17, values, renewing=["facts"])

@@ -10,6 +10,7 @@ from reconciliation import debit_sending
 
 _WAITS = """
     SELECT EXISTS (SELECT 1 FROM debit_news)
+        OR EXISTS (SELECT 1 FROM reopened_bills)
         OR EXISTS (SELECT 1 FROM debit_files WHERE state = 'claimed' AND (not_before IS NULL OR not_before <= :now))
         OR EXISTS (SELECT 1 FROM debits WHERE ask_at <= :now)
         OR EXISTS (SELECT 1 FROM debit_recalls r JOIN debits d ON d.id = r.debit_id

@@ -15,6 +15,9 @@ LIVE = "state IN ('planned', 'sent', 'accepted', 'unknown')"
 """The states of a debit that may still take money: no other one of its bill may be in any of them."""
 MEANT = "state <> 'dropped'"
 """What never left counts as no attempt, and its id may be borne by the next one."""
+NEWEST = """NOT EXISTS (SELECT 1 FROM debits o WHERE o.bill_number = d.bill_number AND o.attempt > d.attempt
+                AND o.sent_at IS NOT NULL)"""
+"""Whether of a bill's debits that left, d is the newest: the one that money without an end-to-end id is of."""
 VERDICTS = ["accepted", "rejected", "cancelled", "not_cancelled"]
 """What is said of a debit; the last two answer a recall, and the first of them comes without one too."""
 GROUP_NUMBER = "dense_rank() OVER (PARTITION BY d.file_id ORDER BY d.sequence)"
@@ -181,3 +184,12 @@ class DebitNews(Base):
 
     id: Mapped[Id]
     debit_id: Mapped[int]
+
+
+class ReopenedBill(Base):
+    """A bill that is owed again after it was not; noted by a trigger, as debits' news are."""
+
+    __tablename__ = "reopened_bills"
+
+    id: Mapped[Id]
+    bill_id: Mapped[int]

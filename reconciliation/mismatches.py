@@ -154,8 +154,10 @@ def ask_one(session: Session, *, code: str, subject: str, now: datetime, **colum
     return found
 
 
+# What a bank says of a mandate is asked of the bank, though M17 is an accountant's otherwise.
 _CARE = """
-    UPDATE mismatches m SET owner = c.owner, due_at = c.due_at
+    UPDATE mismatches m SET due_at = c.due_at,
+        owner = CASE WHEN m.subject LIKE 'mandate_answer:%' THEN 'liaison' ELSE c.owner END
     FROM unnest(CAST(:codes AS text[]), CAST(:owners AS text[]), CAST(:dues AS timestamptz[]))
         AS c (code, owner, due_at)
     WHERE m.id = ANY(:ids) AND m.code = c.code

@@ -85,6 +85,7 @@ class Line(Base):
         # Lines come in the order of their days: a few pages find a day's, and loading hardly notices.
         Index(None, "booked_on", postgresql_using="brin"),
         Index(None, "bank_reference", postgresql_where=text("bank_reference <> ''")),
+        Index(None, "mandate_id", postgresql_where=text("mandate_id <> '' AND payment_id IS NOT NULL")),
         one_of("state", ["pending", "matched", "mismatch", "rejected"]),
         one_of("direction", ["in", "out"]),
     )  # fmt: skip

@@ -18,12 +18,12 @@ from gateway.clock import local_date
 from gateway.database import insist
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
-from reconciliation import debit_choice, debit_figures, debit_rules, debit_runs
+from reconciliation import bank_days, debit_choice, debit_figures, debit_rules, debit_runs
 from reconciliation.audit import AuditEntry
 from reconciliation.bills import Bill
 from reconciliation.business_days import local_day
 from reconciliation.debit_choice import REASONS
-from reconciliation.debit_runs import RunRefused
+from reconciliation.debit_runs import NothingDue, RunRefused
 from reconciliation.debits import Debit, DebitFile, DebitRun, Exclusion
 
 blueprint = Blueprint("debit_runs", __name__, url_prefix="/debits")
@@ -84,6 +84,8 @@ def propose() -> Response | tuple[str, int]:
     wanted = debit_desk.wanted(_wiring(), bank, day)
     try:
         made = _do(lambda now: debit_runs.propose(db(), wanted, by=current_user.username, now=now))
+    except NothingDue:
+        return _preview(bank, day, str(debit_words.NOT_DONE["no_bills"])), 409
     except RunRefused:
         obstacle = "day_over" if day < local_day(_wiring().clock()) else "run_open"
         return _preview(bank, day, str(debit_words.NOT_DONE[obstacle])), 409
@@ -127,11 +129,14 @@ def _preview(bank: str, day: date, problem: str = "") -> str:
     if reason is not None:
         after = request.args.get("after", 0, type=int)
         bills = debit_choice.bills(db(), wanted, rules, reason, after=after, at_most=SIZE + 1)
+    found = debit_choice.preview(db(), wanted, rules)
     waits = select(DebitRun).where(DebitRun.bank == bank, DebitRun.charge_on == day, DebitRun.state == "proposed")
     return render_template(
         "admin/debit_preview.html",
-        found=debit_choice.preview(db(), wanted, rules),
+        found=found,
         waits=db().scalars(waits).one_or_none(),
+        rests=not bank_days.calendar(db()).is_business_day(day),
+        asks=any(one in found.left_out for one in debit_choice.MANDATE_REASONS),
         problem=problem,
         reason=reason,
         bills=bills[:SIZE],
@@ -178,9 +183,8 @@ def _decide(run_id: int, act: Callable[..., DebitRun]) -> Response | tuple[str, 
 
 
 def _obstacle(run: DebitRun, act: Callable[..., DebitRun]) -> str:
-    if act is not debit_runs.approve or run.state != "proposed":
-        return "run_moved"
-    return "own_run" if run.maker == current_user.username else "run_empty"
+    own = act is debit_runs.approve and run.state == "proposed" and run.maker == current_user.username
+    return "own_run" if own else "run_moved"
 
 
 def _do(act: Callable[[datetime], DebitRun]) -> DebitRun:

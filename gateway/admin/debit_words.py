@@ -124,6 +124,7 @@ MOVES = {
     "the bank does not cancel the debit": _("the bank does not cancel the debit"),
     "the bank's word came": _("the bank's word came"),
     "the bill is settled": _("the bill is settled"),
+    "its debit has left": _("its debit has left"),
     "the bill is held": _("the bill is held"),
     "the balance was too small": _("the balance was too small"),
 }
@@ -134,7 +135,7 @@ NOT_DONE = {
     "day_over": _("That day is over: put its bills off to a later one."),
     "run_moved": _("The run is no longer as this page showed it. Look at it again."),
     "own_run": _("Another person approves than the one who made the run."),
-    "run_empty": _("The run holds no debit: it can only be taken back."),
+    "no_bills": _("No bill of this bank is to be debited on this day."),
     "not_held": _("The bill's holds are no longer as this page showed them. Look at it again."),
     "not_movable": _("Choose a day after today; and the bill must be owed whole, with no debit under way or paid."),
     "not_noted": _("The bill must be owed whole and have a day of its debit without such a notice yet."),

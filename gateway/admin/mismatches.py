@@ -18,6 +18,7 @@ from reconciliation import ageing, story
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
 from reconciliation.debits import Debit
+from reconciliation.mandates import Mandate
 from reconciliation.mismatches import CARE, Mismatch
 from reconciliation.payments import Payment
 from reconciliation.remarks import Remark
@@ -112,6 +113,7 @@ def show(mismatch_id: int, *, problem: str = "") -> str:
         sides=sides(shown, mismatch.currency),
         bill=bill,
         debit=_debit(mismatch),
+        mandate=_mandate(mismatch),
         charge_on=_written(told.get("charge_on", ""), "day", mismatch.currency),
         payment=payment,
         settling=answers.offered(mismatch, payment),
@@ -128,6 +130,14 @@ def show(mismatch_id: int, *, problem: str = "") -> str:
 def _debit(mismatch: Mismatch) -> Debit | None:
     kind, _colon, number = mismatch.subject.partition(":")
     return db().get(Debit, int(number)) if kind == "debit" and number.isdigit() else None
+
+
+def _mandate(mismatch: Mismatch) -> Mandate | None:
+    kind, _colon, named = mismatch.subject.partition(":")
+    bank, _colon, reference = named.partition(":")
+    if kind != "mandate_answer":
+        return None
+    return db().scalar(select(Mandate).where(Mandate.bank == bank, Mandate.reference == reference))
 
 
 def sides(facts: Mapping[str, Any], currency: str) -> dict[str, list[tuple[str, str]]]:

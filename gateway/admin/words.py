@@ -105,6 +105,18 @@ MISMATCHES: Mapping[str, Question] = {
         _("Refuse the debit and tell the customer."),
     ),
 }
+_MANDATE_ANSWER = Question(
+    _("A bank's word on a mandate"),
+    _("What a bank says of a mandate contradicts what we know of it, or names none that we know."),
+    _("Ask the bank, then move the mandate on its page. The question closes as the mandate moves, or as the bank's next"
+      " word fits."),
+)  # fmt: skip
+
+
+def question(code: str, subject: str) -> Question:
+    """Return the words for one question; what M17 asks of a bank's word is not what it asks of a bill."""
+    return _MANDATE_ANSWER if subject.startswith("mandate_answer:") else MISMATCHES[code]
+
 
 BILL_STATES = {
     "open": _("open"),

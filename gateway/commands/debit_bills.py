@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from gateway import composing, debit_desk, debiting
 from gateway.clock import LOCAL
 from gateway.commands import people
-from gateway.commands.wired import wired
+from gateway.commands.wired import counted, wired
 from gateway.database import insist, transaction
 from gateway.wiring import Wiring
 from reconciliation import bill_holds, debit_notices, debit_reports
@@ -62,7 +62,8 @@ def postpone(bank: str, day: datetime, *, to: datetime, bill: str, by: str, why:
     def act(session: Session, wiring: Wiring) -> int:
         return debit_desk.postpone(session, wiring, bank, day.date(), to.date(), number=bill, by=by, why=why)
 
-    click.echo(f"{_do('put debits off', by, BOOKKEEPERS, act)} bills are to be debited on {to.date()}")
+    moved = counted(_do("put debits off", by, BOOKKEEPERS, act) or 0, "bill")
+    click.echo(f"{moved} to be debited on {to.date()}")
 
 
 @click.command()

@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 from gateway import composing, debit_desk
 from gateway.clock import LOCAL
 from gateway.commands import debit_bills, people
-from gateway.commands.wired import say, wired
+from gateway.commands.wired import counted, say, wired
 from gateway.database import insist, owner_engine, transaction
 from gateway.wiring import Wiring
-from reconciliation import debit_choice, debit_figures, debit_rules, debit_runs
+from reconciliation import bank_days, debit_choice, debit_figures, debit_rules, debit_runs
 from reconciliation.debit_choice import Wanted
 from reconciliation.debit_rules import RuleRefused
 from reconciliation.debit_runs import RunRefused
@@ -54,9 +54,10 @@ def preview(bank: str, day: datetime) -> None:
     with wired() as wiring, transaction(wiring.engine) as session:
         wanted = _wanted(wiring, bank, day.date())
         found = debit_choice.preview(session, wanted, debit_rules.rules(session))
-    click.echo(f"{bank} {day.date()}: {found.debits} debits, {found.minor:,} đ")
+        _tell_of_rest(session, wanted.day)
+    click.echo(f"{bank} {day.date()}: {_sums(found.debits, found.minor, ', ')}")
     for reason, (bills, minor) in found.left_out.items():
-        click.echo(f"left out\t{reason}\t{bills} bills\t{minor:,} đ")
+        click.echo(f"left out\t{reason}\t{counted(bills, 'bill')}\t{minor:,} đ")
 
 
 @debits.command()
@@ -67,10 +68,11 @@ def propose(bank: str, day: datetime, by: str) -> None:
     """Choose the debits of BANK for DAY as they stand now; another person approves them."""
 
     def act(session: Session, wiring: Wiring) -> DebitRun:
+        _tell_of_rest(session, day.date())
         return debit_runs.propose(session, _wanted(wiring, bank, day.date()), by=by, now=wiring.clock())
 
     run = _do("propose debits", by, act)
-    click.echo(f"run {run.id}: {run.debits} debits, {run.total_minor:,} đ, for {run.charge_on}; it waits for approval")
+    click.echo(f"run {run.id}: {_sums(run.debits, run.total_minor, ', ')}, for {run.charge_on}; it waits for approval")
 
 
 @debits.command()
@@ -117,12 +119,13 @@ def list_runs(bank: str, limit: int) -> None:
     with wired() as wiring, transaction(wiring.engine) as session:
         found = session.execute(text(_LIST), {"bank": bank, "limit": limit}).all()
         if not found:
+            _know(wiring, bank)
             say("no runs yet")
         for one in found:
             people_of = f"made by {one.maker}" + (f", {one.state} by {one.checker}" if one.checker else "")
             click.echo(
-                f"run {one.id}\t{one.bank}\t{one.charge_on}\t{one.state}\t{one.debits} debits\t{one.total_minor:,} đ"
-                f"\t{one.left_out} bills left out\t{people_of}"
+                f"run {one.id}\t{one.bank}\t{one.charge_on}\t{one.state}\t{_sums(one.debits, one.total_minor)}"
+                f"\t{counted(one.left_out, 'bill')} left out\t{people_of}"
             )
 
 
@@ -135,14 +138,14 @@ def show(run: int) -> None:
         if one is None:
             raise click.ClickException(f"expected the number of a run, got {run}")
         click.echo(
-            f"run {one.id}: {one.bank}, {one.charge_on}, {one.state}, {one.debits} debits, {one.total_minor:,} đ"
+            f"run {one.id}: {one.bank}, {one.charge_on}, {one.state}, {_sums(one.debits, one.total_minor, ', ')}"
         )
         for row in debit_figures.outcomes(session, run):
-            click.echo(f"{row.state}{f' ({row.reason})' * bool(row.reason)}\t{row.debits} debits\t{row.minor:,} đ")
+            click.echo(f"{row.state}{f' ({row.reason})' * bool(row.reason)}\t{_sums(row.debits, row.minor)}")
         for row in session.execute(text(_LEFT_OUT), {"run": run}):
             more = f" and {row.bills - _NUMBERS_SHOWN} more" if row.bills > _NUMBERS_SHOWN else ""
             named = ", ".join(row.numbers[:_NUMBERS_SHOWN])
-            click.echo(f"left out\t{row.reason}\t{row.bills} bills\t{row.minor:,} đ\t{named}{more}")
+            click.echo(f"left out\t{row.reason}\t{counted(row.bills, 'bill')}\t{row.minor:,} đ\t{named}{more}")
 
 
 @debits.command()
@@ -153,12 +156,12 @@ def files(bank: str, limit: int) -> None:
     with wired() as wiring, transaction(wiring.engine) as session:
         found = session.execute(text(_FILES), {"bank": bank, "limit": limit}).all()
         if not found:
+            _know(wiring, bank)
             say("no files yet")
         for one in found:
             at = f"handed over on {one.handed_at.astimezone(LOCAL):%Y-%m-%d %H:%M}" if one.handed_at else one.said
             click.echo(
-                f"{one.message_id}\t{one.bank}\t{one.kind}\t{one.debits} debits\t{one.total_minor:,} đ"
-                f"\t{one.state}\t{at}"
+                f"{one.message_id}\t{one.bank}\t{one.kind}\t{_sums(one.debits, one.total_minor)}\t{one.state}\t{at}"
             )
 
 
@@ -187,6 +190,21 @@ def rule(name: str, value: str) -> None:
 
 for _command in debit_bills.COMMANDS:
     debits.add_command(_command)
+
+
+def _sums(number: int, minor: int, parted: str = "\t") -> str:
+    return f"{counted(number, 'debit')}{parted}{minor:,} đ"
+
+
+def _know(wiring: Wiring, bank: str) -> None:
+    """Refuse a name that no bank has: a list of nothing would look as if the bank had nothing."""
+    if bank:
+        people.known_bank(wiring, bank)
+
+
+def _tell_of_rest(session: Session, day: date) -> None:
+    if not bank_days.calendar(session).is_business_day(day):
+        say(f"banks rest on {day}: they may carry debits out on the next business day, or refuse them")
 
 
 def _wanted(wiring: Wiring, name: str, day: date) -> Wanted:

@@ -87,6 +87,8 @@ def list_mandates(state: str, bank: str, customer: str, limit: int) -> None:
     with wired() as wiring, transaction(wiring.engine) as session:
         values = {"state": state, "bank": bank, "customer": customer, "limit": limit}
         found = session.execute(text(_LIST), values).all()
+        if not found and bank:
+            people.known_bank(wiring, bank)  # a name mistyped must not look like a bank without mandates
         if not found:
             say("no mandates")
         for one in found:

@@ -16,6 +16,11 @@ def say(line: str) -> None:
     click.echo(line, err=True)
 
 
+def counted(number: int, noun: str) -> str:
+    """Write so many of something: "1 debit", "2 debits"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 @contextmanager
 def wired(*, migrated: bool = True) -> Iterator[Wiring]:
     """Start the services unless they run already, bring the database up to date, and yield the wiring.

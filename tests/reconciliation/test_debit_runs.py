@@ -65,8 +65,26 @@ def test_one_bill_has_one_live_debit_whatever_is_proposed(sound_books: Books) ->
     again = propose(sound_books)
     assert again.debits == 0
     assert reasons(sound_books) == [("debit_live", 2)]
-    with pytest.raises(RunRefused, match="expected a run with debits, got one that leaves out every bill"):
-        approve(sound_books, again.id)
+    approve(sound_books, again.id)
+    send(sound_books, again.id)
+    assert sound_books.rows("SELECT state FROM debit_runs ORDER BY id") == [("sent",), ("withdrawn",)]
+
+
+def test_a_run_that_leaves_every_bill_out_is_approved_so_that_its_questions_are_asked(sound_books: Books) -> None:
+    issue(sound_books, 1)
+    sound_books.now += timedelta(days=2)
+    carry_out(sound_books, "pause", sound_books.rows("SELECT id FROM mandates")[0][0])
+    run = propose(sound_books)
+    assert (run.debits, sound_books.rows("SELECT count(*) FROM mismatches")) == (0, [(0,)])
+    approve(sound_books, run.id)
+    assert sound_books.rows("SELECT code, state FROM mismatches") == [("M17", "open")]
+    assert sound_books.rows("SELECT count(*) FROM messages WHERE event = 'debit_failed'") == [(1,)]
+
+
+def test_a_day_without_any_bill_has_no_run(sound_books: Books) -> None:
+    with pytest.raises(RunRefused, match="expected bills that standard is to debit on 2026-11-20, got none"):
+        propose(sound_books)
+    assert sound_books.rows("SELECT count(*) FROM debit_runs") == [(0,)]
 
 
 @pytest.mark.parametrize(

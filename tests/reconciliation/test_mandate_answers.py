@@ -58,7 +58,7 @@ def test_what_does_not_fit_is_asked_once_and_keeps_nothing_else_away(held: Books
     assert answer(held, *told)[:4] == (0, 0, 0, 1)
     asked = "SELECT subject, owner, facts->>'file' FROM mismatches WHERE code = 'M17' ORDER BY subject"
     assert held.rows(asked) == [
-        (f"mandate_answer:standard:{one}", "accountant", "answers.csv") for one in ("UQ2", "UQ9", "line 4")
+        (f"mandate_answer:standard:{one}", "liaison", "answers.csv") for one in ("UQ2", "UQ9", "line 4")
     ]
 
 

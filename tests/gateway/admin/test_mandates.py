@@ -3,7 +3,7 @@
 import pytest
 
 from gateway import mandate_desk
-from reconciliation import mandate_openings
+from reconciliation import mandate_openings, mismatches
 from reconciliation.business_days import local_day
 from reconciliation.customers import Customer
 from reconciliation.mandate_openings import Consent
@@ -101,3 +101,19 @@ def test_other_terms_are_a_version_with_a_consent_of_its_own(do, opened, session
     assert paper.data.startswith(b"%PDF-")
     assert "UQ-1-v2.pdf" in paper.headers["Content-Disposition"]
     assert as_role("auditor").get(f"/admin/mandates/{one}/9.pdf").status_code == 404
+
+
+@pytest.mark.parametrize(("reference", "known"), [("UQ-1", True), ("UQ-9", False)])
+def test_a_question_about_a_bank_s_word_is_the_liaison_s_and_leads_to_the_mandate(
+    as_role, opened, session, reference, known
+):
+    asked = mismatches.ask_one(
+        session, code="M17", subject=f"mandate_answer:saomai:{reference}", source="saomai",
+        facts={"reasons": ["expected a mandate that waits, got another"]}, now=NOW,
+    )  # fmt: skip
+    session.commit()
+    page = as_role("liaison").page(f"/admin/mismatches/{asked}")
+    assert "Thông báo của ngân hàng về ủy quyền" in page.select_one("h1").text
+    assert "Hỏi ngân hàng, rồi chuyển trạng thái" in page.text
+    assert "Đầu mối ngân hàng" in page.text
+    assert [one["href"] for one in page.select("main a.button")] == [f"/admin/mandates/{opened[0]}"] * known

@@ -55,7 +55,7 @@ def test_a_run_is_looked_at_proposed_approved_and_shown(run, at_home):
     assert run("list") == (0, "", "no runs yet")
     assert run("files") == (0, "", "no files yet")
     assert run("preview", "standard", "2026-11-25") == (
-        0, "standard 2026-11-25: 2 debits, 200,000 đ\nleft out\tno_mandate\t1 bills\t100,000 đ", ""
+        0, "standard 2026-11-25: 2 debits, 200,000 đ\nleft out\tno_mandate\t1 bill\t100,000 đ", ""
     )  # fmt: skip
     status, said, _ = run("propose", "standard", "2026-11-25", "--by", "ha")
     assert status == 0
@@ -68,7 +68,7 @@ def test_a_run_is_looked_at_proposed_approved_and_shown(run, at_home):
     assert run("show", number)[1].splitlines() == [
         f"run {number}: standard, 2026-11-25, sent, 2 debits, 200,000 đ",
         "sent\t2 debits\t200,000 đ",
-        "left out\tno_mandate\t1 bills\t100,000 đ\tHD2611-0000003",
+        "left out\tno_mandate\t1 bill\t100,000 đ\tHD2611-0000003",
     ]
     assert run("files")[1] == f"TN20261125-{number}-1\tstandard\tdebits\t2 debits\t200,000 đ\tclaimed\t"
     assert "sent by binh" in run("list", "standard")[1]
@@ -88,11 +88,11 @@ def test_runs_are_taken_back_by_those_who_may(run):
 def test_single_bills_are_held_released_put_off_and_told_of_on_paper(run, rows):
     first = "HD2611-0000001"
     assert run("hold", first, "--dispute", "--by", "mai", *WHY) == (0, f"bill {first} is held (dispute)", "")
-    assert run("preview", "standard", "2026-11-25")[1].splitlines()[1] == "left out\theld_dispute\t1 bills\t100,000 đ"
+    assert run("preview", "standard", "2026-11-25")[1].splitlines()[1] == "left out\theld_dispute\t1 bill\t100,000 đ"
     assert run("release", first, "--kind", "dispute", "--by", "mai", *WHY)[0] == 1
     assert run("release", first, "--kind", "dispute", "--by", "ha", *WHY)[1] == f"bill {first} is released (dispute)"
     said = run("postpone", "standard", "2026-11-25", "--to", "2026-11-27", "--bill", first, "--by", "ha", *WHY)
-    assert said == (0, "1 bills are to be debited on 2026-11-27", "")
+    assert said == (0, "1 bill to be debited on 2026-11-27", "")
     assert run("postpone", "standard", "2026-11-25", "--to", "2026-11-25", "--by", "ha", *WHY)[2] == (
         "expected a day after today, 2026-11-25, got 2026-11-25"
     )
@@ -112,7 +112,7 @@ def test_a_printed_notice_opens_the_gate_where_the_rule_says_so(run, at_home, ch
         debit_rules.choose(session, "unreachable", "printed", by="t", now=THE_DAY)
     try:
         change("UPDATE messages SET facts = facts || '{\"amount\": 1}' WHERE bill_id = (SELECT min(id) FROM bills)")
-        assert "left out\tunreachable\t1 bills" in run("preview", "standard", "2026-11-25")[1]
+        assert "left out\tunreachable\t1 bill" in run("preview", "standard", "2026-11-25")[1]
         assert run("printed", "HD2611-0000001", "--at", "2026-11-20 09:00", "--by", "mai")[0] == 0
         assert run("preview", "standard", "2026-11-25")[1].startswith("standard 2026-11-25: 2 debits")
         number = run("propose", "standard", "2026-11-25", "--by", "ha")[1].split()[1].rstrip(":")

@@ -26,10 +26,14 @@ def business_days_after(day: int, number: int) -> int:
 
 
 def give_back(known: Iterable[Transaction], lines: Iterable[Line]) -> set[str]:
-    """Take back what an outgoing line returns, by the end-to-end id of both; return the names of such lines."""
+    """Take back what an outgoing line returns, by the end-to-end id of both or by the one bill that both name.
+
+    Return the names of such lines.
+    """
     tied = set()
     for line in lines:
-        ids = {quote for quote in line.quotes if quote.startswith("e2e:")}
+        by_bill = line.bare and not any(quote.startswith("e2e:") for quote in line.quotes)
+        ids = {quote for quote in line.quotes if quote.startswith("e2e:") or (by_bill and ":" not in quote)}
         for one in known:
             same = ids & one.quotes and one.bank == line.bank and one.line and line.minor == -one.minor
             if same and not line.notice and not one.returned and (line.reversal or line.reason):
@@ -72,7 +76,8 @@ class Debits:
         self.known: list[Debit] = []
         self.mandates: dict[str, Mandate] = {}
         self.kept_out: dict[str, Bill] = {}
-        """Bills that a mandate keeps from their debit, while they are owed."""
+        """Bills that a mandate has kept from their debit, which has not left since."""
+        self._owed: set[str] = set()
         self.any = False
 
     def concerned(self, fact: Fact) -> bool:
@@ -100,9 +105,10 @@ class Debits:
             now = bills[debit.bill.name]
             debit.stale = now.version != debit.bill.version or books.bills[now.name] != ("open", 0)
             self._follow(debit, shared, today)
-        for name, bill in list(self.kept_out.items()):
-            if bills[name].version != bill.version or books.bills[name][0] != "open":
-                del self.kept_out[name]
+        self._owed = {
+            name for name, bill in self.kept_out.items()
+            if bills[name].version == bill.version and books.bills[name][0] == "open"
+        }  # fmt: skip
 
     def _send(self, bill: Bill, books: Found, shared: list[Shared], today: int) -> None:
         mine = [debit for debit in self.known if debit.bill.name == bill.name]
@@ -113,6 +119,7 @@ class Debits:
         fits = mandate and mandate.state == "active" and mandate.bank == bill.bank and mandate.cap >= bill.minor
         if fits:
             self.known.append(Debit(bill, 1 + len(mine), today))
+            self.kept_out.pop(bill.name, None)
         else:
             self.kept_out[bill.name] = bill
 
@@ -142,9 +149,14 @@ class Debits:
             if debit is newest and one.bank == bank and shares.get(debit.bill.name) and one.counts and one.line
             and "m:" + debit.bill.of in one.line.quotes and not any(quote.startswith("e2e:") for quote in one.quotes)
         ]  # fmt: skip
+        given_back = [
+            one for one, _ in shared
+            if debit is newest and one.bank == bank and one.returned and one.line and one.minor == debit.bill.minor
+            and "m:" + debit.bill.of in one.line.quotes and not any(quote.startswith("e2e:") for quote in one.quotes)
+        ]  # fmt: skip
         if named or any(one.counts for one in bearing):
             debit.state = "paid"
-        elif bearing:
+        elif bearing or given_back:
             debit.state = "returned"
         elif "rejected" in debit.words:
             debit.state = "rejected"
@@ -170,5 +182,5 @@ class Debits:
         return found
 
     def questions(self) -> set[tuple[str, str]]:
-        kept_out = {("M17", name) for name in self.kept_out}
+        kept_out = {("M17", name) for name in self._owed}
         return kept_out | {("M16", debit.name) for debit in self.known if debit.asked}

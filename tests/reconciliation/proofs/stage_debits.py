@@ -245,6 +245,7 @@ class Debits:
         while self.books.run(lambda session: debit_following.follow(session, RETRIES, now=self.now)) is not None:
             pass
         self.books.run(lambda session: debit_asking.close_settled(session, now=self.now))
+        self.books.run(lambda session: debit_asking.ask_of_reopened(session, now=self.now))
 
     def pass_day(self) -> None:
         """Let silence speak: what was not heard of is asked after, at once, in five minutes and in an hour."""
