@@ -1,0 +1,109 @@
+"""Sending times: when an SMS may leave: not at night, not on a holiday, not too many a day to one customer.
+
+A one-time code leaves at once whatever the hour. What would be too late by the next opening leaves before it, where
+deadlines win.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from reconciliation import bank_days, debit_rules
+from reconciliation.business_days import LOCAL, Calendar, local_day
+from reconciliation.outbox import TOLD
+
+CODE = "mandate_code"
+"""The one event that no hour holds back: whoever asked for it waits at a screen."""
+_LOOKS = 60
+"""A holiday of a month, each of its days looked at, and the night behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When messages may leave, by Vietnam's clock.
+
+    Between `quiet_from` and `quiet_until` none leaves, and none all day on a public holiday where `holidays_rest`;
+    equal hours mean no quiet ones. `daily` is how many a customer gets a day, 0 for any number. A notice leaves at most
+    `notice_days` before its debit, None for as soon as it is promised. Where `deadlines_win`, what would come too late
+    otherwise leaves all the same.
+    """
+
+    quiet_from: time = time(21)
+    quiet_until: time = time(7)
+    holidays_rest: bool = True
+    daily: int = 6
+    notice_days: int | None = None
+    deadlines_win: bool = True
+
+
+ANY_TIME = Times(time(0), time(0), holidays_rest=False, daily=0)
+"""For practice, where a business day is lived through at any hour."""
+
+_IN_TIME = "m.not_after - CASE WHEN m.event = 'before_debit' THEN CAST(:lead AS interval) ELSE interval '0' END"
+"""Until when a message m must leave to be of use: a notice, so that its debit may follow."""
+MAY_LEAVE = f"""
+    (m.event = '{CODE}' OR (
+        (m.event <> 'before_debit' OR m.not_after <= :now + CAST(:ahead AS interval))
+        AND (:opens <= :now OR (:deadlines_win AND {_IN_TIME} > :now AND {_IN_TIME} <= :opens))))
+"""
+"""Whether a message m may leave now; in terms of what `bounds` returns."""
+
+_LEFT_TODAY = f"""
+    SELECT customer_id, count(*) AS messages FROM messages
+    WHERE customer_id = ANY(:customers) AND event <> '{CODE}' AND state IN {TOLD}
+      AND coalesce(sent_at, lease_until) >= :since
+    GROUP BY 1
+"""  # noqa: S608 - put together from constants
+
+
+def opens_at(times: Times, calendar: Calendar, now: datetime) -> datetime:
+    """Return the first moment from `now` on at which ordinary messages may leave."""
+    here = now.astimezone(LOCAL)
+    for _ in range(_LOOKS):
+        if times.holidays_rest and calendar.is_holiday(here.date()):
+            here = datetime.combine(here.date() + timedelta(days=1), time(), LOCAL)
+        elif _is_quiet(times, here.time()):
+            day = here.date() + timedelta(days=here.time() >= times.quiet_until)
+            here = datetime.combine(day, times.quiet_until, LOCAL)
+        else:
+            break
+    return here.astimezone(UTC)
+
+
+def _is_quiet(times: Times, at: time) -> bool:
+    if times.quiet_from <= times.quiet_until:
+        return times.quiet_from <= at < times.quiet_until
+    return at >= times.quiet_from or at < times.quiet_until
+
+
+def bounds(session: Session, times: Times, *, now: datetime) -> Mapping[str, object]:
+    """Return what MAY_LEAVE is asked with."""
+    return {
+        "now": now,
+        "opens": opens_at(times, bank_days.calendar(session), now),
+        "ahead": timedelta(days=36_500) if times.notice_days is None else timedelta(days=times.notice_days),
+        "deadlines_win": times.deadlines_win,
+        "lead": debit_rules.rules(session).lead,
+    }
+
+
+def over_the_cap(
+    session: Session, times: Times, due: Sequence[tuple[int, int, str]], *, now: datetime
+) -> Sequence[int]:
+    """Return which of `due` (message, customer and event each, the first to leave first) are too many today."""
+    if not times.daily:
+        return []
+    since = datetime.combine(local_day(now), time(), LOCAL)
+    asked = {"customers": sorted({customer for _, customer, _ in due}), "since": since}
+    left = {row.customer_id: int(row.messages) for row in session.execute(text(_LEFT_TODAY), asked)}
+    over = []
+    for message, customer, event in due:
+        if event == CODE:
+            continue
+        left[customer] = left.get(customer, 0) + 1
+        if left[customer] > times.daily:
+            over.append(message)
+    return over
