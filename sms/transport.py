@@ -6,7 +6,7 @@ key, or a person may resolve it.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 
@@ -25,7 +25,10 @@ class OutgoingSms:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The carrier took the SMS; `provider_ref` is its own name for it, which receipts repeat."""
+    """The carrier took the SMS; `provider_ref` is its own name for it, which receipts repeat.
+
+    "" where it gives none: its receipts then name our own key.
+    """
 
     provider_ref: str
 
@@ -41,17 +44,34 @@ class Receipt:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Callback:
+    """What arrived at a carrier's receipt address: the query of the URL, the body, and when (UTC)."""
+
+    query: str
+    body: bytes
+    at: datetime
+
+
 class TransportError(Exception):
     """An SMS the carrier did not take for certain: either Refused or Unsure."""
 
 
 class Refused(TransportError):
-    """A clean refusal: no SMS left. `permanent` says that the same message will be refused again."""
+    """A clean refusal: no SMS left. `permanent` says that this carrier will refuse the same message again.
 
-    def __init__(self, reason: str, *, permanent: bool, code: str = "") -> None:
+    `halts` says that it will refuse every message until a person has acted: no balance, a wrong key. `wait` is how long
+    it wants to be left alone.
+    """
+
+    def __init__(
+        self, reason: str, *, permanent: bool, code: str = "", halts: bool = False, wait: timedelta | None = None
+    ) -> None:
         self.permanent = permanent
         self.code = code
         self.reason = reason
+        self.halts = halts
+        self.wait = wait
         super().__init__(f"refused{' for good' if permanent else ''}{f' ({code})' if code else ''}: {reason}")
 
 
@@ -74,6 +94,11 @@ class Transport(Protocol):
     @property
     def dedupes(self) -> bool:
         """Whether the carrier knows our `request_id` again, so that repeating an unsure message is safe."""
+        ...
+
+    @property
+    def remembers(self) -> timedelta | None:
+        """For how long a carrier that `dedupes` knows a key again; None for good."""
         ...
 
     def send(self, message: OutgoingSms) -> Accepted:

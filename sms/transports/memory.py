@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sms.transport import Accepted, OutgoingSms, Receipt, Refused, Unsure
@@ -28,6 +28,7 @@ class MemoryTransport:
     def __init__(self, name: str = "memory", *, dedupes: bool = True) -> None:
         self.name = name
         self.dedupes = dedupes
+        self.remembers: timedelta | None = None
         self.usual = Outcome.ACCEPT
         self.taken: list[OutgoingSms] = []
         self.attempts = 0

@@ -3,10 +3,8 @@
 import json
 import logging
 import socket
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -14,84 +12,10 @@ import pytest
 from sms.sandbox import Faults, SmsSandbox
 from sms.transport import Accepted, OutgoingSms, Refused, Transport, Unsure
 from sms.transports.http import HttpTransport
+from tests.sms.transports.servers import http, scripted
 
 MESSAGE = OutgoingSms("r-1", "+84912345678", "Dien luc TP Vinh: 844.960 d", "EVN")
 NOON = datetime(2026, 6, 25, 5, tzinfo=UTC)
-
-
-class Scripted:
-    """A server that answers each request with fixed bytes, then keeps, holds, drips on or closes the connection."""
-
-    def __init__(self, answer: bytes, *, keep: bool, hold: bool, drip: bool) -> None:
-        self.requests: list[bytes] = []
-        self.connections = 0
-        self.arrived = threading.Event()
-        self.hung_up = threading.Event()
-        self.done = threading.Event()
-        self._answer, self._keep, self._hold, self._drip = answer, keep, hold, drip
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            with connection:
-                if self.done.is_set():
-                    return
-                self.connections += 1
-                while self._one(connection) and self._keep:
-                    pass
-            self.hung_up.set()
-
-    def _one(self, connection: socket.socket) -> bool:
-        received = b""
-        while b"\r\n\r\n" not in received or len(received.split(b"\r\n\r\n", 1)[1]) < length_of(received):
-            piece = connection.recv(65_536)
-            if not piece:
-                return False
-            received += piece
-        self.requests.append(received)
-        self.arrived.set()
-        connection.sendall(self._answer)
-        if self._hold:
-            self.done.wait(10)
-        while self._drip and not self.done.wait(0.02):
-            try:
-                connection.sendall(b" ")
-            except OSError:
-                return False
-        return True
-
-    def close(self) -> None:
-        self.done.set()
-        socket.create_connection(self._listener.getsockname()).close()  # wakes accept()
-        self._thread.join()
-        self._listener.close()
-
-
-def length_of(received: bytes) -> int:
-    for line in received.split(b"\r\n"):
-        if line.lower().startswith(b"content-length:"):
-            return int(line.split(b":")[1])
-    return 0
-
-
-@contextmanager
-def scripted(answer: bytes, *, keep: bool = False, hold: bool = False, drip: bool = False) -> Iterator[Scripted]:
-    server = Scripted(answer, keep=keep, hold=hold, drip=drip)
-    try:
-        yield server
-    finally:
-        server.close()
-
-
-def http(status: int, body: bytes = b"", head: bytes = b"") -> bytes:
-    return b"HTTP/1.1 %d X\r\n%sContent-Length: %d\r\n\r\n%s" % (status, head, len(body), body)
 
 
 def send(url: str, message: OutgoingSms = MESSAGE, *, read_seconds: float = 5) -> Accepted:
