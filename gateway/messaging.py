@@ -1,6 +1,7 @@
-"""Messaging: claims what is due, hands it to the carrier, and records exactly what the carrier said."""
+"""Messaging: claims what is due, hands it to its carrier, and records exactly what the carrier said."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,9 +11,11 @@ from functools import partial
 from cryptography.exceptions import InvalidTag
 from sqlalchemy.exc import IntegrityError
 
+from gateway import claiming, clock
 from gateway.database import insist, transaction
 from gateway.wiring import Wiring
-from reconciliation import sending
+from reconciliation import carriers, sending
+from reconciliation.carriers import Words
 from reconciliation.sending import Claimed
 from sms.transport import Accepted, OutgoingSms, Refused, Transport, TransportError, Unsure
 
@@ -27,46 +30,70 @@ _AGAIN = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What the carrier said to one message."""
+    """What the carrier said to one message, and how many milliseconds it took; 0 where it wasn't asked."""
 
     message_id: int
     word: Accepted | TransportError
+    milliseconds: int = 0
 
 
 def send_due(wiring: Wiring) -> int:
-    """Send everything that is due; return how many the carrier accepted."""
-    carrier = wiring.carrier
-    if carrier is None:
+    """Send everything that is due; return how many the carriers accepted."""
+    senders = [carrier.transport for carrier in wiring.carriers.values() if carrier.transport is not None]
+    if not senders:
         return 0
     with transaction(wiring.engine) as session:
         lapsed = sending.lapse(session, now=wiring.clock())
     if lapsed:
         log.warning("%d messages were being sent when their sender ended; they are unsure", lapsed)
-    accepted = _drain(wiring, carrier, sending.claim)
-    if carrier.dedupes:
-        accepted += _drain(wiring, carrier, sending.ask_again)
-    return accepted
+    if len(senders) == 1:
+        return _send_by(wiring, senders[0])
+    with transaction(wiring.engine) as session:
+        _, resting = carriers.may_take(session, [sender.name for sender in senders], now=wiring.clock())
+    # Ill carriers are tried with a few messages before those that are well take them all.
+    trials = [(sender, _take(wiring, sender, claiming.claim)) for sender in senders if sender.name in resting]
+    accepted = 0
+    with ThreadPoolExecutor(2 * len(senders), thread_name_prefix="carrier") as pool:  # a slow one holds up no other
+        tried = [pool.submit(_send_batch, wiring, sender, batch) for sender, batch in trials]
+        # What one sender gives to a carrier whose own sender has ended already leaves in the next round.
+        while now_accepted := sum(pool.map(partial(_send_by, wiring), senders)):
+            accepted += now_accepted
+        return accepted + sum(trial.result() for trial in tried)
+
+
+def _send_by(wiring: Wiring, carrier: Transport) -> int:
+    return _drain(wiring, carrier, claiming.claim) + _drain(wiring, carrier, claiming.ask_again)
 
 
 def _drain(wiring: Wiring, carrier: Transport, take: Callable[..., Sequence[Claimed]]) -> int:
     accepted = 0
+    while batch := _take(wiring, carrier, take):
+        accepted += _send_batch(wiring, carrier, batch)
+    return accepted
+
+
+def _take(wiring: Wiring, carrier: Transport, take: Callable[..., Sequence[Claimed]]) -> Sequence[Claimed]:
+    with transaction(wiring.engine) as session:
+        return take(session, wiring, carrier.name, limit=_BATCH, lease=_LEASE)
+
+
+def _send_batch(wiring: Wiring, carrier: Transport, batch: Sequence[Claimed]) -> int:
+    """Send what was claimed, the claim being committed: whatever happens now, no other worker sends it."""
+    if not batch:
+        return 0
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="sms") as pool:
-        while True:
-            with transaction(wiring.engine) as session:
-                batch = take(session, limit=_BATCH, lease=_LEASE, now=wiring.clock())
-            if not batch:
-                return accepted
-            # The claim is committed: whatever happens from here on, no other worker sends these.
-            said = list(pool.map(lambda claimed: _send(wiring, carrier, claimed), batch))
-            # What the carrier said is heard once: were it lost to a deadlock, nobody would know what left.
-            accepted += _record(wiring, carrier, said)
+        said = list(pool.map(lambda claimed: _send(wiring, carrier, claimed), batch))
+    # What the carrier said is heard once: were it lost to a deadlock, nobody would know what left.
+    accepted = _record(wiring, carrier, said)
+    _judge(wiring, carrier, said)
+    return accepted
 
 
 def _send(wiring: Wiring, carrier: Transport, claimed: Claimed) -> _Said:
     """Send one message; whatever goes wrong with it is its own word, so that the others' words are not lost."""
     if claimed.msisdn_sealed is None:
         # One that may have left before stays unsure: whether it did is not known any better.
-        never_left = claimed.state == "sending"
+        never_left = claimed.state == "queued"
         return _Said(claimed.id, Refused("the customer has no number any more", permanent=never_left))
     try:
         number = wiring.sealer.open(claimed.msisdn_sealed, "customers.msisdn").decode()
@@ -74,13 +101,45 @@ def _send(wiring: Wiring, carrier: Transport, claimed: Claimed) -> _Said:
         log.error("the number of message %d can't be opened: %s", claimed.id, type(error).__name__)
         return _Said(claimed.id, Refused("the number can't be opened", permanent=False))
     message = OutgoingSms(claimed.request_id, number, claimed.body, wiring.settings.sms.brand)
+    began = time.monotonic()
+    word: Accepted | TransportError
     try:
-        return _Said(claimed.id, carrier.send(message))
+        word = carrier.send(message)
     except TransportError as error:
-        return _Said(claimed.id, error)
+        word = error
     except Exception as error:  # a fault of ours, before or after a byte left: nobody knows
         log.error("sending message %d failed: %s", claimed.id, type(error).__name__)
-        return _Said(claimed.id, Unsure(type(error).__name__))
+        word = Unsure(type(error).__name__)
+    return _Said(claimed.id, word, max(1, round(1000 * (time.monotonic() - began))))
+
+
+def _judge(wiring: Wiring, carrier: Transport, said: Sequence[_Said]) -> None:
+    """Note how the carrier did with a batch; it may fall ill by it, or be well again."""
+    asked = [one for one in said if one.milliseconds]
+    if not asked:
+        return
+    refusals = [one.word for one in asked if isinstance(one.word, Refused)]
+    accepted = [one for one in asked if isinstance(one.word, Accepted)]
+    troubles = [one.word for one in asked if isinstance(one.word, TransportError)]
+    for_good = sum(refusal.permanent for refusal in refusals)
+    halting = [f"{refusal.reason} ({refusal.code})" for refusal in refusals if refusal.halts]
+    words = Words(
+        accepted=len(accepted),
+        refused=for_good,
+        troubled=len(asked) - len(accepted) - for_good,
+        milliseconds=sum(one.milliseconds for one in asked),
+        last=str(troubles[-1]) if troubles else "accepted",
+        halts=halting[-1] if halting else "",
+        wait=max((refusal.wait for refusal in refusals if refusal.wait is not None), default=None),
+    )
+    with transaction(wiring.engine) as session:
+        before = carriers.known(session).get(carrier.name)
+        was_ill = before is not None and before.ill_since is not None
+        now_is = carriers.heard(session, carrier.name, words, now=wiring.clock(), at=clock.real())
+        if now_is.ill_since is not None and not was_ill:
+            log.error("the carrier %s is ill and gets no new messages: %s", carrier.name, now_is.ill_why)
+        elif now_is.ill_since is None and was_ill:
+            log.warning("the carrier %s is well again", carrier.name)
 
 
 def _record(wiring: Wiring, carrier: Transport, said: Sequence[_Said]) -> int:
@@ -104,8 +163,10 @@ def _record_together(wiring: Wiring, carrier: Transport, said: Sequence[_Said]) 
             why = str(one.word)
             if isinstance(one.word, Refused):
                 sending.refused(
-                    session, one.message_id, permanent=one.word.permanent, why=why, again_at=now + _AGAIN, now=now
-                )
+                    session, one.message_id, carrier=carrier.name, permanent=one.word.permanent, why=why,
+                    again_at=now + max(_AGAIN, one.word.wait or _AGAIN), now=now,
+                    others=list(wiring.carriers) if one.milliseconds else (),
+                )  # fmt: skip
             elif isinstance(one.word, Unsure):
                 sending.unsure(session, one.message_id, why=why, again_at=now + _AGAIN, now=now)
     return len(taken)

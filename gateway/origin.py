@@ -35,7 +35,7 @@ class Origin:
 
     def check(self, raw: RawRequest, environ: Mapping[str, Any], proxies: int) -> None:
         """Raise Unproven when `raw` may not come from where it came from; `proxies` stand before us."""
-        if self.allow_from and not _within(raw.remote, self.allow_from):
+        if self.allow_from and not within(raw.remote, self.allow_from):
             raise Unproven("expected an address in allow_from, got another")
         if not self.mtls_header:
             return
@@ -57,10 +57,11 @@ def _came_by_proxy(environ: Mapping[str, Any], proxies: int, named: Sequence[Net
     """Tell whether the connection is a named proxy's and passed as many proxies as there are."""
     before = environ.get("werkzeug.proxy_fix.orig", {})
     passed = environ.get("HTTP_X_FORWARDED_FOR", "").split(",")
-    return 0 < proxies <= len(passed) and bool(passed[0].strip()) and _within(before.get("REMOTE_ADDR", ""), named)
+    return 0 < proxies <= len(passed) and bool(passed[0].strip()) and within(before.get("REMOTE_ADDR", ""), named)
 
 
-def _within(address: str, networks: Sequence[Network]) -> bool:
+def within(address: str, networks: Sequence[Network]) -> bool:
+    """Tell whether an address is in one of the networks; what is no address is in none."""
     try:
         found = ip_address(address)
     except ValueError:

@@ -189,7 +189,7 @@ def servers(wiring: Wiring) -> Iterator[SmsSandbox]:
         clock=wiring.clock,
         port=ports["sms"],
         token=secret(wiring.settings, "sms_token")[0],
-        receipts_url=wiring.receipts_url,
+        receipts_url=wiring.receipts_url(),
     )
     with bank, carrier:
         yield carrier

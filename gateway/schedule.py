@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from gateway import bell, checkpoints, debiting
+from gateway import bell, checkpoints, claiming, debiting
 from gateway.database import transaction
 from gateway.wiring import Wiring
 from reconciliation import (
@@ -52,8 +52,7 @@ def sweep(wiring: Wiring) -> None:
                 bell.ring(wiring.valkey, kind + "s")
         if large_statements.waiting_banks(session):
             bell.ring(wiring.valkey, "statements")
-        carrier = wiring.carrier
-        if carrier is not None and sending.is_due(session, dedupes=carrier.dedupes, now=wiring.clock()):
+        if wiring.carriers and sending.is_due(session, memories=claiming.memories(wiring), now=wiring.clock()):
             bell.ring(wiring.valkey, "messages")
         if debit_work.is_waiting(session, debiting.leads(wiring), now=wiring.clock()):
             bell.ring(wiring.valkey, "debits")

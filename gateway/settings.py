@@ -13,6 +13,7 @@ from typing import Any
 
 from gateway import setting_kinds as kinds
 from gateway.bank_settings import BankSettings, bank_name, bank_settings, check_origin
+from gateway.carrier_settings import CarrierSettings, carrier_settings
 from gateway.setting_kinds import Kind
 from gateway.setting_tables import SettingsError, Table, checked
 
@@ -21,12 +22,29 @@ _ELSEWHERE_PREFIXES = ("DOISOAT_SECRET_", "DOISOAT_TEST_", "DOISOAT_CHAOS_", "DO
 """What secrets are given by, and what the tests are steered by."""
 
 
+FIRST_CARRIER = "http"
+"""The name of the carrier that `sms.url` alone makes, as it stands in messages and in the address of its receipts."""
+
+
 @dataclass(frozen=True, slots=True)
 class SmsSettings:
-    """The way to an SMS provider; `url` None means that no message leaves this machine."""
+    """The ways to SMS providers; none of them means that no message leaves this machine.
+
+    `url` alone is one carrier of kind http; `public_url` is where carriers reach us with their receipts, `price` what
+    one part of a message costs, in đồng.
+    """
 
     url: str | None = field(default=None, repr=False)
     brand: str = "DIENLUC"
+    public_url: str | None = None
+    price: int | None = None
+    declared: Mapping[str, CarrierSettings] = field(default_factory=dict)
+
+    @property
+    def carriers(self) -> Mapping[str, CarrierSettings]:
+        """Every carrier by its name."""
+        first = {FIRST_CARRIER: CarrierSettings(FIRST_CARRIER, "http", self.url)} if self.url else {}
+        return {**first, **self.declared}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +73,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     config = environ.get("DOISOAT_CONFIG")
     table = Table(_read_toml(Path(config)) if config else {}, "", config or "")
     sms_table, banks_table = table.table("sms"), table.table("banks")
+    carriers = sms_table.table("carriers")
     plain, sms = table.take(_PLAIN), sms_table.take(_SMS)
     sms_table.finish()
     table.finish()
@@ -67,7 +86,12 @@ def load(environ: Mapping[str, str]) -> Settings:
     banks = {bank_name(name): bank_settings(name, banks_table.table(name)) for name in list(banks_table.values)}
     for bank in banks.values():
         check_origin(bank, plain.get("trusted_proxies", 0), table.where)
-    return Settings(home=home, banks=banks, sms=SmsSettings(**sms), **plain)
+    declared = {name: carrier_settings(name, carriers.table(name)) for name in list(carriers.values)}
+    if sms.get("url") and FIRST_CARRIER in declared:
+        raise SettingsError(
+            f"{table.where}: sms.carriers.{FIRST_CARRIER}: expected another name: sms.url makes one of this name"
+        )
+    return Settings(home=home, banks=banks, sms=SmsSettings(**sms, declared=declared), **plain)
 
 
 _PLAIN = {
@@ -85,7 +109,12 @@ _PLAIN = {
     "web_workers": kinds.whole(1, 128),
     "web_threads": kinds.whole(1, 128),
 }
-_SMS = {"url": kinds.address(), "brand": kinds.SENDER}
+_SMS = {
+    "url": kinds.address(),
+    "brand": kinds.SENDER,
+    "public_url": kinds.address("http", "https"),
+    "price": kinds.whole(1, 100_000),
+}
 
 
 def _from_environ(environ: Mapping[str, str], prefix: str, kinds: Mapping[str, Kind]) -> dict[str, Any]:

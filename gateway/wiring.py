@@ -14,18 +14,27 @@ from sqlalchemy import Engine
 from banks.profile import Asked, CallbackProfile, Secrets, check_keys
 from banks.records import Answer, Outcome, RawRequest
 from gateway.bank_settings import BankSettings
+from gateway.carrier_settings import CarrierSettings
 from gateway.clock import Clock, SandboxClock, real
 from gateway.database import app_engine
 from gateway.secrets import bank_secrets, ensure_secret, secret
 from gateway.setting_tables import SettingsError
-from gateway.settings import Settings, load
+from gateway.settings import FIRST_CARRIER, Settings, load
 from reconciliation.sealing import Sealer
 from sms import receipts
 from sms.transport import Transport
+from sms.transports.declared import DeclaredTransport
+from sms.transports.esms import EsmsTransport
 from sms.transports.http import HttpTransport
+from sms.transports.speedsms import SpeedSmsTransport
 
-CARRIER = "http"
-"""The carrier's name, as it stands in messages and in the address of its receipts."""
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """A way to the customers' phones: its settings, and what hands messages over; None where another process does."""
+
+    settings: CarrierSettings
+    transport: Transport | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +109,9 @@ class Wiring:
         return callers_of(self.settings)
 
     @cached_property
-    def carrier(self) -> Transport | None:
-        """The way to the customers' phones; None when no provider is set."""
-        if not self.settings.sms.url:
-            return None
-        return HttpTransport(self.settings.sms.url, secret(self.settings, "sms_token")[0], name=CARRIER)
+    def carriers(self) -> Mapping[str, Carrier]:
+        """The ways to the customers' phones by name; none where no provider is set."""
+        return {name: Carrier(how, self._transport(how)) for name, how in self.settings.sms.carriers.items()}
 
     @cached_property
     def billing_secrets(self) -> list[str]:
@@ -116,11 +123,24 @@ class Wiring:
         """Keys by which a carrier's receipt address is known to be ours."""
         return [key.encode() for key in secret(self.settings, "receipts_key")]
 
-    @cached_property
-    def receipts_url(self) -> str:
-        """The signed address at which the carrier leaves its receipts."""
-        base = f"http://{self.settings.host}:{self.settings.port}"
-        return receipts.address(base, CARRIER, self.receipt_secrets[0])
+    def receipts_url(self, carrier: str = FIRST_CARRIER) -> str:
+        """Return the signed address at which a carrier leaves its receipts."""
+        base = self.settings.sms.public_url or f"http://{self.settings.host}:{self.settings.port}"
+        return receipts.address(base, carrier, self.receipt_secrets[0])
+
+    def _transport(self, how: CarrierSettings) -> Transport:
+        # The carrier that sms.url alone makes has its key under the name it always had.
+        prefix = "sms" if how.name == FIRST_CARRIER and self.settings.sms.url else f"sms_{how.name}"
+        keys = {name: secret(self.settings, f"{prefix}_{name}")[0] for name in how.secrets}
+        if how.declaration is not None:
+            return DeclaredTransport(how.declaration, keys, name=how.name, callback=self.receipts_url(how.name))
+        if how.kind == "esms":
+            callback = self.receipts_url(how.name)
+            account = keys["api_key"], keys["secret_key"]
+            return EsmsTransport(*account, url=how.url, name=how.name, callback=callback, sandbox=how.test)
+        if how.kind == "speedsms":
+            return SpeedSmsTransport(keys["token"], url=how.url, name=how.name)
+        return HttpTransport(how.url, keys["token"], name=how.name)
 
 
 def callers_of(settings: Settings) -> dict[str, Caller]:

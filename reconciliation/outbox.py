@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy import ARRAY, Index, SmallInteger, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -31,6 +31,8 @@ class Message(Base):
               postgresql_where=text("provider_ref IS NOT NULL")),
         Index("ix_messages_waiting", "id", postgresql_where=text("state IN ('queued', 'sending', 'unsure')")),
         Index("ix_messages_uncomposed", "id", postgresql_where=text("body IS NULL AND state = 'queued'")),
+        Index("ix_messages_routed", "carrier", "id",
+              postgresql_where=text("state = 'queued' AND carrier IS NOT NULL")),
         Index("ix_messages_codes", "id",
               postgresql_where=text("event = 'mandate_code' AND state IN ('queued', 'unsure')")),
         Index(None, "bill_id"),
@@ -58,6 +60,12 @@ class Message(Base):
     parts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     not_after: Mapped[datetime]
     request_id: Mapped[UUID] = mapped_column(server_default=text("gen_random_uuid()"))
+    carrier: Mapped[str | None]
+    """Which carrier it goes to; it changes while the message is queued alone: after that a byte may have left."""
+    refused_by: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    """Carriers that will never take it."""
+    asked_at: Mapped[datetime | None]
+    """When its carrier was first asked, or could have been."""
     provider: Mapped[str | None]
     provider_ref: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")

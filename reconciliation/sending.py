@@ -1,7 +1,7 @@
 """Sending: a message is claimed, and the claim committed, before a byte leaves; what is unsure stays unsure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Row, text
@@ -13,32 +13,41 @@ from reconciliation.outbox import DUNNING
 
 _KEY = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 Claimed = Row[tuple[int, str, str, bytes, str]]
-"""id, request_id, body, msisdn_sealed, state it was claimed from."""
+"""id, request_id, body, msisdn_sealed, state it was claimed from: queued or unsure."""
 
-_CLAIMABLE = "m.state = 'queued' AND m.body IS NOT NULL AND (m.not_before IS NULL OR m.not_before <= :now)"
+CLAIMABLE = "m.state = 'queued' AND m.body IS NOT NULL AND (m.not_before IS NULL OR m.not_before <= :now)"
 _LATE = "m.state = 'queued' AND m.not_after <= :now"
 _LAPSED = "m.state = 'sending' AND m.lease_until < :now"
 _REPEATABLE = (
-    "m.state = 'unsure' AND (m.lease_until IS NULL OR m.lease_until < :now) AND m.attempts < 5"
+    "m.state = 'unsure' AND (m.lease_until IS NULL OR m.lease_until < :now) AND m.attempts < 5"  # noqa: S608 - our own text
     f" AND m.not_after > :now AND (m.event NOT IN {DUNNING} OR b.state = 'open')"
+    " AND EXISTS (SELECT 1 FROM unnest(CAST(:names AS text[]), CAST(:remember AS interval[])) AS k (name, remembers)"
+    " WHERE k.name = m.carrier AND (k.remembers IS NULL OR m.asked_at > :now - k.remembers))"
 )
-"""In terms of messages m and, left-joined, their bills b."""
+"""In terms of messages m and, left-joined, their bills b; names and remember are of carriers that dedupe."""
 
 
-def is_due(session: Session, *, dedupes: bool, now: datetime) -> bool:
-    """Tell whether a sender would find something to do: to claim, to expire, to call unsure, or to ask again about."""
+def is_due(session: Session, *, memories: Mapping[str, timedelta | None], now: datetime) -> bool:
+    """Tell whether a sender would find something to do: to claim, to expire, to call unsure, or to ask again about.
+
+    `memories` are the carriers that dedupe by our own key, and for how long they know it again; None is for good.
+    """
     found = session.scalar(
         text(
             "SELECT EXISTS (SELECT 1 FROM messages m LEFT JOIN bills b ON b.id = m.bill_id"  # noqa: S608 - our own text
-            f" WHERE ({_CLAIMABLE}) OR ({_LATE}) OR ({_LAPSED}) OR (:dedupes AND {_REPEATABLE}))"
+            f" WHERE ({CLAIMABLE}) OR ({_LATE}) OR ({_LAPSED}) OR ({_REPEATABLE}))"
         ),
-        {"dedupes": dedupes, "now": now},
+        {"names": list(memories), "remember": list(memories.values()), "now": now},
     )
     return bool(found)
 
 
-def claim(session: Session, *, limit: int, lease: timedelta, now: datetime) -> Sequence[Claimed]:
-    """Take up to `limit` messages that are due; the caller commits before it sends the first.
+def claim(
+    session: Session, *, carrier: str, limit: int, lease: timedelta, now: datetime, of_all: bool = False
+) -> Sequence[Claimed]:
+    """Take up to `limit` messages that are due and the carrier's; the caller commits before it sends the first.
+
+    `of_all` takes what is anybody else's too, as the only carrier does, and one that is tried again.
 
     What came too late expires. A notice for a bill that is no longer owed is withdrawn, so that no payer is dunned, and
     so is what is meant for a customer who said no, or who has no number any more. A code goes before all others, and to
@@ -68,20 +77,25 @@ def claim(session: Session, *, limit: int, lease: timedelta, now: datetime) -> S
         )
     )
     move(session, MESSAGE, closed, "withdrawn", by="sending", why="the customer is not to be told by SMS", now=now)
-    due = _due(session, "=", limit, now)
-    due += _due(session, "<>", limit - len(due), now)
+    whose = f":carrier <> ALL(m.refused_by){'' if of_all else ' AND m.carrier = :carrier'}"
+    values = {"carrier": carrier, "now": now}
+    due = _due(session, f"{whose} AND m.event = 'mandate_code'", limit, values)
+    due += _due(session, f"{whose} AND m.event <> 'mandate_code'", limit - len(due), values)
     still_owed = _hold(session, [row.bill_id for row in due if row.event in outbox.DUNNING_EVENTS])
     free = [row.id for row in due if row.event not in outbox.DUNNING_EVENTS or row.bill_id in still_owed]
-    taken = move(session, MESSAGE, free, "sending", by="sending", why="", now=now)
-    return _lease(session, taken, now + lease)
+    claimed = _lease(session, free, carrier, until=now + lease, now=now)
+    move(session, MESSAGE, free, "sending", by="sending", why="", now=now)
+    return claimed
 
 
-def _due(session: Session, which: str, limit: int, now: datetime) -> list[Row[tuple[int, int | None, str]]]:
+def _due(
+    session: Session, which: str, limit: int, values: Mapping[str, object]
+) -> list[Row[tuple[int, int | None, str]]]:
     query = (
-        f"SELECT m.id, m.bill_id, m.event FROM messages m WHERE {_CLAIMABLE} AND m.event {which} 'mandate_code'"  # noqa: S608 - our own text
+        f"SELECT m.id, m.bill_id, m.event FROM messages m WHERE {CLAIMABLE} AND {which}"  # noqa: S608 - our own text
         " ORDER BY m.id LIMIT :limit FOR UPDATE SKIP LOCKED"
     )
-    return list(session.execute(text(query), {"now": now, "limit": limit}).all())
+    return list(session.execute(text(query), {**values, "limit": limit}).all())
 
 
 def _hold(session: Session, bill_ids: Sequence[int]) -> set[int]:
@@ -104,10 +118,13 @@ def lapse(session: Session, *, now: datetime) -> int:
     )
 
 
-def ask_again(session: Session, *, limit: int, lease: timedelta, now: datetime) -> Sequence[Claimed]:
-    """Take unsure messages to repeat under their own key: only for a carrier that dedupes by it.
+def ask_again(
+    session: Session, *, carrier: str, remembers: timedelta | None, limit: int, lease: timedelta, now: datetime
+) -> Sequence[Claimed]:
+    """Take unsure messages to repeat under their own key: by the carrier that was asked first, if it dedupes by it.
 
-    Whether it left the first time nobody knows, so the same limits hold: not too late, and no payer is dunned.
+    `remembers` is for how long it knows the key again; after that a repeat would be a second SMS. Whether it left the
+    first time nobody knows, so the same limits hold: not too late, and no payer is dunned.
     """
     unsure = list(
         session.scalars(
@@ -115,36 +132,39 @@ def ask_again(session: Session, *, limit: int, lease: timedelta, now: datetime) 
                 f"SELECT m.id FROM messages m LEFT JOIN bills b ON b.id = m.bill_id WHERE {_REPEATABLE}"  # noqa: S608 - our own text
                 " ORDER BY m.id LIMIT :limit FOR UPDATE OF m SKIP LOCKED"
             ),
-            {"now": now, "limit": limit},
+            {"now": now, "limit": limit, "names": [carrier], "remember": [remembers]},
         )
     )
-    return _lease(session, unsure, now + lease)
+    return _lease(session, unsure, carrier, until=now + lease, now=now)
 
 
-def _lease(session: Session, ids: list[int], until: datetime) -> Sequence[Claimed]:
+def _lease(session: Session, ids: list[int], carrier: str, *, until: datetime, now: datetime) -> Sequence[Claimed]:
+    """Give messages to a carrier; the moment it is first asked counts for as long as it keeps a message."""
     if not ids:
         return []
     rows: Sequence[Claimed] = session.execute(
         text(
             """
-            UPDATE messages m SET lease_until = :until, attempts = m.attempts + 1 FROM customers c
-            WHERE c.id = m.customer_id AND m.id = ANY(:ids)
+            UPDATE messages m SET lease_until = :until, attempts = m.attempts + 1, carrier = :carrier,
+                asked_at = CASE m.state WHEN 'queued' THEN CAST(:now AS timestamptz) ELSE m.asked_at END
+            FROM customers c WHERE c.id = m.customer_id AND m.id = ANY(:ids)
             RETURNING m.id, CAST(m.request_id AS text) AS request_id, m.body, c.msisdn_sealed, m.state
             """
         ),
-        {"ids": ids, "until": until},
+        {"ids": ids, "until": until, "carrier": carrier, "now": now},
     ).all()
     return rows
 
 
 def sent(session: Session, taken: Sequence[tuple[int, str]], *, provider: str, now: datetime) -> None:
-    """Record what a carrier accepted: (message id, the carrier's reference) each."""
+    """Record what a carrier accepted: (message id, the carrier's reference or "") each."""
     if not taken:
         return
     session.execute(
         text(
             """
-            UPDATE messages m SET provider = :provider, provider_ref = t.ref, sent_at = coalesce(m.sent_at, :now)
+            UPDATE messages m SET provider = :provider, provider_ref = nullif(t.ref, ''),
+                sent_at = coalesce(m.sent_at, :now)
             FROM unnest(CAST(:ids AS bigint[]), CAST(:refs AS text[])) AS t (id, ref) WHERE m.id = t.id
             """
         ),
@@ -153,15 +173,40 @@ def sent(session: Session, taken: Sequence[tuple[int, str]], *, provider: str, n
     move(session, MESSAGE, [one[0] for one in taken], "sent", by=provider, why="accepted", now=now)
 
 
-def refused(session: Session, message_id: int, *, permanent: bool, why: str, again_at: datetime, now: datetime) -> None:
-    """Record a clean refusal: nothing left, so it may be tried again from `again_at`, unless it is for good."""
-    move(session, MESSAGE, [message_id], "failed" if permanent else "queued", by="carrier", why=why, now=now)
+def refused(
+    session: Session,
+    message_id: int,
+    *,
+    carrier: str,
+    permanent: bool,
+    why: str,
+    again_at: datetime,
+    now: datetime,
+    others: Sequence[str] = (),
+) -> None:
+    """Record a clean refusal: nothing left, so it may be tried again from `again_at`, by whichever carrier.
+
+    One for good is this carrier's own: where `others` has one that did not refuse it, that one may try at once.
+    """
+    open_to = False
+    if permanent:
+        refusing = text(
+            "UPDATE messages SET refused_by = array_append(refused_by, :carrier) WHERE id = :id"
+            " RETURNING state, refused_by"
+        )
+        found = session.execute(refusing, {"id": message_id, "carrier": carrier}).one()
+        open_to = found.state == "sending" and not set(others) <= set(found.refused_by)
+    to = "failed" if permanent and not open_to else "queued"
+    move(session, MESSAGE, [message_id], to, by=carrier, why=why, now=now)
     session.execute(
         text(
-            "UPDATE messages SET reason = :why, not_before = :again"
-            " WHERE id = :id AND state IN ('queued', 'failed', 'unsure')"
+            """
+            UPDATE messages SET reason = :why, not_before = :again,
+                carrier = CASE state WHEN 'queued' THEN NULL ELSE carrier END
+            WHERE id = :id AND state IN ('queued', 'failed', 'unsure')
+            """
         ),
-        {"id": message_id, "why": why, "again": again_at},
+        {"id": message_id, "why": why, "again": now if open_to else again_at},
     )
     outbox.withdraw_untrue(session, message_id, now=now)
 
@@ -209,8 +254,11 @@ def _meant(session: Session, provider: str, provider_ref: str, request_id: str) 
     by_key = None
     if _KEY.fullmatch(request_id):
         by_key = session.execute(
-            text("SELECT id, state FROM messages WHERE request_id = CAST(:request AS uuid) FOR UPDATE"),
-            {"request": request_id},
+            text(
+                "SELECT id, state FROM messages WHERE request_id = CAST(:request AS uuid)"
+                " AND coalesce(carrier, :provider) = :provider FOR UPDATE"
+            ),
+            {"request": request_id, "provider": provider},
         ).first()
     if by_reference is not None and by_key is not None and by_reference.id != by_key.id:
         return None

@@ -5,6 +5,7 @@ from reconciliation import (
     bank_days,
     bill_holds,
     bills,
+    carriers,
     closes,
     customers,
     debit_days,
@@ -38,8 +39,8 @@ from reconciliation import (
 from reconciliation.db import metadata
 
 __all__ = [
-    "audit", "bank_days", "bill_holds", "bills", "closes", "customers", "debit_days", "debit_notices", "debit_recalls",
-    "debit_rules", "debits", "fees", "inbox", "ledger", "lifecycle", "links", "lump_choices", "lump_sums",
-    "mandate_codes", "mandate_orders", "mandates", "marks", "metadata", "mismatches", "outbox", "payments",
-    "placements", "policies", "remarks", "returns", "settlements", "staff", "statements", "tariffs",
+    "audit", "bank_days", "bill_holds", "bills", "carriers", "closes", "customers", "debit_days", "debit_notices",
+    "debit_recalls", "debit_rules", "debits", "fees", "inbox", "ledger", "lifecycle", "links", "lump_choices",
+    "lump_sums", "mandate_codes", "mandate_orders", "mandates", "marks", "metadata", "mismatches", "outbox",
+    "payments", "placements", "policies", "remarks", "returns", "settlements", "staff", "statements", "tariffs",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from gateway.database import transaction
 from gateway.web import create_app
 from gateway.wiring import Wiring
 from sms.transports.memory import MemoryTransport
-from tests.gateway.samples import a_bill
+from tests.gateway.samples import a_bill, use_carriers
 
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = [
@@ -29,7 +29,7 @@ def address(wiring: Wiring) -> Iterator[str]:
     """The whole web on this machine, with one customer."""
     with transaction(wiring.engine) as session:
         list(bill_import.take_in(session, wiring, [("line 2", a_bill(1))]))
-    wiring.__dict__["carrier"] = MemoryTransport("http", dedupes=False)
+    use_carriers(wiring, MemoryTransport("http", dedupes=False))
     server = make_server("127.0.0.1", 0, create_app(wiring), threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -64,8 +64,9 @@ def test_a_customer_opens_a_mandate_on_a_phone_without_scripts(phone: Any, wirin
     phone.click("main button.primary")
     shown("mã sáu chữ số")
     messaging.send_due(wiring)
-    assert isinstance(wiring.carrier, MemoryTransport)
-    phone.fill("[name=code]", re.findall(r"\b\d{6}\b", wiring.carrier.taken[-1].text)[0])
+    carrier = wiring.carriers["http"].transport
+    assert isinstance(carrier, MemoryTransport)
+    phone.fill("[name=code]", re.findall(r"\b\d{6}\b", carrier.taken[-1].text)[0])
     phone.click("main button.primary")
     shown("Ủy quyền trích nợ tự động tiền điện")
     phone.select_option("[name=bank]", "standard")

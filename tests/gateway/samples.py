@@ -10,7 +10,15 @@ from banks.money import dong
 from banks.profile import Signed, find
 from banks.records import RawRequest, StatementLine
 from banks.sandbox.statement_writer import write_camt053
-from gateway.wiring import Wiring
+from gateway.carrier_settings import CarrierSettings
+from gateway.wiring import Carrier, Wiring
+from sms.transport import Transport
+
+
+def use_carriers(wiring: Wiring, *carriers: Transport, **settings: Any) -> None:
+    """Have the gateway send by these carriers, with the same `settings` each."""
+    made = {one.name: Carrier(CarrierSettings(one.name, "http", **settings), one) for one in carriers}
+    wiring.__dict__["carriers"] = made
 
 
 def code_of(number: int) -> str:

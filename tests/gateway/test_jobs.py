@@ -8,7 +8,7 @@ from gateway import jobs
 from gateway.bank_settings import SftpSettings
 from gateway.wiring import Wiring
 from sms.transports.memory import MemoryTransport
-from tests.gateway.samples import a_bill, a_debit_bill, a_statement, an_event
+from tests.gateway.samples import a_bill, a_debit_bill, a_statement, an_event, use_carriers
 
 ALL = [jobs.read_callbacks, jobs.read_statements, jobs.fetch_files, jobs.send_messages]
 
@@ -68,7 +68,7 @@ def test_every_callback_that_waits_is_read_and_messages_are_rung_for(house, web,
 
 
 def test_every_message_that_is_due_is_sent(house, issue):
-    house.__dict__["carrier"] = MemoryTransport()
+    use_carriers(house, MemoryTransport())
     issue(a_debit_bill(1), a_debit_bill(2))
     assert jobs.send_messages() == 2
 

@@ -11,13 +11,13 @@ from gateway.database import transaction
 from reconciliation import sending
 from sms.transport import Accepted
 from sms.transports.memory import MemoryTransport, Outcome
-from tests.gateway.samples import a_bill, a_debit_bill
+from tests.gateway.samples import a_bill, a_debit_bill, use_carriers
 
 
 @pytest.fixture
 def carrier(wiring):
     made = MemoryTransport("http", dedupes=False)
-    wiring.__dict__["carrier"] = made
+    use_carriers(wiring, made)
     return made
 
 
@@ -100,7 +100,14 @@ def test_a_claim_whose_sender_died_becomes_unsure(
     carrier.dedupes = dedupes
     issue(a_debit_bill())
     with transaction(wiring.engine) as session:
-        assert len(sending.claim(session, limit=10, lease=messaging._LEASE, now=wiring.clock())) == 1
+        assert (
+            len(
+                sending.claim(
+                    session, carrier="http", of_all=True, limit=10, lease=messaging._LEASE, now=wiring.clock()
+                )
+            )
+            == 1
+        )
     messaging.send_due(wiring)
     assert (states(), carrier.attempts) == (["sending"], 0), "its sender may still be at it"
     pass_by(seconds=121)
@@ -111,7 +118,7 @@ def test_a_claim_whose_sender_died_becomes_unsure(
 
 def test_without_a_carrier_nothing_is_even_claimed(wiring, issue, rows):
     issue(a_debit_bill())
-    assert wiring.carrier is None
+    assert wiring.carriers == {}
     assert messaging.send_due(wiring) == 0
     assert rows("SELECT state, attempts, lease_until FROM messages") == [("queued", 0, None)]
 

@@ -1,18 +1,28 @@
 """Receipts at the door: only who knows the address is heard, and what is heard is committed before the answer."""
 
 import json
+from dataclasses import replace
+from urllib.parse import urlencode
 
 import pytest
 from werkzeug.test import Client
 
+from gateway.carrier_settings import CarrierSettings
+from gateway.origin import Origin, network_of
+from gateway.settings import SmsSettings
 from gateway.web import create_app
 from sms import receipts
 from tests.gateway.samples import a_debit_bill
 
 
 @pytest.fixture
+def settings(settings):
+    return replace(settings, sms=SmsSettings("http://carrier.example", "DIENLUC"))
+
+
+@pytest.fixture
 def address(wiring):
-    return wiring.receipts_url.partition(str(wiring.settings.port))[2]
+    return wiring.receipts_url().partition(str(wiring.settings.port))[2]
 
 
 @pytest.fixture
@@ -65,7 +75,7 @@ def test_whoever_does_not_know_the_address_is_told_nothing(web, wiring, address,
         answer = web.post(wrong, data=a_receipt(request_id))
         assert answer.status_code == 404
         assert token.encode() not in answer.data
-    assert web.get(address).status_code == 405
+    assert web.get(address).status_code == 400, "this carrier posts"
     assert rows("SELECT state FROM messages") == ["sent"]
 
 
@@ -98,3 +108,40 @@ def test_a_key_in_rotation_keeps_the_old_address_open(web, wiring, address, requ
     del wiring.__dict__["receipt_secrets"]
     assert wiring.receipt_secrets[0] == b"a-new-key"
     assert web.post(address, data=a_receipt(request_id)).status_code == 204
+
+
+# ── carriers that leave receipts in their own form ───────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def at_esms(wiring, change, request_id):
+    """The address of eSMS's receipts, and the query it sends of the message, which is its own."""
+    known = {"esms": CarrierSettings("esms", "esms", origin=Origin(allow_from=(network_of("203.0.113.0/24"),)))}
+    sms = replace(wiring.settings.sms, declared=known)
+    object.__setattr__(wiring, "settings", replace(wiring.settings, sms=sms))
+    change("UPDATE messages SET provider = 'esms', provider_ref = NULL")
+    path = wiring.receipts_url("esms").partition(str(wiring.settings.port))[2]
+    usual = {"SMSID": "dc71", "RequestId": request_id, "SendStatus": 5, "SendSuccess": 1, "SendFailed": 0}
+    return lambda **told: f"{path}?{urlencode(usual | told)}"
+
+
+THEIRS = {"REMOTE_ADDR": "203.0.113.7"}
+
+
+@pytest.mark.parametrize(("told", "state"), [({}, "delivered"), ({"SendFailed": 2, "SendSuccess": 0}, "undelivered")])
+def test_esms_calls_by_get_and_its_counts_decide(web, at_esms, rows, told, state):
+    for _ in range(2):
+        assert web.get(at_esms(**told), environ_base=THEIRS).status_code == 204
+    assert rows("SELECT state, provider_ref FROM messages") == [(state, "dc71")]
+
+
+def test_a_callback_before_the_end_is_heard_and_ends_nothing(web, at_esms, rows):
+    assert web.get(at_esms(SendStatus=2, SendSuccess=0), environ_base=THEIRS).status_code == 204
+    assert rows("SELECT state FROM messages") == ["sent"]
+
+
+def test_a_carrier_s_receipts_come_from_its_own_addresses_alone(web, at_esms, rows):
+    answer = web.get(at_esms(), environ_base={"REMOTE_ADDR": "198.51.100.9"})
+    assert (answer.status_code, answer.data) == (403, b"expected a call from an address in allow_from\n")
+    assert web.get(at_esms(), environ_base={"REMOTE_ADDR": "203.0.113.9"}, headers={"X-Forwarded-For": "1.2.3.4"})
+    assert rows("SELECT state FROM messages") == ["delivered"]

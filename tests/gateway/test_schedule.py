@@ -18,7 +18,7 @@ from gateway.wiring import Wiring
 from reconciliation import audit
 from reconciliation.db import AdvisoryLock
 from sms.transports.memory import MemoryTransport
-from tests.gateway.samples import a_bill, a_debit_bill, a_statement, an_event
+from tests.gateway.samples import a_bill, a_debit_bill, a_statement, an_event, use_carriers
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def swept(wiring):
 @pytest.fixture
 def carrier(wiring):
     made = MemoryTransport("http")
-    wiring.__dict__["carrier"] = made
+    use_carriers(wiring, made)
     return made
 
 
@@ -98,6 +98,7 @@ def test_a_message_is_rung_for_when_a_sender_would_find_something_to_do(
     swept, issue, carrier, wiring, change, columns, due
 ):
     issue(a_debit_bill())
+    change("UPDATE messages SET carrier = 'http'")
     change(f"UPDATE messages SET {columns.replace('now_()', 'CAST(:now AS timestamptz)')}", now=wiring.clock())
     assert swept() == ({"messages"} if due else set())
 
@@ -105,7 +106,7 @@ def test_a_message_is_rung_for_when_a_sender_would_find_something_to_do(
 @pytest.mark.usefixtures("any_state")
 def test_an_unsure_message_waits_for_a_person_where_the_carrier_does_not_know_it_again(swept, issue, carrier, change):
     issue(a_debit_bill())
-    change("UPDATE messages SET state = 'unsure'")
+    change("UPDATE messages SET state = 'unsure', carrier = 'http'")
     assert swept() == {"messages"}
     carrier.dedupes = False
     assert swept() == set()
@@ -113,7 +114,7 @@ def test_an_unsure_message_waits_for_a_person_where_the_carrier_does_not_know_it
 
 def test_where_no_carrier_is_set_no_sender_is_woken(swept, issue, wiring):
     issue(a_debit_bill())
-    assert wiring.carrier is None
+    assert wiring.carriers == {}
     assert swept() == set()
 
 

@@ -18,7 +18,9 @@ def lived(books: Books) -> Books:
     debit = {"charge_on": date(2026, 11, 24), "bank": "standard"}
     books.issue(a_bill(**debit), a_bill("HD0002", code=OTHER_CODE, customer_code=OTHER_CUSTOMER, **debit))
     books.run(lambda s: s.execute(text("UPDATE messages SET body = 'x'")))
-    [one, *_] = books.run(lambda s: sending.claim(s, limit=1, lease=timedelta(seconds=9), now=books.now))
+    [one, *_] = books.run(
+        lambda s: sending.claim(s, carrier="http", of_all=True, limit=1, lease=timedelta(seconds=9), now=books.now)
+    )
     books.run(lambda s: sending.sent(s, [(one.id, "R1")], provider="http", now=books.now))
     books.now += timedelta(minutes=1)
     books.issue(a_bill(version=2, kwh=49, **debit))

@@ -32,7 +32,9 @@ def said(books: Books) -> list[tuple[object, ...]]:
 def send_all(books: Books) -> int:
     books.run(lambda session: session.execute(text("UPDATE messages SET body = 'x' WHERE body IS NULL")))
     taken = books.run(
-        lambda session: sending.claim(session, limit=9, lease=timedelta(seconds=9), now=books.now),
+        lambda session: sending.claim(
+            session, carrier="http", of_all=True, limit=9, lease=timedelta(seconds=9), now=books.now
+        ),
     )
     books.run(
         lambda session: sending.sent(session, [(one.id, f"R{one.id}") for one in taken], provider="http", now=books.now)

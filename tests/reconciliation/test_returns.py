@@ -43,7 +43,9 @@ def told(books: Books, event: str = "payment_recorded") -> None:
     )
 
     def act(session: Any) -> None:
-        claimed = sending.claim(session, limit=10, lease=timedelta(seconds=60), now=books.now)
+        claimed = sending.claim(
+            session, carrier="http", of_all=True, limit=10, lease=timedelta(seconds=60), now=books.now
+        )
         sending.sent(session, [(one.id, f"ref{one.id}") for one in claimed], provider="memory", now=books.now)
 
     books.run(act)
@@ -110,13 +112,15 @@ def test_a_word_that_was_leaving_and_did_not_takes_its_correction_with_it(sound_
     reads(0, CAME)(sound_books)
     sound_books.run(lambda session: session.execute(text("UPDATE messages SET body = 'x'")))
     (claimed,) = sound_books.run(
-        lambda session: sending.claim(session, limit=10, lease=timedelta(seconds=60), now=sound_books.now)
+        lambda session: sending.claim(
+            session, carrier="http", of_all=True, limit=10, lease=timedelta(seconds=60), now=sound_books.now
+        )
     )
     reads(1, BACK)(sound_books)
     assert words(sound_books) == [("payment_recorded", "sending"), ("payment_returned", "queued")]
     sound_books.run(
         lambda session: sending.refused(
-            session, claimed.id, permanent=False, why="busy", again_at=at(5), now=sound_books.now
+            session, claimed.id, carrier="http", permanent=False, why="busy", again_at=at(5), now=sound_books.now
         )
     )
     assert words(sound_books) == [("payment_recorded", "withdrawn"), ("payment_returned", "withdrawn")]

@@ -24,12 +24,18 @@ def compose(books: Books) -> None:
 
 
 def claim(books: Books, after: timedelta = timedelta(), limit: int = 10) -> list[Any]:
-    found = books.run(lambda s: sending.claim(s, limit=limit, lease=LEASE, now=books.now + after))
+    found = books.run(
+        lambda s: sending.claim(s, carrier="http", of_all=True, limit=limit, lease=LEASE, now=books.now + after)
+    )
     return list(found)
 
 
 def ask_again(books: Books, after: timedelta = timedelta()) -> list[Any]:
-    return list(books.run(lambda s: sending.ask_again(s, limit=10, lease=LEASE, now=books.now + after)))
+    return list(
+        books.run(
+            lambda s: sending.ask_again(s, carrier="http", remembers=None, limit=10, lease=LEASE, now=books.now + after)
+        )
+    )
 
 
 def states(books: Books) -> list[str]:
@@ -49,9 +55,15 @@ def receipt(books: Books, ref: str = "R1", request: str = "", delivered: bool = 
     return found
 
 
+def refuse(books: Books, one: Any, carrier: str, *others: str) -> None:
+    books.run(lambda s: sending.refused(
+        s, one.id, carrier=carrier, permanent=True, why="busy", again_at=books.now, now=books.now, others=others,
+    ))  # fmt: skip
+
+
 def test_a_message_is_claimed_sent_and_delivered(queued: Books) -> None:
     [one] = claim(queued)
-    assert (one.body, one.msisdn_sealed, one.state) == ("x", b"sealed", "sending")
+    assert (one.body, one.msisdn_sealed, one.state) == ("x", b"sealed", "queued")
     assert claim(queued) == []
     sent(queued, one)
     assert receipt(queued)
@@ -94,7 +106,8 @@ def test_a_clean_refusal_is_tried_again_later_and_one_for_good_is_not(queued: Bo
     for permanent, state in ((False, "queued"), (True, "failed")):
         [one] = claim(queued, timedelta(minutes=1))
         queued.run(lambda s, one=one, permanent=permanent: sending.refused(
-            s, one.id, permanent=permanent, why="busy", again_at=queued.now + timedelta(minutes=1), now=queued.now
+            s, one.id, carrier="http", permanent=permanent, why="busy", again_at=queued.now + timedelta(minutes=1),
+            now=queued.now,
         ))  # fmt: skip
         assert states(queued) == [state]
         assert claim(queued) == []
@@ -142,7 +155,7 @@ def test_a_time_out_after_the_receipt_changes_nothing(queued: Books) -> None:
     [one] = claim(queued)
     receipt(queued, "R1", request=one.request_id)
     unsure(queued, one)
-    queued.run(lambda s: sending.refused(s, one.id, permanent=True, why="busy", again_at=queued.now, now=queued.now))
+    refuse(queued, one, "http")
     assert queued.rows("SELECT state, reason FROM messages") == [("delivered", "")]
 
 

@@ -62,8 +62,9 @@ def browser(wiring: Wiring, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser
     with transaction(wiring.engine) as session:
         list(bill_import.take_in(session, wiring, [("line 2", a_bill(1, customer_name="Nguyễn Thị Lan"))]))
     yield Browser(Client(create_app(wiring)))
-    assert isinstance(wiring.carrier, HttpTransport)
-    wiring.carrier.close()
+    opened = wiring.carriers["http"].transport
+    assert isinstance(opened, HttpTransport)
+    opened.close()
 
 
 def everything(wiring: Wiring) -> str:

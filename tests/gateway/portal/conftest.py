@@ -14,13 +14,13 @@ from gateway.wiring import Wiring
 from reconciliation.staff import Staff
 from sms.transports.memory import MemoryTransport
 from tests.gateway.portal.browsing import Browser
-from tests.gateway.samples import a_bill
+from tests.gateway.samples import a_bill, use_carriers
 
 
 @pytest.fixture
 def carrier(wiring: Wiring) -> MemoryTransport:
     made = MemoryTransport("http", dedupes=False)
-    wiring.__dict__["carrier"] = made
+    use_carriers(wiring, made)
     return made
 
 

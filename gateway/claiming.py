@@ -1,0 +1,80 @@
+"""Claiming for a carrier: whether it may take any now, how many its pace lets through, and which become its own."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from gateway import clock
+from gateway.wiring import Wiring
+from reconciliation import carriers, routing, sending
+from reconciliation.sending import Claimed
+
+_ROUTED = 500
+_AHEAD = 60
+"""Seconds of a limited carrier's pace that may wait for it: what is beyond goes to others."""
+
+
+def claim(session: Session, wiring: Wiring, name: str, *, limit: int, lease: timedelta) -> Sequence[Claimed]:
+    """Take messages for the carrier `name`, as many as its health and pace allow; the caller commits before it sends.
+
+    What is nobody's is given out first, to all carriers that are well.
+    """
+    now, at = wiring.clock(), clock.real()
+    names = list(wiring.carriers)
+    well, resting = carriers.may_take(session, names, now=now)
+    trying = name in resting and carriers.may_try(session, name, now=now)
+    if not trying and name not in well:
+        return []
+    how = wiring.carriers[name].settings
+    pace = how.per_second
+    wanted = min(limit, carriers.FEW) if trying else limit
+    many = carriers.room(session, name, wanted=wanted, per_second=pace, at=at)
+    if not many:
+        return []
+    alone = len(names) == 1
+    if not alone and not trying:
+        _route(session, wiring, well)
+    of_all = bool(how.weight) and (alone or trying)
+    taken = sending.claim(session, carrier=name, limit=many, lease=lease, now=now, of_all=of_all)
+    carriers.spend(session, name, len(taken), per_second=pace, at=at)
+    if trying and taken:
+        carriers.tried(session, name, now=now)
+    return taken
+
+
+def ask_again(session: Session, wiring: Wiring, name: str, *, limit: int, lease: timedelta) -> Sequence[Claimed]:
+    """Take what the carrier was asked and never answered, to ask again; none of a carrier that would send it twice."""
+    now, at = wiring.clock(), clock.real()
+    known = memories(wiring)
+    well, _ = carriers.may_take(session, [name], now=now)
+    if name not in known or not well:
+        return []
+    pace = wiring.carriers[name].settings.per_second
+    many = carriers.room(session, name, wanted=limit, per_second=pace, at=at)
+    if not many:
+        return []
+    taken = sending.ask_again(session, carrier=name, remembers=known[name], limit=many, lease=lease, now=now)
+    carriers.spend(session, name, len(taken), per_second=pace, at=at)
+    return taken
+
+
+def memories(wiring: Wiring) -> Mapping[str, timedelta | None]:
+    """Return the carriers that know our own key again, and for how long."""
+    return {
+        name: carrier.transport.remembers
+        for name, carrier in wiring.carriers.items()
+        if carrier.transport is not None and carrier.transport.dedupes
+    }
+
+
+def _route(session: Session, wiring: Wiring, well: Sequence[str]) -> None:
+    weights = {}
+    for name in well:
+        how = wiring.carriers[name].settings
+        full = _AHEAD * how.per_second if how.per_second else 0
+        if how.weight and not (full and routing.waiting(session, name, most=full) >= full):
+            weights[name] = how.weight
+    declared = list(wiring.carriers)
+    ill = [name for name in declared if name not in well]
+    routing.route(session, weights, declared=declared, ill=ill, limit=_ROUTED, now=wiring.clock())

@@ -1,0 +1,61 @@
+"""Routing: which carrier a queued message goes to, by weights, among those that are well and have not refused it.
+
+Only what is queued is given away: after that a byte may have left, and another carrier would send a second SMS.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from reconciliation.sending import CLAIMABLE
+
+# Each message draws one number per carrier from its key, and the least one wins: shares follow the weights, a carrier
+# that drops out changes nobody else's choice, and a message that was refused draws anew.
+_ROUTE = f"""
+    WITH due AS MATERIALIZED (
+        SELECT m.id, m.request_id, m.attempts, m.refused_by FROM messages m
+        WHERE {CLAIMABLE} AND (m.carrier IS NULL OR m.carrier <> ALL(:declared) OR m.carrier = ANY(:ill))
+          AND (m.event = 'mandate_code') = :codes AND NOT CAST(:names AS text[]) <@ m.refused_by
+        ORDER BY m.id LIMIT :limit FOR UPDATE SKIP LOCKED
+    )
+    UPDATE messages m SET carrier = chosen.name
+    FROM due CROSS JOIN LATERAL (
+        SELECT c.name FROM unnest(CAST(:names AS text[]), CAST(:weights AS int[])) AS c (name, weight)
+        WHERE c.name <> ALL(due.refused_by)
+        ORDER BY -ln(((hashtextextended(due.request_id || ' ' || due.attempts || ' ' || c.name, 0) & {2**62 - 1}) + 1)
+            / {2**62}.0::float8) / c.weight
+        LIMIT 1
+    ) chosen
+    WHERE m.id = due.id
+"""  # noqa: S608 - put together from constants
+
+
+def route(
+    session: Session, weights: Mapping[str, int], *, declared: list[str], ill: list[str], limit: int, now: datetime
+) -> int:
+    """Give up to `limit` due messages that are nobody's, or a carrier's that is ill or gone, to one of `weights`.
+
+    Codes go first. `declared` are all carriers there are; return how many messages were given.
+    """
+    given = 0
+    for codes in (True, False):
+        if weights and given < limit:
+            done = session.execute(
+                text(_ROUTE),
+                {
+                    "names": list(weights), "weights": list(weights.values()), "declared": declared, "ill": ill,
+                    "codes": codes, "limit": limit - given, "now": now,
+                },
+            )  # fmt: skip
+            given += done.rowcount  # type: ignore[attr-defined]  # an UPDATE has one
+    return given
+
+
+def waiting(session: Session, name: str, *, most: int) -> int:
+    """Return how many messages wait for a carrier, counted up to `most`."""
+    counting = text(
+        "SELECT count(*) FROM (SELECT 1 FROM messages WHERE state = 'queued' AND carrier = :name LIMIT :most) w"
+    )
+    return session.scalar(counting, {"name": name, "most": most}) or 0

@@ -1,0 +1,161 @@
+"""Several carriers at once: shares, an ill one that heals, a pace that is kept, and no second SMS whatever happens."""
+
+from datetime import timedelta
+
+import pytest
+
+from gateway import messaging
+from gateway.carrier_settings import CarrierSettings
+from gateway.wiring import Carrier
+from sms.transport import Refused
+from sms.transports.memory import MemoryTransport, Outcome
+from tests.gateway.samples import a_debit_bill, use_carriers
+
+
+@pytest.fixture
+def two(wiring):
+    made = MemoryTransport("esms"), MemoryTransport("speedsms", dedupes=False)
+    use_carriers(wiring, *made)
+    return made
+
+
+@pytest.fixture
+def issue_many(issue):
+    return lambda many, start=1: issue(*(a_debit_bill(number) for number in range(start, start + many)))
+
+
+@pytest.fixture
+def pass_by(wiring, later):
+    return lambda **time: later(wiring.clock() + timedelta(**time))
+
+
+def keys(*carriers):
+    return [message.request_id for carrier in carriers for message in carrier.taken]
+
+
+def test_each_message_goes_to_one_carrier_and_each_carrier_has_its_share(wiring, two, issue_many, rows):
+    issue_many(40)
+    assert messaging.send_due(wiring) == 40
+    assert len(set(keys(*two))) == len(keys(*two)) == 40
+    assert min(len(carrier.taken) for carrier in two) >= 8
+    assert rows("SELECT DISTINCT carrier = provider FROM messages") == [True]
+
+
+def test_an_ill_carrier_gets_nothing_new_until_a_few_went_well(wiring, two, issue_many, pass_by, rows, caplog):
+    sick, well = two
+    sick.usual = Outcome.REFUSE
+    issue_many(80)
+    messaging.send_due(wiring)
+    assert "the carrier esms is ill and gets no new messages: in trouble with" in caplog.text
+    pass_by(seconds=31)
+    messaging.send_due(wiring)
+    assert (sick.taken, len(well.taken)) == ([], 80), "what it refused went to the other"
+    asked = sick.attempts
+    issue_many(20, start=101)
+    pass_by(seconds=31)
+    messaging.send_due(wiring)
+    assert sick.attempts - asked <= 3, "tried with a few"
+    sick.usual = Outcome.ACCEPT
+    pass_by(minutes=10)
+    issue_many(5, start=201)
+    messaging.send_due(wiring)
+    assert len(sick.taken) >= 3
+    assert rows("SELECT ill_since FROM sms_carriers WHERE name = 'esms'") == [None]
+    assert "the carrier esms is well again" in caplog.text
+    assert len(set(keys(*two))) == len(keys(*two))
+
+
+def test_a_carrier_without_balance_is_ill_at_its_first_word_and_says_so(wiring, two, issue_many, rows, monkeypatch):
+    poor, _rich = two
+
+    def refuse(message):
+        raise Refused("the balance is used up", permanent=False, code="103", halts=True)
+
+    monkeypatch.setattr(poor, "send", refuse)
+    issue_many(10)
+    messaging.send_due(wiring)
+    assert rows("SELECT needs_person, ill_why FROM sms_carriers WHERE ill_since IS NOT NULL") == [
+        (True, "the balance is used up (103)")]  # fmt: skip
+
+
+def test_an_unsure_message_never_goes_to_another_carrier(wiring, two, issue_many, pass_by, rows):
+    forgetful = two[1]
+    two[0].usual = Outcome.REFUSE
+    forgetful.usual = Outcome.LOSE_ANSWER
+    issue_many(12)
+    for _ in range(4):
+        messaging.send_due(wiring)
+        pass_by(minutes=2)
+    unsure = rows("SELECT CAST(request_id AS text) FROM messages WHERE state = 'unsure'")
+    assert sorted(unsure) == sorted(keys(forgetful))
+    assert forgetful.attempts == len(forgetful.taken), "nor to the same one again, which would send it twice"
+    two[0].usual = Outcome.ACCEPT
+    pass_by(hours=1)
+    messaging.send_due(wiring)
+    assert set(keys(two[0])).isdisjoint(keys(forgetful))
+
+
+def test_what_one_carrier_will_never_take_another_may(wiring, two, issue_many, rows):
+    two[0].usual = Outcome.REFUSE_FOR_GOOD
+    issue_many(12)
+    messaging.send_due(wiring)
+    messaging.send_due(wiring)
+    assert (rows("SELECT DISTINCT state FROM messages"), len(two[1].taken)) == (["sent"], 12)
+
+
+def test_what_no_carrier_will_take_fails(wiring, two, issue_many, rows):
+    for carrier in two:
+        carrier.usual = Outcome.REFUSE_FOR_GOOD
+    issue_many(4)
+    for _ in range(3):
+        messaging.send_due(wiring)
+    assert rows("SELECT DISTINCT state FROM messages") == ["failed"]
+    assert two[0].attempts + two[1].attempts == 8
+
+
+def test_a_carrier_s_pace_is_kept_and_what_is_beyond_it_waits(wiring, issue_many):
+    carrier = MemoryTransport("speedsms")
+    use_carriers(wiring, carrier, per_second=2)
+    issue_many(9)
+    assert messaging.send_due(wiring) <= 4, "a second's worth, and what the time it takes allows"
+    assert len(carrier.taken) >= 2
+
+
+def test_a_carrier_that_asks_for_time_is_left_alone(wiring, issue_many, monkeypatch, pass_by):
+    carrier = MemoryTransport("speedsms")
+    use_carriers(wiring, carrier)
+
+    def refuse(message):
+        carrier.attempts += 1
+        raise Refused("too many", permanent=False, code="429", wait=timedelta(seconds=60))
+
+    monkeypatch.setattr(carrier, "send", refuse)
+    issue_many(2)
+    messaging.send_due(wiring)
+    pass_by(seconds=31)
+    messaging.send_due(wiring)
+    assert carrier.attempts == 2
+
+
+def test_a_carrier_without_a_share_takes_nothing_new(wiring, issue_many):
+    resting, working = MemoryTransport("esms"), MemoryTransport("speedsms")
+    wiring.__dict__["carriers"] = {
+        "esms": Carrier(CarrierSettings("esms", "esms", weight=0), resting),
+        "speedsms": Carrier(CarrierSettings("speedsms", "speedsms"), working),
+    }
+    issue_many(10)
+    messaging.send_due(wiring)
+    assert (len(resting.taken), len(working.taken)) == (0, 10)
+
+
+def test_a_carrier_of_another_process_is_given_its_share_and_left_it(wiring, issue_many, rows):
+    ours = MemoryTransport("esms")
+    wiring.__dict__["carriers"] = {
+        "esms": Carrier(CarrierSettings("esms", "esms"), ours),
+        "bind": Carrier(CarrierSettings("bind", "smpp"), None),
+    }
+    issue_many(30)
+    messaging.send_due(wiring)
+    waiting = rows("SELECT count(*) FROM messages WHERE carrier = 'bind' AND state = 'queued'")
+    assert waiting == [30 - len(ours.taken)]
+    assert 4 <= len(ours.taken) <= 26
