@@ -33,6 +33,7 @@ COMMANDS = {
     "debits": "debits",
     "month": "running",
     "mandates": "mandates",
+    "sms": "sms",
     "states": "states",
 }
 """Command → module of `gateway.commands`, in the order of the help; the module binds the command under its name."""

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from banks.signatures import match_token
-from gateway import admin, bell, link_metrics, portal, receipts, request_session, webhooks
+from gateway import admin, bell, carrier_metrics, link_metrics, portal, receipts, request_session, webhooks
 from gateway.api import bills, marks
 from gateway.collect import routes as collect
 from gateway.intake import Intake
@@ -113,7 +113,10 @@ def _health(app: Flask, wiring: Wiring) -> None:
     def metrics() -> Response:
         if not _may_measure(wiring):
             return Response("from this machine, or with the metrics token\n", 403, mimetype="text/plain")
-        return Response(_figures() + link_metrics.written(wiring), content_type=CONTENT_TYPE_LATEST)
+        return Response(
+            _figures() + link_metrics.written(wiring) + carrier_metrics.written(wiring),
+            content_type=CONTENT_TYPE_LATEST,
+        )
 
 
 def _figures() -> bytes:

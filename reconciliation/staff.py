@@ -22,6 +22,9 @@ CHECKERS_OF_DEBITS = frozenset({"chief_accountant"})
 HOLDERS_OF_BILLS = BOOKKEEPERS | {"care"}
 """Who may keep a bill from being debited; those who let it be debited again are fewer."""
 
+KEEPERS_OF_CARRIERS = BANK_LIAISONS | {"administrator"}
+"""Who may let an ill SMS carrier be tried again."""
+
 
 class Staff(Base):
     """One person; the password stands as an argon2id hash."""

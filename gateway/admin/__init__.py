@@ -15,6 +15,7 @@ from gateway.admin import (
     bill_debiting,
     bills,
     calendar,
+    carriers,
     closes,
     debit_runs,
     debit_words,
@@ -42,7 +43,7 @@ from gateway.admin.listing import RowId
 
 PAGES = (
     overview, mismatches, closes, settling, lumps, remarking, expectations, calendar, payments, bills,
-    bill_debiting, debit_runs, run_lists, debits, mandates, deliveries, marks, reports, sign_in,
+    bill_debiting, debit_runs, run_lists, debits, mandates, deliveries, marks, reports, carriers, sign_in,
 )  # fmt: skip
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 

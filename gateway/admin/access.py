@@ -15,6 +15,7 @@ from reconciliation.staff import (
     BOOKKEEPERS,
     CHECKERS_OF_DEBITS,
     HOLDERS_OF_BILLS,
+    KEEPERS_OF_CARRIERS,
     KEEPERS_OF_THE_CALENDAR,
     ROLES,
     Staff,
@@ -62,6 +63,8 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.reports.file": FINANCE,
     "admin.calendar.page": FINANCE,
     "admin.calendar.note": KEEPERS_OF_THE_CALENDAR,
+    "admin.carriers.page": FINANCE,
+    "admin.carriers.retry": KEEPERS_OF_CARRIERS,
     "admin.marks.listing": FINANCE,
     "admin.marks.file": FINANCE,
     "admin.remarking.add": BOOKKEEPERS | {"liaison"},
@@ -103,6 +106,7 @@ MENU = (
     ("admin.mandates.listing", "document-check", lazy_gettext("Mandates")),
     ("admin.deliveries.listing", "inbox-arrow-down", lazy_gettext("Deliveries")),
     ("admin.marks.listing", "check-badge", lazy_gettext("Marks")),
+    ("admin.carriers.page", "signal", lazy_gettext("Carriers")),
     ("admin.reports.listing", "document-arrow-down", lazy_gettext("Reports")),
 )
 """Endpoint, icon and name of what stands in the menu, for those who may open it."""

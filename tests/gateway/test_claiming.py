@@ -1,5 +1,6 @@
 """Several carriers at once: shares, an ill one that heals, a pace that is kept, and no second SMS whatever happens."""
 
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -8,8 +9,11 @@ from gateway import messaging
 from gateway.carrier_settings import CarrierSettings
 from gateway.wiring import Carrier
 from sms.transport import Refused
+from sms.transports.esms import EsmsTransport
 from sms.transports.memory import MemoryTransport, Outcome
+from sms.transports.speedsms import SpeedSmsTransport
 from tests.gateway.samples import a_debit_bill, use_carriers
+from tests.sms.transports.servers import provider
 
 
 @pytest.fixture
@@ -159,3 +163,40 @@ def test_a_carrier_of_another_process_is_given_its_share_and_left_it(wiring, iss
     waiting = rows("SELECT count(*) FROM messages WHERE carrier = 'bind' AND state = 'queued'")
     assert waiting == [30 - len(ours.taken)]
     assert 4 <= len(ours.taken) <= 26
+
+
+def test_time_outs_after_acceptance_make_no_second_sms_over_real_http(wiring, issue_many, pass_by, rows):
+    """200 messages by two providers, each accepting a part of them and falling silent."""
+    asked, taken = Counter(), Counter()
+
+    def esms(one):
+        key = one.content["RequestId"]
+        asked[key] += 1
+        if asked[key] > 1:
+            return 200, {"CodeResult": "124", "ErrorMessage": "Request exist 1", "SendStatus": "5"}
+        taken[one.content["Phone"]] += 1
+        return None if int(key[:8], 16) % 4 == 0 else (200, {"CodeResult": "100", "SMSID": f"e{key}"})
+
+    def speedsms(one):
+        [number] = one.content["to"]
+        taken["0" + number.removeprefix("84")] += 1
+        silent = int(number[-1]) % 4 == 0
+        return None if silent else (200, {"status": "success", "code": "00", "data": {"tranId": int(number)}})
+
+    with provider(esms) as first, provider(speedsms) as second:
+        ways = (
+            EsmsTransport("k", "s", url=first.url, read_seconds=0.2),
+            SpeedSmsTransport("t", url=second.url, read_seconds=0.2),
+        )
+        use_carriers(wiring, *ways)
+        issue_many(200)
+        for _ in range(3):
+            messaging.send_due(wiring)
+            pass_by(seconds=31)
+        for way in ways:
+            way.close()
+    assert (len(taken), set(taken.values())) == (200, {1})
+    assert max(asked.values()) == 2
+    left = rows("SELECT DISTINCT carrier FROM messages WHERE state = 'unsure'")
+    assert left == ["speedsms"], "a receipt or a person will tell of these"
+    assert rows("SELECT count(*) FROM messages WHERE state NOT IN ('sent', 'unsure')") == [0]

@@ -17,6 +17,8 @@ from werkzeug.test import TestResponse
 
 from gateway import admin, request_session, staff_desk
 from gateway.bank_settings import BankSettings, SftpSettings
+from gateway.carrier_settings import CarrierSettings
+from gateway.settings import SmsSettings
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
 from reconciliation.inbox import Delivery
@@ -67,9 +69,13 @@ def page_settings() -> SimpleNamespace:
         "saomai": BankSettings("saomai", "Ngân hàng Sao Mai", sftp=sftp),
         "vidien": BankSettings("vidien", "Ví Điện", callbacks=False),
     }
-    return SimpleNamespace(
-        sandbox=True, banks=banks, utility="Công ty Điện lực", brand="Điện lực", hotline="19001000", billing_url=None
+    sms = SmsSettings(
+        declared={"esms": CarrierSettings("esms", "esms", weight=3), "fast": CarrierSettings("fast", "speedsms")}
     )
+    return SimpleNamespace(
+        sandbox=True, banks=banks, utility="Công ty Điện lực", brand="Điện lực", hotline="19001000", billing_url=None,
+        sms=sms,
+    )  # fmt: skip
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ def test_a_status_may_be_the_code() -> None:
     ("change", "why"),
     [
         ({"url": "ftp://x/"}, "https://"),
-        ({"body": {"to": "{to}", "text": "{tekst}"}}, r"expected holes of .* got \{tekst\}"),
+        ({"body": {"to": "{to}", "text": "{words}"}}, r"expected holes of .* got \{words\}"),
         ({"body": {"to": "{secret.Key}", "text": "{text}"}}, r"got \{secret.Key\}"),
         ({"body": {"text": "{text}"}, "remembers": None, "answer": replace(ANSWER, duplicate=frozenset())}, "number"),
         ({"body": {"to": "{to}", "text": "{text}"}}, r"place for \{request_id\}"),

@@ -1,0 +1,76 @@
+"""`doisoat sms`: the carriers, and what a text will look like and cost."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from gateway.commands.wired import wired
+
+if TYPE_CHECKING:
+    from gateway.carrier_desk import CarrierLine
+
+
+@click.group()
+def sms() -> None:
+    """SMS: carriers and texts."""
+
+
+@sms.command()
+def carriers() -> None:
+    """One line per carrier: kind, weight, pace, health, figures of the last five minutes, what waits, its last word."""
+    from gateway import carrier_desk
+    from gateway.database import transaction
+
+    with wired() as wiring, transaction(wiring.engine) as session:
+        lines = carrier_desk.lines(session, wiring.settings.sms.carriers, now=wiring.clock())
+        if not lines:
+            click.echo("no carrier is declared: no message leaves", err=True)
+        for line in lines:
+            click.echo(_line(line))
+
+
+@sms.command()
+@click.argument("name")
+def retry(name: str) -> None:
+    """Let the ill carrier NAME be tried again at once; who said so is kept in the audit trail."""
+    from gateway import bell
+    from gateway.database import transaction
+    from reconciliation import carriers as health
+
+    with wired() as wiring:
+        declared = wiring.settings.sms.carriers
+        if name not in declared:
+            named = ", ".join(declared) or "none"
+            raise click.ClickException(f"expected a declared carrier ({named}), got {name[:40]!r}")
+        with transaction(wiring.engine) as session:
+            allowed = health.allow(session, name, by="command line", now=wiring.clock())
+        if allowed:
+            bell.ring(wiring.valkey, "messages")
+    click.echo(f"{name} is tried again now" if allowed else f"{name} is not ill")
+
+
+def _line(line: "CarrierLine") -> str:
+    how, figures, health = line.how, line.figures, line.health
+    said = f"{how.name}: {how.kind}, weight {how.weight}"
+    if how.per_second:
+        said += f", at most {how.per_second}/s"
+    if health is None:
+        return f"{said}, never asked, {line.waiting} waiting"
+    said += f", {_state(line)}, {figures.asked} asked, {figures.troubled} in trouble, {figures.average} ms"
+    said += f", {line.waiting} waiting, {line.unsure} unsure"
+    return f"{said}, last word {_moment(health.last_word_at)}: {health.last_word or 'none'}"
+
+
+def _state(line: "CarrierLine") -> str:
+    if line.health is None or line.health.ill_since is None:
+        return "well"
+    waits = "; a person has to act" if line.state == "stopped" else ""
+    since, again = _moment(line.health.ill_since), _moment(line.health.try_at)
+    return f"ILL since {since} ({line.health.ill_why}{waits}), tried again {again}"
+
+
+def _moment(moment: datetime | None) -> str:
+    from gateway.clock import LOCAL
+
+    return f"{moment.astimezone(LOCAL):%d/%m/%Y %H:%M:%S}" if moment else "never"

@@ -1,0 +1,42 @@
+"""`doisoat sms`: a line per carrier, and a person's word that lets an ill one be tried again."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.database import transaction
+from reconciliation import carriers
+from reconciliation.carriers import Words
+
+NOW = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def sms(doisoat, environment, wiring, tmp_path):
+    """Run `doisoat sms …` on the test's database."""
+    config = tmp_path / "carriers.toml"
+    config.write_text(
+        '[sms]\nprice = 350\n[sms.carriers.esms]\nkind = "esms"\nweight = 3\n[sms.carriers.fast]\nkind = "speedsms"\n'
+    )
+    env = environment(
+        CONFIG=config, HOME=wiring.settings.home, DATABASE_URL=wiring.database_url, VALKEY_URL=wiring.valkey_url
+    )
+    return lambda *words: doisoat("sms", *words, env=env)
+
+
+def test_carriers_have_a_line_each_and_a_retry_is_kept_in_the_audit_trail(sms, wiring, rows):
+    words = Words(accepted=7, troubled=1, milliseconds=800, last="no balance", halts="the balance is used up (103)")
+    with transaction(wiring.engine) as session:
+        carriers.heard(session, "esms", words, now=datetime.now(UTC), at=datetime.now(UTC))
+    told = sms("carriers")
+    assert told.returncode == 0, told.stderr
+    esms, fast = told.stdout.splitlines()
+    assert esms.startswith("esms: esms, weight 3, ILL since ")
+    assert "(the balance is used up (103); a person has to act), tried again " in esms
+    assert ", 8 asked, 1 in trouble, 100 ms, 0 waiting, 0 unsure, last word " in esms
+    assert esms.endswith(": no balance")
+    assert fast == "fast: speedsms, weight 1, at most 1/s, never asked, 0 waiting"
+    assert sms("retry", "esms").stdout == "esms is tried again now\n"
+    assert rows("SELECT action, subject, actor FROM audit WHERE action = 'carrier.allowed'") == [
+        ("carrier.allowed", "carrier:esms", "command line")]  # fmt: skip
+    assert "expected a declared carrier (esms, fast), got 'nobody'" in sms("retry", "nobody").stderr
