@@ -32,10 +32,7 @@ NOW = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
 _TEMPLATE = "doisoat_template"
 _numbers = itertools.count(1)
 _DOISOAT = str(Path(sys.executable).parent / "doisoat")
-
 _LONGEST_FIRST = (
-    "proofs/test_corpus.py", "proofs/test_simulation.py", "chaos/test_kills.py", "stories/test_debit_month.py",
-)  # fmt: skip
     "proofs/test_corpus.py",
     "proofs/test_simulation.py",
     "chaos/test_kills.py",

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0060"
-down_revision = "0035"
+revision = "0037"
+down_revision = "0036"
 
 GUARDS = r"""
 -- What was on its way when there was but one carrier is that carrier's.
