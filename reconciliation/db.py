@@ -40,6 +40,7 @@ class AdvisoryLock(IntEnum):
     MARKS = 0x646F69736F617406
     DEBITS = 0x646F69736F617407
     MANDATES = 0x646F69736F617408
+    CARRIERS = 0x646F69736F617409
 
 
 Id = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_key=True)]

@@ -223,7 +223,7 @@ def move(
 ) -> list[int]:
     """Move those of `ids` that may become `to`, all in one statement, and return the ones that moved.
 
-    `noting` is what else is set in the same row, in terms of :why and :now, such as "read_at = :now".
+    `noting` is what else is set in the same row, in terms of :by, :why and :now, such as "read_at = :now".
 
     A row already moved by someone else is not an error: it simply isn't among the returned ids.
     """

@@ -15,7 +15,10 @@ _KEY = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 Claimed = Row[tuple[int, str, str, bytes, str]]
 """id, request_id, body, msisdn_sealed, state it was claimed from: queued or unsure."""
 
-CLAIMABLE = "m.state = 'queued' AND m.body IS NOT NULL AND (m.not_before IS NULL OR m.not_before <= :now)"
+CLAIMABLE = (
+    "m.state = 'queued' AND m.body IS NOT NULL AND (m.not_before IS NULL OR m.not_before <= :now)"
+    " AND m.not_after > :now"
+)
 _LATE = "m.state = 'queued' AND m.not_after <= :now"
 _LAPSED = "m.state = 'sending' AND m.lease_until < :now"
 _REPEATABLE = (
@@ -53,6 +56,12 @@ def claim(
     so is what is meant for a customer who said no, or who has no number any more. A code goes before all others, and to
     whoever asked for it.
     """
+    tidy(session, now=now)
+    return take(session, carrier=carrier, limit=limit, lease=lease, now=now, of_all=of_all)
+
+
+def tidy(session: Session, *, now: datetime) -> None:
+    """Let go of what is not to be sent any more: too late, no longer owed, or not wanted by the customer."""
     late = session.scalars(
         text(f"SELECT m.id FROM messages m WHERE {_LATE} FOR UPDATE SKIP LOCKED"),  # noqa: S608 - our own text
         {"now": now},
@@ -77,6 +86,12 @@ def claim(
         )
     )
     move(session, MESSAGE, closed, "withdrawn", by="sending", why="the customer is not to be told by SMS", now=now)
+
+
+def take(
+    session: Session, *, carrier: str, limit: int, lease: timedelta, now: datetime, of_all: bool = False
+) -> Sequence[Claimed]:
+    """Claim as `claim` does, and leave to `tidy` what is not to be sent, which need not be asked each time."""
     whose = f":carrier <> ALL(m.refused_by){'' if of_all else ' AND m.carrier = :carrier'}"
     values = {"carrier": carrier, "now": now}
     due = _due(session, f"{whose} AND m.event = 'mandate_code'", limit, values)
@@ -92,8 +107,10 @@ def _due(
     session: Session, which: str, limit: int, values: Mapping[str, object]
 ) -> list[Row[tuple[int, int | None, str]]]:
     query = (
-        f"SELECT m.id, m.bill_id, m.event FROM messages m WHERE {CLAIMABLE} AND {which}"  # noqa: S608 - our own text
-        " ORDER BY m.id LIMIT :limit FOR UPDATE SKIP LOCKED"
+        "SELECT m.id, m.bill_id, m.event FROM messages m JOIN customers c ON c.id = m.customer_id"  # noqa: S608 - our own text
+        f" LEFT JOIN bills b ON b.id = m.bill_id WHERE {CLAIMABLE} AND {which}"
+        f" AND (m.event NOT IN {DUNNING} OR b.state = 'open') AND c.msisdn_sealed IS NOT NULL"
+        " AND (c.consent OR m.event = 'mandate_code') ORDER BY m.id LIMIT :limit FOR UPDATE OF m SKIP LOCKED"
     )
     return list(session.execute(text(query), {**values, "limit": limit}).all())
 
@@ -116,6 +133,15 @@ def lapse(session: Session, *, now: datetime) -> int:
     return len(
         move(session, MESSAGE, lapsed, "unsure", by="sending", why="its sender ended before the answer", now=now)
     )
+
+
+def abandon(session: Session, carrier: str, *, now: datetime) -> int:
+    """Call unsure what `carrier` was being sent: for whoever knows that its last sender is dead; return how many."""
+    held = session.scalars(
+        text("SELECT id FROM messages WHERE state = 'sending' AND carrier = :carrier FOR UPDATE"),
+        {"carrier": carrier},
+    )
+    return len(move(session, MESSAGE, held, "unsure", by="sending", why="its sender ended before the answer", now=now))
 
 
 def ask_again(

@@ -5,6 +5,7 @@ from reconciliation import (
     bank_days,
     bill_holds,
     bills,
+    carrier_receipts,
     carriers,
     closes,
     customers,
@@ -24,6 +25,7 @@ from reconciliation import (
     mandate_orders,
     mandates,
     marks,
+    message_parts,
     mismatches,
     outbox,
     payments,
@@ -39,8 +41,9 @@ from reconciliation import (
 from reconciliation.db import metadata
 
 __all__ = [
-    "audit", "bank_days", "bill_holds", "bills", "carriers", "closes", "customers", "debit_days", "debit_notices",
-    "debit_recalls", "debit_rules", "debits", "fees", "inbox", "ledger", "lifecycle", "links", "lump_choices",
-    "lump_sums", "mandate_codes", "mandate_orders", "mandates", "marks", "metadata", "mismatches", "outbox",
-    "payments", "placements", "policies", "remarks", "returns", "settlements", "staff", "statements", "tariffs",
+    "audit", "bank_days", "bill_holds", "bills", "carrier_receipts", "carriers", "closes", "customers",
+    "debit_days", "debit_notices", "debit_recalls", "debit_rules", "debits", "fees", "inbox", "ledger", "lifecycle",
+    "links", "lump_choices", "lump_sums", "mandate_codes", "mandate_orders", "mandates", "marks", "message_parts",
+    "metadata", "mismatches", "outbox", "payments", "placements", "policies", "remarks", "returns", "settlements",
+    "staff", "statements", "tariffs",
 ]  # fmt: skip
