@@ -10,15 +10,17 @@ from gateway import setting_kinds as kinds
 from gateway.origin import Origin
 from gateway.setting_kinds import Kind
 from gateway.setting_tables import SettingsError, Table
+from gateway.smpp_settings import SmppSettings, smpp_settings
 from sms.transport import Callback, Receipt
 from sms.transports import esms, http, speedsms
 from sms.transports.declared import Declaration, Meanings, ReceiptFields, receipt_reader
 
-KINDS = ("http", "esms", "speedsms", "declared")
+KINDS = ("http", "esms", "speedsms", "declared", "smpp")
 SECRETS: Mapping[str, tuple[str, ...]] = {
     "http": ("token",),
     "esms": ("api_key", "secret_key"),
     "speedsms": ("token",),
+    "smpp": ("password",),
 }
 """What each kind signs in with; a declared carrier says it itself."""
 _USUAL_URLS = {"esms": esms.URL, "speedsms": speedsms.URL}
@@ -48,6 +50,8 @@ class CarrierSettings:
     test: bool = False
     origin: Origin = field(default_factory=Origin)
     declaration: Declaration | None = None
+    smpp: SmppSettings | None = None
+    """The bind of a carrier that is reached over a link, which a daemon of its own keeps."""
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -133,7 +137,8 @@ def carrier_settings(name: str, table: Table) -> CarrierSettings:
     kind, remembers, networks = plain["kind"], plain.pop("remembers_hours", None), plain.pop("allow_from", ())
     declaration = None
     plain.setdefault("url", _USUAL_URLS.get(kind, ""))
-    if not plain["url"]:
+    smpp = smpp_settings(table, plain.get("per_second")) if kind == "smpp" else None
+    if smpp is None and not plain["url"]:
         table.need({}, "url")
     if kind == "declared":
         declaration = _declaration(table, plain["url"], remembers)
@@ -143,7 +148,7 @@ def carrier_settings(name: str, table: Table) -> CarrierSettings:
         )
     table.finish()
     usual: dict[str, Any] = {"per_second": _USUAL_PACE.get(kind)}
-    return CarrierSettings(name, **usual | plain, origin=Origin(allow_from=networks), declaration=declaration)
+    return CarrierSettings(name, **usual | plain, origin=Origin(allow_from=networks), declaration=declaration, smpp=smpp)
 
 
 def _declaration(table: Table, url: str, remembers: int | None) -> Declaration:

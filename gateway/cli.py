@@ -15,6 +15,7 @@ COMMANDS = {
     "web": "processes",
     "worker": "processes",
     "beat": "processes",
+    "smpp": "processes",
     "sandbox": "processes",
     "verify": "books",
     "migrate": "books",

@@ -91,16 +91,9 @@ def _send_batch(wiring: Wiring, carrier: Transport, batch: Sequence[Claimed]) ->
 
 def _send(wiring: Wiring, carrier: Transport, claimed: Claimed) -> _Said:
     """Send one message; whatever goes wrong with it is its own word, so that the others' words are not lost."""
-    if claimed.msisdn_sealed is None:
-        # One that may have left before stays unsure: whether it did is not known any better.
-        never_left = claimed.state == "queued"
-        return _Said(claimed.id, Refused("the customer has no number any more", permanent=never_left))
-    try:
-        number = wiring.sealer.open(claimed.msisdn_sealed, "customers.msisdn").decode()
-    except (KeyError, InvalidTag) as error:
-        log.error("the number of message %d can't be opened: %s", claimed.id, type(error).__name__)
-        return _Said(claimed.id, Refused("the number can't be opened", permanent=False))
-    message = OutgoingSms(claimed.request_id, number, claimed.body, wiring.settings.sms.brand)
+    message = addressed(wiring, claimed)
+    if isinstance(message, Refused):
+        return _Said(claimed.id, message)
     began = time.monotonic()
     word: Accepted | TransportError
     try:
@@ -140,6 +133,20 @@ def _judge(wiring: Wiring, carrier: Transport, said: Sequence[_Said]) -> None:
             log.error("the carrier %s is ill and gets no new messages: %s", carrier.name, now_is.ill_why)
         elif now_is.ill_since is None and was_ill:
             log.warning("the carrier %s is well again", carrier.name)
+
+
+def addressed(wiring: Wiring, claimed: Claimed) -> OutgoingSms | Refused:
+    """Return a claimed message with its number opened, or why it can't be sent."""
+    if claimed.msisdn_sealed is None:
+        # One that may have left before stays unsure: whether it did is not known any better.
+        never_left = claimed.state == "queued"
+        return Refused("the customer has no number any more", permanent=never_left)
+    try:
+        number = wiring.sealer.open(claimed.msisdn_sealed, "customers.msisdn").decode()
+    except (KeyError, InvalidTag) as error:
+        log.error("the number of message %d can't be opened: %s", claimed.id, type(error).__name__)
+        return Refused("the number can't be opened", permanent=False)
+    return OutgoingSms(claimed.request_id, number, claimed.body, wiring.settings.sms.brand)
 
 
 def _record(wiring: Wiring, carrier: Transport, said: Sequence[_Said]) -> int:

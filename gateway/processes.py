@@ -1,4 +1,4 @@
-"""The processes of the gateway, each runnable alone: web, a worker per queue, beat."""
+"""The processes of the gateway, each runnable alone: web, a worker per queue, beat, a daemon per bind."""
 
 import fcntl
 import logging
@@ -18,8 +18,9 @@ from granian.log import LogLevels
 from rq import Queue, Worker
 from rq.serializers import JSONSerializer
 
-from gateway import bell, jobs, schedule
+from gateway import bell, jobs, schedule, smpp
 from gateway.embedded import Running
+from gateway.setting_tables import SettingsError
 from gateway.settings import Settings
 from gateway.supervisor import Program
 from gateway.wiring import Wiring, from_environment
@@ -125,13 +126,28 @@ def run_beat() -> None:
     schedule.run(from_environment(), stop)
 
 
-def programs(environment: Mapping[str, str]) -> list[Program]:
+def run_smpp(name: str) -> None:
+    """Keep the bind of the SMPP carrier `name`, "" for the only one, up until told to stop, and send by it."""
+    wiring = from_environment()
+    linked = wiring.settings.sms.linked
+    name = name or next(iter(linked), "") * (len(linked) == 1)
+    if name not in linked:
+        raise SettingsError(f"expected a carrier of kind smpp ({', '.join(linked) or 'none is declared'}), got {name!r}")
+    daemon = smpp.Daemon(wiring, name, linked[name])
+    stop = threading.Event()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, lambda *_: stop.set())
+    daemon.run(stop)
+
+
+def programs(environment: Mapping[str, str], settings: Settings) -> list[Program]:
     """Return every process that makes up the gateway on one machine."""
     own = [str(Path(sys.executable).parent / "doisoat")]
     return [
         Program("web", [*own, "web"], environment),
         Program("beat", [*own, "beat"], environment),
         *(Program(queue, [*own, "worker", queue], environment) for queue in bell.JOBS),
+        *(Program(f"smpp {name}", [*own, "smpp", name], environment) for name in settings.sms.linked),
     ]
 
 

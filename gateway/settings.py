@@ -16,6 +16,7 @@ from gateway.bank_settings import BankSettings, bank_name, bank_settings, check_
 from gateway.carrier_settings import CarrierSettings, carrier_settings
 from gateway.setting_kinds import Kind
 from gateway.setting_tables import SettingsError, Table, checked
+from gateway.smpp_settings import SmppSettings
 
 _ELSEWHERE = frozenset({"DOISOAT_CONFIG"})
 _ELSEWHERE_PREFIXES = ("DOISOAT_SECRET_", "DOISOAT_TEST_", "DOISOAT_CHAOS_", "DOISOAT_MUTATION", "DOISOAT_CORPUS")
@@ -45,6 +46,11 @@ class SmsSettings:
         """Every carrier by its name."""
         first = {FIRST_CARRIER: CarrierSettings(FIRST_CARRIER, "http", self.url)} if self.url else {}
         return {**first, **self.declared}
+
+    @property
+    def linked(self) -> Mapping[str, SmppSettings]:
+        """The binds of the carriers that are reached by SMPP, by name; each is a process of its own."""
+        return {name: how.smpp for name, how in self.declared.items() if how.smpp is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         plain["home"] = str(Path(config).resolve().parent / plain["home"])
     plain |= _from_environ(environ, "DOISOAT_", _PLAIN)
     sms |= _from_environ(environ, "DOISOAT_SMS_", _SMS)
+    smpp |= _from_environ(environ, "DOISOAT_SMS_SMPP_", _SMPP)
     _refuse_unknown(environ)
     home = Path(plain.pop("home")).resolve() if "home" in plain else Path(__file__).resolve().parents[1] / "var"
     banks = {bank_name(name): bank_settings(name, banks_table.table(name)) for name in list(banks_table.values)}
@@ -134,7 +141,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def known_variables() -> frozenset[str]:
     """Return every environment variable that is a setting; secrets have names of their own."""
-    return _ELSEWHERE | {f"DOISOAT_{key.upper()}" for key in _PLAIN} | {f"DOISOAT_SMS_{key.upper()}" for key in _SMS}
+    prefixes = (("", _PLAIN), ("SMS_", _SMS), ("SMS_SMPP_", _SMPP))
+    return _ELSEWHERE | {f"DOISOAT_{prefix}{key.upper()}" for prefix, keys in prefixes for key in keys}
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:

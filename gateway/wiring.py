@@ -128,7 +128,9 @@ class Wiring:
         base = self.settings.sms.public_url or f"http://{self.settings.host}:{self.settings.port}"
         return receipts.address(base, carrier, self.receipt_secrets[0])
 
-    def _transport(self, how: CarrierSettings) -> Transport:
+    def _transport(self, how: CarrierSettings) -> Transport | None:
+        if how.smpp is not None:
+            return None  # its daemon speaks with it, and nobody else
         # The carrier that sms.url alone makes has its key under the name it always had.
         prefix = "sms" if how.name == FIRST_CARRIER and self.settings.sms.url else f"sms_{how.name}"
         keys = {name: secret(self.settings, f"{prefix}_{name}")[0] for name in how.secrets}

@@ -29,6 +29,14 @@ def beat() -> None:
         running.run_beat()
 
 
+@click.command()
+@click.argument("name", default="")
+def smpp(name: str) -> None:
+    """Keep the bind of the SMPP carrier NAME up, and send by it; the only one needs no name."""
+    with wired(migrated=False):
+        running.run_smpp(name)
+
+
 @click.command(hidden=True)
 def sandbox() -> None:
     """Run the sandbox's bank and carrier."""

@@ -17,6 +17,7 @@ from gateway.commands.wired import say
 from gateway.embedded import Running, services
 from gateway.sandbox_hands import ProcessHands
 from gateway.settings import Settings
+from gateway.smpp_settings import account_of
 from gateway.supervisor import Program
 from gateway.wiring import Wiring, callers_of, ensure_own_secrets
 
@@ -27,6 +28,8 @@ def up() -> None:
     read = settings.load(os.environ)
     collectors_of(read)
     callers_of(read)  # a bank's missing or unusable key is told now, and not to the first call
+    for name, bind in read.sms.linked.items():
+        account_of(read, name, bind)
     processes.check_port(read.host, read.port)
     with _alone(read), services(read, say) as started:
         ensure_own_secrets(read.home)
@@ -42,13 +45,13 @@ def programs_of(started: Running, read: Settings) -> list[Program]:
         practises = practice.is_beside(wiring)
     if practises:
         return _practising(started, sandbox.prepare(read, afresh=False))
-    return processes.programs(processes.addresses(started, read))
+    return processes.programs(processes.addresses(started, read), read)
 
 
 def _practising(started: Running, used: Settings) -> list[Program]:
     environment = {**processes.addresses(started, used), **sandbox.environment(used)}
     own = str(Path(sys.executable).parent / "doisoat")
-    return [Program("sandbox", [own, "sandbox"], environment), *processes.programs(environment)]
+    return [Program("sandbox", [own, "sandbox"], environment), *processes.programs(environment, used)]
 
 
 @click.command()

@@ -41,6 +41,8 @@ class Pdu:
     data_coding: int = 0
     octets: bytes = field(default=b"", repr=False)
     tlvs: Mapping[int, bytes] = field(default_factory=dict, repr=False)
+    is_malformed: bool = False
+    """Whether its header alone could be read."""
 
     @property
     def is_request(self) -> bool:

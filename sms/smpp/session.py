@@ -4,7 +4,7 @@ It is fed bytes and moments, and leaves bytes in `out` and events for whoever ru
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sms.smpp import pdus, statuses
@@ -177,7 +177,7 @@ class Session:
         try:
             pdu = pdus.read(raw)
         except MalformedPdu:
-            pdu = pdus.header_of(raw)  # of a receipt nobody can read, the octets are kept all the same
+            pdu = replace(pdus.header_of(raw), is_malformed=True)  # a receipt nobody can read is kept all the same
         if pdu.command == "deliver_sm":
             yield Delivered(pdu)
         elif pdu.command == "submit_sm_resp":

@@ -1,17 +1,19 @@
 // A carrier on npm's smpp in server mode. Lines of JSON in steer it, lines of JSON out tell what it saw.
-//   {"set": {...}} changes what it does; {"deliver": {...}} sends deliver_sm to everyone bound; {"unbind": true}; {"drop": true}
+//   {"set": {...}}      changes what it does; {"reset": true} forgets that, and everyone who is bound
+//   {"deliver": {...}}  sends a deliver_sm to everyone bound; {"unbind": true} unbinds them, {"drop": true} hangs up
 const fs = require("fs");
 const readline = require("readline");
 const smpp = require("smpp");
 
-let ways = { password: "secret", receipts: "text", ids: "decimal", first: 1 };
+const USUAL = { password: "secret", receipts: "text", ids: "decimal", first: 1 };
+let ways = USUAL;
 let taken = 0;
 const bound = new Set();
+const everyone = new Set();
 const say = (what) => process.stdout.write(JSON.stringify(what) + "\n");
 const options = process.argv[2] ? { key: fs.readFileSync(process.argv[2]), cert: fs.readFileSync(process.argv[3]) } : {};
 
 const written = (number, kind) => (kind === "hex" ? number.toString(16).toUpperCase() : String(number));
-const LONG = { hex: 12345678, decimal: 12345678 };
 
 function receipt(pdu, id, state = "DELIVRD") {
   const number = ways.receiptIds ? written(id, ways.receiptIds) : written(id, ways.ids);
@@ -32,6 +34,7 @@ function send(session, made, times = 1) {
 
 const server = smpp.createServer(options, (session) => {
   const waiting = [];
+  everyone.add(session);
   const bind = (pdu) => {
     const right = pdu.password === ways.password;
     say({ bind: pdu.system_id, right });
@@ -88,12 +91,20 @@ const server = smpp.createServer(options, (session) => {
       send(session, receipt(pdu, id, ways.state), ways.twice ? 2 : 1);
     }
   });
-  session.on("close", () => bound.delete(session));
+  session.on("close", () => {
+    bound.delete(session);
+    everyone.delete(session);
+  });
   session.on("error", () => bound.delete(session));
 });
 
 readline.createInterface({ input: process.stdin }).on("line", (line) => {
   const order = JSON.parse(line);
+  if (order.reset) {
+    ways = USUAL;
+    taken = 0;
+    for (const session of everyone) session.destroy();
+  }
   if (order.set) ways = { ...ways, ...order.set };
   for (const session of [...bound]) {
     if (order.deliver) send(session, order.deliver);

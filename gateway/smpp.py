@@ -1,0 +1,254 @@
+"""The SMPP daemon: claims what is due, keeps a bind's window full, records what it says, and keeps receipts.
+
+Three threads. The bind's own speaks with the carrier and never waits for the database. This one claims and records, a
+batch a time. A third keeps what the carrier tells and applies it; only what is committed is acknowledged.
+"""
+
+import hashlib
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from itertools import groupby
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
+
+from gateway.database import insist, transaction
+from gateway.messaging import addressed
+from gateway.smpp_settings import SmppSettings, account_of
+from gateway.wiring import Wiring
+from reconciliation import carrier_receipts, message_parts, sending
+from reconciliation.carrier_receipts import Heard
+from reconciliation.db import AdvisoryLock
+from reconciliation.message_parts import PartAnswer
+from sms.smpp import Bind, Delivery, Outcome, receipts, statuses
+from sms.smpp.framing import HEADER
+from sms.smpp.receipts import Said, Told
+from sms.transport import Accepted, OutgoingSms, Refused
+
+log = logging.getLogger(__name__)
+
+_LEASE = timedelta(seconds=240)
+"""Longer than a message stays in hand: the bind's patience, and the answers to its parts."""
+_AGAIN = timedelta(seconds=30)
+_BREATH, _IDLE, _ALIVE, _TIDY = 0.02, 0.25, 1.0, 5.0
+_FEWEST, _MOST = 20, 500
+_AHEAD_SECONDS = 1.0
+"""So much work is claimed ahead: enough to fill the window, and little enough that a code does not wait long."""
+_PURPOSE = "carrier_receipts.raw"
+_LAST_WORDS_SECONDS = 3.0
+
+
+class Daemon:
+    """One bind's daemon. A second one for the same carrier stands by until the first is gone."""
+
+    def __init__(self, wiring: Wiring, name: str, settings: SmppSettings) -> None:
+        self.wiring = replace(wiring, pooled=4)
+        self.name = name
+        self.bind = Bind(
+            account_of(wiring.settings, name, settings),
+            on_outcome=self._heard_outcome,
+            on_delivery=self._heard_delivery,
+        )
+        self._said: deque[Outcome] = deque()
+        self._told: deque[Delivery] = deque()
+        self._came, self._ended = threading.Event(), threading.Event()
+        self._receipts = threading.Thread(target=self._hear, name=f"{name} receipts", daemon=True)
+        self._want = _FEWEST
+        self._tidy_at = 0.0
+        self._leads = False
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop`; then finish what is with the carrier, record it, and unbind."""
+        while not stop.is_set():
+            try:
+                with self._alone() as lock:
+                    if lock is not None:
+                        self._lead(stop, lock)
+            except OperationalError as error:
+                log.warning("the database is not to be had (%s); trying again", type(error.orig).__name__)
+            stop.wait(_ALIVE)
+        if self._leads:
+            self._finish()
+        self.wiring.engine.dispose()
+
+    @contextmanager
+    def _alone(self) -> Iterator[Connection | None]:
+        """Hold the lock of this carrier's one daemon; None while another holds it."""
+        with self.wiring.engine.connect() as connection:
+            query = text("SELECT pg_try_advisory_lock(hashtextextended(:name, :seed))")
+            got = connection.scalar(query, {"name": self.name, "seed": int(AdvisoryLock.CARRIERS)})
+            connection.commit()
+            try:
+                yield connection if got else None
+            finally:
+                connection.invalidate()  # the lock ends with its connection
+
+    def _lead(self, stop: threading.Event, lock: Connection) -> None:
+        if not self._leads:
+            # Whoever held the lock before is dead, and so is what it knew.
+            with transaction(self.wiring.engine) as session:
+                left = sending.abandon(session, self.name, now=self.wiring.clock())
+            if left:
+                log.warning("%d messages were being sent when their sender ended; they are unsure", left)
+            self._leads = True
+            self.bind.start()
+            self._receipts.start()
+        asked = time.monotonic()
+        while not stop.is_set():
+            began = time.monotonic()
+            if began > asked + _ALIVE:
+                lock.execute(text("SELECT 1"))  # another daemon may have taken over while the database was away
+                lock.commit()
+                asked = began
+            recorded = self._record()
+            claimed = self._claim()
+            stop.wait(_BREATH if recorded or claimed or self.bind.in_hand else _IDLE)
+            if recorded:
+                pace = recorded / (time.monotonic() - began)
+                self._want = min(_MOST, max(_FEWEST, int(0.7 * self._want + 0.3 * pace * _AHEAD_SECONDS)))
+
+    def _finish(self) -> None:
+        self.bind.stop()
+        deadline = time.monotonic() + _LAST_WORDS_SECONDS
+        while self._said and time.monotonic() < deadline:
+            try:
+                self._record()
+            except OperationalError:
+                time.sleep(_IDLE)  # what can't be recorded any more is unsure to the next daemon
+        self._ended.set()
+        self._came.set()
+        self._receipts.join(_LAST_WORDS_SECONDS)
+
+    # ── claiming and recording ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _claim(self) -> int:
+        """Claim as many messages as the bind will soon have room for and hand them over; return how many."""
+        now = time.monotonic()
+        wanted = self._want - self.bind.in_hand if self.bind.is_bound else 0
+        if wanted < self._want // 4 and now < self._tidy_at:
+            return 0
+        with transaction(self.wiring.engine) as session:
+            if now >= self._tidy_at:
+                self._tidy_at = now + _TIDY
+                sending.tidy(session, now=self.wiring.clock())
+                sending.lapse(session, now=self.wiring.clock())
+            taken = sending.take(
+                session, limit=max(wanted, 0), lease=_LEASE, now=self.wiring.clock(), provider=self.name
+            )
+        # The claim is committed: from here on a byte may leave, and none of these is claimed again without a word.
+        ready = []
+        for claimed in sorted(taken, key=lambda row: row.id):
+            message = addressed(self.wiring, claimed)
+            if isinstance(message, Refused):
+                self._said.append(Outcome(OutgoingSms(str(claimed.id), "", "", ""), (message,)))
+            else:
+                # SMPP has no key of ours to carry: the message's number serves to know it again.
+                ready.append(replace(message, request_id=str(claimed.id)))
+        self.bind.hand_over(ready)
+        return len(taken)
+
+    def _heard_outcome(self, outcome: Outcome) -> None:
+        self._said.append(outcome)
+
+    def _record(self) -> int:
+        """Record what the bind has said since the last time; return of how many messages."""
+        said = [self._said.popleft() for _ in range(min(len(self._said), _MOST))]
+        if said:
+            try:
+                insist(lambda: self._record_together(said))
+            except IntegrityError:
+                # A reference was given to another part at this very moment: now it is seen, and names nobody.
+                insist(lambda: self._record_together(said))
+            except BaseException:
+                self._said.extendleft(reversed(said))
+                raise
+        return len(said)
+
+    def _record_together(self, said: Sequence[Outcome]) -> None:
+        now = self.wiring.clock()
+        # The last word on a message counts: an answer that came late says more than the one before.
+        last = {int(one.message.request_id): one.words for one in said}
+        whole = {number: words for number, words in last.items() if all(isinstance(word, Refused) for word in words)}
+        answers = [
+            _answer(number, ordinal, word)
+            for number, words in last.items() if number not in whole
+            for ordinal, word in enumerate(words, start=1)
+        ]  # fmt: skip
+        refusals = sorted(
+            (word.permanent, str(word), number) for number, (word, *_) in whole.items() if isinstance(word, Refused)
+        )
+        with transaction(self.wiring.engine) as session:
+            message_parts.record(session, answers, provider=self.name, now=now)
+            for (permanent, why), these in groupby(refusals, key=lambda one: one[:2]):
+                message_parts.refused(
+                    session, [one[2] for one in these], permanent=permanent, why=why, again_at=now + _AGAIN, now=now
+                )
+
+    # ── receipts ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _heard_delivery(self, delivery: Delivery) -> None:
+        self._told.append(delivery)
+        self._came.set()
+
+    def _hear(self) -> None:
+        while not self._ended.is_set():
+            self._came.wait(_ALIVE)
+            self._came.clear()
+            told = [self._told.popleft() for _ in range(min(len(self._told), _MOST))]
+            if len(told) == _MOST:
+                self._came.set()
+            try:
+                self._keep(told)
+                self._apply()
+            except SQLAlchemyError as error:
+                log.warning("receipts can't be read now (%s); they will be", type(error).__name__)
+            except Exception:
+                log.exception("receipts can't be read")
+
+    def _keep(self, told: Sequence[Delivery]) -> None:
+        """Keep what the carrier tells, then acknowledge it; what can't be kept is to be told again."""
+        if not told:
+            return
+        try:
+            heard = [one for one in map(self._heard, told) if one is not None]
+            with transaction(self.wiring.engine) as session:
+                carrier_receipts.keep(session, heard, provider=self.name, now=self.wiring.clock())
+        except BaseException:
+            self.bind.acknowledge(told, statuses.TRY_AGAIN)
+            raise
+        self.bind.acknowledge(told)
+
+    def _heard(self, delivery: Delivery) -> Heard | None:
+        """Read a receipt; what a customer writes to us is not kept, since nobody here would answer it."""
+        told = receipts.read(delivery.pdu)
+        if told is None and not delivery.pdu.is_malformed:
+            return None
+        told = told or Told("", Said.UNDER_WAY, "", None, "")
+        body = delivery.pdu.raw[HEADER.size :]
+        sealer = self.wiring.sealer
+        return Heard(
+            hashlib.sha256(body).digest(), sealer.seal(body, _PURPOSE), told.ref, receipts.key(told.ref),
+            receipts.other_keys(told.ref), sealer.blind(told.number, "msisdn") if told.number else None,
+            told.said.value, told.code, told.at,
+        )  # fmt: skip
+
+    def _apply(self) -> None:
+        looked = _MOST
+        while looked == _MOST:
+            looked = insist(self._apply_some)
+
+    def _apply_some(self) -> int:
+        with transaction(self.wiring.engine) as session:
+            return carrier_receipts.apply(session, provider=self.name, now=self.wiring.clock(), limit=_MOST)
+
+
+def _answer(number: int, ordinal: int, word: object) -> PartAnswer:
+    if isinstance(word, Accepted):
+        return PartAnswer(number, ordinal, "accepted", word.provider_ref, receipts.key(word.provider_ref))
+    return PartAnswer(number, ordinal, "refused" if isinstance(word, Refused) else "unsure", why=str(word))
