@@ -75,6 +75,8 @@ class Daemon:
             stop.wait(_ALIVE)
         if self._leads:
             self._finish()
+        else:
+            self.bind.stop()
         self.wiring.engine.dispose()
 
     @contextmanager

@@ -106,7 +106,8 @@ class Bind:
         """Finish what is with the carrier, give the rest back as refused, unbind, and end the thread."""
         self._stop_by = time.monotonic() + seconds
         self._wake()
-        self._thread.join(seconds + 5)
+        if self._thread.ident is not None:  # it was started
+            self._thread.join(seconds + 5)
         self._near.close()
         self._far.close()
 

@@ -21,7 +21,7 @@ import pytest
 
 HERE = Path(__file__).parent
 CACHE = HERE.parents[2] / ".cache"
-SECONDS = 10.0
+SECONDS = 30.0
 
 
 def wait(condition: Callable[[], object], what: str = "it") -> None:

@@ -1,0 +1,209 @@
+"""The SMPP daemon: promises leave over a real carrier's link once, its words are recorded, its receipts kept first."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from gateway import settings
+from gateway.setting_tables import SettingsError
+from gateway.smpp import Daemon
+from gateway.smpp_settings import SmppSettings, account_of
+from reconciliation import carrier_receipts
+from tests.gateway.samples import a_bill, a_debit_bill
+from tests.sms.smpp.peers import Carrier, node_carrier, wait
+
+STATES = "SELECT state FROM messages ORDER BY id"
+QUICK = {"answer_seconds": 2.0, "retry_seconds": 0.02, "patience_seconds": 2.0}
+
+
+@pytest.fixture(scope="session")
+def _node() -> Iterator[Carrier]:
+    with node_carrier() as running:
+        yield running
+
+
+@pytest.fixture
+def carrier(_node: Carrier, monkeypatch) -> Carrier:
+    _node.tell(reset=True)
+    _node.seen.clear()
+    monkeypatch.setenv("DOISOAT_SECRET_SMPP_PASSWORD", "secret")
+    return _node
+
+
+@pytest.fixture
+def daemon(wiring, carrier) -> Callable:
+    """Run daemons, each for a block."""
+
+    @contextmanager
+    def run(**changes):
+        made = Daemon(wiring, "smpp", SmppSettings("127.0.0.1", "doisoat", carrier.port, **{**QUICK, **changes}))
+        stop = threading.Event()
+        thread = threading.Thread(target=made.run, args=(stop,))
+        thread.start()
+        try:
+            yield made
+        finally:
+            stop.set()
+            thread.join(20)
+            assert not thread.is_alive()
+
+    return run
+
+
+def test_a_promise_is_claimed_sent_and_delivered(wiring, carrier, daemon, issue, rows, sound):
+    issue(*map(a_debit_bill, range(1, 6)), a_bill(9))
+    with daemon():
+        wait(lambda: rows(STATES) == ["delivered"] * 5, "delivery")
+    submits = carrier.of("submit")
+    assert sorted(one["submit"] for one in submits) == [f"8491234{number:04}" for number in range(1, 6)]
+    assert [one["text"] for one in sorted(submits, key=lambda one: one["submit"])] == rows(
+        "SELECT body FROM messages ORDER BY id"
+    )
+    assert rows("SELECT DISTINCT provider, attempts, sent_at <= delivered_at FROM messages") == [("smpp", 1, True)]
+    assert rows(
+        "SELECT DISTINCT r.state, p.state FROM carrier_receipts r JOIN message_parts p ON p.id = r.part_id"
+    ) == [("applied", "delivered")]
+    assert {one["acknowledged"] for one in carrier.of("acknowledged")} == {0}
+    assert carrier.of("unbind") == [{"unbind": True}]
+
+
+def test_a_receipt_stands_sealed_and_without_a_number(wiring, carrier, daemon, issue, rows, one):
+    issue(a_debit_bill())
+    with daemon():
+        wait(lambda: rows(STATES) == ["delivered"], "delivery")
+    raw, digest, number = one("SELECT raw_sealed, digest, number_hash FROM carrier_receipts")
+    assert b"id:1" not in raw
+    assert b"id:1 sub:001" in wiring.sealer.open(raw, "carrier_receipts.raw")
+    assert number == one("SELECT msisdn_hash FROM customers")
+    assert len(digest) == 32
+
+
+def test_what_can_not_be_kept_is_to_be_told_again(wiring, carrier, daemon, issue, rows, monkeypatch, caplog):
+    def unable(*_given, **_named):
+        raise OperationalError("INSERT", {}, Exception("the disk is full"))
+
+    carrier.ways(receipts="never")
+    issue(a_debit_bill())
+    told = {"source_addr": "84912340001", "destination_addr": "DIENLUC", "esm_class": 4,
+            "short_message": "id:1 stat:DELIVRD"}  # fmt: skip
+    with daemon():
+        wait(lambda: rows(STATES) == ["sent"], "the answer")
+        with monkeypatch.context() as broken:
+            broken.setattr(carrier_receipts, "keep", unable)
+            carrier.tell(deliver=told)
+            wait(lambda: carrier.of("acknowledged") == [{"acknowledged": 0x64}], "a temporary error")
+        assert rows(STATES) == ["sent"]
+        carrier.tell(deliver=told)
+        wait(lambda: rows(STATES) == ["delivered"], "delivery")
+    assert carrier.of("acknowledged") == [{"acknowledged": 0x64}, {"acknowledged": 0}]
+    assert "receipts can't be read now" in caplog.text
+
+
+def test_a_receipt_before_the_answer_and_in_another_spelling_counts(wiring, carrier, daemon, issue, rows, later):
+    carrier.ways(before=True, ids="hex", receiptIds="decimal", first=0xABC)
+    issue(*map(a_debit_bill, range(1, 4)))
+    with daemon():
+        wait(lambda: "sending" not in rows(STATES), "the answers")
+        later(wiring.clock() + timedelta(seconds=5))
+        wait(lambda: rows(STATES) == ["delivered"] * 3, "delivery")
+
+
+def test_refusals_wait_or_fail_and_a_part_that_is_refused_ends_the_message(wiring, carrier, daemon, issue, rows):
+    carrier.ways(refuse=[0x08, 0x0B], receipts="never")
+    issue(a_debit_bill(1), a_debit_bill(2))
+    with daemon(window=1):
+        wait(lambda: rows(STATES) == ["queued", "failed"], "the refusals")
+    assert rows("SELECT reason, not_before > created_at FROM messages ORDER BY id") == [
+        ("refused (0x08): System Error (0x08)", True),
+        ("refused for good (0x0B): Invalid Destination Address (0x0B)", True),
+    ]
+    assert rows("SELECT id FROM message_parts") == []
+
+
+def test_what_was_taken_in_part_is_never_sent_again(wiring, carrier, daemon, issue, rows, change):
+    carrier.ways(refuse=[0, 0x08], receipts="never")
+    issue(a_debit_bill())
+    change("UPDATE messages SET body = repeat('Tien dien ', 20), parts = 2")
+    with daemon():
+        wait(lambda: rows(STATES) == ["undelivered"], "the end of it")
+    assert rows("SELECT ordinal, state, provider_ref FROM message_parts ORDER BY id") == [
+        (1, "accepted", "1"), (2, "refused", None),
+    ]  # fmt: skip
+    assert len(carrier.of("submit")) == 2
+
+
+def test_a_killed_daemon_leaves_unsure_what_was_out_and_the_next_one_hears_what_became_of_it(
+    wiring, carrier, issue, rows, start, environment, database_url, embedded
+):
+    carrier.ways(silent=True)
+    issue(*map(a_debit_bill, range(1, 13)))
+    env = environment(
+        HOME=wiring.settings.home, DATABASE_URL=database_url, VALKEY_URL=embedded.valkey_url, SANDBOX=1,
+        SMS_SMPP_HOST="127.0.0.1", SMS_SMPP_PORT=carrier.port, SMS_SMPP_SYSTEM_ID="doisoat",
+    )  # fmt: skip
+    both = [start("smpp", env=env), start("smpp", env=env)]
+    wait(lambda: len(carrier.of("submit")) == 10, "a full window")
+    first, second = sorted(both, key=lambda one: "bound to" not in one.said())
+    os.kill(first.process.pid, signal.SIGKILL)
+    first.process.wait()
+    carrier.ways(silent=False)
+    wait(lambda: sorted(rows(STATES)) == ["unsure"] * 12, "what the first one left")
+    assert len(carrier.of("submit")) == 10, "none is sent again"
+    wait(lambda: len(carrier.of("bind")) == 2, "the second bind")
+    for one in carrier.of("submit"):
+        told = {"source_addr": one["submit"], "destination_addr": "DIENLUC", "esm_class": 4,
+                "short_message": f"id:{one['id']} stat:DELIVRD done date:2611180902"}  # fmt: skip
+        carrier.tell(deliver=told)
+    wait(lambda: sorted(rows(STATES)) == ["delivered"] * 10 + ["unsure"] * 2, "what became of them")
+    issue(a_debit_bill(20))
+    wait(lambda: sorted(rows(STATES)) == ["delivered"] * 11 + ["unsure"] * 2, "the next message")
+    os.kill(second.process.pid, signal.SIGTERM)
+    assert second.process.wait(15) == 0
+    assert "12 messages were being sent when their sender ended; they are unsure" in second.said()
+    assert len(carrier.of("submit")) == 11
+    assert carrier.of("unbind") == [{"unbind": True}]
+
+
+def test_a_second_daemon_stands_by(wiring, carrier, daemon, issue, rows):
+    with daemon(), daemon() as other:
+        issue(a_debit_bill())
+        wait(lambda: rows(STATES) == ["delivered"], "delivery")
+        assert len(carrier.of("bind")) == 1
+        assert not other.bind.is_bound
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"SMS_SMPP_HOST": "smsc"}, r"sms.smpp.system_id: expected a value, got none"),
+        ({"SMS_SMPP_HOST": "smsc", "SMS_SMPP_SYSTEM_ID": "a", "SMS_URL": "http://x"}, r"expected one way .* got both"),
+        ({"SMS_SMPP_WINDOW": "11"}, r"DOISOAT_SMS_SMPP_WINDOW: expected a whole number from 1 to 10, got 11"),
+    ],
+)
+def test_settings_that_make_no_carrier_are_refused(given, words):
+    with pytest.raises(SettingsError, match=words):
+        settings.load({f"DOISOAT_{name}": value for name, value in given.items()})
+
+
+def test_settings_make_an_account(tmp_path, wiring, monkeypatch):
+    file = tmp_path / "doisoat.toml"
+    file.write_text('[sms]\nbrand = "EVN"\n[sms.smpp]\nhost = "smsc"\nsystem_id = "pc07"\nper_second = 50\n')
+    read = settings.load({"DOISOAT_CONFIG": str(file), "DOISOAT_SMS_SMPP_PORT": "2776", "DOISOAT_HOME": str(tmp_path)})
+    with pytest.raises(SettingsError, match="secret smpp_password: expected it in DOISOAT_SECRET_SMPP_PASSWORD"):
+        account_of(read, "smpp", read.sms.smpp)
+    monkeypatch.setenv("DOISOAT_SECRET_SMPP_PASSWORD", "zu-langes-wort")
+    with pytest.raises(SettingsError, match="password: expected at most 8 printable ASCII signs, got 14 signs"):
+        account_of(read, "smpp", read.sms.smpp)
+    monkeypatch.setenv("DOISOAT_SECRET_SMPP_PASSWORD", "kurz")
+    made = account_of(read, "smpp", read.sms.smpp)
+    assert (made.host, made.port, made.system_id, made.source, made.per_second) == ("smsc", 2776, "pc07", "EVN", 50)
+    assert "kurz" not in repr(made)
+    with pytest.raises(SettingsError, match="tls_ca: expected a file of certificates"):
+        account_of(read, "smpp", replace(read.sms.smpp, tls=True, tls_ca=str(tmp_path / "none.pem")))
