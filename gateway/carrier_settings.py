@@ -148,7 +148,8 @@ def carrier_settings(name: str, table: Table) -> CarrierSettings:
         )
     table.finish()
     usual: dict[str, Any] = {"per_second": _USUAL_PACE.get(kind)}
-    return CarrierSettings(name, **usual | plain, origin=Origin(allow_from=networks), declaration=declaration, smpp=smpp)
+    origin = Origin(allow_from=networks)
+    return CarrierSettings(name, **usual | plain, origin=origin, declaration=declaration, smpp=smpp)
 
 
 def _declaration(table: Table, url: str, remembers: int | None) -> Declaration:

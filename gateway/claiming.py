@@ -15,10 +15,13 @@ _AHEAD = 60
 """Seconds of a limited carrier's pace that may wait for it: what is beyond goes to others."""
 
 
-def claim(session: Session, wiring: Wiring, name: str, *, limit: int, lease: timedelta) -> Sequence[Claimed]:
+def claim(
+    session: Session, wiring: Wiring, name: str, *, limit: int, lease: timedelta, tidies: bool = True
+) -> Sequence[Claimed]:
     """Take messages for the carrier `name`, as many as its health and pace allow; the caller commits before it sends.
 
-    What is nobody's is given out first, to all carriers that are well.
+    What is nobody's is given out first, to all carriers that are well. Who claims many times a second `tidies` not
+    each time (`sending.tidy`).
     """
     now, at = wiring.clock(), clock.real()
     names = list(wiring.carriers)
@@ -36,7 +39,8 @@ def claim(session: Session, wiring: Wiring, name: str, *, limit: int, lease: tim
     if not alone and not trying:
         _route(session, wiring, well)
     of_all = bool(how.weight) and (alone or trying)
-    taken = sending.claim(session, carrier=name, limit=many, lease=lease, now=now, of_all=of_all)
+    taking = sending.claim if tidies else sending.take
+    taken = taking(session, carrier=name, limit=many, lease=lease, now=now, of_all=of_all)
     carriers.spend(session, name, len(taken), per_second=pace, at=at)
     if trying and taken:
         carriers.tried(session, name, now=now)

@@ -132,7 +132,8 @@ def run_smpp(name: str) -> None:
     linked = wiring.settings.sms.linked
     name = name or next(iter(linked), "") * (len(linked) == 1)
     if name not in linked:
-        raise SettingsError(f"expected a carrier of kind smpp ({', '.join(linked) or 'none is declared'}), got {name!r}")
+        known = ", ".join(linked) or "none is declared"
+        raise SettingsError(f"expected the name of a carrier of kind smpp ({known}), got {name!r}")
     daemon = smpp.Daemon(wiring, name, linked[name])
     stop = threading.Event()
     for sign in (signal.SIGINT, signal.SIGTERM):

@@ -87,7 +87,6 @@ def load(environ: Mapping[str, str]) -> Settings:
         plain["home"] = str(Path(config).resolve().parent / plain["home"])
     plain |= _from_environ(environ, "DOISOAT_", _PLAIN)
     sms |= _from_environ(environ, "DOISOAT_SMS_", _SMS)
-    smpp |= _from_environ(environ, "DOISOAT_SMS_SMPP_", _SMPP)
     _refuse_unknown(environ)
     home = Path(plain.pop("home")).resolve() if "home" in plain else Path(__file__).resolve().parents[1] / "var"
     banks = {bank_name(name): bank_settings(name, banks_table.table(name)) for name in list(banks_table.values)}
@@ -141,7 +140,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def known_variables() -> frozenset[str]:
     """Return every environment variable that is a setting; secrets have names of their own."""
-    prefixes = (("", _PLAIN), ("SMS_", _SMS), ("SMS_SMPP_", _SMPP))
+    prefixes = (("", _PLAIN), ("SMS_", _SMS))
     return _ELSEWHERE | {f"DOISOAT_{prefix}{key.upper()}" for prefix, keys in prefixes for key in keys}
 
 

@@ -13,17 +13,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from itertools import groupby
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
+from gateway import claiming, clock
 from gateway.database import insist, transaction
 from gateway.messaging import addressed
 from gateway.smpp_settings import SmppSettings, account_of
 from gateway.wiring import Wiring
-from reconciliation import carrier_receipts, message_parts, sending
+from reconciliation import carrier_receipts, carriers, message_parts, sending
 from reconciliation.carrier_receipts import Heard
+from reconciliation.carriers import Words
 from reconciliation.db import AdvisoryLock
 from reconciliation.message_parts import PartAnswer
 from sms.smpp import Bind, Delivery, Outcome, receipts, statuses
@@ -42,6 +43,8 @@ _AHEAD_SECONDS = 1.0
 """So much work is claimed ahead: enough to fill the window, and little enough that a code does not wait long."""
 _PURPOSE = "carrier_receipts.raw"
 _LAST_WORDS_SECONDS = 3.0
+_ABSENT = 10.0
+"""Seconds without a bind after which the carrier counts as ill."""
 
 
 class Daemon:
@@ -61,6 +64,8 @@ class Daemon:
         self._receipts = threading.Thread(target=self._hear, name=f"{name} receipts", daemon=True)
         self._want = _FEWEST
         self._tidy_at = 0.0
+        self._bound_at = time.monotonic()
+        self._absent = False
         self._leads = False
 
     def run(self, stop: threading.Event) -> None:
@@ -108,6 +113,7 @@ class Daemon:
                 lock.execute(text("SELECT 1"))  # another daemon may have taken over while the database was away
                 lock.commit()
                 asked = began
+            self._watch()
             recorded = self._record()
             claimed = self._claim()
             stop.wait(_BREATH if recorded or claimed or self.bind.in_hand else _IDLE)
@@ -127,6 +133,15 @@ class Daemon:
         self._came.set()
         self._receipts.join(_LAST_WORDS_SECONDS)
 
+    def _watch(self) -> None:
+        """Note when the link stays away, so that what waits goes by another carrier meanwhile."""
+        if self.bind.is_bound:
+            self._bound_at, self._absent = time.monotonic(), False
+        elif not self._absent and time.monotonic() > self._bound_at + _ABSENT:
+            with transaction(self.wiring.engine) as session:
+                carriers.absent(session, self.name, why=self.bind.trouble, now=self.wiring.clock())
+            self._absent = True
+
     # ── claiming and recording ───────────────────────────────────────────────────────────────────────────────────────
 
     def _claim(self) -> int:
@@ -140,9 +155,7 @@ class Daemon:
                 self._tidy_at = now + _TIDY
                 sending.tidy(session, now=self.wiring.clock())
                 sending.lapse(session, now=self.wiring.clock())
-            taken = sending.take(
-                session, limit=max(wanted, 0), lease=_LEASE, now=self.wiring.clock(), provider=self.name
-            )
+            taken = claiming.claim(session, self.wiring, self.name, limit=max(wanted, 0), lease=_LEASE, tidies=False)
         # The claim is committed: from here on a byte may leave, and none of these is claimed again without a word.
         ready = []
         for claimed in sorted(taken, key=lambda row: row.id):
@@ -182,15 +195,19 @@ class Daemon:
             for number, words in last.items() if number not in whole
             for ordinal, word in enumerate(words, start=1)
         ]  # fmt: skip
-        refusals = sorted(
-            (word.permanent, str(word), number) for number, (word, *_) in whole.items() if isinstance(word, Refused)
-        )
+        asked = {int(one.message.request_id) for one in said if one.message.to}
+        others = list(self.wiring.carriers)
         with transaction(self.wiring.engine) as session:
             message_parts.record(session, answers, provider=self.name, now=now)
-            for (permanent, why), these in groupby(refusals, key=lambda one: one[:2]):
-                message_parts.refused(
-                    session, [one[2] for one in these], permanent=permanent, why=why, again_at=now + _AGAIN, now=now
-                )
+            for number, (word, *_) in sorted(whole.items()):
+                assert isinstance(word, Refused)  # noqa: S101 - all of its words are
+                sending.refused(
+                    session, number, carrier=self.name, permanent=word.permanent, why=str(word),
+                    again_at=now + _AGAIN, now=now, others=others if number in asked else (),
+                )  # fmt: skip
+            if asked:
+                words = _words([last[number] for number in sorted(asked)])
+                carriers.heard(session, self.name, words, now=now, at=clock.real())
 
     # ── receipts ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -248,6 +265,17 @@ class Daemon:
     def _apply_some(self) -> int:
         with transaction(self.wiring.engine) as session:
             return carrier_receipts.apply(session, provider=self.name, now=self.wiring.clock(), limit=_MOST)
+
+
+def _words(said: Sequence[Sequence[object]]) -> Words:
+    """Return what the carrier's words on some messages say of its own health."""
+    accepted = sum(all(isinstance(word, Accepted) for word in words) for words in said)
+    at_fault = sum(any(isinstance(word, Refused) and word.permanent for word in words) for words in said)
+    troubles = [str(word) for words in said for word in words if not isinstance(word, Accepted)]
+    return Words(
+        accepted=accepted, refused=at_fault, troubled=len(said) - accepted - at_fault,
+        last=troubles[-1] if troubles else "accepted",
+    )  # fmt: skip
 
 
 def _answer(number: int, ordinal: int, word: object) -> PartAnswer:

@@ -148,6 +148,16 @@ def heard(session: Session, name: str, words: Words, *, now: datetime, at: datet
     return carrier
 
 
+def absent(session: Session, name: str, *, why: str, now: datetime) -> None:
+    """Note that a carrier can't be reached, so that others take what waits; its first messages then are its trial."""
+    carrier = _row(session, name)
+    carrier.last_word, carrier.last_word_at = why[:300], now
+    if carrier.ill_since is None:
+        carrier.ill_since, carrier.needs_person, carrier.tried = now, False, 0
+    carrier.ill_why, carrier.try_at = why[:300], now
+    session.flush()
+
+
 def may_take(session: Session, names: list[str], *, now: datetime) -> tuple[list[str], list[str]]:
     """Return which of the carriers are well, and which are ill but to be tried again now."""
     ill = {name: carrier for name, carrier in known(session).items() if carrier.ill_since is not None}

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from reconciliation import outbox
 from reconciliation.db import Base, Id, Label, one_of
 from reconciliation.lifecycle import MESSAGE, move
 
@@ -80,10 +79,6 @@ _OF_PARTS = """
         coalesce(min(p.reason) FILTER (WHERE p.state IN ('refused', 'undelivered')), min(p.reason)) AS why
     FROM messages m JOIN message_parts p ON p.message_id = m.id WHERE m.id = ANY(:ids) GROUP BY m.id ORDER BY m.id
 """
-_REFUSED = """
-    UPDATE messages SET reason = :why, not_before = :again
-    WHERE id = ANY(:ids) AND state IN ('queued', 'failed', 'unsure')
-"""
 
 
 def record(session: Session, answers: Sequence[PartAnswer], *, provider: str, now: datetime) -> None:
@@ -100,18 +95,6 @@ def record(session: Session, answers: Sequence[PartAnswer], *, provider: str, no
     }  # fmt: skip
     session.execute(text(_RECORD), {**values, "provider": provider, "now": now})
     follow(session, sorted({one.message_id for one in answers}), provider=provider, now=now)
-
-
-def refused(
-    session: Session, message_ids: Sequence[int], *, permanent: bool, why: str, again_at: datetime, now: datetime
-) -> None:
-    """Record a clean refusal of whole messages: nothing of them left, so they may leave from `again_at` on."""
-    if not message_ids:
-        return
-    move(session, MESSAGE, message_ids, "failed" if permanent else "queued", by="carrier", why=why, now=now)
-    session.execute(text(_REFUSED), {"ids": list(message_ids), "why": why, "again": again_at})
-    for message_id in message_ids:
-        outbox.withdraw_untrue(session, message_id, now=now)
 
 
 def follow(session: Session, message_ids: Sequence[int], *, provider: str, now: datetime) -> None:

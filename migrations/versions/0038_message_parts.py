@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY
 
-revision = "0050"
-down_revision = "0035"
+revision = "0038"
+down_revision = "0037"
 
 GUARDS = """
 -- What is known of a part only grows: taken after all, then one final word. Its name stays once it has one.
