@@ -48,6 +48,10 @@ brand = "Dien luc Ho Sen"
 title = "Sao Mai"
 profile = "standard"
 callbacks = true
+[sms.carriers.smpp]
+kind = "smpp"
+host = "127.0.0.1"
+system_id = "doisoat"
 """
 
 
@@ -59,18 +63,16 @@ def main() -> None:
         folder.chmod(0o755)  # PostgreSQL, started by root, runs as another user
         home = folder / "home"
         home.mkdir()
-        (folder / "bench.toml").write_text(CONFIG)
         with (
             Embedded(home, lambda line: print(line, file=sys.stderr)) as services,
             rust_carrier("--receipts") as carrier,
         ):
+            (folder / "bench.toml").write_text(f"{CONFIG}port = {carrier.port}\nwindow = {WINDOW}\n")
             os.environ |= {
                 "DOISOAT_HOME": str(home), "DOISOAT_CONFIG": str(folder / "bench.toml"),
                 "DOISOAT_PORT": str(free_port()),
                 "DOISOAT_DATABASE_URL": services.database_url, "DOISOAT_VALKEY_URL": services.valkey_url,
-                "DOISOAT_SMS_SMPP_HOST": "127.0.0.1", "DOISOAT_SMS_SMPP_PORT": str(carrier.port),
-                "DOISOAT_SMS_SMPP_SYSTEM_ID": "doisoat", "DOISOAT_SMS_SMPP_WINDOW": str(WINDOW),
-                "DOISOAT_SECRET_SMPP_PASSWORD": "secret",
+                "DOISOAT_SECRET_SMS_SMPP_PASSWORD": "secret",
                 "DOISOAT_SECRET_STANDARD_WEBHOOK_SECRET": "whsec_" + callbacks.base64.b64encode(callbacks.KEY).decode(),
             }  # fmt: skip
             ensure_own_secrets(home)

@@ -12,6 +12,8 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from gateway import settings
+from gateway.carrier_settings import CarrierSettings
+from gateway.processes import programs
 from gateway.setting_tables import SettingsError
 from gateway.smpp import Daemon
 from gateway.smpp_settings import SmppSettings, account_of
@@ -20,6 +22,7 @@ from tests.gateway.samples import a_bill, a_debit_bill
 from tests.sms.smpp.peers import Carrier, node_carrier, wait
 
 STATES = "SELECT state FROM messages ORDER BY id"
+TABLE = '[sms.carriers.smpp]\nkind = "smpp"\n'
 QUICK = {"answer_seconds": 2.0, "retry_seconds": 0.02, "patience_seconds": 2.0}
 
 
@@ -33,7 +36,7 @@ def _node() -> Iterator[Carrier]:
 def carrier(_node: Carrier, monkeypatch) -> Carrier:
     _node.tell(reset=True)
     _node.seen.clear()
-    monkeypatch.setenv("DOISOAT_SECRET_SMPP_PASSWORD", "secret")
+    monkeypatch.setenv("DOISOAT_SECRET_SMS_SMPP_PASSWORD", "secret")
     return _node
 
 
@@ -43,7 +46,9 @@ def daemon(wiring, carrier) -> Callable:
 
     @contextmanager
     def run(**changes):
-        made = Daemon(wiring, "smpp", SmppSettings("127.0.0.1", "doisoat", carrier.port, **{**QUICK, **changes}))
+        bind = SmppSettings("127.0.0.1", "doisoat", carrier.port, **{**QUICK, **changes})
+        sms = replace(wiring.settings.sms, url=None, declared={"smpp": CarrierSettings("smpp", "smpp", smpp=bind)})
+        made = Daemon(replace(wiring, settings=replace(wiring.settings, sms=sms)), "smpp", bind)
         stop = threading.Event()
         thread = threading.Thread(target=made.run, args=(stop,))
         thread.start()
@@ -144,10 +149,11 @@ def test_a_killed_daemon_leaves_unsure_what_was_out_and_the_next_one_hears_what_
 ):
     carrier.ways(silent=True)
     issue(*map(a_debit_bill, range(1, 13)))
+    file = wiring.settings.home / "smpp.toml"
+    file.write_text(f'{TABLE}host = "127.0.0.1"\nport = {carrier.port}\nsystem_id = "doisoat"\n')
     env = environment(
-        HOME=wiring.settings.home, DATABASE_URL=database_url, VALKEY_URL=embedded.valkey_url, SANDBOX=1,
-        SMS_SMPP_HOST="127.0.0.1", SMS_SMPP_PORT=carrier.port, SMS_SMPP_SYSTEM_ID="doisoat",
-    )  # fmt: skip
+        HOME=wiring.settings.home, CONFIG=file, DATABASE_URL=database_url, VALKEY_URL=embedded.valkey_url, SANDBOX=1
+    )
     both = [start("smpp", env=env), start("smpp", env=env)]
     wait(lambda: len(carrier.of("submit")) == 10, "a full window")
     first, second = sorted(both, key=lambda one: "bound to" not in one.said())
@@ -172,38 +178,50 @@ def test_a_killed_daemon_leaves_unsure_what_was_out_and_the_next_one_hears_what_
 
 
 def test_a_second_daemon_stands_by(wiring, carrier, daemon, issue, rows):
-    with daemon(), daemon() as other:
-        issue(a_debit_bill())
-        wait(lambda: rows(STATES) == ["delivered"], "delivery")
-        assert len(carrier.of("bind")) == 1
-        assert not other.bind.is_bound
+    with daemon() as first:
+        wait(lambda: first.bind.is_bound, "the first bind")
+        with daemon() as other:
+            issue(a_debit_bill())
+            wait(lambda: rows(STATES) == ["delivered"], "delivery")
+            assert len(carrier.of("bind")) == 1
+            assert not other.bind.is_bound
 
 
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"SMS_SMPP_HOST": "smsc"}, r"sms.smpp.system_id: expected a value, got none"),
-        ({"SMS_SMPP_HOST": "smsc", "SMS_SMPP_SYSTEM_ID": "a", "SMS_URL": "http://x"}, r"expected one way .* got both"),
-        ({"SMS_SMPP_WINDOW": "11"}, r"DOISOAT_SMS_SMPP_WINDOW: expected a whole number from 1 to 10, got 11"),
+        ('host = "smsc"', r"sms.carriers.smpp.system_id: expected"),
+        (
+            'host = "smsc"\nsystem_id = "a"\nwindow = 11',
+            r"sms.carriers.smpp.window: expected a whole number from 1 to 10",
+        ),
+        ('host = "smsc"\nsystem_id = "a"\nwindows = 9', r"sms.carriers.smpp.windows: expected one of kind"),
     ],
 )
-def test_settings_that_make_no_carrier_are_refused(given, words):
+def test_settings_that_make_no_carrier_are_refused(tmp_path, given, words):
+    file = tmp_path / "doisoat.toml"
+    file.write_text(f"{TABLE}{given}\n")
     with pytest.raises(SettingsError, match=words):
-        settings.load({f"DOISOAT_{name}": value for name, value in given.items()})
+        settings.load({"DOISOAT_CONFIG": str(file)})
 
 
 def test_settings_make_an_account(tmp_path, wiring, monkeypatch):
     file = tmp_path / "doisoat.toml"
-    file.write_text('[sms]\nbrand = "EVN"\n[sms.smpp]\nhost = "smsc"\nsystem_id = "pc07"\nper_second = 50\n')
-    read = settings.load({"DOISOAT_CONFIG": str(file), "DOISOAT_SMS_SMPP_PORT": "2776", "DOISOAT_HOME": str(tmp_path)})
-    with pytest.raises(SettingsError, match="secret smpp_password: expected it in DOISOAT_SECRET_SMPP_PASSWORD"):
-        account_of(read, "smpp", read.sms.smpp)
-    monkeypatch.setenv("DOISOAT_SECRET_SMPP_PASSWORD", "zu-langes-wort")
+    own = 'host = "smsc"\nport = 2776\nsystem_id = "pc07"\nper_second = 50\n'
+    file.write_text(f'[sms]\nbrand = "EVN"\n{TABLE}{own}')
+    read = settings.load({"DOISOAT_CONFIG": str(file), "DOISOAT_HOME": str(tmp_path)})
+    assert programs({}, read)[-1].argv[1:] == ["smpp", "smpp"]
+    bind = read.sms.linked["smpp"]
+    with pytest.raises(
+        SettingsError, match="secret sms_smpp_password: expected it in DOISOAT_SECRET_SMS_SMPP_PASSWORD"
+    ):
+        account_of(read, "smpp", bind)
+    monkeypatch.setenv("DOISOAT_SECRET_SMS_SMPP_PASSWORD", "zu-langes-wort")
     with pytest.raises(SettingsError, match="password: expected at most 8 printable ASCII signs, got 14 signs"):
-        account_of(read, "smpp", read.sms.smpp)
-    monkeypatch.setenv("DOISOAT_SECRET_SMPP_PASSWORD", "kurz")
-    made = account_of(read, "smpp", read.sms.smpp)
+        account_of(read, "smpp", bind)
+    monkeypatch.setenv("DOISOAT_SECRET_SMS_SMPP_PASSWORD", "kurz")
+    made = account_of(read, "smpp", bind)
     assert (made.host, made.port, made.system_id, made.source, made.per_second) == ("smsc", 2776, "pc07", "EVN", 50)
     assert "kurz" not in repr(made)
     with pytest.raises(SettingsError, match="tls_ca: expected a file of certificates"):
-        account_of(read, "smpp", replace(read.sms.smpp, tls=True, tls_ca=str(tmp_path / "none.pem")))
+        account_of(read, "smpp", replace(bind, tls=True, tls_ca=str(tmp_path / "none.pem")))

@@ -37,7 +37,7 @@ def queued(sound_books: Books) -> Books:
 
 
 def claim(books: Books, limit: int = 10) -> list[int]:
-    found = books.run(lambda s: sending.take(s, limit=limit, lease=LEASE, now=books.now, provider=SMPP))
+    found = books.run(lambda s: sending.take(s, carrier=SMPP, limit=limit, lease=LEASE, now=books.now, of_all=True))
     return sorted(row.id for row in found)
 
 
@@ -50,6 +50,11 @@ def answer(books: Books, *answers: tuple[Any, ...]) -> None:
         for message, ordinal, ref in answers
     ]  # fmt: skip
     books.run(lambda s: message_parts.record(s, made, provider=SMPP, now=books.now))
+
+
+def refuse(books: Books, message: int, *, permanent: bool, why: str) -> None:
+    books.run(lambda s: sending.refused(
+        s, message, carrier=SMPP, permanent=permanent, why=why, again_at=books.now, now=books.now))  # fmt: skip
 
 
 def hear(
@@ -125,12 +130,10 @@ def test_a_receipt_before_its_answer_waits_for_it_and_counts_once_however_often_
 def test_what_was_taken_in_part_and_then_refused_is_undelivered_and_never_sent_again(queued: Books) -> None:
     first, second = claim(queued)
     answer(queued, (first, 1, "A1"), (first, 2, "refused"))
-    queued.run(lambda s: message_parts.refused(
-        s, [second], permanent=False, why="not now", again_at=queued.now, now=queued.now))  # fmt: skip
+    refuse(queued, second, permanent=False, why="not now")
     assert states(queued) == ["undelivered", "queued"]
     assert claim(queued) == [second]
-    queued.run(lambda s: message_parts.refused(
-        s, [second], permanent=True, why="no such number", again_at=queued.now, now=queued.now))  # fmt: skip
+    refuse(queued, second, permanent=True, why="no such number")
     assert states(queued) == ["undelivered", "failed"]
     assert [row[0] for row in queued.rows("SELECT reason FROM messages ORDER BY id")] == ["not now", "no such number"]
 
@@ -152,7 +155,16 @@ def test_what_was_in_flight_at_a_crash_is_unsure_never_sent_again_and_resolved_b
     assert abandon(queued) == 2
     assert states(queued) == ["unsure", "unsure"]
     assert claim(queued) == []
-    assert list(queued.run(lambda s: sending.ask_again(s, limit=9, lease=LEASE, now=queued.now + LEASE))) == []
+    assert (
+        list(
+            queued.run(
+                lambda s: sending.ask_again(
+                    s, carrier="http", remembers=None, limit=9, lease=LEASE, now=queued.now + LEASE
+                )
+            )
+        )
+        == []
+    )
     apply(queued, timedelta(seconds=2))
     assert parts(queued) == [(1, "77", "delivered")]
     assert states(queued) == ["unsure", "unsure"], "one part of two"

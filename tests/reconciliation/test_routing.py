@@ -42,7 +42,7 @@ def route(books: Books, ill: tuple[str, ...] = (), limit: int = 1000, **weights:
 
 
 def shares(books: Books) -> Counter[str | None]:
-    return Counter({row.carrier: row.count for row in books.rows("SELECT carrier, count(*) FROM messages GROUP BY 1")})
+    return Counter(dict(books.rows("SELECT carrier, count(*) FROM messages GROUP BY 1")))
 
 
 def claim(books: Books, carrier: str, *, limit: int = 10, of_all: bool = False) -> list[Any]:
