@@ -40,7 +40,7 @@ def claim(
         _route(session, wiring, well)
     of_all = bool(how.weight) and (alone or trying)
     taking = sending.claim if tidies else sending.take
-    taken = taking(session, carrier=name, limit=many, lease=lease, now=now, of_all=of_all)
+    taken = taking(session, carrier=name, limit=many, lease=lease, now=now, of_all=of_all, times=wiring.times)
     carriers.spend(session, name, len(taken), per_second=pace, at=at)
     if trying and taken:
         carriers.tried(session, name, now=now)
@@ -81,4 +81,4 @@ def _route(session: Session, wiring: Wiring, well: Sequence[str]) -> None:
             weights[name] = how.weight
     declared = list(wiring.carriers)
     ill = [name for name in declared if name not in well]
-    routing.route(session, weights, declared=declared, ill=ill, limit=_ROUTED, now=wiring.clock())
+    routing.route(session, weights, declared=declared, ill=ill, limit=_ROUTED, now=wiring.clock(), times=wiring.times)

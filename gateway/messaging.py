@@ -10,6 +10,7 @@ from functools import partial
 
 from cryptography.exceptions import InvalidTag
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from gateway import claiming, clock
 from gateway.database import insist, transaction
@@ -37,9 +38,19 @@ class _Said:
     milliseconds: int = 0
 
 
+def is_due(wiring: Wiring, session: Session) -> bool:
+    """Tell whether `send_due` would find something to do; what goes over a link is its daemon's."""
+    memories = claiming.memories(wiring)
+    return bool(_senders(wiring)) and sending.is_due(session, memories=memories, now=wiring.clock(), times=wiring.times)
+
+
+def _senders(wiring: Wiring) -> list[Transport]:
+    return [carrier.transport for carrier in wiring.carriers.values() if carrier.transport is not None]
+
+
 def send_due(wiring: Wiring) -> int:
     """Send everything that is due; return how many the carriers accepted."""
-    senders = [carrier.transport for carrier in wiring.carriers.values() if carrier.transport is not None]
+    senders = _senders(wiring)
     if not senders:
         return 0
     with transaction(wiring.engine) as session:

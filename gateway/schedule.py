@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from gateway import bell, checkpoints, claiming, debiting
+from gateway import bell, checkpoints, debiting, messaging
 from gateway.database import transaction
 from gateway.wiring import Wiring
 from reconciliation import (
@@ -24,7 +24,6 @@ from reconciliation import (
     mandate_codes,
     mandates,
     marks,
-    sending,
 )  # fmt: skip
 from reconciliation.db import AdvisoryLock
 from reconciliation.deadlines import ExpectedFile
@@ -52,7 +51,7 @@ def sweep(wiring: Wiring) -> None:
                 bell.ring(wiring.valkey, kind + "s")
         if large_statements.waiting_banks(session):
             bell.ring(wiring.valkey, "statements")
-        if wiring.carriers and sending.is_due(session, memories=claiming.memories(wiring), now=wiring.clock()):
+        if messaging.is_due(wiring, session):
             bell.ring(wiring.valkey, "messages")
         if debit_work.is_waiting(session, debiting.leads(wiring), now=wiring.clock()):
             bell.ring(wiring.valkey, "debits")

@@ -17,6 +17,7 @@ from gateway.carrier_settings import CarrierSettings, carrier_settings
 from gateway.setting_kinds import Kind
 from gateway.setting_tables import SettingsError, Table, checked
 from gateway.smpp_settings import SmppSettings
+from reconciliation.sending_times import Times
 
 _ELSEWHERE = frozenset({"DOISOAT_CONFIG"})
 _ELSEWHERE_PREFIXES = ("DOISOAT_SECRET_", "DOISOAT_TEST_", "DOISOAT_CHAOS_", "DOISOAT_MUTATION", "DOISOAT_CORPUS")
@@ -40,6 +41,7 @@ class SmsSettings:
     public_url: str | None = None
     price: int | None = None
     declared: Mapping[str, CarrierSettings] = field(default_factory=dict)
+    times: Times | None = None
 
     @property
     def carriers(self) -> Mapping[str, CarrierSettings]:
@@ -79,7 +81,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     config = environ.get("DOISOAT_CONFIG")
     table = Table(_read_toml(Path(config)) if config else {}, "", config or "")
     sms_table, banks_table = table.table("sms"), table.table("banks")
-    carriers = sms_table.table("carriers")
+    carriers, times = sms_table.table("carriers"), sms_table.table("times")
     plain, sms = table.take(_PLAIN), sms_table.take(_SMS)
     sms_table.finish()
     table.finish()
@@ -97,7 +99,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         raise SettingsError(
             f"{table.where}: sms.carriers.{FIRST_CARRIER}: expected another name: sms.url makes one of this name"
         )
-    return Settings(home=home, banks=banks, sms=SmsSettings(**sms, declared=declared), **plain)
+    return Settings(home=home, banks=banks, sms=SmsSettings(**sms, declared=declared, times=_times(times)), **plain)
 
 
 _PLAIN = {
@@ -115,12 +117,26 @@ _PLAIN = {
     "web_workers": kinds.whole(1, 128),
     "web_threads": kinds.whole(1, 128),
 }
+_TIMES = {
+    "quiet_from": kinds.CLOCK,
+    "quiet_until": kinds.CLOCK,
+    "holidays_rest": kinds.TRUTH,
+    "daily": kinds.whole(0, 100),
+    "notice_days": kinds.whole(1, 60),
+    "deadlines_win": kinds.TRUTH,
+}
 _SMS = {
     "url": kinds.address(),
     "brand": kinds.SENDER,
     "public_url": kinds.address("http", "https"),
     "price": kinds.whole(1, 100_000),
 }
+
+
+def _times(table: Table) -> Times | None:
+    taken = table.take(_TIMES)
+    table.finish()
+    return Times(**taken) if taken else None
 
 
 def _from_environ(environ: Mapping[str, str], prefix: str, kinds: Mapping[str, Kind]) -> dict[str, Any]:

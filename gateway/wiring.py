@@ -21,6 +21,7 @@ from gateway.secrets import bank_secrets, ensure_secret, secret
 from gateway.setting_tables import SettingsError
 from gateway.settings import FIRST_CARRIER, Settings, load
 from reconciliation.sealing import Sealer
+from reconciliation.sending_times import ANY_TIME, Times
 from sms import receipts
 from sms.transport import Transport
 from sms.transports.declared import DeclaredTransport
@@ -112,6 +113,11 @@ class Wiring:
     def carriers(self) -> Mapping[str, Carrier]:
         """The ways to the customers' phones by name; none where no provider is set."""
         return {name: Carrier(how, self._transport(how)) for name, how in self.settings.sms.carriers.items()}
+
+    @property
+    def times(self) -> Times:
+        """When messages may leave: as the settings say; a sandbox without a word on it lives at any hour."""
+        return self.settings.sms.times or (ANY_TIME if self.settings.sandbox else Times())
 
     @cached_property
     def billing_secrets(self) -> list[str]:

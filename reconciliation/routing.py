@@ -9,7 +9,9 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from reconciliation import sending_times
 from reconciliation.sending import CLAIMABLE
+from reconciliation.sending_times import ANY_TIME, Times
 
 # Each message draws one number per carrier from its key, and the least one wins: shares follow the weights, a carrier
 # that drops out changes nobody else's choice, and a message that was refused draws anew.
@@ -33,20 +35,27 @@ _ROUTE = f"""
 
 
 def route(
-    session: Session, weights: Mapping[str, int], *, declared: list[str], ill: list[str], limit: int, now: datetime
+    session: Session,
+    weights: Mapping[str, int],
+    *,
+    declared: list[str],
+    ill: list[str],
+    limit: int,
+    now: datetime,
+    times: Times = ANY_TIME,
 ) -> int:
     """Give up to `limit` due messages that are nobody's, or a carrier's that is ill or gone, to one of `weights`.
 
     Codes go first. `declared` are all carriers there are; return how many messages were given.
     """
-    given = 0
+    given, bounds = 0, sending_times.bounds(session, times, now=now)
     for codes in (True, False):
         if weights and given < limit:
             done = session.execute(
                 text(_ROUTE),
                 {
                     "names": list(weights), "weights": list(weights.values()), "declared": declared, "ill": ill,
-                    "codes": codes, "limit": limit - given, "now": now,
+                    "codes": codes, "limit": limit - given, **bounds,
                 },
             )  # fmt: skip
             given += done.rowcount  # type: ignore[attr-defined]  # an UPDATE has one

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from reconciliation import outbox
+from reconciliation import outbox, sending_times
 from reconciliation.lifecycle import MESSAGE, move
 from reconciliation.outbox import DUNNING
+from reconciliation.sending_times import ANY_TIME, MAY_LEAVE, Times
 
 _KEY = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 Claimed = Row[tuple[int, str, str, bytes, str]]
@@ -17,8 +18,9 @@ Claimed = Row[tuple[int, str, str, bytes, str]]
 
 CLAIMABLE = (
     "m.state = 'queued' AND m.body IS NOT NULL AND (m.not_before IS NULL OR m.not_before <= :now)"
-    " AND m.not_after > :now"
+    f" AND m.not_after > :now AND {MAY_LEAVE}"
 )
+"""In terms of messages m; asked with what `sending_times.bounds` returns."""
 _LATE = "m.state = 'queued' AND m.not_after <= :now"
 _LAPSED = "m.state = 'sending' AND m.lease_until < :now"
 _REPEATABLE = (
@@ -30,7 +32,9 @@ _REPEATABLE = (
 """In terms of messages m and, left-joined, their bills b; names and remember are of carriers that dedupe."""
 
 
-def is_due(session: Session, *, memories: Mapping[str, timedelta | None], now: datetime) -> bool:
+def is_due(
+    session: Session, *, memories: Mapping[str, timedelta | None], now: datetime, times: Times = ANY_TIME
+) -> bool:
     """Tell whether a sender would find something to do: to claim, to expire, to call unsure, or to ask again about.
 
     `memories` are the carriers that dedupe by our own key, and for how long they know it again; None is for good.
@@ -40,13 +44,23 @@ def is_due(session: Session, *, memories: Mapping[str, timedelta | None], now: d
             "SELECT EXISTS (SELECT 1 FROM messages m LEFT JOIN bills b ON b.id = m.bill_id"  # noqa: S608 - our own text
             f" WHERE ({CLAIMABLE}) OR ({_LATE}) OR ({_LAPSED}) OR ({_REPEATABLE}))"
         ),
-        {"names": list(memories), "remember": list(memories.values()), "now": now},
-    )
+        {
+            "names": list(memories), "remember": list(memories.values()),
+            **sending_times.bounds(session, times, now=now),
+        },
+    )  # fmt: skip
     return bool(found)
 
 
 def claim(
-    session: Session, *, carrier: str, limit: int, lease: timedelta, now: datetime, of_all: bool = False
+    session: Session,
+    *,
+    carrier: str,
+    limit: int,
+    lease: timedelta,
+    now: datetime,
+    of_all: bool = False,
+    times: Times = ANY_TIME,
 ) -> Sequence[Claimed]:
     """Take up to `limit` messages that are due and the carrier's; the caller commits before it sends the first.
 
@@ -57,7 +71,7 @@ def claim(
     whoever asked for it.
     """
     tidy(session, now=now)
-    return take(session, carrier=carrier, limit=limit, lease=lease, now=now, of_all=of_all)
+    return take(session, carrier=carrier, limit=limit, lease=lease, now=now, of_all=of_all, times=times)
 
 
 def tidy(session: Session, *, now: datetime) -> None:
@@ -89,15 +103,26 @@ def tidy(session: Session, *, now: datetime) -> None:
 
 
 def take(
-    session: Session, *, carrier: str, limit: int, lease: timedelta, now: datetime, of_all: bool = False
+    session: Session,
+    *,
+    carrier: str,
+    limit: int,
+    lease: timedelta,
+    now: datetime,
+    of_all: bool = False,
+    times: Times = ANY_TIME,
 ) -> Sequence[Claimed]:
     """Claim as `claim` does, and leave to `tidy` what is not to be sent, which need not be asked each time."""
     whose = f":carrier <> ALL(m.refused_by){'' if of_all else ' AND m.carrier = :carrier'}"
-    values = {"carrier": carrier, "now": now}
+    values = {"carrier": carrier, **sending_times.bounds(session, times, now=now)}
     due = _due(session, f"{whose} AND m.event = 'mandate_code'", limit, values)
     due += _due(session, f"{whose} AND m.event <> 'mandate_code'", limit - len(due), values)
     still_owed = _hold(session, [row.bill_id for row in due if row.event in outbox.DUNNING_EVENTS])
-    free = [row.id for row in due if row.event not in outbox.DUNNING_EVENTS or row.bill_id in still_owed]
+    off = sending_times.put_off(session, times, [(row.id, row.customer_id, row.event) for row in due], now=now)
+    free = [
+        row.id for row in due
+        if row.id not in off and (row.event not in outbox.DUNNING_EVENTS or row.bill_id in still_owed)
+    ]  # fmt: skip
     claimed = _lease(session, free, carrier, until=now + lease, now=now)
     move(session, MESSAGE, free, "sending", by="sending", why="", now=now)
     return claimed
@@ -105,9 +130,9 @@ def take(
 
 def _due(
     session: Session, which: str, limit: int, values: Mapping[str, object]
-) -> list[Row[tuple[int, int | None, str]]]:
+) -> list[Row[tuple[int, int | None, int, str]]]:
     query = (
-        "SELECT m.id, m.bill_id, m.event FROM messages m JOIN customers c ON c.id = m.customer_id"  # noqa: S608 - our own text
+        "SELECT m.id, m.bill_id, m.customer_id, m.event FROM messages m JOIN customers c ON c.id = m.customer_id"  # noqa: S608 - our own text
         f" LEFT JOIN bills b ON b.id = m.bill_id WHERE {CLAIMABLE} AND {which}"
         f" AND (m.event NOT IN {DUNNING} OR b.state = 'open') AND c.msisdn_sealed IS NOT NULL"
         " AND (c.consent OR m.event = 'mandate_code') ORDER BY m.id LIMIT :limit FOR UPDATE OF m SKIP LOCKED"

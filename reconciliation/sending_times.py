@@ -56,7 +56,12 @@ _LEFT_TODAY = f"""
     WHERE customer_id = ANY(:customers) AND event <> '{CODE}' AND state IN {TOLD}
       AND coalesce(sent_at, lease_until) >= :since
     GROUP BY 1
-"""  # noqa: S608 - put together from constants
+"""  # noqa: S608 - put together from constants, here and below
+
+_PUT_OFF = f"""
+    UPDATE messages m SET not_before = :opens
+    WHERE m.id = ANY(:ids) AND NOT (:deadlines_win AND {_IN_TIME} <= :opens) RETURNING m.id
+"""  # noqa: S608
 
 
 def opens_at(times: Times, calendar: Calendar, now: datetime) -> datetime:
@@ -90,12 +95,28 @@ def bounds(session: Session, times: Times, *, now: datetime) -> Mapping[str, obj
     }
 
 
-def over_the_cap(
+def put_off(session: Session, times: Times, due: Sequence[tuple[int, int, str]], *, now: datetime) -> set[int]:
+    """Leave to the next day what is too much for one customer today, and return those messages.
+
+    `due` are message, customer and event each, the first to leave first. What would come too late tomorrow is not put
+    off, where deadlines win.
+    """
+    over = _over_the_cap(session, times, due, now=now) if times.daily and due else []
+    if not over:
+        return set()
+    tomorrow = datetime.combine(local_day(now) + timedelta(days=1), time(), LOCAL)
+    values = {
+        "ids": over,
+        "opens": opens_at(times, bank_days.calendar(session), tomorrow),
+        "deadlines_win": times.deadlines_win,
+        "lead": debit_rules.rules(session).lead,
+    }
+    return set(session.scalars(text(_PUT_OFF), values))
+
+
+def _over_the_cap(
     session: Session, times: Times, due: Sequence[tuple[int, int, str]], *, now: datetime
 ) -> Sequence[int]:
-    """Return which of `due` (message, customer and event each, the first to leave first) are too many today."""
-    if not times.daily:
-        return []
     since = datetime.combine(local_day(now), time(), LOCAL)
     asked = {"customers": sorted({customer for _, customer, _ in due}), "since": since}
     left = {row.customer_id: int(row.messages) for row in session.execute(text(_LEFT_TODAY), asked)}

@@ -5,9 +5,13 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
+from reconciliation import sending
 from reconciliation.business_days import LIBRARY, LOCAL, Calendar
 from reconciliation.sending_times import ANY_TIME, Times, opens_at
+from tests.reconciliation.books import Books, a_bill
 
 USUAL = Times()
 TIMES = st.builds(Times, quiet_from=st.times(), quiet_until=st.times(), holidays_rest=st.booleans())
@@ -67,3 +71,88 @@ def test_what_opens_is_open_and_nothing_before_it_is(times: Times, now: datetime
 def test_who_comes_later_leaves_no_earlier(times: Times, one: datetime, other: datetime) -> None:
     first, second = sorted((one, other))
     assert opens_at(times, LIBRARY, first) <= opens_at(times, LIBRARY, second)
+
+
+LEASE = timedelta(seconds=60)
+NIGHT, MORNING = timedelta(hours=13), timedelta(hours=22)
+"""From nine in the morning to ten in the evening, and to seven of the next day."""
+
+
+@pytest.fixture
+def queued(sound_books: Books) -> Books:
+    """One notice of a debit on Tuesday the 24th, composed and due; it is Wednesday the 18th, nine in the morning."""
+    sound_books.issue(a_bill(charge_on=date(2026, 11, 24), bank="standard"))
+    compose(sound_books)
+    return sound_books
+
+
+def compose(books: Books) -> None:
+    books.run(lambda session: session.execute(text("UPDATE messages SET body = 'x' WHERE body IS NULL")))
+
+
+def claim(books: Books, after: timedelta, times: Times = USUAL) -> int:
+    """Tell how many leave; what a sender asks for beforehand says the same."""
+
+    def act(session: Session) -> int:
+        now = books.now + after
+        due = sending.is_due(session, memories={}, now=now, times=times)
+        taken = len(sending.claim(session, carrier="http", of_all=True, limit=10, lease=LEASE, now=now, times=times))
+        assert due or not taken
+        return taken
+
+    taken: int = books.run(act)
+    return taken
+
+
+def test_what_is_promised_at_night_leaves_in_the_morning(queued: Books) -> None:
+    assert claim(queued, NIGHT) == 0
+    assert queued.run(lambda s: sending.is_due(s, memories={}, now=queued.now + NIGHT, times=USUAL)) is False
+    assert claim(queued, MORNING - timedelta(seconds=1)) == 0
+    assert claim(queued, MORNING) == 1
+
+
+@pytest.mark.parametrize(("wins", "leaves"), [(True, 1), (False, 0)])
+def test_a_deadline_within_the_night_wins_where_it_may(queued: Books, wins: bool, leaves: int) -> None:
+    before = timedelta(days=4) + NIGHT  # a debit's notice must be accepted a day before: by midnight of the 22nd
+    assert claim(queued, before, Times(deadlines_win=wins)) == leaves
+
+
+def test_a_notice_that_comes_too_late_for_its_debit_wakes_nobody(queued: Books) -> None:
+    assert claim(queued, timedelta(days=5) + NIGHT) == 0
+
+
+def test_a_notice_waits_until_its_debit_is_near(queued: Books) -> None:
+    near = Times(notice_days=3)
+    assert claim(queued, timedelta(days=2), near) == 0
+    assert claim(queued, timedelta(days=3), near) == 1
+
+
+def test_a_code_leaves_at_any_hour(queued: Books) -> None:
+    queued.run(lambda s: s.execute(text(
+        "INSERT INTO messages (event_key, version, event, customer_id, facts, body, not_after, created_at)"
+        " SELECT 'code:1', 1, 'mandate_code', customer_id, '{}', 'x', :later, :now FROM messages"
+    ), {"now": queued.now, "later": queued.now + timedelta(days=1)}))  # fmt: skip
+    assert claim(queued, NIGHT) == 1
+    assert queued.one("SELECT event FROM messages WHERE state = 'sending'") == "mandate_code"
+
+
+def test_one_customer_gets_so_many_a_day_and_the_rest_on_the_next(queued: Books) -> None:
+    queued.run(lambda s: s.execute(text(
+        "INSERT INTO messages (event_key, version, event, customer_id, bill_id, facts, body, not_after, created_at)"
+        " SELECT 'bulk:' || n, 1, 'payment_recorded', customer_id, bill_id, '{}', 'x', :later, :now"
+        " FROM messages, generate_series(1, 4) n"
+    ), {"now": queued.now, "later": queued.now + timedelta(days=9)}))  # fmt: skip
+    few = Times(daily=2)
+    assert claim(queued, timedelta(), few) == 2
+    assert claim(queued, timedelta(minutes=1), few) == 0
+    assert claim(queued, MORNING, few) == 2
+    assert claim(queued, MORNING + timedelta(days=1), few) == 1
+
+
+def test_what_would_be_too_late_tomorrow_is_not_put_off(queued: Books) -> None:
+    queued.run(lambda s: s.execute(text(
+        "INSERT INTO messages (event_key, version, event, customer_id, bill_id, facts, body, not_after, created_at)"
+        " SELECT 'bulk:' || n, 1, 'payment_recorded', customer_id, bill_id, '{}', 'x', :soon, :now"
+        " FROM messages, generate_series(1, 4) n"
+    ), {"now": queued.now, "soon": queued.now + timedelta(hours=12)}))  # fmt: skip
+    assert claim(queued, timedelta(), Times(daily=1)) == 5
