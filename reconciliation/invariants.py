@@ -285,7 +285,8 @@ def _messages(session: Session) -> Finding:
         """SELECT count(*) AS promised, count(*) FILTER (WHERE state IN ('sent', 'delivered', 'undelivered')) AS sent,
             count(*) FILTER (WHERE state = 'unsure') AS unsure FROM messages""",
         {
-            "events told twice": """SELECT count(*) FROM (SELECT 1 FROM messages WHERE sent_at IS NOT NULL
+            "events told twice": """SELECT count(*) FROM (SELECT 1 FROM messages
+                WHERE sent_at IS NOT NULL AND resent_of IS NULL
                 GROUP BY event_key, bill_id, payment_id HAVING count(*) > 1) t""",
             "told after the debit": """SELECT count(*) FROM messages m JOIN transitions c ON c.kind = 'message'
                 AND c.subject_id = m.id AND c.to_state = 'sending'

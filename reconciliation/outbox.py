@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Index, SmallInteger, Text, UniqueConstraint, text
+from sqlalchemy import ARRAY, CheckConstraint, Index, SmallInteger, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -42,6 +42,7 @@ class Message(Base):
             "event", ["before_debit", "debit_failed", "mandate_code", "payment_recorded", "payment_returned"]
         ),
         one_of("state", MESSAGE.states),
+        CheckConstraint("resent_of IS NULL OR version > 1", name="resent"),
         {"postgresql_with": {"fillfactor": 70}},
     )  # fmt: skip
 
@@ -53,6 +54,8 @@ class Message(Base):
     """There, as are bill and payment: a trigger asks once a statement."""
     bill_id: Mapped[int | None]
     payment_id: Mapped[int | None]
+    resent_of: Mapped[int | None]
+    """The message that it repeats on a person's word."""
     facts: Mapped[dict[str, object]] = mapped_column(JSONB)
     template: Mapped[Label]
     body: Mapped[str | None]

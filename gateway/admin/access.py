@@ -16,6 +16,7 @@ from reconciliation.staff import (
     CHECKERS_OF_DEBITS,
     HOLDERS_OF_BILLS,
     KEEPERS_OF_CARRIERS,
+    KEEPERS_OF_MESSAGES,
     KEEPERS_OF_THE_CALENDAR,
     ROLES,
     Staff,
@@ -65,6 +66,11 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.calendar.note": KEEPERS_OF_THE_CALENDAR,
     "admin.carriers.page": FINANCE,
     "admin.carriers.retry": KEEPERS_OF_CARRIERS,
+    "admin.messages.listing": ANYONE,
+    "admin.messages.page": ANYONE,
+    "admin.messages.resolve": KEEPERS_OF_MESSAGES,
+    "admin.messages.again": KEEPERS_OF_MESSAGES,
+    "admin.texts.page": ANYONE,
     "admin.marks.listing": FINANCE,
     "admin.marks.file": FINANCE,
     "admin.remarking.add": BOOKKEEPERS | {"liaison"},
@@ -106,7 +112,7 @@ MENU = (
     ("admin.mandates.listing", "document-check", lazy_gettext("Mandates")),
     ("admin.deliveries.listing", "inbox-arrow-down", lazy_gettext("Deliveries")),
     ("admin.marks.listing", "check-badge", lazy_gettext("Marks")),
-    ("admin.carriers.page", "signal", lazy_gettext("Carriers")),
+    ("admin.messages.listing", "device-phone-mobile", lazy_gettext("Messages")),
     ("admin.reports.listing", "document-arrow-down", lazy_gettext("Reports")),
 )
 """Endpoint, icon and name of what stands in the menu, for those who may open it."""

@@ -50,6 +50,37 @@ def retry(name: str) -> None:
     click.echo(f"{name} is tried again now" if allowed else f"{name} is not ill")
 
 
+@sms.command()
+@click.argument("event")
+@click.argument("given", nargs=-1, metavar="[FIELD=VALUE]…")
+@click.option("--language", default="vi", show_default=True, help="vi or en.")
+@click.option("--diacritics", is_flag=True, help="As for a customer who asked for them.")
+def preview(event: str, given: tuple[str, ...], language: str, diacritics: bool) -> None:
+    """Print the text of EVENT from samples, save for what is given; then its signs, alphabet, parts and cost."""
+    import os
+
+    from gateway import practice
+    from gateway.previewing import preview as compose
+    from sms.templates import TemplateError
+
+    odd = [one for one in given if "=" not in one]
+    if odd:
+        raise click.ClickException(f"expected FIELD=VALUE, got {odd[0][:40]!r}")
+    facts = {name: value for name, _, value in (one.partition("=") for one in given)}
+    try:
+        made = compose(practice.settings_here(os.environ), event, language=language, diacritics=diacritics, given=facts)
+    except TemplateError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(made.made.text)
+    alphabet = "GSM-7" if made.made.encoding == "gsm7" else "UCS-2"
+    cost = "no price is set (sms.price)" if made.cost is None else f"{made.cost:,} đ".replace(",", ".")
+    click.echo(
+        f"{made.made.template} version {made.made.version}: {made.signs} signs, {made.units} units of {alphabet}, "
+        f"{made.made.parts} part{'s' * (made.made.parts != 1)}, {cost}",
+        err=True,
+    )
+
+
 def _line(line: "CarrierLine") -> str:
     how, figures, health = line.how, line.figures, line.health
     said = f"{how.name}: {how.kind}, weight {how.weight}"

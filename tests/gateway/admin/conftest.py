@@ -70,7 +70,8 @@ def page_settings() -> SimpleNamespace:
         "vidien": BankSettings("vidien", "Ví Điện", callbacks=False),
     }
     sms = SmsSettings(
-        declared={"esms": CarrierSettings("esms", "esms", weight=3), "fast": CarrierSettings("fast", "speedsms")}
+        price=350,
+        declared={"esms": CarrierSettings("esms", "esms", weight=3), "fast": CarrierSettings("fast", "speedsms")},
     )
     return SimpleNamespace(
         sandbox=True, banks=banks, utility="Công ty Điện lực", brand="Điện lực", hotline="19001000", billing_url=None,

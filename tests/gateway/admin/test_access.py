@@ -36,13 +36,13 @@ def test_a_page_without_a_rule_is_refused_to_everyone(engine, clock, page_settin
 
 
 @pytest.mark.parametrize("role", ["care", "office_manager"])
-def test_customer_care_and_offices_see_bills_and_mandates_and_nothing_else(as_role, books, session, role):
+def test_customer_care_and_offices_see_bills_mandates_and_messages_and_nothing_else(as_role, books, session, role):
     bill, payment = books.settled()
     session.commit()
     person = as_role(role)
     assert person.get("/admin/").location == "/admin/bills/"
     page = person.page(f"/admin/bills/{bill.id}")
-    assert [link.text.strip() for link in page.select("nav.menu a")] == ["Hóa đơn", "Ủy quyền trích nợ"]
+    assert [link.text.strip() for link in page.select("nav.menu a")] == ["Hóa đơn", "Ủy quyền trích nợ", "Tin nhắn"]
     assert not page.select(f"a[href='/admin/payments/{payment.id}']")
     for path in (
         "payments/",

@@ -22,11 +22,14 @@ def stopped(session):
 def test_each_carrier_has_a_line_and_one_without_balance_an_alarm(as_role):
     page = as_role("accountant").page("/admin/carriers/")
     esms, fast = [row.text for row in page.select("tbody tr")]
-    assert "stopped: a person has to act" in esms
+    assert "dừng: cần người xử lý" in esms
     assert "refused (103): poor" in esms
-    assert "well" in fast
+    assert "tốt" in fast
     assert "100 ms" in fast
-    assert "esms takes nothing until a person has acted: the balance is used up (103)" in page.select_one(".alarm").text
+    assert (
+        "esms không nhận tin nào cho tới khi có người xử lý: the balance is used up (103)"
+        in page.select_one(".alarm").text
+    )
     assert page.select("form[action*=retry]") == [], "not this role's word"
 
 

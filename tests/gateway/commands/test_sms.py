@@ -40,3 +40,27 @@ def test_carriers_have_a_line_each_and_a_retry_is_kept_in_the_audit_trail(sms, w
     assert rows("SELECT action, subject, actor FROM audit WHERE action = 'carrier.allowed'") == [
         ("carrier.allowed", "carrier:esms", "command line")]  # fmt: skip
     assert "expected a declared carrier (esms, fast), got 'nobody'" in sms("retry", "nobody").stderr
+
+
+def test_a_text_is_previewed_with_its_parts_and_cost(sms):
+    told = sms("preview", "before_debit", "amount=123456", "period=12/2026")
+    assert told.returncode == 0, told.stderr
+    assert "tien dien ky 12/2026 la 123.456 d" in told.stdout
+    assert told.stderr.strip().endswith("units of GSM-7, 1 part, 350 đ")
+    kept = sms("preview", "before_debit", "--diacritics", "--language", "vi")
+    assert kept.stderr.strip().endswith("units of UCS-2, 3 parts, 1.050 đ")
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("nothing",), "expected an event of before_debit, debit_failed"),
+        (("before_debit", "amount=772.0"), "amount: expected a whole number, got str"),
+        (("before_debit", "amount"), "expected FIELD=VALUE, got 'amount'"),
+        (("before_debit", "colour=red"), "colour: expected one of brand, customer_code"),
+    ],
+)
+def test_a_text_that_would_not_be_sent_is_refused(sms, words, why):
+    told = sms("preview", *words)
+    assert told.returncode == 1
+    assert why in told.stderr

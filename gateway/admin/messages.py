@@ -1,0 +1,164 @@
+"""Messages to customers: found by phone, bill or customer, each with its way; the desk for those nobody is sure of."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
+from flask_login import current_user
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import aliased
+from werkzeug.wrappers import Response
+
+from gateway import bell, composing
+from gateway.admin import words
+from gateway.admin.listing import Asked, Filter, page_of
+from gateway.clock import LOCAL
+from gateway.database import insist
+from gateway.languages import lazy_gettext as _
+from gateway.request_session import db
+from reconciliation import message_desk, story
+from reconciliation.bills import Bill
+from reconciliation.customers import Customer
+from reconciliation.message_desk import NotSaid
+from reconciliation.outbox import Message
+from sms.numbers import Unreachable, to_e164
+
+blueprint = Blueprint("messages", __name__, url_prefix="/messages")
+MOST_WORDS = 300
+PROBLEMS: Mapping[str, Any] = {
+    "no_reason": _("Say why: it is kept with your name."),
+    "not_unsure": _("What became of it is known meanwhile."),
+    "not_over": _("Its fate is still open: it can't be sent again."),
+    "waiting": _("A newer one is on its way."),
+    "untrue": _("What it says is no longer so."),
+    "late": _("The day of its debit has begun: it would tell nothing new."),
+    "not_to_be_told": _("The customer does not want SMS, or has no number."),
+    "code": _("A one-time code is not sent again: the customer asks for a new one."),
+}
+
+
+@blueprint.get("/")
+def listing() -> str:
+    """List messages, newest first; a search may be a phone number, a bill, a customer code or a reference."""
+    carriers = {name: name for name in current_app.extensions["doisoat"].settings.sms.carriers}
+    asked = Asked.of_request(
+        Filter("state", _("State"), words.MESSAGE_STATES),
+        Filter("event", _("Event"), words.EVENTS),
+        Filter("carrier", _("Carrier"), carriers),
+        Filter("day", _("Day")),
+    )
+    wanted = (
+        select(Message, Customer.code.label("customer"), Bill.number.label("bill"))
+        .join(Customer, Customer.id == Message.customer_id)
+        .outerjoin(Bill, Bill.id == Message.bill_id)
+    )
+    for name, column in (("state", Message.state), ("event", Message.event), ("carrier", Message.carrier)):
+        if asked[name]:
+            wanted = wanted.where(column == asked[name])
+    day = asked.day()
+    if day is not None:
+        begins = datetime.combine(day, time(), LOCAL)
+        wanted = wanted.where(Message.created_at >= begins, Message.created_at < begins + timedelta(days=1))
+    if asked.search:
+        wanted = wanted.where(_meant(asked))
+    return render_template("admin/messages.html", page=page_of(db(), wanted, Message.id, asked))
+
+
+@blueprint.get("/<row:message_id>")
+def page(message_id: int) -> str:
+    """Show one message: its text, its way, and the other versions of its event."""
+    return _page(message_id)
+
+
+@blueprint.post("/<row:message_id>/resolve")
+def resolve(message_id: int) -> Response | tuple[str, int]:
+    """Take a person's word on an unsure message: it arrived, or it did not."""
+    arrived = request.form.get("arrived", "")
+    if arrived not in ("yes", "no"):
+        abort(400)
+
+    def act() -> int:
+        said = {"by": current_user.username, "why": _why(), "now": _now()}
+        message_desk.resolve(db(), message_id, arrived=arrived == "yes", **said)
+        return message_id
+
+    return _done(message_id, act)
+
+
+@blueprint.post("/<row:message_id>/again")
+def again(message_id: int) -> Response | tuple[str, int]:
+    """Send a message again as a new version, with a reason."""
+    wiring = current_app.extensions["doisoat"]
+
+    def act() -> int:
+        made = message_desk.send_again(db(), message_id, by=current_user.username, why=_why(), now=_now())
+        composing.compose_promises(db(), wiring.settings)
+        return made
+
+    answer = _done(message_id, act)
+    if isinstance(answer, Response):
+        bell.ring(wiring.valkey, "messages")
+    return answer
+
+
+def _done(message_id: int, act: Callable[[], int]) -> Response | tuple[str, int]:
+    def work() -> int:
+        db().rollback()
+        shown = act()
+        db().commit()
+        return shown
+
+    try:
+        shown = insist(work)
+    except NotSaid as refused:
+        db().rollback()
+        if refused.code == "gone":
+            abort(404)
+        return _page(message_id, str(PROBLEMS[refused.code])), 400 if refused.code == "no_reason" else 409
+    return redirect(url_for(".page", message_id=shown), 303)
+
+
+def _page(message_id: int, problem: str = "") -> str:
+    message = db().get(Message, message_id)
+    if message is None:
+        abort(404)
+    versions = db().scalars(
+        select(Message).where(Message.event_key == message.event_key).order_by(Message.version.desc())
+    )
+    return render_template(
+        "admin/message.html",
+        message=message,
+        problem=problem,
+        customer=db().get_one(Customer, message.customer_id),
+        bill=db().get(Bill, message.bill_id) if message.bill_id else None,
+        versions=versions.all(),
+        moves=story.moves_of(db(), "message", [message_id]),
+        may_go_again=message.state in message_desk.AGAIN and message.event != "mandate_code",
+    )
+
+
+def _meant(asked: Asked) -> ColumnElement[bool]:
+    codes = asked.spellings()
+    bill, customer = aliased(Bill), aliased(Customer)
+    of_bills = select(bill.id).where(or_(bill.number.in_(codes), bill.payment_code.in_(codes)))
+    of_customers = select(customer.id).where(customer.code.in_(codes))
+    found = [Message.bill_id.in_(of_bills), Message.customer_id.in_(of_customers), Message.provider_ref == asked.search]
+    with suppress(Unreachable):
+        # A phone number is never compared in clear: its blind index is.
+        hashed = current_app.extensions["doisoat"].sealer.blind(to_e164(asked.search), "msisdn")
+        found.append(Message.customer_id.in_(select(customer.id).where(customer.msisdn_hash == hashed)))
+    with suppress(ValueError):
+        found.append(Message.request_id == UUID(asked.search))
+    return or_(*found)
+
+
+def _why() -> str:
+    return " ".join(request.form.get("why", "").split())[:MOST_WORDS]
+
+
+def _now() -> datetime:
+    moment: datetime = current_app.extensions["doisoat"].clock()
+    return moment
