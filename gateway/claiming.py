@@ -40,7 +40,10 @@ def claim(
         _route(session, wiring, well)
     of_all = bool(how.weight) and (alone or trying)
     taking = sending.claim if tidies else sending.take
-    taken = taking(session, carrier=name, limit=many, lease=lease, now=now, of_all=of_all, times=wiring.times)
+    taken = taking(
+        session, carrier=name, limit=many, lease=lease, now=now, of_all=of_all, codes=alone or not trying,
+        times=wiring.times,
+    )  # fmt: skip
     carriers.spend(session, name, len(taken), per_second=pace, at=at)
     if trying and taken:
         carriers.tried(session, name, now=now)

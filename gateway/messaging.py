@@ -26,6 +26,8 @@ _BATCH = 100
 _AT_ONCE = 8
 _LEASE = timedelta(seconds=120)
 """Longer than the carrier's longest time-out for a batch: who holds a claim after that is dead."""
+_IN_TIME = 90
+"""Seconds of a lease within which a message may still be begun: the carrier's answer has to come before its end."""
 _AGAIN = timedelta(seconds=30)
 
 
@@ -50,13 +52,13 @@ def _senders(wiring: Wiring) -> list[Transport]:
 
 def send_due(wiring: Wiring) -> int:
     """Send everything that is due; return how many the carriers accepted."""
-    senders = _senders(wiring)
-    if not senders:
+    if not wiring.carriers:
         return 0
     with transaction(wiring.engine) as session:
         lapsed = sending.lapse(session, now=wiring.clock())
     if lapsed:
         log.warning("%d messages were being sent when their sender ended; they are unsure", lapsed)
+    senders = _senders(wiring)
     if len(senders) == 1:
         return _send_by(wiring, senders[0])
     with transaction(wiring.engine) as session:
@@ -64,7 +66,7 @@ def send_due(wiring: Wiring) -> int:
     # Ill carriers are tried with a few messages before those that are well take them all.
     trials = [(sender, _take(wiring, sender, claiming.claim)) for sender in senders if sender.name in resting]
     accepted = 0
-    with ThreadPoolExecutor(2 * len(senders), thread_name_prefix="carrier") as pool:  # a slow one holds up no other
+    with ThreadPoolExecutor(1 + 2 * len(senders), thread_name_prefix="carrier") as pool:  # a slow one holds up no other
         tried = [pool.submit(_send_batch, wiring, sender, batch) for sender, batch in trials]
         # What one sender gives to a carrier whose own sender has ended already leaves in the next round.
         while now_accepted := sum(pool.map(partial(_send_by, wiring), senders)):
@@ -92,16 +94,19 @@ def _send_batch(wiring: Wiring, carrier: Transport, batch: Sequence[Claimed]) ->
     """Send what was claimed, the claim being committed: whatever happens now, no other worker sends it."""
     if not batch:
         return 0
+    until = time.monotonic() + _IN_TIME
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="sms") as pool:
-        said = list(pool.map(lambda claimed: _send(wiring, carrier, claimed), batch))
+        said = list(pool.map(lambda claimed: _send(wiring, carrier, claimed, until), batch))
     # What the carrier said is heard once: were it lost to a deadlock, nobody would know what left.
     accepted = _record(wiring, carrier, said)
     _judge(wiring, carrier, said)
     return accepted
 
 
-def _send(wiring: Wiring, carrier: Transport, claimed: Claimed) -> _Said:
+def _send(wiring: Wiring, carrier: Transport, claimed: Claimed, until: float) -> _Said:
     """Send one message; whatever goes wrong with it is its own word, so that the others' words are not lost."""
+    if time.monotonic() > until:
+        return _Said(claimed.id, Refused("the carrier was too slow for it to have its turn", permanent=False))
     message = addressed(wiring, claimed)
     if isinstance(message, Refused):
         return _Said(claimed.id, message)

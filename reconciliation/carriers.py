@@ -21,6 +21,8 @@ LEAST = 20
 """Fewer words than this prove nothing."""
 SLOW = timedelta(seconds=10)
 FIRST_REST = timedelta(minutes=1)
+LONGEST_REST = timedelta(minutes=10)
+"""Messages wait meanwhile where there is no other carrier."""
 FEW = 3
 """Messages by which an ill carrier is tried again."""
 BURST = timedelta(seconds=1)
@@ -143,7 +145,7 @@ def heard(session: Session, name: str, words: Words, *, now: datetime, at: datet
         why = words.halts or figures(session, now=now).get(name, Figures()).trouble()
         if why:
             carrier.ill_since, carrier.ill_why, carrier.needs_person = now, why[:300], bool(words.halts)
-            carrier.tried, carrier.try_at = 0, now + links.rest(name, 0, FIRST_REST)
+            carrier.tried, carrier.try_at = 0, now + _rest(carrier)
     session.flush()
     return carrier
 
@@ -174,7 +176,7 @@ def may_try(session: Session, name: str, *, now: datetime) -> bool:
 def tried(session: Session, name: str, *, now: datetime) -> None:
     """Note that an ill carrier is being tried: the next try is later, even if nobody hears what became of this one."""
     carrier = _row(session, name)
-    carrier.try_at = now + links.rest(name, carrier.tried, FIRST_REST)
+    carrier.try_at = now + _rest(carrier)
     session.flush()
 
 
@@ -217,11 +219,15 @@ def _judge_ill(carrier: Carrier, words: Words, now: datetime) -> None:
         carrier.needs_person = carrier.needs_person or bool(words.halts)
         carrier.ill_why = words.halts[:300] or carrier.ill_why
         carrier.tried = min(carrier.tried + 1, 1000)
-        carrier.try_at = now + links.rest(carrier.name, carrier.tried, FIRST_REST)
+        carrier.try_at = now + _rest(carrier)
     elif good:
         carrier.ill_since = carrier.try_at = None
         carrier.ill_why, carrier.needs_person, carrier.tried = "", False, 0
         carrier.counted_from = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+
+
+def _rest(carrier: Carrier) -> timedelta:
+    return min(links.rest(carrier.name, carrier.tried, FIRST_REST), LONGEST_REST)
 
 
 def _row(session: Session, name: str) -> Carrier:

@@ -60,18 +60,22 @@ def claim(
     lease: timedelta,
     now: datetime,
     of_all: bool = False,
+    codes: bool = True,
     times: Times = ANY_TIME,
 ) -> Sequence[Claimed]:
     """Take up to `limit` messages that are due and the carrier's; the caller commits before it sends the first.
 
-    `of_all` takes what is anybody else's too, as the only carrier does, and one that is tried again.
+    `of_all` takes what is anybody else's too, as the only carrier does, and one that is tried again, which
+    is trusted with no `codes`.
 
     What came too late expires. A notice for a bill that is no longer owed is withdrawn, so that no payer is dunned, and
     so is what is meant for a customer who said no, or who has no number any more. A code goes before all others, and to
     whoever asked for it.
     """
     tidy(session, now=now)
-    return take(session, carrier=carrier, limit=limit, lease=lease, now=now, of_all=of_all, times=times)
+    return take(
+        session, carrier=carrier, limit=limit, lease=lease, now=now, of_all=of_all, codes=codes, times=times
+    )
 
 
 def tidy(session: Session, *, now: datetime) -> None:
@@ -110,12 +114,13 @@ def take(
     lease: timedelta,
     now: datetime,
     of_all: bool = False,
+    codes: bool = True,
     times: Times = ANY_TIME,
 ) -> Sequence[Claimed]:
     """Claim as `claim` does, and leave to `tidy` what is not to be sent, which need not be asked each time."""
     whose = f":carrier <> ALL(m.refused_by){'' if of_all else ' AND m.carrier = :carrier'}"
     values = {"carrier": carrier, **sending_times.bounds(session, times, now=now)}
-    due = _due(session, f"{whose} AND m.event = 'mandate_code'", limit, values)
+    due = _due(session, f"{whose} AND m.event = 'mandate_code'", limit, values) if codes else []
     due += _due(session, f"{whose} AND m.event <> 'mandate_code'", limit - len(due), values)
     still_owed = _hold(session, [row.bill_id for row in due if row.event in outbox.DUNNING_EVENTS])
     off = sending_times.put_off(session, times, [(row.id, row.customer_id, row.event) for row in due], now=now)

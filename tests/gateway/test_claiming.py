@@ -7,7 +7,10 @@ import pytest
 
 from gateway import messaging
 from gateway.carrier_settings import CarrierSettings
+from gateway.database import transaction
 from gateway.wiring import Carrier
+from reconciliation import carriers
+from reconciliation.carriers import Words
 from sms.transport import Refused
 from sms.transports.esms import EsmsTransport
 from sms.transports.memory import MemoryTransport, Outcome
@@ -80,6 +83,16 @@ def test_a_carrier_without_balance_is_ill_at_its_first_word_and_says_so(wiring, 
     messaging.send_due(wiring)
     assert rows("SELECT needs_person, ill_why FROM sms_carriers WHERE ill_since IS NOT NULL") == [
         (True, "the balance is used up (103)")]  # fmt: skip
+
+
+def test_an_ill_carrier_is_tried_with_no_code_while_another_is_well(wiring, two, issue_many, change, later, rows):
+    with transaction(wiring.engine) as session:
+        carriers.heard(session, "esms", Words(troubled=20), now=wiring.clock(), at=wiring.clock())
+    issue_many(2)
+    change("UPDATE messages SET event = 'mandate_code', bill_id = NULL")
+    later(wiring.clock() + timedelta(minutes=2))
+    messaging.send_due(wiring)
+    assert rows("SELECT DISTINCT carrier FROM messages WHERE event = 'mandate_code'") == ["speedsms"]
 
 
 def test_an_unsure_message_never_goes_to_another_carrier(wiring, two, issue_many, pass_by, rows):

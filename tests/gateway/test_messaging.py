@@ -218,3 +218,11 @@ def test_no_number_and_no_text_stands_in_the_log(wiring, carrier, three, caplog,
     messaging.send_due(wiring)
     assert "91234" not in caplog.text
     assert rows("SELECT body FROM messages")[0] not in caplog.text
+
+
+def test_what_a_slow_carrier_does_not_get_to_within_the_lease_waits_and_is_not_unsure(
+    wiring, carrier, three, states, monkeypatch
+):
+    monkeypatch.setattr(messaging, "_IN_TIME", -1)
+    assert messaging.send_due(wiring) == 0
+    assert (states(), carrier.attempts) == (["queued"] * 3, 0)

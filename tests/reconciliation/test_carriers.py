@@ -87,7 +87,7 @@ def test_an_ill_carrier_is_tried_by_one_sender_at_a_time_and_later_each_time(boo
         ill = hear(books, MINUTE, troubled=FEW)
         assert ill.try_at is not None
         rests.append(ill.try_at - books.now - MINUTE)
-    assert rests[0] < rests[2] < rests[4] <= timedelta(minutes=30)
+    assert rests[0] < rests[2] < rests[4] <= timedelta(minutes=10)
 
 
 def test_an_ill_carrier_that_takes_a_few_is_well_and_counts_from_anew(books: Books) -> None:
