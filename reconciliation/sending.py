@@ -73,9 +73,7 @@ def claim(
     whoever asked for it.
     """
     tidy(session, now=now)
-    return take(
-        session, carrier=carrier, limit=limit, lease=lease, now=now, of_all=of_all, codes=codes, times=times
-    )
+    return take(session, carrier=carrier, limit=limit, lease=lease, now=now, of_all=of_all, codes=codes, times=times)
 
 
 def tidy(session: Session, *, now: datetime) -> None:
