@@ -26,7 +26,7 @@ _FILL = text(
 def compose_promises(session: Session, settings: Settings) -> int:
     """Write the text of every promise that has none yet; return how many. A text with a hole fails, unsent."""
     rows = session.execute(
-        select(Message.id, Message.event, Message.facts, Message.created_at, Customer.language)
+        select(Message.id, Message.event, Message.facts, Message.created_at, Customer.language, Customer.diacritics)
         .join(Customer, Customer.id == Message.customer_id)
         .where(Message.body.is_(None), Message.state == "queued")
         .order_by(Message.id)
@@ -35,7 +35,8 @@ def compose_promises(session: Session, settings: Settings) -> int:
     composed: list[tuple[int, Composed]] = []
     for row in rows:
         try:
-            made = templates.compose(row.event, row.language, _facts(settings, row.facts))
+            facts = _facts(settings, row.facts)
+            made = templates.compose(row.event, row.language, facts, diacritics=row.diacritics)
         except templates.TemplateError as error:
             move(session, MESSAGE, [row.id], "failed", by="composing", why=str(error), now=row.created_at)
             continue

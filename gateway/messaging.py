@@ -110,6 +110,8 @@ def _send(wiring: Wiring, carrier: Transport, claimed: Claimed, until: float) ->
     message = addressed(wiring, claimed)
     if isinstance(message, Refused):
         return _Said(claimed.id, message)
+    if message.to in wiring.settings.sms.test_numbers:
+        return _Said(claimed.id, Accepted(f"test-{claimed.request_id}"))
     began = time.monotonic()
     word: Accepted | TransportError
     try:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from banks import profile as bank_profiles
 from banks.statements import napas
 from gateway.origin import Network, network_of
+from sms import numbers
 
 DECLARED = "declared"
 """The profile of a bank whose callback stands in the file itself."""
@@ -151,6 +152,15 @@ def _read_networks(value: Any) -> tuple[Network, ...]:
     return networks
 
 
+def _read_mobiles(value: Any) -> frozenset[str]:
+    if not isinstance(value, list):
+        raise Private("a list of Vietnamese mobile numbers")
+    try:
+        return frozenset(numbers.to_e164(str(one)) for one in value)
+    except ValueError as wrong:
+        raise Private(f"Vietnamese mobile numbers: {wrong}") from None
+
+
 def _read_header(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch("[A-Za-z][A-Za-z0-9-]{0,63}", value):
         raise ValueError('the name of a header such as "X-Client-Cert-Subject"')
@@ -170,3 +180,4 @@ AFTER = Kind(_read_after)
 NAPAS_CHECKSUM = Kind(_read_napas_checksum)
 NETWORKS = Kind(_read_networks)
 HEADER = Kind(_read_header)
+MOBILES = Kind(_read_mobiles)

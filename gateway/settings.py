@@ -42,6 +42,8 @@ class SmsSettings:
     price: int | None = None
     declared: Mapping[str, CarrierSettings] = field(default_factory=dict)
     times: Times | None = None
+    test_numbers: frozenset[str] = frozenset()
+    """Numbers to which nothing leaves: what is for them counts as accepted."""
 
     @property
     def carriers(self) -> Mapping[str, CarrierSettings]:
@@ -130,6 +132,7 @@ _SMS = {
     "brand": kinds.SENDER,
     "public_url": kinds.address("http", "https"),
     "price": kinds.whole(1, 100_000),
+    "test_numbers": kinds.MOBILES,
 }
 
 

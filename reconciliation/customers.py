@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import ARRAY, CheckConstraint, Index, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reconciliation.db import Base, Id, Label, one_of
@@ -12,7 +12,12 @@ class Customer(Base):
     """One customer code; the phone number stands sealed, findable by its blind index, shown by its tail."""
 
     __tablename__ = "customers"
-    __table_args__ = (UniqueConstraint("code"), Index(None, "msisdn_hash"), one_of("language", ["vi", "en"]))
+    __table_args__ = (
+        UniqueConstraint("code"),
+        Index(None, "msisdn_hash"),
+        one_of("language", ["vi", "en"]),
+        CheckConstraint("NOT 'mandate_code' = ANY (refused)", name="refused"),
+    )
 
     id: Mapped[Id]
     code: Mapped[str]
@@ -24,5 +29,9 @@ class Customer(Base):
     msisdn_hash: Mapped[bytes | None]
     msisdn_tail: Mapped[Label]
     consent: Mapped[bool] = mapped_column(server_default="true")
+    refused: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    """Events of which the customer does not want to be told."""
+    diacritics: Mapped[bool] = mapped_column(server_default="false")
+    """Whether texts keep their Vietnamese signs, and cost more parts."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

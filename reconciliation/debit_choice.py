@@ -93,7 +93,8 @@ JUDGED = f"""
             WHEN d.minor > CAST(:limit AS bigint) THEN 'above_bank_limit'
             WHEN told.notice_id IS NOT NULL OR p.id IS NOT NULL THEN NULL
             WHEN told.fits THEN 'notice_late'
-            WHEN NOT c.consent OR c.msisdn_sealed IS NULL OR told.failed THEN 'unreachable'
+            WHEN NOT c.consent OR c.msisdn_sealed IS NULL OR 'before_debit' = ANY(c.refused) OR told.failed
+                THEN 'unreachable'
             WHEN told.others > 0 THEN 'notice_differs'
             ELSE 'notice_missing'
         END AS reason

@@ -28,7 +28,7 @@ _AGAIN = """
         m.customer_id, m.bill_id, m.payment_id, m.facts,
         CASE m.event WHEN 'before_debit' THEN m.not_after ELSE :not_after END, :now, :why, m.id
     FROM messages m JOIN customers c ON c.id = m.customer_id
-    WHERE m.id = :id AND c.consent AND c.msisdn_sealed IS NOT NULL
+    WHERE m.id = :id AND c.consent AND c.msisdn_sealed IS NOT NULL AND m.event <> ALL(c.refused)
     RETURNING id
 """
 

@@ -93,7 +93,7 @@ TOLD = "('sending', 'sent', 'unsure', 'delivered', 'undelivered')"
 # payment through its index: within a large load no statistics tell how many there are.
 _SETTLED = """
     SELECT a.id AS allocation_id, p.id AS payment_id, b.id AS bill_id, c.id AS customer_id,
-        c.consent AND c.msisdn_sealed IS NOT NULL AS reachable,
+        c.consent AND c.msisdn_sealed IS NOT NULL AND 'payment_recorded' <> ALL(c.refused) AS reachable,
         jsonb_build_object('customer_code', c.code, 'period', b.period, 'amount', a.minor, 'paid_on', p.business_date,
             'reference', coalesce(nullif(p.bank_reference, ''), p.source_reference)) AS facts
     FROM payments p CROSS JOIN LATERAL (
@@ -157,7 +157,7 @@ _RETURNED = f"""
     FROM returns r CROSS JOIN LATERAL ({_LAST_TOLD.format(payment="r.payment_id")}) told
     JOIN payments p ON p.id = r.payment_id JOIN customers c ON c.id = told.customer_id
     WHERE r.id = ANY(:returns) AND p.state = 'returned' AND told.event = 'payment_recorded'
-      AND c.consent AND c.msisdn_sealed IS NOT NULL
+      AND c.consent AND c.msisdn_sealed IS NOT NULL AND 'payment_returned' <> ALL(c.refused)
     ORDER BY r.id
     ON CONFLICT (event_key, version) DO NOTHING
 """  # noqa: S608
@@ -200,7 +200,7 @@ _NOTICE = f"""
     CROSS JOIN LATERAL (SELECT 'bill:' || b.number || '/before'
         || CASE WHEN due.day = b.charge_on THEN '' ELSE '/' || due.day END AS key) told
     WHERE b.id = ANY(:ids) AND due.day IS NOT NULL AND b.bank <> '' AND b.state = 'open' AND b.paid_minor = 0
-      AND c.consent AND c.msisdn_sealed IS NOT NULL
+      AND c.consent AND c.msisdn_sealed IS NOT NULL AND 'before_debit' <> ALL(c.refused)
       AND NOT EXISTS (SELECT 1 FROM bill_holds h WHERE h.bill_id = b.id AND h.released_at IS NULL)
       AND NOT EXISTS (
         SELECT 1 FROM messages m WHERE m.bill_id = b.id AND m.event = 'before_debit'
@@ -218,6 +218,7 @@ _FAILED = """
         :not_after, :now
     FROM bills b JOIN customers c ON c.id = b.customer_id
     WHERE b.id = ANY(:ids) AND b.state = 'open' AND b.paid_minor = 0 AND c.consent AND c.msisdn_sealed IS NOT NULL
+      AND 'debit_failed' <> ALL(c.refused)
     ORDER BY b.id
     ON CONFLICT (event_key, version) DO NOTHING
 """

@@ -97,7 +97,8 @@ def tidy(session: Session, *, now: datetime) -> None:
             """
             SELECT m.id FROM messages m JOIN customers c ON c.id = m.customer_id
             WHERE m.state = 'queued'
-              AND (NOT c.consent AND m.event <> 'mandate_code' OR c.msisdn_sealed IS NULL) FOR UPDATE OF m SKIP LOCKED
+              AND (NOT c.consent AND m.event <> 'mandate_code' OR c.msisdn_sealed IS NULL OR m.event = ANY(c.refused))
+            FOR UPDATE OF m SKIP LOCKED
             """
         )
     )
@@ -138,7 +139,8 @@ def _due(
         "SELECT m.id, m.bill_id, m.customer_id, m.event FROM messages m JOIN customers c ON c.id = m.customer_id"  # noqa: S608 - our own text
         f" LEFT JOIN bills b ON b.id = m.bill_id WHERE {CLAIMABLE} AND {which}"
         f" AND (m.event NOT IN {DUNNING} OR b.state = 'open') AND c.msisdn_sealed IS NOT NULL"
-        " AND (c.consent OR m.event = 'mandate_code') ORDER BY m.id LIMIT :limit FOR UPDATE OF m SKIP LOCKED"
+        " AND (c.consent OR m.event = 'mandate_code') AND m.event <> ALL(c.refused)"
+        " ORDER BY m.id LIMIT :limit FOR UPDATE OF m SKIP LOCKED"
     )
     return list(session.execute(text(query), {**values, "limit": limit}).all())
 

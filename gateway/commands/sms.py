@@ -1,10 +1,11 @@
-"""`doisoat sms`: the carriers, and what a text will look like and cost."""
+"""`doisoat sms`: the carriers, what a text will look like and cost, and what customers wish."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
+from gateway.commands import sms_customers
 from gateway.commands.wired import wired
 
 if TYPE_CHECKING:
@@ -79,6 +80,10 @@ def preview(event: str, given: tuple[str, ...], language: str, diacritics: bool)
         f"{made.made.parts} part{'s' * (made.made.parts != 1)}, {cost}",
         err=True,
     )
+
+
+for _command in sms_customers.COMMANDS:
+    sms.add_command(_command)
 
 
 def _line(line: "CarrierLine") -> str:

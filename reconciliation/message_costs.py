@@ -1,0 +1,32 @@
+"""Message costs: how many messages left in a month and in how many parts, by office; a part is what carriers bill."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from reconciliation.business_days import LOCAL
+from reconciliation.outbox import TOLD
+
+_LEFT = f"""
+    SELECT c.office, count(*) AS messages, CAST(sum(m.parts) AS bigint) AS parts
+    FROM messages m JOIN customers c ON c.id = m.customer_id
+    WHERE m.state IN {TOLD} AND coalesce(m.sent_at, m.asked_at) >= :since AND coalesce(m.sent_at, m.asked_at) < :until
+      AND coalesce(m.provider_ref, '') NOT LIKE 'test-%'
+    GROUP BY 1 ORDER BY 1
+"""  # noqa: S608 - put together from constants
+
+
+def of_month(session: Session, first: date) -> Sequence[Row[tuple[str, int, int]]]:
+    """Return (office, messages, parts) of the month that begins on `first` in Vietnam: what left, or may have.
+
+    What went to test numbers left for nobody, and is not counted.
+    """
+    following = (first.replace(day=1) + timedelta(days=32)).replace(day=1)
+    values = {"since": _begin(first.replace(day=1)), "until": _begin(following)}
+    return session.execute(text(_LEFT), values).all()
+
+
+def _begin(day: date) -> datetime:
+    return datetime.combine(day, time(), LOCAL).astimezone(UTC)
