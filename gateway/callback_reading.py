@@ -79,24 +79,26 @@ def _read_together(wiring: Wiring, ids: list[int]) -> None:
         touched = payments.report(session, heard, sealer=wiring.sealer, now=now) if heard else []
         matching.match(session, touched, now=now)
         debit_reports.hear(session, refused, now=now)
-        said = {delivery.id: _answer(session, wiring, delivery, one) for delivery, one in answered}
+        said: dict[int, list[str]] = {}
+        for delivery, one in answered:
+            said.setdefault(delivery.id, []).extend(_answer(session, wiring, delivery, one))
         composing.compose_promises(session, wiring.settings)
         known_bad = {bad for bad, _ in unreadable}
         plain = [d.id for d in waiting if d.id not in known_bad and not said.get(d.id)]
         inbox.finish(session, plain, "read", reason="", now=now)
-        for contradicted, reason in said.items():
-            if reason:
-                inbox.finish(session, [contradicted], "read", reason=reason, now=now)
+        for contradicted, problems in said.items():
+            if problems:
+                inbox.finish(session, [contradicted], "read", reason="; ".join(problems), now=now)
 
 
-def _answer(session: Session, wiring: Wiring, delivery: Delivery, answer: MandateAnswer) -> str:
-    """Carry out what a bank says of one mandate; return what speaks against it, "" for nothing.
+def _answer(session: Session, wiring: Wiring, delivery: Delivery, answer: MandateAnswer) -> list[str]:
+    """Carry out what a bank says of one mandate; return what speaks against it.
 
     Delivery by delivery: a mandate may be confirmed in one and ended in the next.
     """
     name = f"callback {delivery.id}"
     done = mandate_exchange.carry_out(session, wiring, iter([answer]), bank=delivery.source, name=name, by="reader")
-    return "; ".join(done.problems)
+    return done.problems
 
 
 def _told(wiring: Wiring, delivery: Delivery) -> Sequence[Notice]:

@@ -1,7 +1,7 @@
 """The debit desk: which banks are asked to debit, what a run is for, and putting debits off."""
 
 from collections.abc import Mapping
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
@@ -42,7 +42,9 @@ def postpone(
     Customers are told anew. Raises NotMovable.
     """
     now = wiring.clock()
-    moved = debit_days.postpone(session, bank, day, to, number=number, by=by, why=why, now=now)
+    how = banks(wiring).get(bank)
+    ahead = timedelta(days=how.lead_days if how else 0)
+    moved = debit_days.postpone(session, bank, day, to, number=number, ahead=ahead, by=by, why=why, now=now)
     outbox.withdraw_notices(session, moved, why=f"the debit is put off to {to}", now=now)
     outbox.promise_notices(session, moved, now=now)
     return len(moved)

@@ -54,7 +54,9 @@ def _claim_due(wiring: Wiring, bank: str, how: DebitSettings) -> None:
 
 def _claim(wiring: Wiring, run: int, how: DebitSettings) -> Left:
     with transaction(wiring.engine) as session:
-        return debit_sending.claim(session, run, how.limits, now=wiring.clock())
+        left = debit_sending.claim(session, run, how.limits, now=wiring.clock())
+        composing.compose_promises(session, wiring.settings)
+        return left
 
 
 def _claim_recalls(wiring: Wiring, bank: str) -> None:

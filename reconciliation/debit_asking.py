@@ -9,7 +9,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from reconciliation import mismatches
+from reconciliation import mismatches, outbox
+from reconciliation.debit_choice import MANDATE_REASONS
+from reconciliation.debits import DebitRun
 from reconciliation.lifecycle import DEBIT, move
 
 AGAIN = (timedelta(minutes=5), timedelta(hours=1), *[timedelta(days=1)] * 5)
@@ -34,10 +36,10 @@ _M16 = """
 """
 _LEFT_SINCE = """EXISTS (
     SELECT 1 FROM debits d WHERE d.bill_number = b.number AND d.sent_at >= {question}.opened_at)"""
-_SETTLED = f"""
-    SELECT m.id, b.state <> 'open' AS settled FROM mismatches m JOIN bills b ON b.id = m.bill_id
+SETTLED = f"""
+    SELECT m.id, b.state FROM mismatches m JOIN bills b ON b.id = m.bill_id
     WHERE m.code = 'M17' AND m.subject LIKE 'bill:%' AND m.state = 'open'
-      AND (b.state <> 'open' OR {_LEFT_SINCE.format(question="m")}) FOR SHARE OF b
+      AND (b.state <> 'open' OR {_LEFT_SINCE.format(question="m")})
 """  # noqa: S608 - put together from constants, here and below
 _REOPENED = "DELETE FROM reopened_bills RETURNING bill_id"
 # Only what the settling of its bill has closed: what a person has answered stays answered.
@@ -77,11 +79,38 @@ def to_ask(session: Session, *, limit: int, now: datetime) -> Sequence[Row[tuple
     return due
 
 
+LEFT_OUT = "SELECT bill_id, reason FROM debit_exclusions WHERE run_id = :run AND reason = ANY(:reasons)"
+"""What a mandate keeps out of a run as it is made."""
+AT_SENDING = """
+    SELECT j.bill_id, j.reason FROM judged j JOIN debits d ON d.run_id = :run AND d.bill_id = j.bill_id
+    WHERE j.reason = ANY(:reasons) AND d.state = 'dropped'
+"""
+"""What a mandate keeps behind as a run leaves, once it has been judged anew."""
+_M17 = """
+    SELECT 'M17', 'bill:' || b.number, :bank, b.minor, b.id,
+        jsonb_build_object('reason', k.reason, 'bill', b.number, 'charge_on', CAST(:day AS date), 'cap', (
+            SELECT v.cap_minor FROM mandates m JOIN mandate_versions v ON v.mandate_id = m.id AND v.version = m.version
+            WHERE m.customer_id = b.customer_id AND m.state IN ('active', 'paused')))
+    FROM ({kept}) k JOIN bills b ON b.id = k.bill_id WHERE b.state = 'open'
+"""
+
+
+def ask_of_kept_out(session: Session, run: DebitRun, kept: str, *, now: datetime) -> None:
+    """Ask about bills that a mandate keeps from a run, and tell their customers that they are not debited."""
+    values = {"run": run.id, "bank": run.bank, "day": run.charge_on, "reasons": list(MANDATE_REASONS), "now": now}
+    columns = "code, subject, source, minor, bill_id, facts"
+    mismatches.ask(session, columns, _M17.format(kept=kept), values, renewing=["facts"])
+    bills = session.scalars(text(f"SELECT bill_id FROM ({kept}) k ORDER BY 1"), values).all()  # noqa: S608
+    outbox.promise_failed(session, bills, now=now)
+
+
 def close_settled(session: Session, *, now: datetime) -> int:
     """Close the questions about bills that a mandate kept from their debit: owed no more, or debited after all."""
-    found = session.execute(text(_SETTLED)).all()
-    for settled, resolution in ((True, "the bill is settled"), (False, "its debit has left")):
-        these = [one.id for one in found if one.settled == settled]
+    found = session.execute(text(f"{SETTLED} ORDER BY b.id FOR SHARE OF b")).all()
+    because = {"open": "its debit has left", "part_paid": "the bill is part paid"}
+    for state in sorted({one.state for one in found}):
+        these = [one.id for one in found if one.state == state]
+        resolution = because.get(state, "the bill is settled")
         mismatches.resolve(session, these, by=_CLOSER, resolution=resolution, now=now)
     return len(found)
 

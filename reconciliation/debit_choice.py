@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from reconciliation.debit_days import DUE
 from reconciliation.debit_rules import PRINTED, Rules
 from reconciliation.debits import FIRST, LIVE, MEANT, RECURRENT
+from reconciliation.outbox import DUNNING, OVER
 
 MANDATE_REASONS = ("no_mandate", "other_bank", "mandate_paused", "mandate_not_begun", "mandate_expired", "above_cap")
 """Reasons that lie in the mandate: the question M17, and a word to the customer."""
@@ -43,6 +44,7 @@ _CLAIMED = """
     SELECT c.code FROM payments p, unnest(p.quoted) AS c (code)
     WHERE p.matched_minor < p.minor AND p.state IN ('reported', 'confirmed')
 """
+# A notice counts while nothing else was said since: not another day, and not that nothing is debited after all.
 JUDGED = f"""
     WITH due AS MATERIALIZED ({_DUE}), claimed AS MATERIALIZED ({_CLAIMED}), doubted AS MATERIALIZED (
         SELECT bill_id FROM mismatches WHERE bill_id IS NOT NULL AND state <> 'resolved' AND code <> 'M17'
@@ -55,13 +57,17 @@ JUDGED = f"""
         SELECT bill_id, min(kind) AS kind FROM bill_holds
         WHERE released_at IS NULL AND bill_id IN (SELECT id FROM due) GROUP BY bill_id
     ), told AS MATERIALIZED (
-        SELECT d.id AS bill_id, min(m.id) FILTER (WHERE fits AND m.sent_at <= :told_by) AS notice_id,
-            bool_or(fits) AS fits, count(*) FILTER (WHERE m.state IN ('sent', 'delivered')) AS others,
-            bool_or(m.state IN ('failed', 'undelivered')) AS failed
-        FROM due d JOIN messages m ON m.bill_id = d.id AND m.event = 'before_debit'
-        CROSS JOIN LATERAL (SELECT m.state IN ('sent', 'delivered') AND m.facts->>'debit_on' = CAST(:day AS text)
-            AND CAST(m.facts->>'amount' AS bigint) = d.minor AS fits) f
-        GROUP BY d.id
+        SELECT bill_id, min(id) FILTER (WHERE fits AND sent_at <= :told_by) AS notice_id, bool_or(fits) AS fits,
+            count(*) FILTER (WHERE state IN ('sent', 'delivered')) AS others,
+            bool_or(event = 'before_debit' AND state IN ('failed', 'undelivered')) AS failed
+        FROM (
+            SELECT m.bill_id, m.id, m.event, m.state, m.sent_at, agrees AND m.state IN ('sent', 'delivered')
+                AND m.id > coalesce(max(m.id) FILTER (WHERE NOT agrees AND m.state NOT IN {OVER})
+                    OVER (PARTITION BY m.bill_id), 0) AS fits
+            FROM due d JOIN messages m ON m.bill_id = d.id AND m.event IN {DUNNING}
+            CROSS JOIN LATERAL (SELECT m.event = 'before_debit' AND m.facts->>'debit_on' = CAST(:day AS text)
+                AND CAST(m.facts->>'amount' AS bigint) = d.minor AS agrees) f
+        ) w GROUP BY bill_id
     ), printed AS MATERIALIZED (
         SELECT p.bill_id, p.id FROM printed_notices p JOIN due d ON d.id = p.bill_id AND d.minor = p.minor
         WHERE :printed AND p.charge_on = :day AND p.handed_at <= :told_by

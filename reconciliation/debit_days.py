@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import CheckConstraint, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from reconciliation import audit
+from reconciliation import audit, debit_rules
 from reconciliation.business_days import Calendar, local_day
 from reconciliation.db import Base, Id
 from reconciliation.debit_rules import Rules
@@ -75,14 +75,25 @@ def date_anew(session: Session, days: dict[int, date], *, by: str, why: str, now
 
 
 def postpone(
-    session: Session, bank: str, day: date, to: date, *, number: str = "", by: str, why: str, now: datetime
+    session: Session,
+    bank: str,
+    day: date,
+    to: date,
+    *,
+    number: str = "",
+    ahead: timedelta = timedelta(0),
+    by: str,
+    why: str,
+    now: datetime,
 ) -> list[int]:
     """Debit what was to be debited on `day` and was not on `to`, or one bill of it; return their ids.
 
-    Raises NotMovable for a day that is over, or when there is nothing to postpone.
+    `ahead` is how long before its day the bank gets its debits. Raises NotMovable for a day before which no new notice
+    has its time, or when there is nothing to postpone.
     """
-    if to <= local_day(now):
-        raise NotMovable(f"expected a day after today, {local_day(now)}, got {to}")
+    soonest = local_day(now + debit_rules.rules(session).lead + ahead) + timedelta(days=1)
+    if to < soonest:
+        raise NotMovable(f"expected {soonest} or a later day, which leaves time for a new notice, got {to}")
     left = session.scalars(text(_LEFT), {"bank": bank, "day": day, "number": number}).all()
     if not left:
         raise NotMovable(_what_is_wrong(session, bank, day, number))

@@ -24,7 +24,10 @@ BROKEN = {
     "debits that left without being announced": """SELECT count(*) FROM debits d
         LEFT JOIN messages m ON m.id = d.notice_id AND m.bill_id = d.bill_id AND m.event = 'before_debit'
             AND m.sent_at < d.sent_at AND CAST(m.facts->>'amount' AS bigint) = d.minor
-            AND CAST(m.facts->>'debit_on' AS date) = d.charge_on
+            AND CAST(m.facts->>'debit_on' AS date) = d.charge_on AND NOT EXISTS (
+                SELECT 1 FROM messages l WHERE l.bill_id = d.bill_id AND l.id > m.id AND l.sent_at < d.sent_at
+                    AND (l.event = 'debit_failed' OR l.event = 'before_debit'
+                        AND CAST(l.facts->>'debit_on' AS date) <> d.charge_on))
         LEFT JOIN printed_notices p ON p.id = d.printed_id AND p.bill_id = d.bill_id AND p.handed_at < d.sent_at
             AND (p.minor, p.charge_on) = (d.minor, d.charge_on)
         WHERE d.sent_at IS NOT NULL AND m.id IS NULL AND p.id IS NULL""",

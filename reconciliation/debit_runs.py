@@ -6,10 +6,10 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import audit, debit_choice, debit_rules, mismatches, outbox
+from reconciliation import audit, debit_asking, debit_choice, debit_rules
 from reconciliation.business_days import local_day
 from reconciliation.db import AdvisoryLock
-from reconciliation.debit_choice import MANDATE_REASONS, Wanted
+from reconciliation.debit_choice import Wanted
 from reconciliation.debits import DebitRun
 from reconciliation.lifecycle import DEBIT, DEBIT_RUN, move
 
@@ -40,15 +40,6 @@ _LEAVE_OUT = """
 """
 _OPEN = "SELECT id FROM debit_runs WHERE bank = :bank AND charge_on = :day AND state = 'proposed'"
 _PLANNED = "SELECT id FROM debits WHERE run_id = :run AND state = 'planned' ORDER BY id FOR UPDATE"
-_M17 = """
-    SELECT 'M17', 'bill:' || b.number, :bank, b.minor, b.id,
-        jsonb_build_object('reason', x.reason, 'bill', b.number, 'charge_on', CAST(:day AS date), 'cap', (
-            SELECT v.cap_minor FROM mandates m JOIN mandate_versions v ON v.mandate_id = m.id AND v.version = m.version
-            WHERE m.customer_id = b.customer_id AND m.state IN ('active', 'paused')))
-    FROM debit_exclusions x JOIN bills b ON b.id = x.bill_id
-    WHERE x.run_id = :run AND x.reason = ANY(:reasons) AND b.state = 'open'
-"""
-_REFUSED = "SELECT bill_id FROM debit_exclusions WHERE run_id = :run AND reason = ANY(:reasons) ORDER BY bill_id"
 
 
 def propose(session: Session, wanted: Wanted, *, by: str, now: datetime) -> DebitRun:
@@ -84,9 +75,7 @@ def approve(session: Session, run_id: int, *, by: str, why: str, now: datetime) 
     if run.maker == by:
         raise RunRefused("expected another person to approve than the one who made the run")
     _decide(session, run, "approved", by=by, why=why, now=now)
-    values = {"run": run.id, "bank": run.bank, "day": run.charge_on, "reasons": list(MANDATE_REASONS), "now": now}
-    mismatches.ask(session, "code, subject, source, minor, bill_id, facts", _M17, values, renewing=["facts"])
-    outbox.promise_failed(session, session.scalars(text(_REFUSED), values).all(), now=now)
+    debit_asking.ask_of_kept_out(session, run, debit_asking.LEFT_OUT, now=now)
     return run
 
 

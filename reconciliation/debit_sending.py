@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from reconciliation import debit_choice, debit_rules
+from reconciliation import debit_asking, debit_choice, debit_rules
 from reconciliation.business_days import local_day
 from reconciliation.debit_choice import Wanted
 from reconciliation.debits import DebitFile, DebitRun
@@ -91,6 +91,7 @@ class Left:
 def claim(session: Session, run_id: int, limits: FileLimits, *, now: datetime) -> Left:
     """Call an approved run sent, without what speaks against any of its debits by now; the caller commits, then sends.
 
+    About what a mandate keeps behind a person is asked, and its customers are told that it is not debited.
     Nothing happens to a run in any other state.
     """
     run = session.get(DebitRun, run_id, with_for_update=True, populate_existing=True)
@@ -101,6 +102,7 @@ def claim(session: Session, run_id: int, limits: FileLimits, *, now: datetime) -
     rules = debit_rules.rules(session)
     debit_choice.judge(session, Wanted(run.bank, run.charge_on, now, limits.debit_minor), rules, run=run.id)
     dropped = _drop(session, session.execute(text(_OBJECTIONS), these).all(), now)
+    debit_asking.ask_of_kept_out(session, run, debit_asking.AT_SENDING, now=now)
     session.execute(text(_FILES))
     bounds = {"debits": limits.debits or 10**9, "total": limits.total_minor or 10**17}
     session.execute(text(_CUT), {**these, **bounds})
@@ -125,7 +127,8 @@ def _drop(session: Session, objections: Sequence[Row[tuple[int, str]]], now: dat
 
 
 _DUE = """
-    SELECT id FROM debit_runs WHERE state = 'approved' AND bank = :bank AND charge_on <= :day ORDER BY charge_on, id
+    SELECT id FROM debit_runs WHERE state = 'approved' AND bank = :bank AND charge_on <= :day AND debits > 0
+    ORDER BY charge_on, id
 """
 _WAITING = """
     SELECT id FROM debit_files WHERE state = 'claimed' AND (not_before IS NULL OR not_before <= :now)

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from banks.records import Verdict
-from reconciliation import bill_holds, debit_choice, debit_runs
+from reconciliation import bill_holds, debit_choice, debit_days, debit_runs, debit_sending, outbox
 from reconciliation.debit_choice import REASONS, Wanted
 from reconciliation.debit_rules import rules
 from reconciliation.debit_runs import RunRefused
@@ -17,6 +17,7 @@ from reconciliation.debit_sending import FileLimits
 from tests.reconciliation.books import Books, a_bill, a_notice
 from tests.reconciliation.debits_made import (
     CHARGE_ON,
+    accept_notices,
     approve,
     code_of,
     customer_of,
@@ -66,8 +67,8 @@ def test_one_bill_has_one_live_debit_whatever_is_proposed(sound_books: Books) ->
     assert again.debits == 0
     assert reasons(sound_books) == [("debit_live", 2)]
     approve(sound_books, again.id)
-    send(sound_books, again.id)
-    assert sound_books.rows("SELECT state FROM debit_runs ORDER BY id") == [("sent",), ("withdrawn",)]
+    due = sound_books.run(lambda s: debit_sending.due(s, "standard", lead=timedelta(0), now=sound_books.now))
+    assert due == [], "nothing of it can leave"
 
 
 def test_a_run_that_leaves_every_bill_out_is_approved_so_that_its_questions_are_asked(sound_books: Books) -> None:
@@ -289,6 +290,8 @@ def test_the_database_refuses_what_no_rule_makes(sound_books: Books, what: str, 
         "UPDATE bills SET state = 'paid'",
         "INSERT INTO bill_holds (bill_id, kind, why, made_by, made_at) SELECT id, 'person', 'w', 'b', now() FROM bills",
         "UPDATE mandate_versions SET cap_minor = 1",
+        "INSERT INTO messages (event_key, version, event, customer_id, bill_id, facts, not_after, created_at)"
+        " SELECT 'x', 1, 'debit_failed', customer_id, bill_id, '{}', now(), now() FROM messages",
     ],
 )
 def test_the_gate_stands_in_the_database_too(books: Books, meanwhile: str) -> None:
@@ -323,3 +326,77 @@ def test_what_was_tried_on_a_day_is_not_tried_again_on_it(sound_books: Books) ->
     again = propose(sound_books)
     assert again.debits == 0
     assert reasons(sound_books) == [("debit_live", 1), ("tried", 1)]
+
+
+def words(books: Books) -> list[tuple[str, str]]:
+    """Return what each customer was told of debits: event and state, the first promised first."""
+    return [tuple(row) for row in books.rows("SELECT event, state FROM messages ORDER BY id")]
+
+
+def test_who_was_told_that_nothing_is_debited_is_debited_only_after_a_new_notice(sound_books: Books) -> None:
+    issue(sound_books, 1)
+    mandate = sound_books.one("SELECT id FROM mandates")
+    carry_out(sound_books, "pause", mandate)
+    sound_books.now += timedelta(days=1)
+    approve(sound_books, propose(sound_books).id)
+    assert words(sound_books) == [("before_debit", "sent"), ("debit_failed", "queued")]
+    carry_out(sound_books, "resume", mandate)
+    sound_books.now += timedelta(days=1)
+    assert propose(sound_books).debits == 0
+    assert reasons(sound_books) == [("mandate_paused", 1), ("notice_differs", 1)]
+
+
+def test_a_day_that_is_named_again_after_another_one_is_told_again(sound_books: Books) -> None:
+    issue(sound_books, 1)
+    bill = sound_books.one("SELECT id FROM bills")
+    for day in (CHARGE_ON + timedelta(days=7), CHARGE_ON):
+        sound_books.run(lambda session, day=day: (
+            debit_days.date_anew(session, {bill: day}, by="lan", why="asked", now=sound_books.now),
+            outbox.promise_notices(session, [bill], now=sound_books.now),
+        ))  # fmt: skip
+    told = "SELECT facts->>'debit_on' FROM messages WHERE event = 'before_debit' ORDER BY id"
+    assert [row[0] for row in sound_books.rows(told)] == ["2026-11-20", "2026-11-27", "2026-11-20"]
+
+
+def test_a_mandate_that_keeps_a_debit_behind_as_its_run_leaves_is_asked_about_and_its_customer_told(
+    sound_books: Books,
+) -> None:
+    issue(sound_books, 2)
+    sound_books.now += timedelta(days=2)
+    run = propose(sound_books)
+    approve(sound_books, run.id)
+    carry_out(sound_books, "pause", sound_books.one("SELECT id FROM mandates WHERE reference = 'UQ1'"))
+    assert send(sound_books, run.id).dropped == {"mandate_paused": 1}
+    assert sound_books.rows("SELECT code, subject, facts->>'reason' FROM mismatches") == [
+        ("M17", "bill:HD0001", "mandate_paused")
+    ]
+    assert sorted(words(sound_books)) == [
+        ("before_debit", "sent"),
+        ("before_debit", "sent"),
+        ("debit_failed", "queued"),
+    ]
+
+
+def test_each_debit_that_was_announced_and_is_not_made_is_told_once(sound_books: Books) -> None:
+    issue(sound_books, 1)
+    bill = sound_books.one("SELECT id FROM bills")
+
+    def announce(session: Session) -> None:
+        later = CHARGE_ON + timedelta(days=7)
+        debit_days.date_anew(session, {bill: later}, by="lan", why="asked", now=sound_books.now)
+        outbox.promise_notices(session, [bill], now=sound_books.now)
+
+    def fail() -> None:
+        for _ in range(2):
+            sound_books.run(lambda session: outbox.promise_failed(session, [bill], now=sound_books.now))
+
+    fail()
+    told = [("before_debit", "sent"), ("debit_failed", "queued")]
+    assert words(sound_books) == told
+    sound_books.run(announce)
+    fail()
+    assert words(sound_books) == [*told, ("before_debit", "withdrawn")], "what never left needs no correction"
+    sound_books.run(announce)
+    accept_notices(sound_books)
+    fail()
+    assert words(sound_books)[3:] == [("before_debit", "sent"), ("debit_failed", "queued")]
