@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from banks.money import Money
 from gateway import debit_desk, languages, tabular
-from gateway.admin import debit_words, key_words, report_words, words
+from gateway.admin import debit_words, key_words, question_words, report_words, words
 from gateway.admin.key_words import Titles
 from gateway.clock import day_ended
 from gateway.database import transaction
@@ -40,7 +40,7 @@ class Written:
 
 
 _SAID: Mapping[str, Callable[[str, Titles], Any]] = {
-    "question": lambda code, _titles: words.MISMATCHES[code].name,
+    "question": lambda code, _titles: question_words.MISMATCHES[code].name,
     "state": lambda state, _titles: words.QUESTION_STATES[state],
     "payment": lambda state, _titles: words.PAYMENT_STATES[state],
     "owner": lambda role, _titles: words.ROLES.get(role, role),

@@ -32,6 +32,7 @@ from gateway.admin import (
     mismatches,
     overview,
     payments,
+    question_words,
     remarking,
     reports,
     run_lists,
@@ -88,6 +89,7 @@ def _furniture() -> dict[str, object]:
     wiring = current_app.extensions["doisoat"]
     return {
         "words": words,
+        "question_words": question_words,
         "evidence": evidence,
         "debit_words": debit_words,
         "settling_words": settling_words,

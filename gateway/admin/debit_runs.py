@@ -136,6 +136,7 @@ def _preview(bank: str, day: date, problem: str = "") -> str:
         found=found,
         waits=db().scalars(waits).one_or_none(),
         rests=not bank_days.calendar(db()).is_business_day(day),
+        over=day < local_day(_wiring().clock()),
         asks=any(one in found.left_out for one in debit_choice.MANDATE_REASONS),
         problem=problem,
         reason=reason,

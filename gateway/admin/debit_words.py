@@ -137,7 +137,10 @@ NOT_DONE = {
     "own_run": _("Another person approves than the one who made the run."),
     "no_bills": _("No bill of this bank is to be debited on this day."),
     "not_held": _("The bill's holds are no longer as this page showed them. Look at it again."),
-    "not_movable": _("Choose a day after today; and the bill must be owed whole, with no debit under way or paid."),
+    "not_movable": _(
+        "Choose a day that leaves time for a new notice; and the bill must be owed whole, with no debit under way or"
+        " paid."
+    ),
     "not_noted": _("The bill must be owed whole and have a day of its debit without such a notice yet."),
     "not_sent": _("This debit has not been sent to the bank."),
 }

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, abort, current_app, render_template
 from sqlalchemy import and_, not_, or_, select
 
-from gateway.admin import answers, debit_words, settlement_lines, verdicts, words
+from gateway.admin import answers, debit_words, question_words, settlement_lines, verdicts, words
 from gateway.admin.banks import bank_choices, bank_title
 from gateway.admin.listing import Asked, Filter, counted, page_of
 from gateway.languages import day, deadline, moment, money
@@ -40,7 +40,7 @@ def listing() -> str:
         Filter("age", _("Age"), words.AGES),
         Filter("owner", _("In the hands of"), _OWNERS),
         Filter("due", _("Deadline"), _DUE),
-        Filter("code", _("Code"), {code: f"{code} {one.name}" for code, one in words.MISMATCHES.items()}),
+        Filter("code", _("Code"), {code: f"{code} {one.name}" for code, one in question_words.MISMATCHES.items()}),
     )
     wanted = (
         select(Mismatch, Bill.number, Payment.source_reference, Payment.bank_reference)
@@ -133,10 +133,10 @@ def _debit(mismatch: Mismatch) -> Debit | None:
 
 
 def _mandate(mismatch: Mismatch) -> Mandate | None:
-    kind, _colon, named = mismatch.subject.partition(":")
-    bank, _colon, reference = named.partition(":")
-    if kind != "mandate_answer":
+    reference = question_words.mandate_of(mismatch.subject)
+    if not reference:
         return None
+    bank = mismatch.source
     return db().scalar(select(Mandate).where(Mandate.bank == bank, Mandate.reference == reference))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 import click
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from gateway import composing, debit_desk, debiting
@@ -51,8 +52,8 @@ def release(bill: str, kind: str, by: str, why: str) -> None:
 
 @click.command()
 @click.argument("bank")
-@click.argument("day", type=_DAY)
-@click.option("--to", required=True, type=_DAY, help="The day on which it is debited instead.")
+@click.argument("day", type=_DAY, metavar="YYYY-MM-DD")
+@click.option("--to", required=True, type=_DAY, metavar="YYYY-MM-DD", help="The day on which it is debited instead.")
 @click.option("--bill", default="", help="This bill alone.")
 @people.BY
 @people.WHY
@@ -88,7 +89,12 @@ def answer(debit: str, verdict: str, reason: str, by: str, why: str) -> None:
     """Note what the bank said of DEBIT (its end-to-end id) by telephone or letter."""
     _do("pass on what banks say", by, BANK_LIAISONS, lambda session, wiring: debit_reports.say(
         session, debit, verdict, reason=reason, why=why, by=by, now=wiring.clock()), follows=True)  # fmt: skip
-    click.echo(f"debit {debit}: {verdict}{f' ({reason})' * bool(reason)}")
+    with wired() as wiring, transaction(wiring.engine) as session:
+        now_is = session.execute(
+            text("SELECT state, reason FROM debits WHERE end_to_end_id = :id"), {"id": debit}
+        ).first()
+    said = "" if now_is is None else f"; it is {now_is.state}{f' ({now_is.reason})' * bool(now_is.reason)}"
+    click.echo(f"debit {debit}: {verdict}{f' ({reason})' * bool(reason)} is noted{said}")
 
 
 COMMANDS = (hold, release, postpone, printed, answer)

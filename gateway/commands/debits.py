@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from gateway import composing, debit_desk
-from gateway.clock import LOCAL
+from gateway.clock import LOCAL, local_date
 from gateway.commands import debit_bills, people
 from gateway.commands.wired import counted, say, wired
 from gateway.database import insist, owner_engine, transaction
@@ -21,7 +21,7 @@ from reconciliation.debits import DebitRun
 from reconciliation.staff import BOOKKEEPERS, CHECKERS_OF_DEBITS
 
 _RUN = click.argument("run", type=click.IntRange(1))
-_DAY = click.argument("day", type=click.DateTime(["%Y-%m-%d"]))
+_DAY = click.argument("day", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD")
 _LIST = """
     SELECT r.*, (SELECT count(*) FROM debit_exclusions x WHERE x.run_id = r.id) AS left_out FROM debit_runs r
     WHERE :bank = '' OR r.bank = :bank ORDER BY r.id DESC LIMIT :limit
@@ -55,6 +55,8 @@ def preview(bank: str, day: datetime) -> None:
         wanted = _wanted(wiring, bank, day.date())
         found = debit_choice.preview(session, wanted, debit_rules.rules(session))
         _tell_of_rest(session, wanted.day)
+        if wanted.day < local_date(wiring.clock()):
+            say(f"{wanted.day} is over: put its bills off to a later day")
     click.echo(f"{bank} {day.date()}: {_sums(found.debits, found.minor, ', ')}")
     for reason, (bills, minor) in found.left_out.items():
         click.echo(f"left out\t{reason}\t{counted(bills, 'bill')}\t{minor:,} đ")
@@ -122,7 +124,7 @@ def list_runs(bank: str, limit: int) -> None:
             _know(wiring, bank)
             say("no runs yet")
         for one in found:
-            people_of = f"made by {one.maker}" + (f", {one.state} by {one.checker}" if one.checker else "")
+            people_of = f"made by {one.maker}" + (f", decided by {one.checker}" if one.checker else "")
             click.echo(
                 f"run {one.id}\t{one.bank}\t{one.charge_on}\t{one.state}\t{_sums(one.debits, one.total_minor)}"
                 f"\t{counted(one.left_out, 'bill')} left out\t{people_of}"
@@ -203,6 +205,7 @@ def _know(wiring: Wiring, bank: str) -> None:
 
 
 def _tell_of_rest(session: Session, day: date) -> None:
+    """Say what a person should know of a day of debits."""
     if not bank_days.calendar(session).is_business_day(day):
         say(f"banks rest on {day}: they may carry debits out on the next business day, or refuse them")
 

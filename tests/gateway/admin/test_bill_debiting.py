@@ -49,7 +49,7 @@ def test_a_bill_is_put_off_to_a_day_to_come_and_its_customer_told_anew(as_role, 
     path = page_of(ready, "HD0002")
     assert act(accountant, path, "postpone", to="soon").status_code == 400
     refused = act(accountant, path, "postpone", to="2026-11-19")
-    assert (refused.status_code, "Hãy chọn một ngày sau hôm nay" in refused.text) == (409, True)
+    assert (refused.status_code, "Hãy chọn một ngày còn kịp báo lại khách hàng" in refused.text) == (409, True)
     assert act(as_role("care"), path, "postpone", to="2026-11-23").status_code == 403
     assert act(accountant, path, "postpone", to="2026-11-23").status_code == 303
     said = main(accountant.page(path))

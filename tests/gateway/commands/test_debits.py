@@ -71,7 +71,7 @@ def test_a_run_is_looked_at_proposed_approved_and_shown(run, at_home):
         "left out\tno_mandate\t1 bill\t100,000 đ\tHD2611-0000003",
     ]
     assert run("files")[1] == f"TN20261125-{number}-1\tstandard\tdebits\t2 debits\t200,000 đ\tclaimed\t"
-    assert "sent by binh" in run("list", "standard")[1]
+    assert "decided by binh" in run("list", "standard")[1]
     assert run("show", 10**6)[2] == "expected the number of a run, got 1000000"
 
 
@@ -94,7 +94,7 @@ def test_single_bills_are_held_released_put_off_and_told_of_on_paper(run, rows):
     said = run("postpone", "standard", "2026-11-25", "--to", "2026-11-27", "--bill", first, "--by", "ha", *WHY)
     assert said == (0, "1 bill to be debited on 2026-11-27", "")
     assert run("postpone", "standard", "2026-11-25", "--to", "2026-11-25", "--by", "ha", *WHY)[2] == (
-        "expected a day after today, 2026-11-25, got 2026-11-25"
+        "expected 2026-11-27 or a later day, which leaves time for a new notice, got 2026-11-25"
     )
     assert rows("SELECT facts->>'debit_on' FROM messages WHERE state = 'queued' ORDER BY 1") == ["2026-11-27"]
     assert run("printed", first, "--at", "2026-11-25 07:00", "--by", "mai")[0] == 0

@@ -1,0 +1,122 @@
+"""The words for questions: what each kind of mismatch is called, what it means, and how it is usually settled."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.languages import lazy_gettext as _
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A kind of mismatch: its name, what it means, and how it is usually settled."""
+
+    name: Any
+    meaning: Any
+    usually: Any
+
+
+MISMATCHES: Mapping[str, Question] = {
+    "M01": Question(
+        _("Callback without a statement line"),
+        _("The bank told us of a payment, but its statement does not show the money."),
+        _("Wait until the second business day, then ask the bank. If the money never came, unmark the bill."),
+    ),
+    "M02": Question(
+        _("Statement line without a callback"),
+        _("The statement shows money that no callback told us of."),
+        _("Take the payment from the statement line, mark the bill paid and send the SMS."),
+    ),
+    "M03": Question(
+        _("Amount differs"),
+        _("What arrived is not what was owed."),
+        _("Too little: leave the bill part paid or return the money. Too much: credit the customer."),
+    ),
+    "M04": Question(
+        _("Paid twice through two channels"),
+        _("The same bill was paid through two banks or wallets."),
+        _("Keep the first payment; refund the second or carry it forward to the next bill."),
+    ),
+    "M05": Question(
+        _("Wrong customer code"),
+        _("The payment names a customer and a bill that do not belong together."),
+        _("Two people transfer it with evidence, and the bill that was paid by mistake is reopened."),
+    ),
+    "M06": Question(
+        _("Bill already paid"),
+        _("The bill was settled before this payment came."),
+        _("Refund the payment or carry it forward to the next bill."),
+    ),
+    "M07": Question(
+        _("Bill cancelled or re-billed"),
+        _("The payment settles a bill that is no longer owed."),
+        _("Move it to the bill that took its place and settle the difference."),
+    ),
+    "M08": Question(
+        _("Cut-over item"),
+        _("Paid on one day, booked by the bank on the next."),
+        _("Clears itself on the next business day, by the bank's date."),
+    ),
+    "M09": Question(
+        _("Reversed after the SMS"),
+        _("The bank took the money back after the customer was told."),
+        _("Reopen the bill, send one correcting SMS and follow the calendar of retries."),
+    ),
+    "M10": Question(
+        _("Fee netted"),
+        _("The bank kept its fee and booked the rest."),
+        _("Gross is net plus fee: book the fee."),
+    ),
+    "M11": Question(
+        _("Lump sum for many payments"),
+        _("One line on the statement stands for many payments."),
+        _("Match the settlement's total first, then its items."),
+    ),
+    "M12": Question(
+        _("Unidentified deposit"),
+        _("Nothing in the payment says which bill it is for."),
+        _("Keep it in suspense while its age is watched; assign it when the payer is found, else return it."),
+    ),
+    "M13": Question(
+        _("File missing"),
+        _("The bank's statement did not come by its deadline."),
+        _("Ask the bank. A file without lines is a valid answer."),
+    ),
+    "M14": Question(
+        _("File or line sent again"),
+        _("The bank sent what it had sent before."),
+        _("Nothing is booked twice; the balances are checked again."),
+    ),
+    "M15": Question(
+        _("Balance breaks"),
+        _("The statement does not continue the one before it, or its lines do not add up to its closing balance."),
+        _("The statement stays in quarantine until the bank corrects it or explains the gap."),
+    ),
+    "M16": Question(
+        _("Outcome unknown"),
+        _("A request to the bank timed out, or what the bank sent could not be taken as it stands."),
+        _("Ask the bank for its status. A debit is never tried again blindly."),
+    ),
+    "M17": Question(
+        _("Mandate missing, expired or exceeded"),
+        _("There is no valid mandate for this debit, or it is above the cap."),
+        _("Refuse the debit and tell the customer."),
+    ),
+}
+_MANDATE_ANSWER = Question(
+    _("A bank's word on a mandate"),
+    _("What a bank says of a mandate contradicts what we know of it, or names none that we know."),
+    _("Ask the bank, then move the mandate on its page. The question closes as the mandate moves, or as the bank's next"
+      " word fits."),
+)  # fmt: skip
+
+
+def question(code: str, subject: str) -> Question:
+    """Return the words for one question; what M17 asks of a bank's word is not what it asks of a bill."""
+    return _MANDATE_ANSWER if mandate_of(subject) else MISMATCHES[code]
+
+
+def mandate_of(subject: str) -> str:
+    """Return the reference of the mandate that a question's subject names, "" for other subjects."""
+    kind, _bank, reference = [*subject.split(":", 2), "", ""][:3]
+    return reference if kind == "mandate_answer" else ""
