@@ -39,9 +39,9 @@ _LEASE = timedelta(seconds=240)
 """Longer than a message stays in hand: the bind's patience, and the answers to its parts."""
 _AGAIN = timedelta(seconds=30)
 _BREATH, _IDLE, _ALIVE, _TIDY = 0.02, 0.25, 1.0, 5.0
-_FEWEST, _MOST = 20, 500
-_AHEAD_SECONDS = 1.0
-"""So much work is claimed ahead: enough to fill the window, and little enough that a code does not wait long."""
+_FEWEST, _MOST = 12, 500
+_AHEAD_SECONDS = 0.2
+"""So much work is claimed ahead: enough to keep the window full; were we killed now, all of it would be unsure."""
 _PURPOSE = "carrier_receipts.raw"
 _LAST_WORDS_SECONDS = 3.0
 _ABSENT = 10.0

@@ -36,10 +36,10 @@ class Said(StrEnum):
 
 _BY_NUMBER = {2: Said.DELIVERED, 3: Said.UNDELIVERED, 4: Said.UNDELIVERED, 5: Said.UNDELIVERED, 8: Said.UNDELIVERED}
 _BY_WORD = {
-    "deliv": Said.DELIVERED, "expir": Said.UNDELIVERED, "delet": Said.UNDELIVERED, "undel": Said.UNDELIVERED,
-    "rejec": Said.UNDELIVERED, "faile": Said.UNDELIVERED,
+    "deli": Said.DELIVERED, "expi": Said.UNDELIVERED, "dele": Said.UNDELIVERED, "unde": Said.UNDELIVERED,
+    "reje": Said.UNDELIVERED, "fail": Said.UNDELIVERED,
 }  # fmt: skip
-"""By the first five letters: DELIVRD and DELIVERED, REJECTD and REJECTED."""
+"""By the first four letters: DELIVRD and DELIVERED, REJECTD and REJECTED."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def _said(pdu: Pdu, fields: dict[str, str]) -> Said:
     if state:
         return _BY_NUMBER.get(int.from_bytes(state), Said.UNDER_WAY)
     if "stat" in fields:
-        return _BY_WORD.get(fields["stat"][:5].lower(), Said.UNDER_WAY)
+        return _BY_WORD.get(fields["stat"][:4].lower(), Said.UNDER_WAY)
     return Said.DELIVERED if re.fullmatch("0*[1-9][0-9]*", fields.get("dlvr", ""), re.ASCII) else Said.UNDER_WAY
 
 

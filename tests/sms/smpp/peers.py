@@ -97,6 +97,11 @@ class Carrier:
     def thaw(self) -> None:
         os.kill(self.process.pid, signal.SIGCONT)
 
+    def kill(self) -> None:
+        """Kill it where it stands."""
+        self.process.kill()
+        self.close()
+
     def close(self) -> None:
         """End it and read what it says last."""
         assert self.process.stdin is not None
@@ -124,12 +129,16 @@ class Carrier:
                 self.seen.append(told)
 
 
+def start_node(*key_and_certificate: Path, **environment: str) -> Carrier:
+    """Start npm's server; with a key and a certificate it speaks TLS."""
+    words = ["node", str(HERE / "smsc.js"), *map(str, key_and_certificate)]
+    return Carrier(*words, env={**os.environ, "NODE_PATH": str(node_modules()), **environment})
+
+
 @contextmanager
 def node_carrier(*key_and_certificate: Path) -> Iterator[Carrier]:
-    """Run npm's server; with a key and a certificate it speaks TLS."""
-    modules = node_modules()
-    carrier = Carrier("node", str(HERE / "smsc.js"), *map(str, key_and_certificate),
-                      env={**os.environ, "NODE_PATH": str(modules)})  # fmt: skip
+    """Run npm's server for a block."""
+    carrier = start_node(*key_and_certificate)
     try:
         yield carrier
     finally:

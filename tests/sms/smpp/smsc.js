@@ -6,10 +6,23 @@ const readline = require("readline");
 const smpp = require("smpp");
 
 const USUAL = { password: "secret", receipts: "text", ids: "decimal", first: 1 };
-let ways = USUAL;
+let ways = { ...USUAL, ...JSON.parse(process.env.SMSC_WAYS || "{}") };
 let taken = 0;
 const bound = new Set();
 const everyone = new Set();
+// With SMSC_JOURNAL it remembers over its own death what it took, and tells again whatever nobody acknowledged.
+const journal = process.env.SMSC_JOURNAL;
+const past = journal && fs.existsSync(journal) ? fs.readFileSync(journal, "utf8").trim().split("\n").filter(Boolean).map(JSON.parse) : [];
+taken = past.filter((one) => one.taken).length;
+const note = (what) => {
+  if (!journal) return;
+  past.push(what);
+  fs.appendFileSync(journal, JSON.stringify(what) + "\n");
+};
+const unheard = () => {
+  const heard = new Set(past.map((one) => one.acknowledged));
+  return past.filter((one) => one.taken && !heard.has(one.taken));
+};
 const say = (what) => process.stdout.write(JSON.stringify(what) + "\n");
 const options = process.argv[2] ? { key: fs.readFileSync(process.argv[2]), cert: fs.readFileSync(process.argv[3]) } : {};
 
@@ -28,7 +41,11 @@ function receipt(pdu, id, state = "DELIVRD") {
 
 function send(session, made, times = 1) {
   for (let n = 0; n < times; n++) {
-    session.deliver_sm(made, (answer) => say({ acknowledged: answer.command_status }));
+    session.deliver_sm(made, (answer) => {
+      say({ acknowledged: answer.command_status });
+      const told = /id:([0-9]+)/.exec(made.short_message);
+      if (told && answer.command_status === 0) note({ acknowledged: Number(told[1]) });
+    });
   }
 }
 
@@ -40,6 +57,7 @@ const server = smpp.createServer(options, (session) => {
     say({ bind: pdu.system_id, right });
     session.send(pdu.response({ command_status: right ? 0 : smpp.ESME_RINVPASWD, system_id: "smsc" }));
     if (right) bound.add(session);
+    if (right) for (const one of unheard()) send(session, receipt({ destination_addr: one.to, source_addr: one.from }, one.taken));
   };
   session.on("bind_transceiver", bind);
   session.on("enquire_link", (pdu) => {
@@ -74,22 +92,23 @@ const server = smpp.createServer(options, (session) => {
     const id = ways.first + taken++;
     say({ ...seen, id: written(id, ways.ids) });
     const answer = () => session.send(pdu.response({ message_id: written(id, ways.ids) }));
+    note({ taken: id, to: pdu.destination_addr, from: pdu.source_addr, text: seen.text });
     if (ways.silent) return;
-    if (ways.late) {
-      setTimeout(answer, ways.late);
-      return;
-    }
-    if (ways.receipts !== "never" && ways.before) send(session, receipt(pdu, id));
-    answer();
-    if (ways.receipts === "never" || ways.before) return;
-    if (ways.reversed) {
-      waiting.push(receipt(pdu, id));
-      if (waiting.length === ways.reversed) {
-        while (waiting.length) send(session, waiting.pop());
+    const tell = () => {
+      if (ways.receipts !== "never" && ways.before) send(session, receipt(pdu, id));
+      answer();
+      if (ways.receipts === "never" || ways.before) return;
+      if (ways.reversed) {
+        waiting.push(receipt(pdu, id));
+        if (waiting.length === ways.reversed) {
+          while (waiting.length) send(session, waiting.pop());
+        }
+      } else {
+        send(session, receipt(pdu, id, ways.state), ways.twice ? 2 : 1);
       }
-    } else {
-      send(session, receipt(pdu, id, ways.state), ways.twice ? 2 : 1);
-    }
+    };
+    if (ways.late) setTimeout(tell, ways.late);
+    else tell();
   });
   session.on("close", () => {
     bound.delete(session);
@@ -113,4 +132,4 @@ readline.createInterface({ input: process.stdin }).on("line", (line) => {
   }
   say({ done: true });
 }).on("close", () => process.exit(0));
-server.listen(0, "127.0.0.1", () => say({ port: server.address().port }));
+server.listen(Number(process.env.SMSC_PORT || 0), "127.0.0.1", () => say({ port: server.address().port }));
