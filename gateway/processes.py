@@ -134,6 +134,7 @@ def run_smpp(name: str) -> None:
     if name not in linked:
         known = ", ".join(linked) or "none is declared"
         raise SettingsError(f"expected the name of a carrier of kind smpp ({known}), got {name!r}")
+    sys.setswitchinterval(0.001)  # the thread of the link must not wait long for those that make SQL
     daemon = smpp.Daemon(wiring, name, linked[name])
     stop = threading.Event()
     for sign in (signal.SIGINT, signal.SIGTERM):

@@ -38,10 +38,13 @@ log = logging.getLogger(__name__)
 _LEASE = timedelta(seconds=240)
 """Longer than a message stays in hand: the bind's patience, and the answers to its parts."""
 _AGAIN = timedelta(seconds=30)
-_BREATH, _IDLE, _ALIVE, _TIDY = 0.02, 0.25, 1.0, 5.0
+_BREATH, _IDLE, _ALIVE, _TIDY = 0.03, 0.25, 1.0, 30.0
+_APPLY = 0.2
+_SETTLING = timedelta(seconds=0.3)
+"""A receipt is applied so long after it came: by then the answer that names its part is recorded, even at full pace."""
 _FEWEST, _MOST = 12, 500
-_AHEAD_SECONDS = 0.2
-"""So much work is claimed ahead: enough to keep the window full; were we killed now, all of it would be unsure."""
+_AHEAD = 2.5
+"""So many rounds' work is claimed ahead: enough to keep the window full; were we killed now, it would all be unsure."""
 _PURPOSE = "carrier_receipts.raw"
 _LAST_WORDS_SECONDS = 3.0
 _ABSENT = 10.0
@@ -49,7 +52,10 @@ _ABSENT = 10.0
 
 
 class Daemon:
-    """One bind's daemon. A second one for the same carrier stands by until the first is gone."""
+    """One bind's daemon. A second one for the same carrier stands by until the first is gone.
+
+    What fails other than by the database being away ends the process: its successor begins from what is committed.
+    """
 
     def __init__(self, wiring: Wiring, name: str, settings: SmppSettings) -> None:
         self.wiring = replace(wiring, pooled=4)
@@ -119,8 +125,7 @@ class Daemon:
             claimed = self._claim()
             stop.wait(_BREATH if recorded or claimed or self.bind.in_hand else _IDLE)
             if recorded:
-                pace = recorded / (time.monotonic() - began)
-                self._want = min(_MOST, max(_FEWEST, int(0.7 * self._want + 0.3 * pace * _AHEAD_SECONDS)))
+                self._want = min(_MOST, int((self._want + _FEWEST + _AHEAD * recorded) / 2))
 
     def _finish(self) -> None:
         self.bind.stop()
@@ -177,18 +182,22 @@ class Daemon:
         self._said.append(outcome)
 
     def _record(self) -> int:
-        """Record what the bind has said since the last time; return of how many messages."""
+        """Record what the bind has said since the last time; return for how many messages."""
         said = [self._said.popleft() for _ in range(min(len(self._said), _MOST))]
         if said:
             try:
-                insist(lambda: self._record_together(said))
-            except IntegrityError:
-                # A reference was given to another part at this very moment: now it is seen, and names nobody.
-                insist(lambda: self._record_together(said))
+                self._insist_on(said)
             except BaseException:
-                self._said.extendleft(reversed(said))
+                self._said.extendleft(reversed(said))  # heard once: it is recorded when the database is back
                 raise
         return len(said)
+
+    def _insist_on(self, said: Sequence[Outcome]) -> None:
+        try:
+            insist(lambda: self._record_together(said))
+        except IntegrityError:
+            # A reference was given to another part at this very moment: now it is seen, and names nobody.
+            insist(lambda: self._record_together(said))
 
     def _record_together(self, said: Sequence[Outcome]) -> None:
         now = self.wiring.clock()
@@ -221,15 +230,20 @@ class Daemon:
         self._came.set()
 
     def _hear(self) -> None:
+        apply_at = time.monotonic()
         while not self._ended.is_set():
-            self._came.wait(_ALIVE)
+            self._came.wait(max(0.0, apply_at - time.monotonic()))
+            if self.bind.in_hand > _FEWEST:
+                self._ended.wait(_BREATH)  # at full pace receipts share a commit
             self._came.clear()
             told = [self._told.popleft() for _ in range(min(len(self._told), _MOST))]
             if len(told) == _MOST:
                 self._came.set()
             try:
                 self._keep(told)
-                self._apply()
+                if time.monotonic() >= apply_at:
+                    apply_at = time.monotonic() + _APPLY
+                    self._apply()
             except SQLAlchemyError as error:
                 log.warning("receipts can't be read now (%s); they will be", type(error).__name__)
             except Exception:
@@ -240,27 +254,31 @@ class Daemon:
         if not told:
             return
         try:
-            heard = [one for one in map(self._heard, told) if one is not None]
+            heard = self._heard(told)
+            now = self.wiring.clock()
             with transaction(self.wiring.engine) as session:
-                carrier_receipts.keep(session, heard, provider=self.name, now=self.wiring.clock())
+                carrier_receipts.keep(session, heard, provider=self.name, now=now, look_at=now + _SETTLING)
         except BaseException:
             self.bind.acknowledge(told, statuses.TRY_AGAIN)
             raise
         self.bind.acknowledge(told)
 
-    def _heard(self, delivery: Delivery) -> Heard | None:
-        """Read a receipt; what a customer writes to us is not kept, since nobody here would answer it."""
-        told = receipts.read(delivery.pdu)
-        if told is None and not delivery.pdu.is_malformed:
-            return None
-        told = told or Told("", Said.UNDER_WAY, "", None, "")
-        body = delivery.pdu.raw[HEADER.size :]
-        sealer = self.wiring.sealer
-        return Heard(
-            hashlib.sha256(body).digest(), sealer.seal(body, _PURPOSE), told.ref, receipts.key(told.ref),
-            receipts.other_keys(told.ref), sealer.blind(told.number, "msisdn") if told.number else None,
-            told.said.value, told.code, told.at,
-        )  # fmt: skip
+    def _heard(self, deliveries: Sequence[Delivery]) -> list[Heard]:
+        """Read receipts; what a customer writes to us is not kept, since nobody here would answer it."""
+        read = [(one.pdu, receipts.read(one.pdu)) for one in deliveries]
+        told = [
+            (pdu.raw[HEADER.size :], one or Told("", Said.UNDER_WAY, "", None, ""))
+            for pdu, one in read if one is not None or pdu.is_malformed
+        ]  # fmt: skip
+        sealed = self.wiring.sealer.seal_all([body for body, _ in told], _PURPOSE)
+        return [
+            Heard(
+                hashlib.sha256(body).digest(), raw, one.ref, receipts.key(one.ref), receipts.other_keys(one.ref),
+                self.wiring.sealer.blind(one.number, "msisdn") if one.number else None,
+                one.said.value, one.code, one.at,
+            )
+            for (body, one), raw in zip(told, sealed, strict=True)
+        ]  # fmt: skip
 
     def _apply(self) -> None:
         looked = _MOST

@@ -70,7 +70,7 @@ _KEEP = """
     INSERT INTO carrier_receipts (provider, digest, raw_sealed, provider_ref, ref_key, other_keys, number_hash, said,
         code, told_at, received_at, next_at)
     SELECT :provider, digest, raw_sealed, ref, ref_key, string_to_array(other_keys, ' '), number_hash, said, code,
-        told_at, :now, :now
+        told_at, :now, :look_at
     FROM unnest(CAST(:digests AS bytea[]), CAST(:raws AS bytea[]), CAST(:refs AS text[]), CAST(:ref_keys AS text[]),
         CAST(:other_keys AS text[]), CAST(:number_hashes AS bytea[]), CAST(:saids AS text[]), CAST(:codes AS text[]),
         CAST(:told_ats AS timestamptz[]))
@@ -153,8 +153,10 @@ _LATER = """
 """
 
 
-def keep(session: Session, heard: Sequence[Heard], *, provider: str, now: datetime) -> None:
-    """Keep receipts; the carrier is told so once the caller has committed."""
+def keep(
+    session: Session, heard: Sequence[Heard], *, provider: str, now: datetime, look_at: datetime | None = None
+) -> None:
+    """Keep receipts; the carrier is told so once the caller has committed. They may be applied from `look_at` on."""
     if heard:
         values = {
             "digests": [one.digest for one in heard], "raws": [one.raw_sealed for one in heard],
@@ -163,7 +165,7 @@ def keep(session: Session, heard: Sequence[Heard], *, provider: str, now: dateti
             "number_hashes": [one.number_hash for one in heard], "saids": [one.said for one in heard],
             "codes": [one.code for one in heard], "told_ats": [one.told_at for one in heard],
         }  # fmt: skip
-        session.execute(text(_KEEP), {**values, "provider": provider, "now": now})
+        session.execute(text(_KEEP), {**values, "provider": provider, "now": now, "look_at": look_at or now})
 
 
 def apply(session: Session, *, provider: str, now: datetime, limit: int = 500) -> int:

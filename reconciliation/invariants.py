@@ -302,6 +302,9 @@ def _messages(session: Session) -> Finding:
                   AND NOT EXISTS (SELECT 1 FROM transitions again WHERE again.kind = 'bill'
                       AND again.subject_id = m.bill_id AND again.from_state = 'paid' AND again.to_state <> 'paid'
                       AND again.id > paid.id AND again.id < claimed.id)""",
+            "delivered without a part": """SELECT count(DISTINCT m.id) FROM message_parts p
+                JOIN messages m ON m.id = p.message_id
+                WHERE p.state IN ('refused', 'undelivered') AND m.state = 'delivered'""",
         },
     )  # fmt: skip
 

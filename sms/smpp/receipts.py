@@ -22,6 +22,8 @@ _TEXT = re.compile(r"\btext\s*[:=].*", re.IGNORECASE | re.DOTALL)
 _FORMS = {10: "%y%m%d%H%M", 12: "%y%m%d%H%M%S", 14: "%Y%m%d%H%M%S"}
 _DECIMAL = re.compile("[0-9]{1,20}", re.ASCII)
 _HEXADECIMAL = re.compile("[0-9a-f]{1,16}", re.ASCII)
+_PLAIN_NUMBER = re.compile("84[35789][0-9]{8}", re.ASCII)
+"""As we submitted it: whether anybody has that number was asked then."""
 _LONGEST_ID = 64
 
 
@@ -113,6 +115,8 @@ def _moment(written: str) -> datetime | None:
 def _number(pdu: Pdu) -> str:
     """Return the customer's number: the receipt's sender, or where a carrier leaves ours in place, its addressee."""
     for written in (pdu.source, pdu.destination):
+        if _PLAIN_NUMBER.fullmatch(written):
+            return f"+{written}"
         try:
             return numbers.to_e164(written)
         except numbers.Unreachable:

@@ -27,8 +27,8 @@ from tests.gateway.samples import a_debit_bill
 from tests.sms.smpp.peers import Carrier, free_port, start_node
 
 CAMPAIGN = bool(os.environ.get("CHAOS_CAMPAIGN"))
-BLOWS = int(os.environ.get("DOISOAT_CHAOS_ROUNDS") or (200 if CAMPAIGN else 6))
-MESSAGES = 25 * BLOWS if CAMPAIGN else 300
+BLOWS = int(os.environ.get("DOISOAT_CHAOS_ROUNDS") or (200 if CAMPAIGN else 4))
+MESSAGES = 25 * BLOWS if CAMPAIGN else 160
 SEED = int(os.environ.get("DOISOAT_CHAOS_SEED") or random.SystemRandom().randrange(10**6))
 ANSWER_MILLISECONDS = 150
 """So slow an answer keeps the window full: every blow meets messages under way."""

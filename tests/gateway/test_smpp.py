@@ -225,3 +225,10 @@ def test_settings_make_an_account(tmp_path, wiring, monkeypatch):
     assert "kurz" not in repr(made)
     with pytest.raises(SettingsError, match="tls_ca: expected a file of certificates"):
         account_of(read, "smpp", replace(bind, tls=True, tls_ca=str(tmp_path / "none.pem")))
+
+
+def test_a_name_that_is_no_carrier_is_refused(doisoat, wiring, environment, database_url, embedded):
+    env = environment(HOME=wiring.settings.home, DATABASE_URL=database_url, VALKEY_URL=embedded.valkey_url, SANDBOX=1)
+    ended = doisoat("smpp", "mobi", env=env)
+    assert ended.returncode == 1
+    assert "expected the name of a carrier of kind smpp (none is declared), got 'mobi'" in ended.stderr
