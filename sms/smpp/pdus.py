@@ -6,7 +6,9 @@ by the length it expects instead of the one given, and gives up a PDU for one pa
 
 import struct
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from smpplib import command_codes, exceptions, smpp
@@ -52,10 +54,25 @@ class Pdu:
 
 def build(command: str, sequence: int, /, *, status: int = 0, **fields: Any) -> bytes:
     """Return the octets of a PDU; `fields` by their names in SMPP 3.4."""
-    made = smpp.make_pdu(command, sequence=sequence, status=status, **fields)
-    made.sequence = sequence  # smpplib sets it from a client, which we have none of
+    made = _empty(command)
+    made.sequence, made.status = sequence, status
+    for name, value in fields.items():
+        setattr(made, name, value)
     octets: bytes = made.generate()
     return octets
+
+
+def _empty(command: str) -> Any:
+    """Return a PDU of smpplib's without values; of its optional parameters none is looked at."""
+    return copy(_pattern(command))
+
+
+@cache
+def _pattern(command: str) -> Any:
+    # To make one costs smpplib as much as all the rest.
+    made = smpp.make_pdu(command, sequence=1, status=0)
+    made.params_order = tuple(name for name in made.params_order if not made.field_is_optional(name))
+    return made
 
 
 def header_of(raw: bytes) -> Pdu:
@@ -74,7 +91,7 @@ def read(raw: bytes) -> Pdu:
     if head.command not in _WITH_BODIES or len(raw) == HEADER.size:
         return head
     tlvs: dict[int, bytes] = {}
-    found = smpp.make_pdu(head.command, sequence=head.sequence)
+    found = _empty(head.command)
     found.parse_optional_params = lambda data: tlvs.update(_optional(data))
     # An id without its closing NUL is still an id.
     ends = b"" if b"\0" in raw[HEADER.size :] else b"\0"
