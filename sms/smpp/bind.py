@@ -102,7 +102,7 @@ class Bind:
         self._kept.extend((one, status) for one in deliveries)
         self._wake()
 
-    def stop(self, seconds: float = 8.0) -> None:
+    def stop(self, seconds: float = 5.0) -> None:
         """Finish what is with the carrier, give the rest back as refused, unbind, and end the thread."""
         self._stop_by = time.monotonic() + seconds
         self._wake()

@@ -55,6 +55,7 @@ def _node() -> Iterator[Carrier]:
 @pytest.fixture
 def carrier(_node: Carrier) -> Carrier:
     """npm's carrier as if just started: it does what is usual, and nobody is bound."""
+    _node.thaw()  # a test that failed may have left it frozen
     _node.tell(reset=True)
     _node.seen.clear()
     return _node
