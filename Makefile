@@ -39,7 +39,7 @@ states: setup ## draw docs/states.md anew from the lifecycles in code
 	$(BIN)/doisoat states > docs/states.md.new && mv docs/states.md.new docs/states.md
 
 clean: ## remove .venv and caches; the data in var/ stays
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 	find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +
 	find gateway -name '*.mo' -delete
 

@@ -16,6 +16,7 @@ from sms.transport import Accepted, Refused, Unsure
 
 _LAST_SEQUENCE = 0x7FFFFFFF
 _REMEMBERED = 10_000
+_THEIR_UNBIND = "their unbind"
 _FAREWELL_SECONDS = 2.0
 """How long a carrier that unbinds may still answer what it has taken."""
 
@@ -77,7 +78,7 @@ class _Out:
 
 @dataclass(slots=True)
 class _Asked:
-    """An enquire_link or unbind of ours, and until when it must be answered."""
+    """A bind, enquire_link or unbind of ours, or an unbind of theirs, and until when something must come of it."""
 
     command: str
     until: float = field(default=float("inf"))
@@ -146,7 +147,8 @@ class Session:
                     del self._given_up[next(iter(self._given_up))]
                 yield Answered(out.letter, Unsure(f"no answer within {self._account.answer_seconds:g} s"))
         if self._asked is not None and now >= self._asked.until:
-            yield from self.end(f"no answer to {self._asked.command}")
+            theirs = self._asked.command == _THEIR_UNBIND
+            yield from self.end("the carrier has unbound" if theirs else f"no answer to {self._asked.command}")
         elif self._asked is None and now >= self._heard_at + self._account.idle_seconds:
             self._ask("enquire_link")
             self._asked = _Asked("enquire_link", now + self._account.answer_seconds)
@@ -189,7 +191,7 @@ class Session:
         elif pdu.command == "unbind":
             self.out += pdus.build("unbind_resp", pdu.sequence)
             self.is_bound = False
-            self._asked = _Asked("the carrier's unbind", now + _FAREWELL_SECONDS if self._waiting else now)
+            self._asked = _Asked(_THEIR_UNBIND, now + _FAREWELL_SECONDS if self._waiting else now)
         elif pdu.command == "unbind_resp":
             yield from self.end("unbound")
         elif pdu.command == "generic_nack":
