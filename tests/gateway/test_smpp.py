@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
+import psycopg
 import pytest
 from sqlalchemy.exc import OperationalError
 
@@ -185,6 +186,27 @@ def test_a_second_daemon_stands_by(wiring, carrier, daemon, issue, rows):
             wait(lambda: rows(STATES) == ["delivered"], "delivery")
             assert len(carrier.of("bind")) == 1
             assert not other.bind.is_bound
+
+
+def test_a_database_that_goes_away_costs_no_word_and_sends_nothing_twice(
+    wiring, carrier, daemon, issue, rows, as_superuser
+):
+    carrier.ways(late=20, repeats=True)
+    issue(*map(a_debit_bill, range(1, 61)))
+    end_all = (
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    with daemon(), psycopg.connect(as_superuser, autocommit=True) as root:
+        for sent in (5, 15, 25):
+            wait(lambda sent=sent: len(carrier.of("submit")) >= sent, "some to leave")
+            root.execute(end_all)
+        # What was being claimed at such a moment is left alone until its lease is over: it was never handed over.
+        held = "SELECT state FROM messages WHERE state NOT IN ('delivered', 'sending')"
+        wait(lambda: root.execute(held).fetchall() == [], "the words on all that left")
+        wait(lambda: rows(STATES).count("delivered") == len(carrier.of("submit")), "delivery")
+    numbers = [one["submit"] for one in carrier.of("submit")]
+    assert len(numbers) == len(set(numbers))
 
 
 @pytest.mark.parametrize(
