@@ -57,11 +57,12 @@ def test_nothing_is_sent_twice_and_receipts_tell_what_nobody_knew(
         for _ in bill_import.take_in(session, wiring, bills):
             composing.compose_promises(session, wiring.settings)
     journal, port = tmp_path / "journal", free_port()
-    monkeypatch.setenv("DOISOAT_SECRET_SMPP_PASSWORD", "secret")
+    monkeypatch.setenv("DOISOAT_SECRET_SMS_SMPP_PASSWORD", "secret")
+    config = tmp_path / "smpp.toml"
+    config.write_text(f'[sms.carriers.smpp]\nkind = "smpp"\nhost = "127.0.0.1"\nport = {port}\nsystem_id = "doisoat"\n')
     env = environment(
-        HOME=wiring.settings.home, DATABASE_URL=database_url, VALKEY_URL=embedded.valkey_url, SANDBOX=1,
-        SMS_SMPP_HOST="127.0.0.1", SMS_SMPP_PORT=port, SMS_SMPP_SYSTEM_ID="doisoat",
-    )  # fmt: skip
+        HOME=wiring.settings.home, CONFIG=config, DATABASE_URL=database_url, VALKEY_URL=embedded.valkey_url, SANDBOX=1
+    )
 
     def begin_carrier() -> Carrier:
         ways = json.dumps({"late": ANSWER_MILLISECONDS})
