@@ -15,13 +15,10 @@ _AHEAD = 60
 """Seconds of a limited carrier's pace that may wait for it: what is beyond goes to others."""
 
 
-def claim(
-    session: Session, wiring: Wiring, name: str, *, limit: int, lease: timedelta, tidies: bool = True
-) -> Sequence[Claimed]:
+def claim(session: Session, wiring: Wiring, name: str, *, limit: int, lease: timedelta) -> Sequence[Claimed]:
     """Take messages for the carrier `name`, as many as its health and pace allow; the caller commits before it sends.
 
-    What is nobody's is given out first, to all carriers that are well. Who claims many times a second `tidies` not
-    each time (`sending.tidy`).
+    What is nobody's is given out first, to all carriers that are well.
     """
     now, at = wiring.clock(), clock.real()
     names = list(wiring.carriers)
@@ -36,11 +33,11 @@ def claim(
     if not many:
         return []
     alone = len(names) == 1
-    if not alone and not trying:
+    # A long queue is given out piece by piece: what has a carrier already is looked through each time.
+    if not alone and not trying and routing.waiting(session, name, most=many) < many:
         _route(session, wiring, well)
     of_all = bool(how.weight) and (alone or trying)
-    taking = sending.claim if tidies else sending.take
-    taken = taking(
+    taken = sending.claim(
         session, carrier=name, limit=many, lease=lease, now=now, of_all=of_all, codes=alone or not trying,
         times=wiring.times,
     )  # fmt: skip

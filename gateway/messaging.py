@@ -55,6 +55,7 @@ def send_due(wiring: Wiring) -> int:
     if not wiring.carriers:
         return 0
     with transaction(wiring.engine) as session:
+        sending.expire(session, now=wiring.clock())
         lapsed = sending.lapse(session, now=wiring.clock())
     if lapsed:
         log.warning("%d messages were being sent when their sender ended; they are unsure", lapsed)

@@ -159,9 +159,9 @@ class Daemon:
         with transaction(self.wiring.engine) as session:
             if now >= self._tidy_at:
                 self._tidy_at = now + _TIDY
-                sending.tidy(session, now=self.wiring.clock())
+                sending.expire(session, now=self.wiring.clock())
                 sending.lapse(session, now=self.wiring.clock())
-            taken = claiming.claim(session, self.wiring, self.name, limit=max(wanted, 0), lease=_LEASE, tidies=False)
+            taken = claiming.claim(session, self.wiring, self.name, limit=max(wanted, 0), lease=_LEASE)
         # The claim is committed: from here on a byte may leave, and none of these is claimed again without a word.
         ready = []
         for claimed in sorted(taken, key=lambda row: row.id):

@@ -33,6 +33,8 @@ class Message(Base):
         Index("ix_messages_uncomposed", "id", postgresql_where=text("body IS NULL AND state = 'queued'")),
         Index("ix_messages_routed", "carrier", "id",
               postgresql_where=text("state = 'queued' AND carrier IS NOT NULL")),
+        Index("ix_messages_under_way", "state", "carrier", "id",
+              postgresql_where=text("state IN ('sending', 'unsure')")),
         Index("ix_messages_codes", "id",
               postgresql_where=text("event = 'mandate_code' AND state IN ('queued', 'unsure')")),
         Index(None, "bill_id"),

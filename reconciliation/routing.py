@@ -19,7 +19,7 @@ _ROUTE = f"""
     WITH due AS MATERIALIZED (
         SELECT m.id, m.request_id, m.attempts, m.refused_by FROM messages m
         WHERE {CLAIMABLE} AND (m.carrier IS NULL OR m.carrier <> ALL(:declared) OR m.carrier = ANY(:ill))
-          AND (m.event = 'mandate_code') = :codes AND NOT CAST(:names AS text[]) <@ m.refused_by
+          AND m.event {{which}} 'mandate_code' AND NOT CAST(:names AS text[]) <@ m.refused_by
         ORDER BY m.id LIMIT :limit FOR UPDATE SKIP LOCKED
     )
     UPDATE messages m SET carrier = chosen.name
@@ -49,13 +49,13 @@ def route(
     Codes go first. `declared` are all carriers there are; return how many messages were given.
     """
     given, bounds = 0, sending_times.bounds(session, times, now=now)
-    for codes in (True, False):
+    for which in ("=", "<>"):
         if weights and given < limit:
             done = session.execute(
-                text(_ROUTE),
+                text(_ROUTE.replace("{which}", which)),
                 {
                     "names": list(weights), "weights": list(weights.values()), "declared": declared, "ill": ill,
-                    "codes": codes, "limit": limit - given, **bounds,
+                    "limit": limit - given, **bounds,
                 },
             )  # fmt: skip
             given += done.rowcount  # type: ignore[attr-defined]  # an UPDATE has one

@@ -16,9 +16,18 @@ _KEY = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 Claimed = Row[tuple[int, str, str, bytes, str]]
 """id, request_id, body, msisdn_sealed, state it was claimed from: queued or unsure."""
 
+Due = Row[tuple[int, int | None, int, str]]
+"""id, bill_id, customer_id, event."""
+
+_ROUNDS = 20
+_TOO_LATE = "too late to tell the customer anything new"
+_ENDS = {
+    "late": ("expired", _TOO_LATE),
+    "paid": ("withdrawn", "the bill is no longer owed as announced"),
+    "closed": ("withdrawn", "the customer is not to be told by SMS"),
+}
 CLAIMABLE = (
-    "m.state = 'queued' AND m.body IS NOT NULL AND (m.not_before IS NULL OR m.not_before <= :now)"
-    f" AND m.not_after > :now AND {MAY_LEAVE}"
+    f"m.state = 'queued' AND m.body IS NOT NULL AND (m.not_before IS NULL OR m.not_before <= :now) AND {MAY_LEAVE}"
 )
 """In terms of messages m; asked with what `sending_times.bounds` returns."""
 _LATE = "m.state = 'queued' AND m.not_after <= :now"
@@ -68,79 +77,62 @@ def claim(
     `of_all` takes what is anybody else's too, as the only carrier does, and one that is tried again, which
     is trusted with no `codes`.
 
-    What came too late expires. A notice for a bill that is no longer owed is withdrawn, so that no payer is dunned, and
-    so is what is meant for a customer who said no, or who has no number any more. A code goes before all others, and to
-    whoever asked for it.
+    Of what is due, what came too late expires. A notice for a bill that is no longer owed is withdrawn, so that no
+    payer is dunned, and so is what is meant for a customer who said no, or who has no number any more. A code goes
+    before all others, and to whoever asked for it.
     """
-    tidy(session, now=now)
-    return take(session, carrier=carrier, limit=limit, lease=lease, now=now, of_all=of_all, codes=codes, times=times)
+    whose = f":carrier <> ALL(m.refused_by){'' if of_all else ' AND m.carrier = :carrier'}"
+    values = {"carrier": carrier, **sending_times.bounds(session, times, now=now)}
+    claimed: list[Claimed] = []
+    for _ in range(_ROUNDS):
+        room = limit - len(claimed)
+        due = _due(session, f"{whose} AND m.event = 'mandate_code'", room, values) if codes else []
+        due += _due(session, f"{whose} AND m.event <> 'mandate_code'", room - len(due), values)
+        meant = _still_meant(session, due, now)
+        off = sending_times.put_off(session, times, [(row.id, row.customer_id, row.event) for row in meant], now=now)
+        meant = [row for row in meant if row.id not in off]
+        still_owed = _hold(session, [row.bill_id for row in meant if row.event in outbox.DUNNING_EVENTS])
+        free = [row.id for row in meant if row.event not in outbox.DUNNING_EVENTS or row.bill_id in still_owed]
+        claimed += _lease(session, free, carrier, until=now + lease, now=now)
+        move(session, MESSAGE, free, "sending", by="sending", why="", now=now)
+        if len(meant) == len(due) or len(claimed) == limit:
+            break  # nothing was in the way of others that wait behind it
+    return claimed
 
 
-def tidy(session: Session, *, now: datetime) -> None:
-    """Let go of what is not to be sent any more: too late, no longer owed, or not wanted by the customer."""
+def expire(session: Session, *, now: datetime) -> int:
+    """Let everything expire that came too late, also what waits to be tried again; return how many."""
     late = session.scalars(
         text(f"SELECT m.id FROM messages m WHERE {_LATE} FOR UPDATE SKIP LOCKED"),  # noqa: S608 - our own text
         {"now": now},
     )
-    move(session, MESSAGE, late, "expired", by="sending", why="too late to tell the customer anything new", now=now)
-    paid = session.scalars(
-        text(
-            f"""
-            SELECT m.id FROM messages m JOIN bills b ON b.id = m.bill_id
-            WHERE m.state = 'queued' AND m.event IN {DUNNING} AND b.state <> 'open' FOR UPDATE OF m SKIP LOCKED
-            """  # noqa: S608 - our own text
-        )
-    )
-    move(session, MESSAGE, paid, "withdrawn", by="sending", why="the bill is no longer owed as announced", now=now)
-    closed = session.scalars(
-        text(
-            """
-            SELECT m.id FROM messages m JOIN customers c ON c.id = m.customer_id
-            WHERE m.state = 'queued'
-              AND (NOT c.consent AND m.event <> 'mandate_code' OR c.msisdn_sealed IS NULL OR m.event = ANY(c.refused))
-            FOR UPDATE OF m SKIP LOCKED
-            """
-        )
-    )
-    move(session, MESSAGE, closed, "withdrawn", by="sending", why="the customer is not to be told by SMS", now=now)
+    return len(move(session, MESSAGE, late, "expired", by="sending", why=_TOO_LATE, now=now))
 
 
-def take(
-    session: Session,
-    *,
-    carrier: str,
-    limit: int,
-    lease: timedelta,
-    now: datetime,
-    of_all: bool = False,
-    codes: bool = True,
-    times: Times = ANY_TIME,
-) -> Sequence[Claimed]:
-    """Claim as `claim` does, and leave to `tidy` what is not to be sent, which need not be asked each time."""
-    whose = f":carrier <> ALL(m.refused_by){'' if of_all else ' AND m.carrier = :carrier'}"
-    values = {"carrier": carrier, **sending_times.bounds(session, times, now=now)}
-    due = _due(session, f"{whose} AND m.event = 'mandate_code'", limit, values) if codes else []
-    due += _due(session, f"{whose} AND m.event <> 'mandate_code'", limit - len(due), values)
-    still_owed = _hold(session, [row.bill_id for row in due if row.event in outbox.DUNNING_EVENTS])
-    off = sending_times.put_off(session, times, [(row.id, row.customer_id, row.event) for row in due], now=now)
-    free = [
-        row.id for row in due
-        if row.id not in off and (row.event not in outbox.DUNNING_EVENTS or row.bill_id in still_owed)
-    ]  # fmt: skip
-    claimed = _lease(session, free, carrier, until=now + lease, now=now)
-    move(session, MESSAGE, free, "sending", by="sending", why="", now=now)
-    return claimed
+def _still_meant(session: Session, due: Sequence[Due], now: datetime) -> Sequence[Due]:
+    """Return those that are to be sent as they were promised; end the others.
+
+    Of those alone that are due now: looking through all that wait would cost each claim as much as all of them.
+    """
+    if not due:
+        return due
+    query = f"""
+        SELECT m.id, CASE WHEN m.not_after <= :now THEN 'late'
+            WHEN m.event IN {DUNNING} AND b.state <> 'open' THEN 'paid' ELSE 'closed' END AS why
+        FROM messages m JOIN customers c ON c.id = m.customer_id LEFT JOIN bills b ON b.id = m.bill_id
+        WHERE m.id = ANY(:ids) AND (m.not_after <= :now OR m.event IN {DUNNING} AND b.state <> 'open'
+            OR NOT c.consent AND m.event <> 'mandate_code' OR c.msisdn_sealed IS NULL OR m.event = ANY(c.refused))
+    """  # noqa: S608 - our own text
+    ended = {row.id: row.why for row in session.execute(text(query), {"ids": [row.id for row in due], "now": now})}
+    for why, (to, words) in _ENDS.items():
+        move(session, MESSAGE, [one for one in ended if ended[one] == why], to, by="sending", why=words, now=now)
+    return [row for row in due if row.id not in ended]
 
 
-def _due(
-    session: Session, which: str, limit: int, values: Mapping[str, object]
-) -> list[Row[tuple[int, int | None, int, str]]]:
+def _due(session: Session, which: str, limit: int, values: Mapping[str, object]) -> list[Due]:
     query = (
-        "SELECT m.id, m.bill_id, m.customer_id, m.event FROM messages m JOIN customers c ON c.id = m.customer_id"  # noqa: S608 - our own text
-        f" LEFT JOIN bills b ON b.id = m.bill_id WHERE {CLAIMABLE} AND {which}"
-        f" AND (m.event NOT IN {DUNNING} OR b.state = 'open') AND c.msisdn_sealed IS NOT NULL"
-        " AND (c.consent OR m.event = 'mandate_code') AND m.event <> ALL(c.refused)"
-        " ORDER BY m.id LIMIT :limit FOR UPDATE OF m SKIP LOCKED"
+        f"SELECT m.id, m.bill_id, m.customer_id, m.event FROM messages m WHERE {CLAIMABLE} AND {which}"  # noqa: S608 - our own text
+        " ORDER BY m.id LIMIT :limit FOR UPDATE SKIP LOCKED"
     )
     return list(session.execute(text(query), {**values, "limit": limit}).all())
 

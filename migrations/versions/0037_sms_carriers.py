@@ -39,6 +39,11 @@ def upgrade() -> None:
         "ix_messages_routed", "messages", ["carrier", "id"],
         postgresql_where=sa.text("state = 'queued' AND carrier IS NOT NULL"),
     )  # fmt: skip
+    # Those under way are few, among however many wait: asking again and what lapsed look at them alone.
+    op.create_index(
+        "ix_messages_under_way", "messages", ["state", "carrier", "id"],
+        postgresql_where=sa.text("state IN ('sending', 'unsure')"),
+    )  # fmt: skip
     op.create_table(
         "sms_carriers",
         sa.Column("name", sa.Text(), nullable=False),

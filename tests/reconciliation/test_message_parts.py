@@ -37,7 +37,7 @@ def queued(sound_books: Books) -> Books:
 
 
 def claim(books: Books, limit: int = 10) -> list[int]:
-    found = books.run(lambda s: sending.take(s, carrier=SMPP, limit=limit, lease=LEASE, now=books.now, of_all=True))
+    found = books.run(lambda s: sending.claim(s, carrier=SMPP, limit=limit, lease=LEASE, now=books.now, of_all=True))
     return sorted(row.id for row in found)
 
 

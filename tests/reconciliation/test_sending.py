@@ -186,3 +186,30 @@ def test_confirmations_are_not_withdrawn_with_the_bill_but_expire(sound_books: B
     assert [one.body for one in claim(sound_books)] == ["x"]
     sound_books.hear(a_notice("T2", minor=5, code="", customer_code=CUSTOMER))
     assert sound_books.one("SELECT count(*) FROM messages") == 1, "what settles nothing is not confirmed"
+
+
+def test_what_is_ended_stands_in_the_way_of_nothing_behind_it(sound_books: Books) -> None:
+    for number in range(1, 5):
+        sound_books.issue(
+            a_bill(
+                number=f"HD-{number}",
+                payment_code=f"PA000000000012{number}126",
+                charge_on=date(2026, 11, 24),
+                bank="standard",
+            )
+        )
+    compose(sound_books)
+    sound_books.run(lambda s: s.execute(text("UPDATE messages SET not_after = :now WHERE id IN (SELECT id FROM messages"
+                                             " ORDER BY id LIMIT 3)"), {"now": sound_books.now}))  # fmt: skip
+    assert len(claim(sound_books, limit=2)) == 1
+    assert states(sound_books) == ["expired"] * 3 + ["sending"]
+
+
+def test_what_waits_to_be_tried_again_expires_in_time_as_well(queued: Books) -> None:
+    [one] = claim(queued)
+    queued.run(lambda s: sending.refused(
+        s, one.id, carrier="http", permanent=False, why="busy", again_at=queued.now + timedelta(days=9), now=queued.now,
+    ))  # fmt: skip
+    assert queued.run(lambda s: sending.expire(s, now=queued.now)) == 0
+    assert queued.run(lambda s: sending.expire(s, now=queued.now + timedelta(days=7))) == 1
+    assert states(queued) == ["expired"]
