@@ -8,8 +8,14 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from gateway.carrier_settings import CarrierSettings
-from reconciliation import carriers
+from reconciliation import carriers, routing
 from reconciliation.carriers import Carrier, Figures
+
+MOST = 100_000
+"""Waiting messages are counted up to here."""
+_UNSURE = text(
+    "SELECT carrier, count(*) AS many FROM messages WHERE state = 'unsure' AND carrier = ANY(:names) GROUP BY carrier"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +41,15 @@ class CarrierLine:
 def lines(session: Session, declared: Mapping[str, CarrierSettings], *, now: datetime) -> list[CarrierLine]:
     """Return every declared carrier, as it is at `now`."""
     known, figures = carriers.known(session), carriers.figures(session, now=now)
-    rows = session.execute(
-        text(
-            "SELECT carrier, state, count(*) AS many FROM messages WHERE state IN ('queued', 'sending', 'unsure')"
-            " AND carrier = ANY(:names) GROUP BY carrier, state"
-        ),
-        {"names": list(declared)},
-    ).all()
-    many = {(row.carrier, row.state): row.many for row in rows}
+    names = list(declared)
+    waiting = {name: routing.waiting(session, name, most=MOST) for name in names}
+    if len(names) == 1:  # nothing is given out: whatever waits is its own
+        waiting[names[0]] = routing.waiting(session, None, most=MOST)
+    unsure = session.execute(_UNSURE, {"names": names}).all()
+    unsure_of = {row.carrier: row.many for row in unsure}
     return [
         CarrierLine(
-            how, known.get(name), figures.get(name, Figures()), many.get((name, "queued"), 0),
-            many.get((name, "unsure"), 0),
+            how, known.get(name), figures.get(name, Figures()), waiting[name], unsure_of.get(name, 0)
         )
         for name, how in declared.items()
     ]  # fmt: skip

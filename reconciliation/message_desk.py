@@ -1,6 +1,6 @@
 """What people say of messages: whether an unsure one arrived, and that one is to be sent again, each with a reason."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -11,6 +11,8 @@ from reconciliation.outbox import CONFIRM_WITHIN, Message
 
 AGAIN = ("failed", "undelivered", "delivered", "sent", "expired")
 """States in which a message may be sent again: it is over, or its carrier has answered for it."""
+A_WHILE = timedelta(minutes=15)
+"""By then a receipt has come, or the carrier was asked again, if either was to be."""
 _STILL_TRUE = """
     SELECT CASE m.event
         WHEN 'before_debit' THEN b.state = 'open' AND b.paid_minor = 0
@@ -39,6 +41,12 @@ class NotSaid(Exception):
     def __init__(self, code: str) -> None:
         self.code = code
         super().__init__(code)
+
+
+def unsure(session: Session, *, now: datetime) -> int:
+    """Return how many messages nobody has become sure of for a while."""
+    counting = text("SELECT count(*) FROM messages WHERE state = 'unsure' AND coalesce(asked_at, created_at) < :since")
+    return session.scalar(counting, {"since": now - A_WHILE}) or 0
 
 
 def resolve(session: Session, message_id: int, *, arrived: bool, by: str, why: str, now: datetime) -> None:

@@ -62,9 +62,8 @@ def route(
     return given
 
 
-def waiting(session: Session, name: str, *, most: int) -> int:
-    """Return how many messages wait for a carrier, counted up to `most`."""
-    counting = text(
-        "SELECT count(*) FROM (SELECT 1 FROM messages WHERE state = 'queued' AND carrier = :name LIMIT :most) w"
-    )
-    return session.scalar(counting, {"name": name, "most": most}) or 0
+def waiting(session: Session, name: str | None, *, most: int) -> int:
+    """Return how many messages wait for a carrier, or in all, counted up to `most`."""
+    whose = "" if name is None else " AND carrier = :name"
+    counting = text(f"SELECT count(*) FROM (SELECT 1 FROM messages WHERE state = 'queued'{whose} LIMIT :most) w")  # noqa: S608
+    return session.scalar(counting, {"most": most} | ({} if name is None else {"name": name})) or 0

@@ -6,9 +6,10 @@ from operator import add
 
 from flask import Blueprint, current_app, render_template, request
 
+from gateway import carrier_desk
 from gateway.clock import local_date
 from gateway.request_session import db
-from reconciliation import bank_days, debit_figures, overview, settlements
+from reconciliation import bank_days, debit_figures, message_desk, overview, settlements
 
 blueprint = Blueprint("overview", __name__)
 
@@ -32,6 +33,12 @@ def page() -> str:
         codes=overview.open_by_code(db(), now),
         waiting=settlements.waiting(db()),
         debits=debit_figures.waiting(db(), now=now),
+        carriers=[
+            line
+            for line in carrier_desk.lines(db(), wiring.settings.sms.carriers, now=now)
+            if line.state in ("ill", "stopped")
+        ],
+        unsure=message_desk.unsure(db(), now=now),
         now=now,
     )
 

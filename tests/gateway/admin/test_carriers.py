@@ -44,3 +44,13 @@ def test_a_liaison_has_it_tried_again_and_it_is_kept_who(as_role, session, monke
     assert rung == ["messages"]
     assert visitor.send("/admin/carriers/nobody/retry").status_code == 404
     assert as_role("accountant").send("/admin/carriers/esms/retry").status_code == 403
+
+
+@pytest.mark.usefixtures("stopped")
+def test_the_overview_says_what_waits_for_somebody(as_role, books, session):
+    books.message(books.bill(), "before_debit", state="unsure", carrier="esms", asked_at=NOW - timedelta(minutes=20))
+    books.message(books.bill(), "before_debit", state="unsure", carrier="esms", asked_at=NOW)
+    session.commit()
+    links = {link["href"]: link.text for link in as_role("accountant").page("/admin/").select("ul.rows a")}
+    assert "esms không nhận tin nào cho tới khi có người xử lý" in links["/admin/carriers/"]
+    assert links["/admin/messages/?state=unsure"] == "1 tin chưa rõ kết quả"
