@@ -13,6 +13,8 @@ from reconciliation.sending import Claimed
 _ROUTED = 500
 _AHEAD = 60
 """Seconds of a limited carrier's pace that may wait for it: what is beyond goes to others."""
+_MOST = 1000
+"""Messages that may wait for a carrier without a limit."""
 
 
 def claim(session: Session, wiring: Wiring, name: str, *, limit: int, lease: timedelta) -> Sequence[Claimed]:
@@ -76,8 +78,8 @@ def _route(session: Session, wiring: Wiring, well: Sequence[str]) -> None:
     weights = {}
     for name in well:
         how = wiring.carriers[name].settings
-        full = _AHEAD * how.per_second if how.per_second else 0
-        if how.weight and not (full and routing.waiting(session, name, most=full) >= full):
+        full = _AHEAD * how.per_second if how.per_second else _MOST
+        if how.weight and routing.waiting(session, name, most=full) < full:
             weights[name] = how.weight
     declared = list(wiring.carriers)
     ill = [name for name in declared if name not in well]

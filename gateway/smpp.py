@@ -145,7 +145,7 @@ class Daemon:
             self._bound_at, self._absent = time.monotonic(), False
         elif not self._absent and time.monotonic() > self._bound_at + _ABSENT:
             with transaction(self.wiring.engine) as session:
-                carriers.absent(session, self.name, why=self.bind.trouble, now=self.wiring.clock())
+                carriers.call_ill(session, self.name, self.bind.trouble, now=self.wiring.clock())
             self._absent = True
 
     # ── claiming and recording ───────────────────────────────────────────────────────────────────────────────────────

@@ -144,19 +144,17 @@ def heard(session: Session, name: str, words: Words, *, now: datetime, at: datet
         session.flush()
         why = words.halts or figures(session, now=now).get(name, Figures()).trouble()
         if why:
-            carrier.ill_since, carrier.ill_why, carrier.needs_person = now, why[:300], bool(words.halts)
-            carrier.tried, carrier.try_at = 0, now + _rest(carrier)
+            _fall_ill(carrier, why, now, needs_person=bool(words.halts))
     session.flush()
     return carrier
 
 
-def absent(session: Session, name: str, *, why: str, now: datetime) -> None:
-    """Note that a carrier can't be reached, so that others take what waits; its first messages then are its trial."""
+def call_ill(session: Session, name: str, why: str, *, now: datetime) -> None:
+    """Call a carrier ill that can't even be asked, as while the link to it is down; it is tried as soon as it can."""
     carrier = _row(session, name)
-    carrier.last_word, carrier.last_word_at = why[:300], now
     if carrier.ill_since is None:
-        carrier.ill_since, carrier.needs_person, carrier.tried = now, False, 0
-    carrier.ill_why, carrier.try_at = why[:300], now
+        _fall_ill(carrier, why, now)
+    carrier.try_at = now
     session.flush()
 
 
@@ -211,6 +209,11 @@ def spend(session: Session, name: str, taken: int, *, per_second: int | None, at
         carrier = _row(session, name)
         carrier.paced_until = max(carrier.paced_until or at, at) + taken * timedelta(seconds=1) / per_second
         session.flush()
+
+
+def _fall_ill(carrier: Carrier, why: str, now: datetime, *, needs_person: bool = False) -> None:
+    carrier.ill_since, carrier.ill_why, carrier.needs_person, carrier.tried = now, why[:300], needs_person, 0
+    carrier.try_at = now + _rest(carrier)
 
 
 def _judge_ill(carrier: Carrier, words: Words, now: datetime) -> None:

@@ -128,3 +128,11 @@ def test_a_carrier_that_asks_to_be_left_alone_is(books: Books, per_second: int |
     hear(books, troubled=1, wait=timedelta(seconds=40))
     assert room(books, books.now + timedelta(seconds=39), per_second=per_second) == 0
     assert room(books, books.now + timedelta(seconds=41), per_second=per_second) > 0
+
+
+def test_a_carrier_that_can_not_be_asked_is_ill_until_it_takes_a_few(books: Books) -> None:
+    for why in ("no bind for 30 s", "no bind for 35 s"):
+        books.run(lambda s, why=why: carriers.call_ill(s, "esms", why, now=books.now))
+    assert books.rows("SELECT ill_why, needs_person FROM sms_carriers") == [("no bind for 30 s", False)]
+    assert may_take(books) == (["speedsms"], [])
+    assert hear(books, MINUTE, accepted=1).ill_since is None
