@@ -134,5 +134,5 @@ def test_a_carrier_that_can_not_be_asked_is_ill_until_it_takes_a_few(books: Book
     for why in ("no bind for 30 s", "no bind for 35 s"):
         books.run(lambda s, why=why: carriers.call_ill(s, "esms", why, now=books.now))
     assert books.rows("SELECT ill_why, needs_person FROM sms_carriers") == [("no bind for 30 s", False)]
-    assert may_take(books) == (["speedsms"], [])
+    assert may_take(books) == (["speedsms"], ["esms"])
     assert hear(books, MINUTE, accepted=1).ill_since is None
