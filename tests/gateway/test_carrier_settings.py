@@ -1,10 +1,13 @@
 """Carriers in the settings: what each kind needs, what is refused with its place, and what wiring makes of them."""
 
+from datetime import time
+
 import pytest
 
 from gateway.setting_tables import SettingsError
 from gateway.settings import load
 from gateway.wiring import Wiring
+from reconciliation.sending_times import Times
 from sms.transports.declared import DeclaredTransport
 from sms.transports.esms import EsmsTransport
 from sms.transports.speedsms import SpeedSmsTransport
@@ -94,3 +97,18 @@ def test_wiring_makes_each_with_its_own_secrets(read, monkeypatch, tmp_path):
 def test_a_wrong_carrier_is_refused_with_its_place(read, toml, why):
     with pytest.raises(SettingsError, match=why):
         read(toml)
+
+
+def test_times_and_test_numbers_are_read_and_a_wrong_one_is_named(tmp_path):
+    file = tmp_path / "doisoat.toml"
+    file.write_text('[sms]\ntest_numbers = ["0912 345 678"]\n[sms.times]\nquiet_from = "22:00"\nnotice_days = 3\n')
+    read = load({"DOISOAT_CONFIG": str(file)}).sms
+    assert (read.times, read.test_numbers) == (Times(quiet_from=time(22), notice_days=3), {"+84912345678"})
+    for text, said in (
+        ('[sms.times]\nquiet = "22:00"\n', "sms.times.quiet: expected one of quiet_from"),
+        ("[sms.times]\ndaily = -1\n", "sms.times.daily: expected a whole number from 0 to 100"),
+        ('[sms]\ntest_numbers = ["113"]\n', "sms.test_numbers: expected Vietnamese mobile numbers"),
+    ):
+        file.write_text(text)
+        with pytest.raises(SettingsError, match=said):
+            load({"DOISOAT_CONFIG": str(file)})

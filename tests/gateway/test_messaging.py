@@ -226,3 +226,15 @@ def test_what_a_slow_carrier_does_not_get_to_within_the_lease_waits_and_is_not_u
     monkeypatch.setattr(messaging, "_IN_TIME", -1)
     assert messaging.send_due(wiring) == 0
     assert (states(), carrier.attempts) == (["queued"] * 3, 0)
+
+
+def test_nothing_leaves_to_a_test_number_and_it_counts_as_accepted(wiring, carrier, issue, rows):
+    tests = replace(wiring.settings.sms, test_numbers=frozenset({"+84912340001"}))
+    wiring.__dict__["settings"] = replace(wiring.settings, sms=tests)
+    issue(a_debit_bill(1), a_debit_bill(2))
+    messaging.send_due(wiring)
+    assert len(carrier.taken) == 1
+    assert rows("SELECT state, provider_ref LIKE 'test-%' FROM messages ORDER BY id") == [
+        ("sent", True),
+        ("sent", False),
+    ]

@@ -254,3 +254,12 @@ def test_a_name_that_is_no_carrier_is_refused(doisoat, wiring, environment, data
     ended = doisoat("smpp", "mobi", env=env)
     assert ended.returncode == 1
     assert "expected the name of a carrier of kind smpp (none is declared), got 'mobi'" in ended.stderr
+
+
+def test_nothing_leaves_to_a_test_number(wiring, carrier, daemon, issue, rows):
+    sms = replace(wiring.settings.sms, test_numbers=frozenset({"+84912340001"}))
+    wiring.__dict__["settings"] = replace(wiring.settings, sms=sms)
+    issue(a_debit_bill(1), a_debit_bill(2))
+    with daemon():
+        wait(lambda: sorted(rows(STATES)) == ["delivered", "sent"], "one delivery")
+    assert [one["submit"] for one in carrier.of("submit")] == ["84912340002"]
