@@ -32,7 +32,7 @@ from gateway.database import transaction
 from gateway.embedded import Embedded
 from gateway.sandbox import free_port
 from gateway.wiring import Wiring, ensure_own_secrets
-from reconciliation import issuing, outbox
+from reconciliation import debit_promises, issuing
 from sms.smpp.letters import References, parts_of
 from tests.sms.smpp.peers import Carrier, rust_carrier
 
@@ -140,7 +140,7 @@ def promised_to_delivered(wiring: Wiring, url: str, ids: list[int]) -> float:
     began = time.perf_counter()
     for start in range(0, len(ids), PIECE):
         with transaction(wiring.engine) as session:
-            outbox.promise_notices(session, ids[start : start + PIECE], now=datetime.now(UTC))
+            debit_promises.promise_notices(session, ids[start : start + PIECE], now=datetime.now(UTC))
             compose_promises(session, wiring.settings)
     waiting = "SELECT count(*) FROM messages WHERE state IN ('queued', 'sending', 'sent')"
     while callbacks.count_of(url, waiting):
@@ -209,7 +209,7 @@ def hold(wiring: Wiring, url: str) -> dict[str, object]:
         ids = issue(wiring, first + enough)
         for start in range(0, len(ids), PIECE):
             with transaction(wiring.engine) as session:
-                outbox.promise_notices(session, ids[start : start + PIECE], now=datetime.now(UTC))
+                debit_promises.promise_notices(session, ids[start : start + PIECE], now=datetime.now(UTC))
                 compose_promises(session, wiring.settings)
         enough += MESSAGES
     callbacks.issue_bills(wiring, paced)

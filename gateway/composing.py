@@ -36,7 +36,8 @@ def compose_promises(session: Session, settings: Settings) -> int:
     for row in rows:
         try:
             facts = _facts(settings, row.facts)
-            made = templates.compose(row.event, row.language, facts, diacritics=row.diacritics)
+            event = "before_retry" if row.event == "before_debit" and "tried_on" in facts else row.event
+            made = templates.compose(event, row.language, facts, diacritics=row.diacritics)
         except templates.TemplateError as error:
             move(session, MESSAGE, [row.id], "failed", by="composing", why=str(error), now=row.created_at)
             continue

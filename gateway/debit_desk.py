@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from gateway.clock import LOCAL
 from gateway.debit_settings import DebitSettings
-from reconciliation import debit_days, outbox
+from reconciliation import debit_days, debit_promises
 from reconciliation.debit_choice import Wanted
 
 if TYPE_CHECKING:
@@ -45,6 +45,6 @@ def postpone(
     how = banks(wiring).get(bank)
     ahead = timedelta(days=how.lead_days if how else 0)
     moved = debit_days.postpone(session, bank, day, to, number=number, ahead=ahead, by=by, why=why, now=now)
-    outbox.withdraw_notices(session, moved, why=f"the debit is put off to {to}", now=now)
-    outbox.promise_notices(session, moved, now=now)
+    debit_promises.withdraw_notices(session, moved, why=f"the debit is put off to {to}", now=now)
+    debit_promises.promise_notices(session, moved, now=now)
     return len(moved)

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, Index, text
 from sqlalchemy.orm import Mapped, Session
 
-from reconciliation import audit, outbox
+from reconciliation import audit, debit_promises
 from reconciliation.db import Base, Id, Label, one_of
 
 ABNORMAL, DISPUTE, PERSON = "abnormal", "dispute", "person"
@@ -84,7 +84,7 @@ def hold(session: Session, number: str, kind: str, *, by: str, why: str, now: da
     values = {"bill": bill, "kind": kind, "why": why, "by": by, "now": now}
     if session.scalar(text(_HOLD), values) is None:
         raise NotHeld(f"bill {number}: expected one that is not held ({kind}), got one that is")
-    outbox.withdraw_notices(session, [bill], why="the bill is held", now=now)
+    debit_promises.withdraw_notices(session, [bill], why="the bill is held", now=now)
     _note(session, "bill_held", number, {"kind": kind, "why": why}, by=by, now=now)
 
 
@@ -94,7 +94,8 @@ def release(session: Session, number: str, kind: str, *, by: str, why: str, now:
     values = {"bill": bill, "kind": kind, "why": why, "by": by, "now": now}
     if session.scalar(text(_RELEASE), values) is None:
         raise NotHeld(f"bill {number}: expected one that is held ({kind}), got one that is not")
-    outbox.promise_notices(session, [bill], now=now)
+    debit_promises.withdraw_held(session, [bill], now=now)
+    debit_promises.promise_notices(session, [bill], now=now)
     _note(session, "bill_released", number, {"kind": kind, "why": why}, by=by, now=now)
 
 

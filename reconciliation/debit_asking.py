@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from reconciliation import mismatches, outbox
+from reconciliation import debit_promises, mismatches
 from reconciliation.debit_choice import MANDATE_REASONS
 from reconciliation.debits import DebitRun
 from reconciliation.lifecycle import DEBIT, move
@@ -101,7 +101,7 @@ def ask_of_kept_out(session: Session, run: DebitRun, kept: str, *, now: datetime
     columns = "code, subject, source, minor, bill_id, facts"
     mismatches.ask(session, columns, _M17.format(kept=kept), values, renewing=["facts"])
     bills = session.scalars(text(f"SELECT bill_id FROM ({kept}) k ORDER BY 1"), values).all()  # noqa: S608
-    outbox.promise_failed(session, bills, now=now)
+    debit_promises.promise_failed(session, bills, now=now)
 
 
 def close_settled(session: Session, *, now: datetime) -> int:

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import bank_days, debit_days, debit_recalls, debit_rules, mismatches, outbox
+from reconciliation import bank_days, debit_days, debit_promises, debit_recalls, debit_rules, mismatches
 from reconciliation.business_days import end_of
 from reconciliation.debits import LIVE, NEWEST, Fact
 from reconciliation.lifecycle import DEBIT, move
@@ -173,9 +173,9 @@ def _after_miss(session: Session, missed: Sequence[Fact], retries: Retries, *, n
                 again[one.bill_id] = day
     if again:
         debit_days.date_anew(session, again, by=BY, why="the balance was too small", now=now)
-        outbox.promise_notices(session, list(again), now=now)
+        debit_promises.promise_notices(session, list(again), now=now)
     failed = [one.bill_id for one in missed if one.bill_id not in again and one.target == "rejected"]
-    outbox.promise_failed(session, failed, now=now)
+    debit_promises.promise_failed(session, failed, now=now)
 
 
 _ASKED = """

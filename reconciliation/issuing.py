@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 from reconciliation import (
     bill_holds,
     business_days,
+    debit_promises,
     guesses,
     ledger,
     matching,
     netted_fees,
-    outbox,
     placements,
     returns,
     rivals,
@@ -308,8 +308,9 @@ class Import:
         session.execute(text(_CUSTOMERS), {"now": now})
         made = list(session.scalars(text(_INSERT), {"now": now}))
         ledger.post(session, _BOOK, {"ids": made, "now": now})
-        bill_holds.hold_abnormal(session, made, now=now)
-        outbox.promise_notices(session, made, now=now)
+        held = bill_holds.hold_abnormal(session, made, now=now)
+        debit_promises.promise_held(session, held, now=now)
+        debit_promises.promise_notices(session, made, now=now)
         codes = session.scalars(text(_CODES), {"ids": made}).all()
         self._early.update(matching.waiting(session, [*codes, *unknown]), guesses.at_bills(session, made))
         return made
@@ -329,7 +330,7 @@ def withdraw(session: Session, bill_ids: Sequence[int], *, to: str, by: str, why
     moved = move(session, BILL, bill_ids, to, by=by, why=why, now=now)
     values = {"ids": moved, "now": now, "as": to, "day": business_days.local_day(now)}
     ledger.post(session, _UNBOOK, values)
-    outbox.withdraw_notices(session, moved, why=f"the bill is {to}", now=now)
+    debit_promises.withdraw_notices(session, moved, why=f"the bill is {to}", now=now)
     return sorted({*concerned, *guesses.at_bills(session, moved)})
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from reconciliation import (
+    debit_promises,
     deciding,
     guesses,
     ledger,
@@ -178,7 +179,7 @@ def _book_plain(session: Session, rows: Sequence[Row[Any]], *, new: bool, now: d
     ledger.post(session, ALLOCATED, {"ids": allocations, "now": now})
     paid = move(session, BILL, bills, "paid", by="matching", why="matched", now=now)
     outbox.promise_confirmations(session, [row.payment_id for row in rows], allocations, now=now, new=new)
-    outbox.withdraw_notices(session, paid, why="the bill is paid", now=now)
+    debit_promises.withdraw_notices(session, paid, why="the bill is paid", now=now)
     return Matched(len(allocations), len(paid))
 
 
@@ -211,7 +212,7 @@ def _match_batch(session: Session, ids: list[int], now: datetime) -> Matched:
     ledger.post(session, ALLOCATED, {"ids": allocations, "now": now})
     paid = settle_bills(session, bills, why="matched", now=now)
     outbox.promise_confirmations(session, ids, allocations, now=now)
-    outbox.withdraw_notices(session, paid, why="the bill is paid", now=now)
+    debit_promises.withdraw_notices(session, paid, why="the bill is paid", now=now)
     questions = ask_about(session, ids, now=now)
     settle_answered(session, ids, paid, now=now)
     suggestions.rank(session, ids)
@@ -253,5 +254,5 @@ def settle_bills(session: Session, bill_ids: set[int], *, why: str, now: datetim
         due = [row.id for row in rows if row.due == state != row.state]
         moved = move(session, BILL, due, state, by="matching", why=why, now=now)
         if state == "open":
-            outbox.promise_notices(session, moved, now=now)
+            debit_promises.promise_notices(session, moved, now=now)
     return [row.id for row in rows if row.due == "paid"]

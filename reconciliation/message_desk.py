@@ -19,6 +19,7 @@ _STILL_TRUE = """
         WHEN 'debit_failed' THEN b.state = 'open' AND b.paid_minor = 0
         WHEN 'payment_recorded' THEN EXISTS (SELECT 1 FROM allocations a
             WHERE a.payment_id = m.payment_id AND a.bill_id = m.bill_id AND a.undone_at IS NULL)
+        WHEN 'bill_held' THEN EXISTS (SELECT 1 FROM bill_holds h WHERE h.bill_id = m.bill_id AND h.released_at IS NULL)
         WHEN 'payment_returned' THEN p.state = 'returned'
         ELSE false END
     FROM messages m LEFT JOIN bills b ON b.id = m.bill_id LEFT JOIN payments p ON p.id = m.payment_id WHERE m.id = :id

@@ -9,7 +9,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from reconciliation.db import Base, Id, Label, Moves, one_of
-from reconciliation.debit_days import DAY
 from reconciliation.lifecycle import MESSAGE, move
 
 CONFIRM_WITHIN = timedelta(days=3)
@@ -41,7 +40,8 @@ class Message(Base):
         Index(None, "payment_id"),
         Index(None, "customer_id"),
         one_of(
-            "event", ["before_debit", "debit_failed", "mandate_code", "payment_recorded", "payment_returned"]
+            "event",
+            ["before_debit", "bill_held", "debit_failed", "mandate_code", "payment_recorded", "payment_returned"],
         ),
         one_of("state", MESSAGE.states),
         CheckConstraint("resent_of IS NULL OR version > 1", name="resent"),
@@ -90,9 +90,6 @@ DUNNING = "('before_debit', 'debit_failed')"
 """Words that nobody gets who owes nothing."""
 OVER = "('withdrawn', 'expired', 'failed')"
 """The states of a word that did not leave and will not."""
-LAST_WORD = f"""(SELECT w.event FROM messages w WHERE w.bill_id = {{bill}}.id AND w.event IN {DUNNING}
-        AND w.state NOT IN {OVER} ORDER BY w.id DESC LIMIT 1)"""  # noqa: S608 - put together from constants
-"""What a bill's customer was told last of its debit, or is about to be."""
 TOLD = "('sending', 'sent', 'unsure', 'delivered', 'undelivered')"
 """The states of a word that has left, or may have."""
 
@@ -194,52 +191,6 @@ _NOT_RETURNED = """
       AND p.state <> 'returned'
 """
 
-# Under a key of its own where the day is not the bill's own one: another day is another notice.
-_NOTICE = f"""
-    INSERT INTO messages (event_key, version, event, customer_id, bill_id, facts, not_after, created_at)
-    SELECT told.key, greatest(b.version, 1 + (SELECT max(m.version) FROM messages m WHERE m.event_key = told.key)),
-        'before_debit', c.id, b.id,
-        jsonb_build_object('customer_code', c.code, 'period', b.period, 'kwh', b.kwh, 'amount', b.minor,
-            'bank', b.bank, 'debit_on', due.day),
-        (due.day::timestamp AT TIME ZONE 'Asia/Ho_Chi_Minh'), :now
-    FROM bills b JOIN customers c ON c.id = b.customer_id
-    CROSS JOIN LATERAL (SELECT {DAY.format(bill="b")} AS day) due
-    CROSS JOIN LATERAL (SELECT 'bill:' || b.number || '/before'
-        || CASE WHEN due.day = b.charge_on THEN '' ELSE '/' || due.day END AS key) told
-    WHERE b.id = ANY(:ids) AND due.day IS NOT NULL AND b.bank <> '' AND b.state = 'open' AND b.paid_minor = 0
-      AND c.consent AND c.msisdn_sealed IS NOT NULL AND 'before_debit' <> ALL(c.refused)
-      AND NOT EXISTS (SELECT 1 FROM bill_holds h WHERE h.bill_id = b.id AND h.released_at IS NULL)
-      AND NOT EXISTS (
-        SELECT 1 FROM messages m WHERE m.bill_id = b.id AND m.event = 'before_debit'
-            AND m.facts->>'debit_on' = CAST(due.day AS text) AND (m.state <> 'withdrawn' OR m.not_after <= :now)
-            AND NOT EXISTS (SELECT 1 FROM messages l WHERE l.bill_id = b.id AND l.id > m.id AND l.event IN {DUNNING}
-                AND l.state NOT IN {OVER} AND l.facts->>'debit_on' IS DISTINCT FROM m.facts->>'debit_on'))
-    ORDER BY b.id
-    ON CONFLICT (event_key, version) DO NOTHING
-"""  # noqa: S608 - put together from constants
-
-
-# Once for each debit that was announced: whoever was told so last is not told again.
-_FAILED = f"""
-    INSERT INTO messages (event_key, version, event, customer_id, bill_id, facts, not_after, created_at)
-    SELECT told.key, 1 + coalesce((SELECT max(m.version) FROM messages m WHERE m.event_key = told.key), 0),
-        'debit_failed', c.id, b.id,
-        jsonb_build_object('customer_code', c.code, 'period', b.period, 'amount', b.minor, 'bank', b.bank,
-            'due_on', b.due_on),
-        :not_after, :now
-    FROM bills b JOIN customers c ON c.id = b.customer_id
-    CROSS JOIN LATERAL (SELECT 'bill:' || b.number || '/not-debited' AS key) told
-    WHERE b.id = ANY(:ids) AND b.state = 'open' AND b.paid_minor = 0 AND c.consent AND c.msisdn_sealed IS NOT NULL
-      AND 'debit_failed' <> ALL(c.refused) AND {LAST_WORD.format(bill="b")} IS DISTINCT FROM 'debit_failed'
-    ORDER BY b.id
-    ON CONFLICT (event_key, version) DO NOTHING
-"""  # noqa: S608
-
-
-_NOTICES_QUEUED = """
-    SELECT id FROM messages WHERE bill_id = ANY(:ids) AND event = 'before_debit' AND state = 'queued'
-"""
-
 
 def promise_confirmations(
     session: Session, payment_ids: list[int], allocation_ids: list[int], *, now: datetime, new: bool = False
@@ -286,37 +237,3 @@ def withdraw_untrue(session: Session, message_id: int, *, now: datetime) -> None
     these = {"id": message_id}
     overtaken = session.scalars(text(_OVERTAKEN), these).all()
     move(session, MESSAGE, overtaken, "withdrawn", by="outbox", why="the payment was returned", now=now)
-
-
-def promise_notices(session: Session, bill_ids: list[int], *, now: datetime) -> None:
-    """Promise the notice before the debit; it expires when the day of the debit begins.
-
-    Once per version of a bill and day of its debit, and once more when one that never left was taken back and the bill
-    is owed again, or when something else was said since. Nobody is told of a bill that is held.
-    """
-    if bill_ids:
-        session.execute(text(_NOTICE), {"ids": bill_ids, "now": now})
-
-
-def promise_failed(session: Session, bill_ids: Sequence[int], *, now: datetime) -> None:
-    """Promise one word that these bills are not debited after all, so that their customers pay in another way.
-
-    A notice of theirs that has not left does not leave any more.
-    """
-    if bill_ids:
-        waiting = session.scalars(text(_NOTICES_QUEUED), {"ids": list(bill_ids)})
-        move(session, MESSAGE, waiting, "withdrawn", by="outbox", why="the bill is not debited", now=now)
-        session.execute(text(_FAILED), {"ids": list(bill_ids), "not_after": now + CONFIRM_WITHIN, "now": now})
-
-
-def withdraw_notices(session: Session, bill_ids: list[int], *, why: str, now: datetime) -> None:
-    """Take back words not yet sent on debits of these bills: nobody is dunned for one that is paid or replaced."""
-    if not bill_ids:
-        return
-    waiting = session.scalars(
-        text(
-            f"SELECT id FROM messages WHERE bill_id = ANY(:ids) AND event IN {DUNNING} AND state = 'queued'"  # noqa: S608
-        ),
-        {"ids": bill_ids},
-    )
-    move(session, MESSAGE, waiting, "withdrawn", by="outbox", why=why, now=now)

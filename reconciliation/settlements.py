@@ -16,7 +16,19 @@ from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, te
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from reconciliation import audit, denials, ledger, matching, mismatches, outbox, payments, placements, rivals, unmatched
+from reconciliation import (
+    audit,
+    debit_promises,
+    denials,
+    ledger,
+    matching,
+    mismatches,
+    outbox,
+    payments,
+    placements,
+    rivals,
+    unmatched,
+)
 from reconciliation.db import Base, Id, Label, Minor, Moves, one_of
 from reconciliation.lifecycle import MISMATCH, SETTLEMENT, move
 from reconciliation.mismatches import Mismatch, NotSettled
@@ -325,7 +337,7 @@ def _carry_out(session: Session, made: Settlement, *, by: str, why: str, now: da
     written_off = placements.make(session, made.id, made.payment_id, json.dumps(made.places), by=made.maker, now=now)
     paid = matching.settle_bills(session, {*made.bills, *written_off}, why=said, now=now)
     outbox.promise_confirmations(session, [made.payment_id], allotted, now=now)
-    outbox.withdraw_notices(session, paid, why="the bill is paid", now=now)
+    debit_promises.withdraw_notices(session, paid, why="the bill is paid", now=now)
     mismatches.resolve(session, [made.mismatch_id], by=by, resolution=said, now=now)
     # What is left of the payment or of a bill is asked about anew, and so is whoever else pays one of these bills.
     touched = sorted({*made.bills, *lacking, *written_off}.union(*freed.values()))

@@ -237,6 +237,24 @@ EVENTS: Mapping[str, Mapping[str, Callable[[str, object, str], str]]] = {
         "debit_on": _day,
         "hotline": _hotline,
     },
+    "before_retry": {
+        "brand": _text,
+        "customer_code": _code,
+        "period": _text,
+        "amount": _amount,
+        "bank": _text,
+        "tried_on": _day,
+        "debit_on": _day,
+        "hotline": _hotline,
+    },
+    "bill_held": {
+        "brand": _text,
+        "customer_code": _code,
+        "period": _text,
+        "kwh": _kwh,
+        "amount": _amount,
+        "hotline": _hotline,
+    },
     "debit_failed": {
         "brand": _text,
         "customer_code": _code,
@@ -272,4 +290,7 @@ EVENTS: Mapping[str, Mapping[str, Callable[[str, object, str], str]]] = {
         "hotline": _hotline,
     },
 }
-"""Event → the facts its text needs, each with the kind that checks and writes it."""
+"""Event → the facts its text needs, each with the kind that checks and writes it.
+
+A notice of another try is an event of its own here alone: it says what became of the one before.
+"""

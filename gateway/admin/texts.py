@@ -3,12 +3,14 @@
 from flask import Blueprint, current_app, render_template, request
 
 from gateway import previewing
-from gateway.admin.words import EVENTS
+from gateway.admin import words
 from gateway.languages import lazy_gettext as _
 from sms.templates import EVENTS as FACTS
 from sms.templates import LANGUAGES, MissingField, OddField, TemplateError
 
 blueprint = Blueprint("texts", __name__, url_prefix="/texts")
+TEXTS = {**words.EVENTS, "before_retry": _("SMS before another try")}
+"""What each text is for; a notice before another try has one of its own."""
 FIELDS = {
     "brand": _("Name of the utility"),
     "customer_code": _("Customer code"),
@@ -17,6 +19,7 @@ FIELDS = {
     "amount": _("Amount"),
     "bank": _("Bank"),
     "debit_on": _("Debit on"),
+    "tried_on": _("Tried on"),
     "due_on": _("Due on"),
     "paid_on": _("Paid on"),
     "returned_on": _("Returned on"),
@@ -44,7 +47,7 @@ def page() -> tuple[str, int]:
         problem = str(error)
         at_fault = error.field if isinstance(error, MissingField | OddField) else ""
     shown = render_template(
-        "admin/texts.html", events=EVENTS, event=event, text=language, diacritics=diacritics, made=made,
+        "admin/texts.html", events=TEXTS, event=event, text=language, diacritics=diacritics, made=made,
         problem=problem, at_fault=at_fault, names=FIELDS, facts=previewing.fields(event, settings) | given,
     )  # fmt: skip
     return shown, 400 if problem else 200

@@ -109,6 +109,7 @@ CHANNELS = {
 EVENTS = {
     "before_debit": _("SMS before the debit"),
     "mandate_code": _("SMS with a code for a mandate"),
+    "bill_held": _("SMS that a bill is looked at"),
     "debit_failed": _("SMS that nothing is debited"),
     "payment_recorded": _("SMS after the payment"),
     "payment_returned": _("SMS that corrects it: the money went back"),

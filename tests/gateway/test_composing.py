@@ -79,3 +79,24 @@ def test_a_bank_that_is_no_longer_declared_is_named_as_the_bill_names_it(issue, 
     state, body = one("SELECT state, body FROM messages")
     assert state == "queued"
     assert "saomai2" in body
+
+
+def test_a_notice_of_another_try_says_what_became_of_the_one_before(issue, compose, blank, change, one):
+    issue(a_debit_bill())
+    blank()
+    change("""UPDATE messages SET facts = facts || '{"tried_on": "2026-11-20"}'""")
+    assert compose() == 1
+    body, template = one("SELECT body, template FROM messages")
+    assert template == "before_retry.vi.1"
+    assert "ngay 20/11/2026 chua trich duoc" in body
+    assert "trich lai ngay 25/11/2026" in body
+
+
+def test_a_customer_who_wishes_it_reads_vietnamese_signs(issue, compose, blank, change, one):
+    issue(a_debit_bill())
+    blank()
+    change("UPDATE customers SET diacritics = true")
+    assert compose() == 1
+    body, encoding = one("SELECT body, encoding FROM messages")
+    assert "tiền điện" in body
+    assert encoding == "ucs2"

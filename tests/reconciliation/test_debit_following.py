@@ -101,6 +101,7 @@ def test_too_small_a_balance_is_tried_again_on_a_payday_and_at_last_the_customer
         (date(2026, 11, 25), "the balance was too small")
     ]
     assert words(sound_books) == [("before_debit", "sent"), ("before_debit", "queued")]
+    assert sound_books.rows("SELECT facts->>'tried_on' FROM messages ORDER BY id") == [(None,), ("2026-11-20",)]
     accept_notices(sound_books)
     sound_books.now += timedelta(days=5)
     run = propose(sound_books, date(2026, 11, 25))

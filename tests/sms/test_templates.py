@@ -29,6 +29,7 @@ FACTS: dict[str, Any] = {
     "amount": 844960,
     "bank": "Vietcombank",
     "debit_on": date(2026, 6, 25),
+    "tried_on": date(2026, 6, 20),
     "paid_on": date(2026, 6, 25),
     "due_on": date(2026, 6, 28),
     "returned_on": date(2026, 6, 26),
@@ -38,6 +39,14 @@ FACTS: dict[str, Any] = {
     "minutes": 5,
 }
 WORDED = {
+    ("before_retry", "vi", False): (
+        "Dien luc TP Vinh: ngay 20/06/2026 chua trich duoc 844.960 d ky 06/2026, trich lai ngay 25/06/2026 tai "
+        "Vietcombank. KH PA03012345678. Ho tro 19006769"
+    ),
+    ("bill_held", "vi", False): (
+        "Dien luc TP Vinh: dang kiem tra 844.960 d tien dien ky 06/2026 (373 kWh) cua KH PA03012345678 truoc khi trich "
+        "no, chua can tra. Ho tro 19006769"
+    ),
     ("before_debit", "vi", False): (
         "Dien luc TP Vinh: tien dien ky 06/2026 la 844.960 d, trich no ngay 25/06/2026 tai Vietcombank. "
         "KH PA03012345678 dung 373 kWh. Ho tro 19006769"
@@ -226,7 +235,7 @@ def test_no_bank_name_makes_a_hole_or_a_link(bank: str, diacritics: bool) -> Non
 
 
 def test_an_unknown_event_or_language_lists_the_known_ones() -> None:
-    with pytest.raises(UnknownTemplate, match="before_debit, debit_failed, payment_recorded"):
+    with pytest.raises(UnknownTemplate, match="before_debit, before_retry, bill_held, debit_failed"):
         compose("birthday", "vi", FACTS)
     with pytest.raises(UnknownTemplate, match="vi, en"):
         compose("before_debit", "fr", FACTS)

@@ -24,11 +24,11 @@ from reconciliation import (
     debit_asking,
     debit_days,
     debit_following,
+    debit_promises,
     debit_recalls,
     debit_reports,
     debit_runs,
     debit_sending,
-    outbox,
 )
 from reconciliation.business_days import local_day
 from reconciliation.debit_choice import Wanted
@@ -158,7 +158,7 @@ class Debits:
             query = text("SELECT id FROM bills WHERE number = ANY(:numbers) AND live ORDER BY id")
             found = session.scalars(query, {"numbers": numbers}).all()
             debit_days.date_anew(session, dict.fromkeys(found, day), by="lan", why="the day of its run", now=now)
-            outbox.promise_notices(session, list(found), now=now)
+            debit_promises.promise_notices(session, list(found), now=now)
             told = now - timedelta(hours=25)
             query = text(
                 "SELECT id FROM messages WHERE event = 'before_debit' AND state = 'queued' AND bill_id = ANY(:bills)"
