@@ -28,6 +28,7 @@ from gateway.admin import (
     mandate_words,
     mandates,
     marks,
+    message_costs,
     messages,
     mismatches,
     overview,
@@ -47,7 +48,7 @@ from gateway.admin.listing import RowId
 PAGES = (
     overview, mismatches, closes, settling, lumps, remarking, expectations, calendar, payments, bills,
     bill_debiting, debit_runs, run_lists, debits, mandates, deliveries, marks, reports, messages,
-    texts, carriers, sign_in,
+    message_costs, texts, carriers, sign_in,
 )  # fmt: skip
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 

@@ -66,6 +66,7 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.calendar.note": KEEPERS_OF_THE_CALENDAR,
     "admin.carriers.page": FINANCE,
     "admin.carriers.retry": KEEPERS_OF_CARRIERS,
+    "admin.message_costs.page": FINANCE,
     "admin.messages.listing": ANYONE,
     "admin.messages.page": ANYONE,
     "admin.messages.resolve": KEEPERS_OF_MESSAGES,
