@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from gateway import bell, checkpoints, debiting, messaging
+from gateway import bell, checkpoints, composing, debiting, messaging
 from gateway.database import transaction
 from gateway.wiring import Wiring
 from reconciliation import (
@@ -24,6 +24,7 @@ from reconciliation import (
     mandate_codes,
     mandates,
     marks,
+    overdue,
 )  # fmt: skip
 from reconciliation.db import AdvisoryLock
 from reconciliation.deadlines import ExpectedFile
@@ -75,6 +76,20 @@ def expire_mandates(wiring: Wiring) -> int:
         return mandates.expire(session, now=wiring.clock())
 
 
+def remind_overdue(wiring: Wiring) -> int:
+    """Promise reminders of overdue bills, where they are wished for; return how many."""
+    days, reminded = wiring.times.overdue_days, 0
+    if days is None:
+        return 0
+    while True:
+        with transaction(wiring.engine) as session:
+            found = len(overdue.remind(session, days=days, now=wiring.clock()))
+            composing.compose_promises(session, wiring.settings)
+        if not found:
+            return reminded
+        reminded += found
+
+
 def expected_files(session: Session, wiring: Wiring, *, earliest: date | None = None) -> list[ExpectedFile]:
     """Return which bank owes a statement since when: from the day its settings name, else from its first one on.
 
@@ -112,6 +127,7 @@ def duties(wiring: Wiring) -> list[Duty]:
         Duty("files", 2 if wiring.settings.sandbox else 300, lambda parts: bell.ring(parts.valkey, "files")),
         Duty("deadlines", 2 if wiring.settings.sandbox else 60, watch_deadlines),
         Duty("mandates", 2 if wiring.settings.sandbox else 60, expire_mandates),
+        Duty("overdue", 5 if wiring.settings.sandbox else 1800, remind_overdue),
         Duty("audit", 3600, sign_audit),
     ]
 

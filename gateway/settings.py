@@ -125,6 +125,7 @@ _TIMES = {
     "holidays_rest": kinds.TRUTH,
     "daily": kinds.whole(0, 100),
     "notice_days": kinds.whole(1, 60),
+    "overdue_days": kinds.whole(1, 60),
     "deadlines_win": kinds.TRUTH,
 }
 _SMS = {

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from reconciliation.debit_days import DUE
 from reconciliation.debit_rules import PRINTED, Rules
 from reconciliation.debits import FIRST, LIVE, MEANT, RECURRENT
-from reconciliation.outbox import DUNNING, OVER
+from reconciliation.outbox import ABOUT_DEBITS, OVER
 
 MANDATE_REASONS = ("no_mandate", "other_bank", "mandate_paused", "mandate_not_begun", "mandate_expired", "above_cap")
 """Reasons that lie in the mandate: the question M17, and a word to the customer."""
@@ -40,13 +40,13 @@ _DUE = f"""
     SELECT b.* FROM bills b WHERE b.bank = :bank AND b.live AND {DUE}
 """  # noqa: S608 - put together from constants, here and below
 # Money that came for a bill and that nobody has matched with it yet: in the end it may pay it.
-_CLAIMED = """
+CLAIMED = """
     SELECT c.code FROM payments p, unnest(p.quoted) AS c (code)
     WHERE p.matched_minor < p.minor AND p.state IN ('reported', 'confirmed')
 """
 # A notice counts while nothing else was said since: not another day, and not that nothing is debited after all.
 JUDGED = f"""
-    WITH due AS MATERIALIZED ({_DUE}), claimed AS MATERIALIZED ({_CLAIMED}), doubted AS MATERIALIZED (
+    WITH due AS MATERIALIZED ({_DUE}), claimed AS MATERIALIZED ({CLAIMED}), doubted AS MATERIALIZED (
         SELECT bill_id FROM mismatches WHERE bill_id IS NOT NULL AND state <> 'resolved' AND code <> 'M17'
     ), tried AS MATERIALIZED (
         SELECT t.bill_number, max(t.attempt) AS attempts, bool_or(t.{LIVE}) AS lives,
@@ -64,7 +64,7 @@ JUDGED = f"""
             SELECT m.bill_id, m.id, m.event, m.state, m.sent_at, agrees AND m.state IN ('sent', 'delivered')
                 AND m.id > coalesce(max(m.id) FILTER (WHERE NOT agrees AND m.state NOT IN {OVER})
                     OVER (PARTITION BY m.bill_id), 0) AS fits
-            FROM due d JOIN messages m ON m.bill_id = d.id AND m.event IN {DUNNING}
+            FROM due d JOIN messages m ON m.bill_id = d.id AND m.event IN {ABOUT_DEBITS}
             CROSS JOIN LATERAL (SELECT m.event = 'before_debit' AND m.facts->>'debit_on' = CAST(:day AS text)
                 AND CAST(m.facts->>'amount' AS bigint) = d.minor AS agrees) f
         ) w GROUP BY bill_id

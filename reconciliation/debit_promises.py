@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from reconciliation.debit_days import DAY
 from reconciliation.lifecycle import MESSAGE, move
-from reconciliation.outbox import CONFIRM_WITHIN, DUNNING, OVER
+from reconciliation.outbox import ABOUT_DEBITS, CONFIRM_WITHIN, DUNNING, OVER
 
-_LAST_WORD = f"""(SELECT w.event FROM messages w WHERE w.bill_id = {{bill}}.id AND w.event IN {DUNNING}
+_LAST_WORD = f"""(SELECT w.event FROM messages w WHERE w.bill_id = {{bill}}.id AND w.event IN {ABOUT_DEBITS}
         AND w.state NOT IN {OVER} ORDER BY w.id DESC LIMIT 1)"""  # noqa: S608 - put together from constants
 """What a bill's customer was told last of its debit, or is about to be."""
 
@@ -36,8 +36,8 @@ _NOTICE = f"""
       AND NOT EXISTS (
         SELECT 1 FROM messages m WHERE m.bill_id = b.id AND m.event = 'before_debit'
             AND m.facts->>'debit_on' = CAST(due.day AS text) AND (m.state <> 'withdrawn' OR m.not_after <= :now)
-            AND NOT EXISTS (SELECT 1 FROM messages l WHERE l.bill_id = b.id AND l.id > m.id AND l.event IN {DUNNING}
-                AND l.state NOT IN {OVER} AND l.facts->>'debit_on' IS DISTINCT FROM m.facts->>'debit_on'))
+            AND NOT EXISTS (SELECT 1 FROM messages l WHERE l.bill_id = b.id AND l.id > m.id
+                AND l.event IN {ABOUT_DEBITS} AND l.state NOT IN {OVER} AND l.facts->>'debit_on' IS DISTINCT FROM m.facts->>'debit_on'))
     ORDER BY b.id
     ON CONFLICT (event_key, version) DO NOTHING
 """  # noqa: S608 - put together from constants

@@ -17,6 +17,7 @@ _STILL_TRUE = """
     SELECT CASE m.event
         WHEN 'before_debit' THEN b.state = 'open' AND b.paid_minor = 0
         WHEN 'debit_failed' THEN b.state = 'open' AND b.paid_minor = 0
+        WHEN 'overdue' THEN b.state = 'open' AND b.paid_minor = 0
         WHEN 'payment_recorded' THEN EXISTS (SELECT 1 FROM allocations a
             WHERE a.payment_id = m.payment_id AND a.bill_id = m.bill_id AND a.undone_at IS NULL)
         WHEN 'bill_held' THEN EXISTS (SELECT 1 FROM bill_holds h WHERE h.bill_id = m.bill_id AND h.released_at IS NULL)

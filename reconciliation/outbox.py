@@ -41,7 +41,8 @@ class Message(Base):
         Index(None, "customer_id"),
         one_of(
             "event",
-            ["before_debit", "bill_held", "debit_failed", "mandate_code", "payment_recorded", "payment_returned"],
+            ["before_debit", "bill_held", "debit_failed", "mandate_code", "overdue", "payment_recorded",
+             "payment_returned"],
         ),
         one_of("state", MESSAGE.states),
         CheckConstraint("resent_of IS NULL OR version > 1", name="resent"),
@@ -85,8 +86,10 @@ class Message(Base):
     delivered_at: Mapped[datetime | None]
 
 
-DUNNING_EVENTS = ("before_debit", "debit_failed")
-DUNNING = "('before_debit', 'debit_failed')"
+ABOUT_DEBITS = "('before_debit', 'debit_failed')"
+"""Words on whether and when a bill is debited: the last of them holds."""
+DUNNING_EVENTS = ("before_debit", "debit_failed", "overdue")
+DUNNING = "('before_debit', 'debit_failed', 'overdue')"
 """Words that nobody gets who owes nothing."""
 OVER = "('withdrawn', 'expired', 'failed')"
 """The states of a word that did not leave and will not."""

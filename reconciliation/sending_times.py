@@ -28,7 +28,7 @@ class Times:
     Between `quiet_from` and `quiet_until` none leaves, and none all day on a public holiday where `holidays_rest`;
     equal hours mean no quiet ones. `daily` is how many a customer gets a day, 0 for any number. A notice leaves at most
     `notice_days` before its debit, None for as soon as it is promised. Where `deadlines_win`, what would come too late
-    otherwise leaves all the same.
+    otherwise leaves all the same. A reminder is promised `overdue_days` after a bill was due, None for never.
     """
 
     quiet_from: time = time(21)
@@ -37,6 +37,7 @@ class Times:
     daily: int = 6
     notice_days: int | None = None
     deadlines_win: bool = True
+    overdue_days: int | None = None
 
 
 ANY_TIME = Times(time(0), time(0), holidays_rest=False, daily=0)

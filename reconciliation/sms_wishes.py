@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from reconciliation import audit
 
-MAY_BE_REFUSED = ("before_debit", "bill_held", "debit_failed", "payment_recorded", "payment_returned")
+MAY_BE_REFUSED = ("before_debit", "bill_held", "debit_failed", "overdue", "payment_recorded", "payment_returned")
 """Events that a customer may refuse; a one-time code comes to whoever has just asked for it."""
 
 _FIND = "SELECT id, refused, diacritics, consent FROM customers WHERE code = :code FOR UPDATE"

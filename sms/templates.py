@@ -282,6 +282,14 @@ EVENTS: Mapping[str, Mapping[str, Callable[[str, object, str], str]]] = {
         "reference": _text,
         "hotline": _hotline,
     },
+    "overdue": {
+        "brand": _text,
+        "customer_code": _code,
+        "period": _text,
+        "amount": _amount,
+        "due_on": _day,
+        "hotline": _hotline,
+    },
     "mandate_code": {
         "brand": _text,
         "code": _six_digits,

@@ -111,6 +111,7 @@ EVENTS = {
     "mandate_code": _("SMS with a code for a mandate"),
     "bill_held": _("SMS that a bill is looked at"),
     "debit_failed": _("SMS that nothing is debited"),
+    "overdue": _("SMS that a bill is overdue"),
     "payment_recorded": _("SMS after the payment"),
     "payment_returned": _("SMS that corrects it: the money went back"),
 }

@@ -39,6 +39,10 @@ FACTS: dict[str, Any] = {
     "minutes": 5,
 }
 WORDED = {
+    ("overdue", "vi", False): (
+        "Dien luc TP Vinh: 844.960 d tien dien ky 06/2026 cua KH PA03012345678 da qua han 28/06/2026. Xin tra qua "
+        "ngan hang hoac vi. Ho tro 19006769"
+    ),
     ("before_retry", "vi", False): (
         "Dien luc TP Vinh: ngay 20/06/2026 chua trich duoc 844.960 d ky 06/2026, trich lai ngay 25/06/2026 tai "
         "Vietcombank. KH PA03012345678. Ho tro 19006769"

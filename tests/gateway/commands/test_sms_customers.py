@@ -31,10 +31,10 @@ def run(at_home, issue, now):
 
 
 def test_wishes_are_noted_and_shown(run):
-    all_of_it = "before_debit, bill_held, debit_failed, payment_recorded, payment_returned"
+    all_of_it = "before_debit, bill_held, debit_failed, overdue, payment_recorded, payment_returned"
     assert run("wishes", CUSTOMER) == (0, f"{CUSTOMER}\ttold of {all_of_it}\twithout signs", "")
     assert run("refuse", CUSTOMER, "payment_recorded", *WHY)[1].split("\t")[1] == (
-        "told of before_debit, bill_held, debit_failed, payment_returned"
+        "told of before_debit, bill_held, debit_failed, overdue, payment_returned"
     )
     assert run("signs", CUSTOMER, "with", *WHY)[1].endswith("\twith signs")
     assert run("allow", CUSTOMER, "payment_recorded", *WHY) == (0, f"{CUSTOMER}\ttold of {all_of_it}\twith signs", "")
