@@ -37,7 +37,8 @@ _NOTICE = f"""
         SELECT 1 FROM messages m WHERE m.bill_id = b.id AND m.event = 'before_debit'
             AND m.facts->>'debit_on' = CAST(due.day AS text) AND (m.state <> 'withdrawn' OR m.not_after <= :now)
             AND NOT EXISTS (SELECT 1 FROM messages l WHERE l.bill_id = b.id AND l.id > m.id
-                AND l.event IN {ABOUT_DEBITS} AND l.state NOT IN {OVER} AND l.facts->>'debit_on' IS DISTINCT FROM m.facts->>'debit_on'))
+                AND l.event IN {ABOUT_DEBITS} AND l.state NOT IN {OVER}
+                AND l.facts->>'debit_on' IS DISTINCT FROM m.facts->>'debit_on'))
     ORDER BY b.id
     ON CONFLICT (event_key, version) DO NOTHING
 """  # noqa: S608 - put together from constants
