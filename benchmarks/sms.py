@@ -48,6 +48,11 @@ brand = "Dien luc Ho Sen"
 title = "Sao Mai"
 profile = "standard"
 callbacks = true
+[sms.times]
+quiet_from = "00:00"
+quiet_until = "00:00"
+holidays_rest = false
+daily = 0
 [sms.carriers.smpp]
 kind = "smpp"
 host = "127.0.0.1"

@@ -135,7 +135,8 @@ def test_a_database_that_is_not_there(
 @pytest.mark.parametrize("command", ["demo --once", "run", "up", "verify", "worker files"])
 def test_a_home_that_can_not_be_written(tmp_path: Path, environment: Environment, doisoat: Run, command: str) -> None:
     (tmp_path / "file").write_text("no folder")
-    assert "file" in refusal(doisoat(*command.split(), env=environment(HOME=tmp_path / "file" / "home")))
+    env = environment(HOME=tmp_path / "file" / "home", PORT=free_port())
+    assert "file" in refusal(doisoat(*command.split(), env=env))
 
 
 def test_a_misspelt_setting_is_not_passed_over(environment: Environment, doisoat: Run) -> None:
