@@ -12,6 +12,7 @@ from reconciliation import sending
 from reconciliation.business_days import LIBRARY, LOCAL, Calendar
 from reconciliation.sending_times import ANY_TIME, Times, opens_at
 from tests.reconciliation.books import Books, a_bill
+from tests.reconciliation.test_sending import compose
 
 USUAL = Times()
 TIMES = st.builds(Times, quiet_from=st.times(), quiet_until=st.times(), holidays_rest=st.booleans())
@@ -84,10 +85,6 @@ def queued(sound_books: Books) -> Books:
     sound_books.issue(a_bill(charge_on=date(2026, 11, 24), bank="standard"))
     compose(sound_books)
     return sound_books
-
-
-def compose(books: Books) -> None:
-    books.run(lambda session: session.execute(text("UPDATE messages SET body = 'x' WHERE body IS NULL")))
 
 
 def claim(books: Books, after: timedelta, times: Times = USUAL) -> int:

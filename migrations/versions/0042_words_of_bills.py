@@ -1,4 +1,4 @@
-"""Customers are told of a bill that is looked at before it is debited."""
+"""Customers are told of a bill that is looked at before it is debited, and may be reminded of one that is overdue."""
 
 from alembic import op
 
@@ -11,6 +11,6 @@ def upgrade() -> None:
     op.drop_constraint(op.f("ck_messages_event"), "messages", type_="check")
     op.create_check_constraint(
         op.f("ck_messages_event"), "messages",
-        "event IN ('before_debit', 'bill_held', 'debit_failed', 'mandate_code', 'payment_recorded',"
+        "event IN ('before_debit', 'bill_held', 'debit_failed', 'mandate_code', 'overdue', 'payment_recorded',"
         " 'payment_returned')",
     )  # fmt: skip
