@@ -42,9 +42,9 @@ def lines(session: Session, declared: Mapping[str, CarrierSettings], *, now: dat
     """Return every declared carrier, as it is at `now`."""
     known, figures = carriers.known(session), carriers.figures(session, now=now)
     names = list(declared)
-    waiting = {name: routing.waiting(session, name, most=MOST) for name in names}
+    waiting = {name: routing.queued(session, name, most=MOST) for name in names}
     if len(names) == 1:  # nothing is given out: whatever waits is its own
-        waiting[names[0]] = routing.waiting(session, None, most=MOST)
+        waiting[names[0]] = routing.queued(session, None, most=MOST)
     unsure = session.execute(_UNSURE, {"names": names}).all()
     unsure_of = {row.carrier: row.many for row in unsure}
     return [

@@ -36,11 +36,14 @@ def claim(session: Session, wiring: Wiring, name: str, *, limit: int, lease: tim
         return []
     alone = len(names) == 1
     # A long queue is given out piece by piece: what has a carrier already is looked through each time.
-    if not alone and not trying and routing.waiting(session, name, most=many) < many:
-        _route(session, wiring, well)
+    if not alone and not trying:
+        waiting = routing.waiting(session, name, most=many, now=now, times=wiring.times)
+        if waiting < many or routing.unclaimed_codes(session):
+            _route(session, wiring, name, well)
     of_all = bool(how.weight) and (alone or trying)
     taken = sending.claim(
-        session, carrier=name, limit=many, lease=lease, now=now, of_all=of_all, codes=alone or not trying,
+        session, carrier=name, limit=many, lease=lease, now=now, of_all=of_all,
+        codes=alone or not trying or not well,
         times=wiring.times,
     )  # fmt: skip
     carriers.spend(session, name, len(taken), per_second=pace, at=at)
@@ -74,13 +77,23 @@ def memories(wiring: Wiring) -> Mapping[str, timedelta | None]:
     }
 
 
-def _route(session: Session, wiring: Wiring, well: Sequence[str]) -> None:
-    weights = {}
+def others(wiring: Wiring) -> list[str]:
+    """Return the carriers that may take what one of them has refused for good."""
+    return [name for name, carrier in wiring.carriers.items() if carrier.settings.weight]
+
+
+def _route(session: Session, wiring: Wiring, asking: str, may_take: Sequence[str]) -> None:
+    """Give out what is nobody's, and what waits for a carrier that can't send it; a daemon that asks lives."""
+    well = [
+        name for name in may_take
+        if wiring.carriers[name].transport is not None or name == asking or routing.is_kept_up(session, name)
+    ]  # fmt: skip
+    weights, now, times = {}, wiring.clock(), wiring.times
     for name in well:
         how = wiring.carriers[name].settings
         full = _AHEAD * how.per_second if how.per_second else _MOST
-        if how.weight and routing.waiting(session, name, most=full) < full:
+        if how.weight and routing.waiting(session, name, most=full, now=now, times=times) < full:
             weights[name] = how.weight
     declared = list(wiring.carriers)
     ill = [name for name in declared if name not in well]
-    routing.route(session, weights, declared=declared, ill=ill, limit=_ROUTED, now=wiring.clock(), times=wiring.times)
+    routing.route(session, weights, declared=declared, ill=ill, limit=_ROUTED, now=now, times=times)

@@ -191,7 +191,7 @@ def _record_together(wiring: Wiring, carrier: Transport, said: Sequence[_Said]) 
                 sending.refused(
                     session, one.message_id, carrier=carrier.name, permanent=one.word.permanent, why=why,
                     again_at=now + max(_AGAIN, one.word.wait or _AGAIN), now=now,
-                    others=list(wiring.carriers) if one.milliseconds else (),
+                    others=claiming.others(wiring) if one.milliseconds else (),
                 )  # fmt: skip
             elif isinstance(one.word, Unsure):
                 sending.unsure(session, one.message_id, why=why, again_at=now + _AGAIN, now=now)

@@ -142,6 +142,9 @@ class Daemon:
     def _watch(self) -> None:
         """Note when the link stays away, so that what waits goes by another carrier meanwhile."""
         if self.bind.is_bound:
+            if self._absent:
+                with transaction(self.wiring.engine) as session:
+                    carriers.may_be_tried(session, self.name, now=self.wiring.clock())
             self._bound_at, self._absent = time.monotonic(), False
         elif not self._absent and time.monotonic() > self._bound_at + _ABSENT:
             with transaction(self.wiring.engine) as session:
@@ -210,7 +213,7 @@ class Daemon:
             for ordinal, word in enumerate(words, start=1)
         ]  # fmt: skip
         asked = {int(one.message.request_id) for one in said if one.message.to}
-        others = list(self.wiring.carriers)
+        others = claiming.others(self.wiring)
         with transaction(self.wiring.engine) as session:
             message_parts.record(session, answers, provider=self.name, now=now)
             for number, (word, *_) in sorted(whole.items()):

@@ -4,7 +4,8 @@ import base64
 import os
 import secrets as random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -117,7 +118,9 @@ class Wiring:
     @property
     def times(self) -> Times:
         """When messages may leave: as the settings say; a sandbox without a word on it lives at any hour."""
-        return self.settings.sms.times or (ANY_TIME if self.settings.sandbox else Times())
+        times = self.settings.sms.times or (ANY_TIME if self.settings.sandbox else Times())
+        ahead = max((bank.debits.lead_days for bank in self.settings.banks.values() if bank.debits), default=0)
+        return replace(times, ahead=timedelta(days=ahead))
 
     @cached_property
     def billing_secrets(self) -> list[str]:

@@ -104,8 +104,8 @@ _BY_OTHER_SPELLING = f"""
 # message's, so are the receipts that came since it was claimed; which of its parts each is of makes no difference.
 _BY_NUMBER = f"""
     WITH lost AS (
-        SELECT DISTINCT ON (r.number_hash, r.ref_key) r.* FROM carrier_receipts r
-        WHERE r.id = ANY(:ids) AND r.ref_key <> '' AND {_SETTLED} ORDER BY r.number_hash, r.ref_key, r.id
+        SELECT DISTINCT ON (r.ref_key) r.* FROM carrier_receipts r
+        WHERE r.id = ANY(:ids) AND r.ref_key <> '' AND {_SETTLED} ORDER BY r.ref_key, r.id
     ), numbers AS (
         SELECT DISTINCT number_hash, provider FROM lost
     ), unnamed AS (

@@ -158,6 +158,14 @@ def call_ill(session: Session, name: str, why: str, *, now: datetime) -> None:
     session.flush()
 
 
+def may_be_tried(session: Session, name: str, *, now: datetime) -> None:
+    """Let an ill carrier be tried at once: what kept it from being asked is over."""
+    carrier = _row(session, name)
+    if carrier.ill_since is not None:
+        carrier.try_at = now
+    session.flush()
+
+
 def may_take(session: Session, names: list[str], *, now: datetime) -> tuple[list[str], list[str]]:
     """Return which of the carriers are well, and which are ill but to be tried again now."""
     ill = {name: carrier for name, carrier in known(session).items() if carrier.ill_since is not None}

@@ -70,7 +70,9 @@ JUDGED = f"""
         ) w GROUP BY bill_id
     ), printed AS MATERIALIZED (
         SELECT p.bill_id, p.id FROM printed_notices p JOIN due d ON d.id = p.bill_id AND d.minor = p.minor
-        WHERE :printed AND p.charge_on = :day AND p.handed_at <= :told_by
+        WHERE :printed AND p.charge_on = :day AND p.handed_at <= :told_by AND NOT EXISTS (
+            SELECT 1 FROM messages l WHERE l.bill_id = d.id AND l.created_at > p.handed_at AND l.event IN {ABOUT_DEBITS}
+                AND l.state NOT IN {OVER} AND (l.event = 'debit_failed' OR l.facts->>'debit_on' <> CAST(:day AS text)))
     ), used AS MATERIALIZED (
         SELECT DISTINCT d.mandate_id FROM debits d
         WHERE d.state NOT IN ('planned', 'dropped', 'recalled') AND d.run_id <> :run AND d.mandate_id IN (

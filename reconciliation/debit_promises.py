@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from reconciliation.debit_days import DAY
 from reconciliation.lifecycle import MESSAGE, move
-from reconciliation.outbox import ABOUT_DEBITS, CONFIRM_WITHIN, DUNNING, OVER
+from reconciliation.outbox import ABOUT_DEBITS, CONFIRM_WITHIN, OF_OWED_BILLS, OVER
 
 _LAST_WORD = f"""(SELECT w.event FROM messages w WHERE w.bill_id = {{bill}}.id AND w.event IN {ABOUT_DEBITS}
         AND w.state NOT IN {OVER} ORDER BY w.id DESC LIMIT 1)"""  # noqa: S608 - put together from constants
@@ -47,10 +47,12 @@ _NOTICE = f"""
 # Once per version of a bill that looks abnormal: its customer need not wonder why no notice comes.
 _HELD = """
     INSERT INTO messages (event_key, version, event, customer_id, bill_id, facts, not_after, created_at)
-    SELECT 'bill:' || b.number || '/held', b.version, 'bill_held', c.id, b.id,
+    SELECT told.key, greatest(b.version, 1 + (SELECT max(m.version) FROM messages m WHERE m.event_key = told.key)),
+        'bill_held', c.id, b.id,
         jsonb_build_object('customer_code', c.code, 'period', b.period, 'kwh', b.kwh, 'amount', b.minor),
         :not_after, :now
     FROM bills b JOIN customers c ON c.id = b.customer_id
+    CROSS JOIN LATERAL (SELECT 'bill:' || b.number || '/held' AS key) told
     WHERE b.id = ANY(:ids) AND b.state = 'open' AND b.paid_minor = 0 AND c.consent AND c.msisdn_sealed IS NOT NULL
       AND 'bill_held' <> ALL(c.refused)
     ORDER BY b.id
@@ -119,7 +121,7 @@ def withdraw_notices(session: Session, bill_ids: list[int], *, why: str, now: da
         return
     waiting = session.scalars(
         text(
-            f"SELECT id FROM messages WHERE bill_id = ANY(:ids) AND event IN {DUNNING} AND state = 'queued'"  # noqa: S608
+            f"SELECT id FROM messages WHERE bill_id = ANY(:ids) AND event IN {OF_OWED_BILLS} AND state = 'queued'"  # noqa: S608
         ),
         {"ids": bill_ids},
     )

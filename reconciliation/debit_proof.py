@@ -1,6 +1,7 @@
 """Debit proof: what `doisoat verify` counts of debits, and must find nothing of."""
 
 from reconciliation.debits import LIVE
+from reconciliation.outbox import ABOUT_DEBITS
 
 _BY_ID = """
     SELECT 1 FROM payments p WHERE p.source = d.bank AND p.end_to_end_id = d.end_to_end_id
@@ -25,12 +26,20 @@ BROKEN = {
         LEFT JOIN messages m ON m.id = d.notice_id AND m.bill_id = d.bill_id AND m.event = 'before_debit'
             AND m.sent_at < d.sent_at AND CAST(m.facts->>'amount' AS bigint) = d.minor
             AND CAST(m.facts->>'debit_on' AS date) = d.charge_on AND NOT EXISTS (
-                SELECT 1 FROM messages l WHERE l.bill_id = d.bill_id AND l.id > m.id AND l.sent_at < d.sent_at
+                SELECT 1 FROM messages l WHERE l.bill_id = d.bill_id AND l.id > m.id AND l.created_at < d.sent_at
+                    AND l.sent_at IS NOT NULL
                     AND (l.event = 'debit_failed' OR l.event = 'before_debit'
                         AND CAST(l.facts->>'debit_on' AS date) <> d.charge_on))
         LEFT JOIN printed_notices p ON p.id = d.printed_id AND p.bill_id = d.bill_id AND p.handed_at < d.sent_at
             AND (p.minor, p.charge_on) = (d.minor, d.charge_on)
         WHERE d.sent_at IS NOT NULL AND m.id IS NULL AND p.id IS NULL""",
+    # A day may be named again, and it be said again that none is made, once something else was said in between.
+    "debits told of twice": f"""SELECT count(*) FROM (
+        SELECT event, facts->>'debit_on' AS day, lag(event) OVER told AS event_before,
+            lag(facts->>'debit_on') OVER told AS day_before
+        FROM messages WHERE sent_at IS NOT NULL AND resent_of IS NULL AND event IN {ABOUT_DEBITS}
+        WINDOW told AS (PARTITION BY bill_id ORDER BY id)
+        ) t WHERE event = event_before AND day IS NOT DISTINCT FROM day_before""",  # noqa: S608
     "debit files of other sums than their debits": """SELECT count(*) FROM debit_files f LEFT JOIN LATERAL (
             SELECT count(*) AS debits, coalesce(sum(minor), 0) AS minor FROM debits d WHERE d.file_id = f.id) d ON true
         WHERE f.kind = 'debits' AND (f.debits, f.total_minor) <> (d.debits, d.minor)""",

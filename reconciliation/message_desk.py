@@ -6,17 +6,22 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from reconciliation import audit
+from reconciliation.debit_days import DAY
 from reconciliation.lifecycle import MESSAGE, move
-from reconciliation.outbox import CONFIRM_WITHIN, Message
+from reconciliation.outbox import ABOUT_DEBITS, CONFIRM_WITHIN, OVER, Message
 
 AGAIN = ("failed", "undelivered", "delivered", "sent", "expired")
 """States in which a message may be sent again: it is over, or its carrier has answered for it."""
 A_WHILE = timedelta(minutes=15)
 """By then a receipt has come, or the carrier was asked again, if either was to be."""
-_STILL_TRUE = """
+_LAST = f"""b.state = 'open' AND b.paid_minor = 0 AND NOT EXISTS (SELECT 1 FROM messages l
+            WHERE l.bill_id = m.bill_id AND l.id > m.id AND l.event IN {ABOUT_DEBITS} AND l.state NOT IN {OVER})"""  # noqa: S608 - put together from constants, here and below
+"""Whether a word m on a debit of bill b is the last one its customer heard."""
+_STILL_TRUE = f"""
     SELECT CASE m.event
-        WHEN 'before_debit' THEN b.state = 'open' AND b.paid_minor = 0
-        WHEN 'debit_failed' THEN b.state = 'open' AND b.paid_minor = 0
+        WHEN 'before_debit' THEN {_LAST} AND m.facts->>'debit_on' = CAST({DAY.format(bill="b")} AS text)
+            AND NOT EXISTS (SELECT 1 FROM bill_holds h WHERE h.bill_id = b.id AND h.released_at IS NULL)
+        WHEN 'debit_failed' THEN {_LAST}
         WHEN 'overdue' THEN b.state = 'open' AND b.paid_minor = 0
         WHEN 'payment_recorded' THEN EXISTS (SELECT 1 FROM allocations a
             WHERE a.payment_id = m.payment_id AND a.bill_id = m.bill_id AND a.undone_at IS NULL)
@@ -24,7 +29,7 @@ _STILL_TRUE = """
         WHEN 'payment_returned' THEN p.state = 'returned'
         ELSE false END
     FROM messages m LEFT JOIN bills b ON b.id = m.bill_id LEFT JOIN payments p ON p.id = m.payment_id WHERE m.id = :id
-"""
+"""  # noqa: S608
 _AGAIN = """
     INSERT INTO messages (event_key, version, event, customer_id, bill_id, payment_id, facts, not_after, created_at,
         reason, resent_of)
@@ -54,11 +59,14 @@ def unsure(session: Session, *, now: datetime) -> int:
 def resolve(session: Session, message_id: int, *, arrived: bool, by: str, why: str, now: datetime) -> None:
     """Record a person's word on an unsure message: it arrived, or it did not and may be sent again.
 
-    Raises NotSaid: "no_reason", "gone" for no such message, "not_unsure" for one that something else has settled.
+    Raises NotSaid: "no_reason", "gone" for no such message, "not_unsure" for one that something else has settled,
+    "being_asked" while its carrier is being asked again.
     """
     message = _of(session, message_id, why)
     if message.state != "unsure":
         raise NotSaid("not_unsure")
+    if message.lease_until is not None and message.lease_until > now:
+        raise NotSaid("being_asked")
     if arrived:
         # It left when its carrier was asked, whatever was heard of it since.
         session.execute(

@@ -33,20 +33,23 @@ _DUE = f"""
 """  # noqa: S608 - put together from constants
 _REMIND = """
     INSERT INTO messages (event_key, version, event, customer_id, bill_id, facts, not_after, created_at)
-    SELECT 'bill:' || b.number || '/overdue', b.version, 'overdue', c.id, b.id,
+    SELECT told.key, 1 + coalesce((SELECT max(m.version) FROM messages m WHERE m.event_key = told.key), 0),
+        'overdue', c.id, b.id,
         jsonb_build_object('customer_code', c.code, 'period', b.period, 'amount', b.minor, 'due_on', b.due_on),
         :not_after, :now
-    FROM bills b JOIN customers c ON c.id = b.customer_id WHERE b.id = ANY(:ids) ORDER BY b.id
-    ON CONFLICT (event_key, version) DO NOTHING
+    FROM bills b JOIN customers c ON c.id = b.customer_id
+    CROSS JOIN LATERAL (SELECT 'bill:' || b.number || '/overdue' AS key) told
+    WHERE b.id = ANY(:ids) ORDER BY b.id
+    ON CONFLICT (event_key, version) DO NOTHING RETURNING bill_id
 """
 
 
 def remind(session: Session, *, days: int, now: datetime) -> Sequence[int]:
-    """Promise a reminder of bills that are due since `days` days, some thousands at a time; return the bills' ids."""
+    """Promise a reminder of bills due since `days` days, some thousands at a time; return those of which it is new."""
     today = local_day(now)
     latest = today - timedelta(days=days)
     asked = {"today": today, "latest": latest, "earliest": latest - timedelta(days=_LATEST)}
     due = session.scalars(text(_DUE), asked).all()
-    if due:
-        session.execute(text(_REMIND), {"ids": list(due), "not_after": now + CONFIRM_WITHIN, "now": now})
-    return due
+    if not due:
+        return []
+    return session.scalars(text(_REMIND), {"ids": list(due), "not_after": now + CONFIRM_WITHIN, "now": now}).all()

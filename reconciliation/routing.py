@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from reconciliation import sending_times
+from reconciliation.db import AdvisoryLock
 from reconciliation.sending import CLAIMABLE
 from reconciliation.sending_times import ANY_TIME, Times
 
@@ -62,8 +63,29 @@ def route(
     return given
 
 
-def waiting(session: Session, name: str | None, *, most: int) -> int:
-    """Return how many messages wait for a carrier, or in all, counted up to `most`."""
+def waiting(session: Session, name: str, *, most: int, now: datetime, times: Times = ANY_TIME) -> int:
+    """Return how many messages wait for a carrier that may leave now, counted up to `most`."""
+    counting = text(
+        f"SELECT count(*) FROM (SELECT 1 FROM messages m WHERE {CLAIMABLE} AND m.carrier = :name LIMIT :most) w"  # noqa: S608
+    )
+    bounds = sending_times.bounds(session, times, now=now)
+    return session.scalar(counting, {"most": most, "name": name, **bounds}) or 0
+
+
+def queued(session: Session, name: str | None, *, most: int) -> int:
+    """Return how many messages are queued for a carrier, or in all, whether they may leave now or not, up to `most`."""
     whose = "" if name is None else " AND carrier = :name"
     counting = text(f"SELECT count(*) FROM (SELECT 1 FROM messages WHERE state = 'queued'{whose} LIMIT :most) w")  # noqa: S608
     return session.scalar(counting, {"most": most} | ({} if name is None else {"name": name})) or 0
+
+
+def unclaimed_codes(session: Session) -> bool:
+    """Tell whether a one-time code waits that has no carrier yet: it is given out whatever else waits."""
+    asking = text("SELECT EXISTS (SELECT 1 FROM messages WHERE event = :code AND state = 'queued' AND carrier IS NULL)")
+    return bool(session.scalar(asking, {"code": sending_times.CODE}))
+
+
+def is_kept_up(session: Session, name: str) -> bool:
+    """Tell whether a daemon keeps the link of carrier `name` up: it holds the carrier's lock while it lives."""
+    asking = text("SELECT pg_try_advisory_xact_lock_shared(hashtextextended(:name, :seed))")
+    return not session.scalar(asking, {"name": name, "seed": int(AdvisoryLock.CARRIERS)})

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from reconciliation import outbox, sending_times
 from reconciliation.lifecycle import MESSAGE, move
-from reconciliation.outbox import DUNNING
+from reconciliation.outbox import DUNNING, OF_OWED_BILLS
 from reconciliation.sending_times import ANY_TIME, MAY_LEAVE, Times
 
 _KEY = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
@@ -118,9 +118,9 @@ def _still_meant(session: Session, due: Sequence[Due], now: datetime) -> Sequenc
         return due
     query = f"""
         SELECT m.id, CASE WHEN m.not_after <= :now THEN 'late'
-            WHEN m.event IN {DUNNING} AND b.state <> 'open' THEN 'paid' ELSE 'closed' END AS why
+            WHEN m.event IN {OF_OWED_BILLS} AND b.state <> 'open' THEN 'paid' ELSE 'closed' END AS why
         FROM messages m JOIN customers c ON c.id = m.customer_id LEFT JOIN bills b ON b.id = m.bill_id
-        WHERE m.id = ANY(:ids) AND (m.not_after <= :now OR m.event IN {DUNNING} AND b.state <> 'open'
+        WHERE m.id = ANY(:ids) AND (m.not_after <= :now OR m.event IN {OF_OWED_BILLS} AND b.state <> 'open'
             OR NOT c.consent AND m.event <> 'mandate_code' OR c.msisdn_sealed IS NULL OR m.event = ANY(c.refused))
     """  # noqa: S608 - our own text
     ended = {row.id: row.why for row in session.execute(text(query), {"ids": [row.id for row in due], "now": now})}

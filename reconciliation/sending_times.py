@@ -38,6 +38,8 @@ class Times:
     notice_days: int | None = None
     deadlines_win: bool = True
     overdue_days: int | None = None
+    ahead: timedelta = timedelta(0)
+    """How long before their day debits leave at the bank that gets them first: their notices must be there before."""
 
 
 ANY_TIME = Times(time(0), time(0), holidays_rest=False, daily=0)
@@ -55,12 +57,12 @@ MAY_LEAVE = f"""
 _LEFT_TODAY = f"""
     SELECT customer_id, count(*) AS messages FROM messages
     WHERE customer_id = ANY(:customers) AND event <> '{CODE}' AND state IN {TOLD}
-      AND coalesce(sent_at, lease_until) >= :since
+      AND coalesce(sent_at, asked_at) >= :since
     GROUP BY 1
 """  # noqa: S608 - put together from constants, here and below
 
 _PUT_OFF = f"""
-    UPDATE messages m SET not_before = :opens
+    UPDATE messages m SET not_before = :opens, carrier = NULL
     WHERE m.id = ANY(:ids) AND NOT (:deadlines_win AND {_IN_TIME} <= :opens) RETURNING m.id
 """  # noqa: S608
 
@@ -86,14 +88,17 @@ def _is_quiet(times: Times, at: time) -> bool:
 
 
 def bounds(session: Session, times: Times, *, now: datetime) -> Mapping[str, object]:
-    """Return what MAY_LEAVE is asked with."""
+    """Return what MAY_LEAVE is asked with; no notice is held so long that its debit could not follow."""
+    lead = debit_rules.rules(session).lead + times.ahead
     return {
         "now": now,
         "opens": opens_at(times, bank_days.calendar(session), now),
-        "ahead": timedelta(days=36_500) if times.notice_days is None else timedelta(days=times.notice_days),
+        "ahead": timedelta(days=36_500) if times.notice_days is None else max(
+            timedelta(days=times.notice_days), lead + timedelta(days=1)
+        ),
         "deadlines_win": times.deadlines_win,
-        "lead": debit_rules.rules(session).lead,
-    }
+        "lead": lead,
+    }  # fmt: skip
 
 
 def put_off(session: Session, times: Times, due: Sequence[tuple[int, int, str]], *, now: datetime) -> set[int]:
@@ -110,7 +115,7 @@ def put_off(session: Session, times: Times, due: Sequence[tuple[int, int, str]],
         "ids": over,
         "opens": opens_at(times, bank_days.calendar(session), tomorrow),
         "deadlines_win": times.deadlines_win,
-        "lead": debit_rules.rules(session).lead,
+        "lead": debit_rules.rules(session).lead + times.ahead,
     }
     return set(session.scalars(text(_PUT_OFF), values))
 

@@ -31,6 +31,7 @@ MOST_WORDS = 300
 PROBLEMS: Mapping[str, Any] = {
     "no_reason": _("Say why: it is kept with your name."),
     "not_unsure": _("What became of it is known meanwhile."),
+    "being_asked": _("Its carrier is being asked again at this moment: look once more in a few minutes."),
     "not_over": _("Its fate is still open: it can't be sent again."),
     "waiting": _("A newer one is on its way."),
     "untrue": _("What it says is no longer so."),

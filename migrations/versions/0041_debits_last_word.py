@@ -15,7 +15,8 @@ BEGIN
             SELECT id FROM before WHERE state = 'planned' INTERSECT SELECT id FROM added WHERE state = 'sent'
         )
         SELECT a.end_to_end_id FROM leaving JOIN public.debits a USING (id)
-        JOIN public.messages l ON l.bill_id = a.bill_id AND l.id > a.notice_id
+        LEFT JOIN public.printed_notices p ON p.id = a.printed_id
+        JOIN public.messages l ON l.bill_id = a.bill_id AND (l.id > a.notice_id OR l.created_at > p.handed_at)
         WHERE l.event IN ('before_debit', 'debit_failed') AND l.state NOT IN ('withdrawn', 'expired', 'failed')
           AND (l.event = 'debit_failed' OR (l.facts->>'debit_on')::date <> a.charge_on
                OR (l.facts->>'amount')::bigint <> a.minor)

@@ -70,8 +70,8 @@ def read(pdu: Pdu) -> Told | None:
 
 
 def key(ref: str) -> str:
-    """Return the form in which two spellings of one id are the same: "00A1" and "a1"."""
-    return ref.strip().lower().lstrip("0") or ref.strip()[:1]
+    """Return the form in which two spellings of one id are the same: "00A1" and "a1"; zeros alone name nothing."""
+    return ref.strip().lower().lstrip("0")
 
 
 def other_keys(ref: str) -> list[str]:

@@ -18,6 +18,7 @@ from werkzeug.serving import make_server
 
 from gateway import admin, request_session, staff_desk
 from gateway.bank_settings import BankSettings
+from gateway.settings import SmsSettings
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
 from reconciliation.mismatches import Mismatch
@@ -59,6 +60,7 @@ def address(any_state: None, engine: Engine, monkeypatch: pytest.MonkeyPatch) ->
         utility="Công ty Điện lực",
         brand="Điện lực",
         billing_url=None,
+        sms=SmsSettings("http://carrier.example"),
     )
     app.extensions["doisoat"] = SimpleNamespace(settings=settings, clock=lambda: NOW, engine=engine)
     app.secret_key = "a key for tests only"

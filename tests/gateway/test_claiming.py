@@ -1,16 +1,20 @@
 """Several carriers at once: shares, an ill one that heals, a pace that is kept, and no second SMS whatever happens."""
 
 from collections import Counter
-from datetime import timedelta
+from dataclasses import replace
+from datetime import time, timedelta
 
 import pytest
+from sqlalchemy import text
 
-from gateway import messaging
+from gateway import claiming, messaging
 from gateway.carrier_settings import CarrierSettings
 from gateway.database import transaction
 from gateway.wiring import Carrier
 from reconciliation import carriers
 from reconciliation.carriers import Words
+from reconciliation.db import AdvisoryLock
+from reconciliation.sending_times import Times
 from sms.transport import Refused
 from sms.transports.esms import EsmsTransport
 from sms.transports.memory import MemoryTransport, Outcome
@@ -165,17 +169,57 @@ def test_a_carrier_without_a_share_takes_nothing_new(wiring, issue_many):
     assert (len(resting.taken), len(working.taken)) == (0, 10)
 
 
-def test_a_carrier_of_another_process_is_given_its_share_and_left_it(wiring, issue_many, rows):
+@pytest.mark.parametrize("lives", [True, False])
+def test_a_carrier_over_a_link_gets_its_share_while_its_daemon_lives(wiring, issue_many, rows, lives):
     ours = MemoryTransport("esms")
     wiring.__dict__["carriers"] = {
         "esms": Carrier(CarrierSettings("esms", "esms"), ours),
         "bind": Carrier(CarrierSettings("bind", "smpp"), None),
     }
     issue_many(30)
-    messaging.send_due(wiring)
+    with wiring.engine.connect() as daemon:
+        if lives:
+            lock = text("SELECT pg_advisory_xact_lock(hashtextextended('bind', :seed))")
+            daemon.execute(lock, {"seed": int(AdvisoryLock.CARRIERS)})
+        messaging.send_due(wiring)
     waiting = rows("SELECT count(*) FROM messages WHERE carrier = 'bind' AND state = 'queued'")
     assert waiting == [30 - len(ours.taken)]
-    assert 4 <= len(ours.taken) <= 26
+    assert (4 <= len(ours.taken) <= 26) if lives else (len(ours.taken) == 30)
+
+
+def test_a_code_leaves_at_night_though_each_carrier_has_a_long_queue(
+    wiring, two, issue_many, change, rows, monkeypatch
+):
+    issue_many(20)
+    change("UPDATE messages SET carrier = CASE WHEN id % 2 = 0 THEN 'esms' ELSE 'speedsms' END")
+    asked_for = "(SELECT max(id) FROM messages)"
+    change(f"UPDATE messages SET event = 'mandate_code', bill_id = NULL, carrier = NULL WHERE id = {asked_for}")
+    night = replace(Times(), quiet_from=time(0), quiet_until=time(23, 59))
+    monkeypatch.setattr(type(wiring), "times", night)
+    monkeypatch.setattr(claiming, "_MOST", 5)
+    assert messaging.send_due(wiring) == 1
+    assert rows("SELECT event FROM messages WHERE state = 'sent'") == ["mandate_code"]
+
+
+def test_a_code_is_tried_by_an_ill_carrier_where_none_is_well(wiring, two, issue_many, change, rows, pass_by):
+    issue_many(1)
+    change("UPDATE messages SET event = 'mandate_code', bill_id = NULL")
+    with transaction(wiring.engine) as session:
+        for name in ("esms", "speedsms"):
+            carriers.call_ill(session, name, "no link", now=wiring.clock())
+    assert messaging.send_due(wiring) == 1
+
+
+def test_what_one_refuses_for_good_is_not_left_to_a_carrier_without_a_share(wiring, issue_many, rows):
+    refusing, draining = MemoryTransport("esms"), MemoryTransport("speedsms")
+    refusing.usual = Outcome.REFUSE_FOR_GOOD
+    wiring.__dict__["carriers"] = {
+        "esms": Carrier(CarrierSettings("esms", "esms"), refusing),
+        "speedsms": Carrier(CarrierSettings("speedsms", "speedsms", weight=0), draining),
+    }
+    issue_many(1)
+    messaging.send_due(wiring)
+    assert rows("SELECT state FROM messages") == ["failed"]
 
 
 def test_time_outs_after_acceptance_make_no_second_sms_over_real_http(wiring, issue_many, pass_by, rows):

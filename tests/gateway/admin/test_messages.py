@@ -19,7 +19,15 @@ def told(books, session, sealer):
         {"h": hashed, "id": bills[0].customer_id},
     )
     made = [
-        books.message(bill, "before_debit", state=state, carrier="esms", asked_at=NOW, not_after=NOW.replace(day=25))
+        books.message(
+            bill,
+            "before_debit",
+            state=state,
+            carrier="esms",
+            asked_at=NOW,
+            not_after=NOW.replace(day=25),
+            facts={"debit_on": bill.charge_on.isoformat()},
+        )
         for bill, state in zip(bills, ("unsure", "delivered"), strict=True)
     ]
     session.commit()
@@ -101,3 +109,11 @@ def test_a_text_that_would_not_be_sent_says_why(as_role):
     answer = as_role("care").get("/admin/texts/?event=before_debit&amount=772.0")
     assert answer.status_code == 400
     assert "amount: expected a whole number, got str" in answer.text
+
+
+def test_a_notice_of_another_day_than_its_bill_has_now_is_not_sent_again(as_role, session, told):
+    _, (_, delivered) = told
+    session.execute(text("""UPDATE messages SET facts = '{"debit_on": "2026-10-30"}'"""))
+    session.commit()
+    answer = as_role("care").send(f"/admin/messages/{delivered.id}/again", why="they asked")
+    assert answer.status_code == 409
