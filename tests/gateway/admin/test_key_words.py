@@ -142,7 +142,7 @@ def test_everything_that_debits_write_has_words():
     assert set(debit_words.VERDICTS) == set(debits.VERDICTS)
     assert {debit_following.BY, debit_recalls.BY, debit_sending.BY, "schedule", "billing"} <= set(words.ACTORS)
     assert set(words.EVENTS) == {
-        "before_debit", "debit_failed", "mandate_code", "payment_recorded", "payment_returned",
+        "before_debit", "bill_held", "debit_failed", "mandate_code", "overdue", "payment_recorded", "payment_returned",
     }  # fmt: skip
 
 
