@@ -83,18 +83,6 @@ class Settlement(Base):
     moves: Mapped[Moves]
 
 
-class ApprovalLimit(Base):
-    """What one person may move alone ("settle") and what a difference may be ("difference"), in đồng.
-
-    Kept by the owner of the tables, read by the guards of settlements and placements.
-    """
-
-    __tablename__ = "approval_limits"
-
-    action: Mapped[str] = mapped_column(primary_key=True)
-    minor: Mapped[Minor]
-
-
 _WAITING = "SELECT EXISTS (SELECT 1 FROM settlements WHERE payment_id = :payment AND state = 'proposed')"
 _MAKE = """
     INSERT INTO settlements (mismatch_id, payment_id, undoes, bills, minors, lifts, places, denies, minor, why, maker,
@@ -257,7 +245,7 @@ def refuse(session: Session, settlement_id: int, *, by: str, why: str, now: date
     return made
 
 
-_WAITING = """
+_ALL_WAITING = """
     SELECT (SELECT count(*) FROM settlements WHERE state = 'proposed')
         + (SELECT count(*) FROM lump_choices WHERE state = 'proposed')
 """
@@ -265,21 +253,7 @@ _WAITING = """
 
 def waiting(session: Session) -> int:
     """Return how many answers wait for somebody's approval, those on lump sums too."""
-    return int(session.scalar(text(_WAITING)) or 0)
-
-
-def limit(session: Session, action: str = "settle") -> int:
-    """Return how many đồng one person may "settle" alone, or how many a "difference" may be at most."""
-    found = session.get(ApprovalLimit, action)
-    return found.minor if found else 0
-
-
-def set_limit(session: Session, minor: int, *, by: str, now: datetime, action: str = "settle") -> None:
-    """Set one of the limits from now on; only the owner of the tables can."""
-    before = limit(session, action)
-    session.merge(ApprovalLimit(action=action, minor=minor))
-    facts = {"before": before, "after": minor}
-    audit.append(session, actor=by, action="approval_limit_set", subject=action, facts=facts, now=now)
+    return int(session.scalar(text(_ALL_WAITING)) or 0)
 
 
 def _proposed(session: Session, settlement_id: int) -> Settlement:

@@ -1,6 +1,7 @@
 """Every table in one place, for migrations and for tests that compare them with the database."""
 
 from reconciliation import (
+    approval_limits,
     audit,
     bank_days,
     bill_holds,
@@ -41,9 +42,9 @@ from reconciliation import (
 from reconciliation.db import metadata
 
 __all__ = [
-    "audit", "bank_days", "bill_holds", "bills", "carrier_receipts", "carriers", "closes", "customers",
-    "debit_days", "debit_notices", "debit_recalls", "debit_rules", "debits", "fees", "inbox", "ledger", "lifecycle",
-    "links", "lump_choices", "lump_sums", "mandate_codes", "mandate_orders", "mandates", "marks", "message_parts",
-    "metadata", "mismatches", "outbox", "payments", "placements", "policies", "remarks", "returns", "settlements",
-    "staff", "statements", "tariffs",
+    "approval_limits", "audit", "bank_days", "bill_holds", "bills", "carrier_receipts", "carriers", "closes",
+    "customers", "debit_days", "debit_notices", "debit_recalls", "debit_rules", "debits", "fees", "inbox", "ledger",
+    "lifecycle", "links", "lump_choices", "lump_sums", "mandate_codes", "mandate_orders", "mandates", "marks",
+    "message_parts", "metadata", "mismatches", "outbox", "payments", "placements", "policies", "remarks", "returns",
+    "settlements", "staff", "statements", "tariffs",
 ]  # fmt: skip

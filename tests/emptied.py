@@ -6,9 +6,9 @@ from contextlib import contextmanager
 import psycopg
 
 from gateway import migrate
+from reconciliation.approval_limits import ApprovalLimit
 from reconciliation.debit_rules import DebitRule
 from reconciliation.lifecycle import AllowedBirth, AllowedMove
-from reconciliation.settlements import ApprovalLimit
 from reconciliation.tables import metadata
 
 _BY_MIGRATION = [one.__table__ for one in (ApprovalLimit, AllowedMove, AllowedBirth, DebitRule)]

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from gateway import staff_desk
 from gateway.commands.wired import wired
 from gateway.database import owner_engine, transaction
-from reconciliation import settlements
+from reconciliation import approval_limits
 from reconciliation.staff import ROLES, Staff
 
 
@@ -49,9 +49,9 @@ def limit(vnd: int | None, action: str) -> None:
         if vnd is not None:
             # The application's own role can't raise the limit that holds it.
             with transaction(owner_engine(wiring.database_url)) as session:
-                settlements.set_limit(session, vnd, action=action, by="command line", now=wiring.clock())
+                approval_limits.set_limit(session, vnd, action=action, by="command line", now=wiring.clock())
         with transaction(wiring.engine) as session:
-            click.echo(_LIMITS[action].format(settlements.limit(session, action)))
+            click.echo(_LIMITS[action].format(approval_limits.limit(session, action)))
 
 
 @staff.command(name="list")

@@ -212,6 +212,16 @@ def test_two_questions_about_one_payment_have_one_proposal_between_them(books: B
     assert twin == other
 
 
+def test_a_proposal_that_waits_holds_up_no_other_payment(books: Books) -> None:
+    books.issue(a_bill(minor=LIMIT + 1), a_bill("HD0002", 60_000, OTHER_CODE, customer_code=OTHER_CUSTOMER))
+    books.hear(a_notice(minor=LIMIT + 1, code=""))
+    settle(books, HD0001=LIMIT + 1)
+    books.hear(a_notice("T2", 60_000, code=""))
+    asked = books.one("SELECT id FROM mismatches WHERE state = 'open'")
+    assert settle(books, mismatch=asked, HD0002=60_000).state == "applied"
+    assert books.paid("HD0002") == ("paid", 60_000)
+
+
 def test_an_answer_goes_with_its_question(books: Books) -> None:
     books.hear(a_notice(minor=LIMIT + 1))  # names a bill that is not issued yet
     books.issue(a_bill("HD0002", LIMIT + 1, OTHER_CODE, customer_code=OTHER_CUSTOMER))
