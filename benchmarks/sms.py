@@ -122,7 +122,7 @@ def issue(wiring: Wiring, first: int) -> list[int]:
             issuing.BillIn(
                 place=str(n), number=f"N{n:09}", version=1, customer_code=f"PB{n:011}", office="", language="vi",
                 consent=True, period="11/2026", kwh=373, charge_minor=800_000 + n, tax_minor=0, arrears_minor=0,
-                minor=800_000 + n, issued_on=date.today(), due_on=day, charge_on=None, bank="",  # noqa: DTZ011
+                minor=800_000 + n, issued_on=date.today(), due_on=day, charge_on=None, bank="",  # noqa: DTZ011 - any day will do
                 payment_code=f"PB{n:011}11126", phone_sealed=wiring.sealer.seal(number.encode(), "customers.msisdn"),
                 phone_hash=wiring.sealer.blind(number, "msisdn"), phone_tail=number[-3:],
             )

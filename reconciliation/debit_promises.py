@@ -58,9 +58,6 @@ _HELD = """
     ORDER BY b.id
     ON CONFLICT (event_key, version) DO NOTHING
 """
-_HELD_QUEUED = """
-    SELECT id FROM messages WHERE bill_id = ANY(:ids) AND event = 'bill_held' AND state = 'queued'
-"""
 
 # Once for each debit that was announced: whoever was told so last is not told again.
 _FAILED = f"""
@@ -77,9 +74,7 @@ _FAILED = f"""
     ORDER BY b.id
     ON CONFLICT (event_key, version) DO NOTHING
 """  # noqa: S608
-_NOTICES_QUEUED = """
-    SELECT id FROM messages WHERE bill_id = ANY(:ids) AND event = 'before_debit' AND state = 'queued'
-"""
+_QUEUED = "SELECT id FROM messages WHERE bill_id = ANY(:ids) AND event = ANY(:events) AND state = 'queued'"
 
 
 def promise_notices(session: Session, bill_ids: list[int], *, now: datetime) -> None:
@@ -100,8 +95,7 @@ def promise_held(session: Session, bill_ids: Sequence[int], *, now: datetime) ->
 
 def withdraw_held(session: Session, bill_ids: Sequence[int], *, now: datetime) -> None:
     """Take back words not yet sent on bills that were held: they are released."""
-    waiting = session.scalars(text(_HELD_QUEUED), {"ids": list(bill_ids)})
-    move(session, MESSAGE, waiting, "withdrawn", by="outbox", why="the bill was released", now=now)
+    _withdraw(session, bill_ids, ("bill_held",), why="the bill was released", now=now)
 
 
 def promise_failed(session: Session, bill_ids: Sequence[int], *, now: datetime) -> None:
@@ -110,19 +104,17 @@ def promise_failed(session: Session, bill_ids: Sequence[int], *, now: datetime) 
     A notice of theirs that has not left does not leave any more.
     """
     if bill_ids:
-        waiting = session.scalars(text(_NOTICES_QUEUED), {"ids": list(bill_ids)})
-        move(session, MESSAGE, waiting, "withdrawn", by="outbox", why="the bill is not debited", now=now)
+        _withdraw(session, bill_ids, ("before_debit",), why="the bill is not debited", now=now)
         session.execute(text(_FAILED), {"ids": list(bill_ids), "not_after": now + CONFIRM_WITHIN, "now": now})
 
 
 def withdraw_notices(session: Session, bill_ids: list[int], *, why: str, now: datetime) -> None:
     """Take back words not yet sent on debits of these bills: nobody is dunned for one that is paid or replaced."""
+    _withdraw(session, bill_ids, OF_OWED_BILLS, why=why, now=now)
+
+
+def _withdraw(session: Session, bill_ids: Sequence[int], events: Sequence[str], *, why: str, now: datetime) -> None:
     if not bill_ids:
         return
-    waiting = session.scalars(
-        text(
-            f"SELECT id FROM messages WHERE bill_id = ANY(:ids) AND event IN {OF_OWED_BILLS} AND state = 'queued'"  # noqa: S608
-        ),
-        {"ids": bill_ids},
-    )
+    waiting = session.scalars(text(_QUEUED), {"ids": list(bill_ids), "events": list(events)})
     move(session, MESSAGE, waiting, "withdrawn", by="outbox", why=why, now=now)

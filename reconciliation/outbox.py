@@ -91,7 +91,7 @@ ABOUT_DEBITS = "('before_debit', 'debit_failed')"
 DUNNING_EVENTS = ("before_debit", "debit_failed", "overdue")
 DUNNING = "('before_debit', 'debit_failed', 'overdue')"
 """Words that nobody gets who owes nothing."""
-OF_OWED_BILLS = "('before_debit', 'bill_held', 'debit_failed', 'overdue')"
+OF_OWED_BILLS = ("before_debit", "bill_held", "debit_failed", "overdue")
 """Words that a bill's customer gets while it is owed as it stands."""
 OVER = "('withdrawn', 'expired', 'failed')"
 """The states of a word that did not leave and will not."""

@@ -116,14 +116,15 @@ def _still_meant(session: Session, due: Sequence[Due], now: datetime) -> Sequenc
     """
     if not due:
         return due
-    query = f"""
+    query = """
         SELECT m.id, CASE WHEN m.not_after <= :now THEN 'late'
-            WHEN m.event IN {OF_OWED_BILLS} AND b.state <> 'open' THEN 'paid' ELSE 'closed' END AS why
+            WHEN m.event = ANY(:of_owed) AND b.state <> 'open' THEN 'paid' ELSE 'closed' END AS why
         FROM messages m JOIN customers c ON c.id = m.customer_id LEFT JOIN bills b ON b.id = m.bill_id
-        WHERE m.id = ANY(:ids) AND (m.not_after <= :now OR m.event IN {OF_OWED_BILLS} AND b.state <> 'open'
+        WHERE m.id = ANY(:ids) AND (m.not_after <= :now OR m.event = ANY(:of_owed) AND b.state <> 'open'
             OR NOT c.consent AND m.event <> 'mandate_code' OR c.msisdn_sealed IS NULL OR m.event = ANY(c.refused))
-    """  # noqa: S608 - our own text
-    ended = {row.id: row.why for row in session.execute(text(query), {"ids": [row.id for row in due], "now": now})}
+    """
+    values = {"ids": [row.id for row in due], "of_owed": list(OF_OWED_BILLS), "now": now}
+    ended = {row.id: row.why for row in session.execute(text(query), values)}
     for why, (to, words) in _ENDS.items():
         move(session, MESSAGE, [one for one in ended if ended[one] == why], to, by="sending", why=words, now=now)
     return [row for row in due if row.id not in ended]
