@@ -29,6 +29,7 @@ _LEASE = timedelta(seconds=120)
 _IN_TIME = 90
 """Seconds of a lease within which a message may still be begun: the carrier's answer has to come before its end."""
 _AGAIN = timedelta(seconds=30)
+_EMPTY_ROUNDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,12 @@ def send_due(wiring: Wiring) -> int:
     accepted = 0
     with ThreadPoolExecutor(1 + 2 * len(senders), thread_name_prefix="carrier") as pool:  # a slow one holds up no other
         tried = [pool.submit(_send_batch, wiring, sender, batch) for sender, batch in trials]
-        # What one sender gives to a carrier whose own sender has ended already leaves in the next round.
-        while now_accepted := sum(pool.map(partial(_send_by, wiring), senders)):
-            accepted += now_accepted
+        # What one sender gives to a carrier whose own sender has ended already leaves in the next round; so one more
+        # follows even a round that sent nothing.
+        empty = 0
+        while empty < _EMPTY_ROUNDS:
+            now_accepted = sum(pool.map(partial(_send_by, wiring), senders))
+            accepted, empty = accepted + now_accepted, 0 if now_accepted else empty + 1
         return accepted + sum(trial.result() for trial in tried)
 
 
