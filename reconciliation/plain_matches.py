@@ -31,7 +31,7 @@ def proof(quoted: str) -> str:
 # costs time and nothing else.
 _FITTING = """
     WITH alone AS MATERIALIZED (
-        SELECT min(payment_id) AS payment_id, bill_id FROM decisions WHERE verdict = 'match'
+        SELECT min(payment_id) AS payment_id, min(line_id) AS line_id, bill_id FROM decisions WHERE verdict = 'match'
         GROUP BY bill_id HAVING count(*) = 1
     )
     SELECT a.payment_id, a.bill_id, b.customer_id
@@ -45,9 +45,7 @@ _PAYMENTS = _FITTING.format(
       AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.payment_id = a.payment_id AND m.state <> 'resolved')
       AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.payment_id = a.payment_id)""",
 )
-_LINES = _FITTING.format(
-    claim="decisions d ON d.payment_id = a.payment_id JOIN statement_lines c ON c.id = d.line_id", more=""
-)
+_LINES = _FITTING.format(claim="statement_lines c ON c.id = a.line_id", more="")
 
 # Whoever is about these guesses in any way is weighed with them.
 _CUSTOMERS_OF = f"""

@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from paramiko import Message, SFTPError
+from paramiko.packet import Packetizer
 from paramiko.sftp import CMD_DATA
 
 from banks import sftp_protocol
@@ -318,6 +319,24 @@ def test_a_link_that_closes_while_a_request_leaves_is_no_end_of_a_file_or_a_list
             # What a channel answers whose other end closed while a sender waited for room.
             patched.setattr(session.link.client.get_channel(), "send", lambda _: 0)
             with pytest.raises(TransferError, match=r"(fetching a\.xml|listing).*closed while a request was sent"):
+                asking(session, remote)
+            assert not session.alive
+
+
+def test_a_link_that_is_found_broken_while_it_is_closed_is_told_as_broken(
+    sandbox: Bank, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """paramiko's reader may not have seen yet what its writers run into: the goodbye fails as the request did."""
+    sandbox.put("a.xml")
+
+    def broken(_self: Packetizer, _out: bytes) -> None:
+        raise EOFError
+
+    for asking in (lambda session, remote: download(session, remote, folder), lambda session, _: list_files(session)):
+        with open_session(sandbox.endpoint) as session, monkeypatch.context() as patched:
+            remote = only(session)
+            patched.setattr(Packetizer, "write_all", broken)
+            with pytest.raises(TransferError, match="closed while a request was sent"):
                 asking(session, remote)
             assert not session.alive
 
