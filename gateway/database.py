@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import NoneType
 from typing import Any, TypeVar
 
 from psycopg import Connection
@@ -34,22 +35,36 @@ def app_engine(url: str, *, pooled: int = 0) -> Engine:
     else:
         options["poolclass"] = NullPool
     engine = create_engine(_sqlalchemy(url), **options)
-    event.listen(engine, "connect", _write_numbers_at_once)
+    event.listen(engine, "connect", _write_lists_at_once)
     return engine
 
 
-class _NumbersDumper(ListDumper):
-    """Writes a list of whole numbers in one go: the thousands of ids of a piece, many times over."""
+def _quoted(sign: str) -> str:
+    return '"' + sign.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+_AT_ONCE: dict[type, Callable[[Any], str]] = {
+    int: int.__repr__,
+    str: _quoted,
+    bytes: lambda octets: f'"\\\\x{octets.hex()}"',
+}
+"""How a value of these types stands in an array's text."""
+
+
+class _AtOnceDumper(ListDumper):
+    """Writes a list of numbers, texts or octets in one go: the thousands of values of a piece, many times over."""
 
     def dump(self, obj: list[Any]) -> Buffer | None:
-        try:
-            return b"{%b}" % ",".join(map(int.__repr__, obj)).encode()
-        except TypeError:
+        kinds = {*map(type, obj)} - {NoneType}
+        write = _AT_ONCE.get(kinds.pop()) if len(kinds) == 1 else None
+        if write is None:
             return super().dump(obj)
+        written = ",".join(["NULL" if one is None else write(one) for one in obj]).encode()
+        return b"{%b}" % written if b"\0" not in written else super().dump(obj)  # which refuses it
 
 
-def _write_numbers_at_once(connection: Connection[Any], _record: object) -> None:
-    connection.adapters.register_dumper(list, _NumbersDumper)
+def _write_lists_at_once(connection: Connection[Any], _record: object) -> None:
+    connection.adapters.register_dumper(list, _AtOnceDumper)
 
 
 def owner_engine(url: str) -> Engine:

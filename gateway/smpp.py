@@ -39,6 +39,8 @@ _LEASE = timedelta(seconds=240)
 """Longer than a message stays in hand: the bind's patience, and the answers to its parts."""
 _AGAIN = timedelta(seconds=30)
 _BREATH, _IDLE, _ALIVE, _TIDY = 0.03, 0.25, 1.0, 30.0
+_JUDGE = 1.0
+"""So often the carrier's health is judged by what it said."""
 _APPLY = 0.2
 _SETTLING = timedelta(seconds=0.3)
 """A receipt is applied so long after it came: by then the answer that names its part is recorded, even at full pace."""
@@ -70,7 +72,8 @@ class Daemon:
         self._came, self._ended = threading.Event(), threading.Event()
         self._receipts = threading.Thread(target=self._hear, name=f"{name} receipts", daemon=True)
         self._want = _FEWEST
-        self._tidy_at = 0.0
+        self._unjudged: list[Sequence[object]] = []
+        self._tidy_at = self._judge_at = 0.0
         self._bound_at = time.monotonic()
         self._absent = False
         self._leads = False
@@ -121,15 +124,18 @@ class Daemon:
                 lock.commit()
                 asked = began
             self._watch()
+            ran_out = self.bind.in_hand < _FEWEST
             recorded = self._record()
             claimed = self._claim()
             stop.wait(_BREATH if recorded or claimed or self.bind.in_hand else _IDLE)
             if recorded:
-                self._want = min(_MOST, int((self._want + _FEWEST + _AHEAD * recorded) / 2))
+                # What runs out before the next round was too little, however much that was.
+                wanted = _FEWEST + (4 * self._want if ran_out else _AHEAD * recorded)
+                self._want = min(_MOST, int((self._want + wanted) / 2))
 
     def _finish(self) -> None:
         self.bind.stop()
-        deadline = time.monotonic() + _LAST_WORDS_SECONDS
+        deadline, self._judge_at = time.monotonic() + _LAST_WORDS_SECONDS, 0.0
         while self._said and time.monotonic() < deadline:
             try:
                 self._record()
@@ -193,7 +199,16 @@ class Daemon:
             except BaseException:
                 self._said.extendleft(reversed(said))  # heard once: it is recorded when the database is back
                 raise
+            self._unjudged += [one.words for one in said if one.message.to]
+        if self._unjudged and time.monotonic() >= self._judge_at:
+            self._judge_at = time.monotonic() + _JUDGE
+            insist(self._judge)
+            self._unjudged.clear()
         return len(said)
+
+    def _judge(self) -> None:
+        with transaction(self.wiring.engine) as session:
+            carriers.heard(session, self.name, _words(self._unjudged), now=self.wiring.clock(), at=clock.real())
 
     def _insist_on(self, said: Sequence[Outcome]) -> None:
         try:
@@ -222,9 +237,6 @@ class Daemon:
                     session, number, carrier=self.name, permanent=word.permanent, why=str(word),
                     again_at=now + _AGAIN, now=now, others=others if number in asked else (),
                 )  # fmt: skip
-            if asked:
-                words = _words([last[number] for number in sorted(asked)])
-                carriers.heard(session, self.name, words, now=now, at=clock.real())
 
     # ── receipts ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -259,8 +271,9 @@ class Daemon:
         try:
             heard = self._heard(told)
             now = self.wiring.clock()
+            look_at = now + _SETTLING if self._said or self.bind.in_hand else now
             with transaction(self.wiring.engine) as session:
-                carrier_receipts.keep(session, heard, provider=self.name, now=now, look_at=now + _SETTLING)
+                carrier_receipts.keep(session, heard, provider=self.name, now=now, look_at=look_at)
         except BaseException:
             self.bind.acknowledge(told, statuses.TRY_AGAIN)
             raise

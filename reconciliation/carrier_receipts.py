@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import Text
@@ -47,7 +47,8 @@ class CarrierReceipt(Base):
     told_at: Mapped[datetime | None]
     received_at: Mapped[datetime]
     state: Mapped[str] = mapped_column(server_default="waiting")
-    part_id: Mapped[int | None] = mapped_column(ForeignKey("message_parts.id"))
+    part_id: Mapped[int | None]
+    """There: a trigger asks once a statement."""
     next_at: Mapped[datetime]
     """When it is looked at again."""
 

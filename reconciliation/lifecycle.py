@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import SmallInteger, UniqueConstraint, text
+from sqlalchemy import SmallInteger, TextClause, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from reconciliation.db import Base, Id, Label
@@ -220,24 +221,41 @@ def move(
     why: str,
     now: datetime,
     noting: str = "",
+    noted: Mapping[str, object] | None = None,
 ) -> list[int]:
     """Move those of `ids` that may become `to`, all in one statement, and return the ones that moved.
 
-    `noting` is what else is set in the same row, in terms of :by, :why and :now, such as "read_at = :now".
+    `noting` is what else is set in the same row t, in terms of :by, :why, :now and what `noted` holds, such as
+    "read_at = :now".
 
     A row already moved by someone else is not an error: it simply isn't among the returned ids.
     """
     wanted = list(ids)
     if not wanted:
         return []
-    # The names of tables come from the constants above, never from outside.
-    statement = text(
+    values = {
+        "ids": wanted,
+        "sources": lifecycle.before(to),
+        "to": to,
+        "kind": lifecycle.kind,
+        "by": by,
+        "why": why,
+        "now": now,
+        **(noted or {}),
+    }
+    return list(session.scalars(_moving(lifecycle.table, noting), values).all())
+
+
+@cache
+def _moving(table: str, noting: str) -> TextClause:
+    """Return the one statement that moves rows; what it is made of comes from this package, never from outside."""
+    return text(
         f"""
         WITH before AS (
-            SELECT id, state FROM {lifecycle.table}
+            SELECT id, state FROM {table}
             WHERE id = ANY(:ids) AND state = ANY(:sources) ORDER BY id FOR UPDATE
         ), moved AS (
-            UPDATE {lifecycle.table} t SET state = :to, moves = t.moves + 1{", " * bool(noting)}{noting}
+            UPDATE {table} t SET state = :to, moves = t.moves + 1{", " * bool(noting)}{noting}
             FROM before WHERE t.id = before.id
             RETURNING t.id, t.moves, before.state
         ), kept AS (
@@ -247,13 +265,3 @@ def move(
         SELECT id FROM moved ORDER BY id
         """  # noqa: S608 - see above
     )
-    values = {
-        "ids": wanted,
-        "sources": lifecycle.before(to),
-        "to": to,
-        "kind": lifecycle.kind,
-        "by": by,
-        "why": why,
-        "now": now,
-    }
-    return list(session.scalars(statement, values).all())

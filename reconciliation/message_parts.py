@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from reconciliation.db import Base, Id, Label, one_of
@@ -27,10 +27,12 @@ class MessagePart(Base):
         CheckConstraint("ordinal > 0", name="ordinal"),
         CheckConstraint("(provider_ref IS NULL) = (ref_key IS NULL)", name="ref_has_its_key"),
         CheckConstraint("ref_key IS NULL OR state NOT IN ('refused', 'unsure')", name="named_when_taken"),
+        {"postgresql_with": {"fillfactor": 70}},
     )  # fmt: skip
 
     id: Mapped[Id]
-    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"))
+    message_id: Mapped[int]
+    """There: a trigger asks once a statement."""
     ordinal: Mapped[int] = mapped_column(SmallInteger)
     provider: Mapped[str]
     provider_ref: Mapped[str | None]

@@ -37,7 +37,7 @@ class Message(Base):
         Index("ix_messages_codes", "id",
               postgresql_where=text("event = 'mandate_code' AND state IN ('queued', 'unsure')")),
         Index(None, "bill_id"),
-        Index(None, "payment_id"),
+        Index(None, "payment_id", postgresql_where=text("payment_id IS NOT NULL")),
         Index(None, "customer_id"),
         one_of(
             "event",

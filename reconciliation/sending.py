@@ -93,8 +93,7 @@ def claim(
         meant = [row for row in meant if row.id not in off]
         still_owed = _hold(session, [row.bill_id for row in meant if row.event in outbox.DUNNING_EVENTS])
         free = [row.id for row in meant if row.event not in outbox.DUNNING_EVENTS or row.bill_id in still_owed]
-        claimed += _lease(session, free, carrier, until=now + lease, now=now)
-        move(session, MESSAGE, free, "sending", by="sending", why="", now=now)
+        claimed += _begin(session, free, carrier, until=now + lease, now=now)
         if len(meant) == len(due) or len(claimed) == limit:
             break  # nothing was in the way of others that wait behind it
     return claimed
@@ -184,25 +183,32 @@ def ask_again(
             {"now": now, "limit": limit, "names": [carrier], "remember": [remembers]},
         )
     )
-    return _lease(session, unsure, carrier, until=now + lease, now=now)
+    if unsure:
+        leasing = text("UPDATE messages SET lease_until = :until, attempts = attempts + 1 WHERE id = ANY(:ids)")
+        session.execute(leasing, {"ids": unsure, "until": now + lease})
+    return _claimed(session, unsure, "unsure")
 
 
-def _lease(session: Session, ids: list[int], carrier: str, *, until: datetime, now: datetime) -> Sequence[Claimed]:
-    """Give messages to a carrier; the moment it is first asked counts for as long as it keeps a message."""
+def _begin(session: Session, ids: list[int], carrier: str, *, until: datetime, now: datetime) -> Sequence[Claimed]:
+    """Give queued messages to a carrier: the moment it is first asked counts for as long as it keeps a message."""
+    begun = move(
+        session, MESSAGE, ids, "sending", by="sending", why="", now=now, noted={"until": until, "carrier": carrier},
+        noting="lease_until = :until, attempts = t.attempts + 1, carrier = :carrier, asked_at = :now",
+    )  # fmt: skip
+    return _claimed(session, begun, "queued")
+
+
+def _claimed(session: Session, ids: Sequence[int], state: str) -> Sequence[Claimed]:
+    """Return what is to be sent of messages that were claimed from `state`."""
     if not ids:
         return []
-    rows: Sequence[Claimed] = session.execute(
-        text(
-            """
-            UPDATE messages m SET lease_until = :until, attempts = m.attempts + 1, carrier = :carrier,
-                asked_at = CASE m.state WHEN 'queued' THEN CAST(:now AS timestamptz) ELSE m.asked_at END
-            FROM customers c WHERE c.id = m.customer_id AND m.id = ANY(:ids)
-            RETURNING m.id, CAST(m.request_id AS text) AS request_id, m.body, c.msisdn_sealed, m.state
-            """
-        ),
-        {"ids": ids, "until": until, "carrier": carrier, "now": now},
-    ).all()
-    return rows
+    query = text(
+        """
+        SELECT m.id, CAST(m.request_id AS text) AS request_id, m.body, c.msisdn_sealed, CAST(:state AS text) AS state
+        FROM messages m JOIN customers c ON c.id = m.customer_id WHERE m.id = ANY(:ids) ORDER BY m.id
+        """
+    )
+    return session.execute(query, {"ids": ids, "state": state}).all()
 
 
 def sent(session: Session, taken: Sequence[tuple[int, str]], *, provider: str, now: datetime) -> None:

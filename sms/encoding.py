@@ -4,6 +4,7 @@ Source: 3GPP TS 23.038 (the default alphabet and its extension table) and TS 23.
 six octets to a header with an 8-bit reference). Vietnamese has no national shift table, so one ấ makes a text UCS-2.
 """
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
@@ -36,6 +37,9 @@ _EXTENSION["€"] = 0x65
 _OCTETS = {sign: bytes((code,)) for code, sign in enumerate(_BASIC) if code != _ESCAPE}
 _OCTETS.update({sign: bytes((_ESCAPE, code)) for sign, code in _EXTENSION.items()})
 
+_SIGNS = re.compile(f"[{re.escape(''.join(_OCTETS))}]*")
+_WRITTEN = {ord(sign): octets.decode("latin-1") for sign, octets in _OCTETS.items()}
+
 _SINGLE = {Encoding.GSM7: 160, Encoding.UCS2: 70}
 _JOINED = {Encoding.GSM7: 153, Encoding.UCS2: 67}
 
@@ -61,7 +65,7 @@ _FOLDED = str.maketrans(
 
 def choose(text: str) -> Encoding:
     """Return the encoding `text` needs: GSM-7 when each sign is in its tables, else UCS-2."""
-    return Encoding.GSM7 if _OCTETS.keys() >= set(text) else Encoding.UCS2
+    return Encoding.GSM7 if _SIGNS.fullmatch(text) else Encoding.UCS2
 
 
 def measure(text: str) -> Measured:
@@ -75,6 +79,8 @@ def measure(text: str) -> Measured:
 def split(text: str) -> list[str]:
     """Cut `text` into the parts it is sent in; an escaped sign or a surrogate pair stays in one part."""
     encoding = choose(text)
+    if _units(text, encoding) <= _SINGLE[encoding]:
+        return [text] if text else []
     ends = _ends(_widths(text, encoding), encoding)
     return [text[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
@@ -86,10 +92,10 @@ def octets(text: str, encoding: Encoding) -> bytes:
     """
     if encoding is Encoding.UCS2:
         return text.encode("utf-16-be")
-    for place, sign in enumerate(text):
-        if sign not in _OCTETS:
-            raise UnicodeEncodeError("gsm7", text, place, place + 1, "expected a sign of the GSM-7 tables")
-    return b"".join(_OCTETS[sign] for sign in text)
+    known = _SIGNS.match(text)
+    if known is not None and (place := known.end()) < len(text):
+        raise UnicodeEncodeError("gsm7", text, place, place + 1, "expected a sign of the GSM-7 tables")
+    return text.translate(_WRITTEN).encode("latin-1")
 
 
 def strip_diacritics(text: str) -> str:
@@ -118,9 +124,7 @@ def _widths(text: str, encoding: Encoding) -> list[int]:
 
 
 def _ends(widths: list[int], encoding: Encoding) -> list[int]:
-    """Where each part ends, as an index into the text; no sign is ever divided."""
-    if sum(widths) <= _SINGLE[encoding]:
-        return [len(widths)] if widths else []
+    """Where each part of a text for several ends, as an index into it; no sign is ever divided."""
     ends: list[int] = []
     used = 0
     for place, width in enumerate(widths):

@@ -3,10 +3,10 @@
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from random import SystemRandom
-from typing import Any
 
 from sms import encoding
 from sms.encoding import Encoding
+from sms.smpp import pdus
 from sms.transport import Accepted, OutgoingSms, Refused, Unsure
 
 Word = Accepted | Refused | Unsure
@@ -95,13 +95,13 @@ class Letter:
         """End what has not left yet with `word`."""
         self.words += [word] * (len(self.parts) - len(self.words))
 
-    def fields(self, source: str) -> dict[str, Any]:
+    def submit(self, sequence: int, source: str) -> bytes:
         """Return the submit_sm of the next part."""
         part = self.parts[len(self.words)]
-        return {
-            "source_addr_ton": _ALPHANUMERIC if not source.isdigit() else 0,
-            "source_addr_npi": 0 if not source.isdigit() else 1,
-            "source_addr": source, "dest_addr_ton": _INTERNATIONAL, "dest_addr_npi": 1,
-            "destination_addr": self.message.to.removeprefix("+"), "esm_class": part.esm_class,
-            "registered_delivery": 1, "data_coding": part.data_coding, "short_message": part.octets,
-        }  # fmt: skip
+        return pdus.submit(
+            sequence, self.message.to.removeprefix("+"), part.octets,
+            source_addr_ton=_ALPHANUMERIC if not source.isdigit() else 0,
+            source_addr_npi=0 if not source.isdigit() else 1, source_addr=source,
+            dest_addr_ton=_INTERNATIONAL, dest_addr_npi=1, esm_class=part.esm_class,
+            registered_delivery=1, data_coding=part.data_coding,
+        )  # fmt: skip

@@ -19,7 +19,6 @@ _RECEIPT, _ON_THE_WAY = 0x04, 0x20
 """esm_class, bits 5 to 2: a receipt, or word of a message still on its way."""
 _FIELD = re.compile(r"\b(id|sub|dlvrd|done[ _]?date|stat(?:us)?|err)\s*[:=]\s*([^\s,;]+)", re.IGNORECASE)
 _TEXT = re.compile(r"\btext\s*[:=].*", re.IGNORECASE | re.DOTALL)
-_FORMS = {10: "%y%m%d%H%M", 12: "%y%m%d%H%M%S", 14: "%Y%m%d%H%M%S"}
 _DECIMAL = re.compile("[0-9]{1,20}", re.ASCII)
 _HEXADECIMAL = re.compile("[0-9a-f]{1,16}", re.ASCII)
 _PLAIN_NUMBER = re.compile("84[35789][0-9]{8}", re.ASCII)
@@ -103,11 +102,12 @@ def _code(pdu: Pdu, fields: dict[str, str]) -> str:
 
 def _moment(written: str) -> datetime | None:
     """Read a carrier's local time; None for what is no date (zeros, a day that never was, words)."""
-    form = _FORMS.get(len(written))
-    if form is None or not written.isascii() or not written.isdigit():
+    if len(written) not in (10, 12, 14) or not written.isascii() or not written.isdigit():
         return None
+    whole = written if len(written) == 14 else f"20{written}".ljust(14, "0")
     try:
-        return datetime.strptime(written, form).replace(tzinfo=_LOCAL).astimezone(UTC)
+        month, day, hour, minute, second = (int(whole[at : at + 2]) for at in range(4, 14, 2))
+        return datetime(int(whole[:4]), month, day, hour, minute, second, tzinfo=_LOCAL).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 

@@ -115,7 +115,8 @@ class Session:
 
     def submit(self, letter: Letter, now: float) -> None:
         """Send the next part of `letter`."""
-        sequence = self._ask("submit_sm", **letter.fields(self._account.source))
+        sequence = self._next()
+        self.out += letter.submit(sequence, self._account.source)
         self._waiting[sequence] = _Out(letter, now)
 
     def acknowledge(self, pdu: Pdu, status: int = statuses.OK) -> None:
@@ -227,12 +228,14 @@ class Session:
         elif self._asked is not None and self._asked.command == "bind_transceiver":
             yield from self.end(f"the carrier does not understand the bind: {statuses.name(pdu.status)}")
 
-    def _ask(self, command: str, **fields: Any) -> int:
-        """Send a request under the next number that nothing unanswered has; after 0x7FFFFFFF comes 1."""
+    def _ask(self, command: str, **fields: Any) -> None:
+        self.out += pdus.build(command, self._next(), **fields)
+
+    def _next(self) -> int:
+        """Return the next number that nothing unanswered has; after 0x7FFFFFFF comes 1."""
         while True:
             self._sequence = self._sequence % _LAST_SEQUENCE + 1
             if self._sequence not in self._waiting:
                 break
         self._given_up.pop(self._sequence, None)
-        self.out += pdus.build(command, self._sequence, **fields)
         return self._sequence

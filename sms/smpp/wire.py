@@ -45,6 +45,10 @@ class Wire:
         try:
             while piece := self._socket.recv(_PIECE):
                 pieces.append(piece)
+                # Receipts are answered once they are kept. Meanwhile a carrier that gathers small packets (Nagle) would
+                # hold back its next answers, 40 ms each time, for an acknowledgement that waits for company of its own.
+                with suppress(OSError):  # it has ended meanwhile, which the next call meets
+                    self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
                 if len(piece) < _PIECE and not (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()):
                     return b"".join(pieces)
         except _LATER:

@@ -5,6 +5,8 @@ from contextlib import suppress
 from threading import Barrier
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
@@ -69,6 +71,32 @@ def test_an_error_does_not_carry_the_values_of_its_statement(engine):
         session.execute(text("SELECT :phone / 0"), {"phone": 84_912_345_678})
     assert "division by zero" in str(failed.value)
     assert "84912345678" not in str(failed.value)
+
+
+LISTS = (
+    st.lists(st.none() | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
+    | st.lists(st.none() | st.integers(-(2**63), 2**63 - 1))
+    | st.lists(st.none() | st.binary())
+)
+
+
+def test_a_list_arrives_as_it_was(engine):
+    with engine.connect() as connection:
+
+        @given(LISTS)
+        @example(['"', "\\", "{}", ",", "NULL", "", " ", '\\"'])
+        def arrives(sent):
+            kinds = {int: "bigint", bytes: "bytea"}
+            kind = kinds.get(next((type(one) for one in sent if one is not None), str), "text")
+            assert connection.scalar(text(f"SELECT CAST(:sent AS {kind}[])"), {"sent": sent}) == sent
+
+        arrives()
+
+
+@pytest.mark.parametrize("odd", [[1, "2"], ["a\0b"], [2**70]])
+def test_a_list_that_is_none_of_one_kind_is_refused_by_the_driver(engine, odd):
+    with pytest.raises(DBAPIError), engine.connect() as connection:
+        connection.scalar(text("SELECT CAST(:sent AS bigint[])"), {"sent": odd})
 
 
 def test_a_block_that_ends_well_is_committed_and_another_is_not(engine, rows):

@@ -283,3 +283,21 @@ def test_the_database_keeps_what_is_known_of_a_part(queued: Books) -> None:
     ):
         with pytest.raises(IntegrityError, match=r"does not become|stays so"):
             queued.run(lambda s, forbidden=forbidden: s.execute(text(forbidden)))
+
+
+def test_parts_are_of_messages_and_receipts_of_parts_that_are_there(queued: Books) -> None:
+    [first] = claim(queued, 1)
+    with pytest.raises(IntegrityError, match="a part is of a message that is there"):
+        answer(queued, (first, 1, "A1"), (first + 99, 1, "A2"))
+    answer(queued, (first, 1, "A1"), (first, 2, "A2"))
+    hear(queued, "A1")
+    hear(queued, "A2")
+    query = "UPDATE carrier_receipts SET state = 'applied', part_id = CASE ref_key WHEN 'a1' THEN :part ELSE :none END"
+    [part] = queued.run(lambda s: s.scalars(text("SELECT min(id) FROM message_parts")).all())
+    with pytest.raises(IntegrityError, match="a receipt is of a part that is there"):
+        queued.run(lambda s: s.execute(text(query), {"part": part, "none": part + 99}))
+    copied = "provider, digest || 'x', raw_sealed, other_keys, said, received_at, next_at"
+    columns = copied.replace(" || 'x'", "")
+    already = f"INSERT INTO carrier_receipts ({columns}, part_id) SELECT {copied}, :part FROM carrier_receipts"
+    with pytest.raises(IntegrityError, match="kept before it is applied"):
+        queued.run(lambda s: s.execute(text(already), {"part": part}))

@@ -64,7 +64,8 @@ def node_modules() -> Path:
 class Carrier:
     """A program that tells what it sees as lines of JSON: `seen` in order."""
 
-    def __init__(self, *command: str, env: dict[str, str] | None = None) -> None:
+    def __init__(self, *command: str, env: dict[str, str] | None = None, follows: bool = True) -> None:
+        self._follows = follows  # orders
         self.seen: list[dict[str, Any]] = []
         self._done = queue.SimpleQueue[None]()
         self.process = subprocess.Popen(
@@ -87,23 +88,29 @@ class Carrier:
         self.tell(set=changed)
 
     def of(self, kind: str) -> list[Any]:
-        """Return what it has seen of one kind."""
+        """Return what it has seen of one kind until now: what it said before it follows an order has been read then."""
+        if self._follows:
+            self.tell()
         return [one for one in list(self.seen) if kind in one]
 
     def freeze(self) -> None:
         """Let it answer nothing more, while its connections stand."""
+        self._follows = False
         os.kill(self.process.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
         os.kill(self.process.pid, signal.SIGCONT)
+        self._follows = True
 
     def kill(self) -> None:
         """Kill it where it stands."""
+        self._follows = False
         self.process.kill()
         self.close()
 
     def close(self) -> None:
         """End it and read what it says last."""
+        self._follows = False
         assert self.process.stdin is not None
         with suppress(BrokenPipeError):
             self.process.stdin.close()
@@ -112,6 +119,7 @@ class Carrier:
         try:
             self.process.wait(SECONDS)
         finally:
+            self._follows = False
             with suppress(ProcessLookupError):
                 self.process.kill()
             self.process.wait()
@@ -148,7 +156,7 @@ def node_carrier(*key_and_certificate: Path) -> Iterator[Carrier]:
 @contextmanager
 def rust_carrier(*flags: str, port: int = 0) -> Iterator[Carrier]:
     """Run the server of smpp34."""
-    carrier = Carrier(sys.executable, str(HERE / "smsc.py"), str(port or free_port()), *flags)
+    carrier = Carrier(sys.executable, str(HERE / "smsc.py"), str(port or free_port()), *flags, follows=False)
     try:
         yield carrier
     finally:

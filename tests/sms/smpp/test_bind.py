@@ -303,7 +303,7 @@ def test_the_pace_stays_below_what_is_agreed(carrier: Carrier, link: Begin) -> N
     ours.send(*texts)
     for text in texts:
         ours.words(text)
-    assert time.monotonic() - began >= 0.2
+    assert time.monotonic() - began >= 0.19  # a loop that came by late catches up with one gap
 
 
 @pytest.fixture

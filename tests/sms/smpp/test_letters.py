@@ -3,6 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from smpplib import smpp
+from smpplib.client import SimpleSequenceGenerator
 
 from sms import encoding
 from sms.smpp.letters import Letter, References, parts_of
@@ -71,6 +73,6 @@ def test_a_refused_first_part_left_nothing() -> None:
 
 @pytest.mark.parametrize(("source", "ton", "npi"), [("DIENLUC", 5, 0), ("19001000", 0, 1)])
 def test_the_sender_is_a_name_or_a_short_number(source: str, ton: int, npi: int) -> None:
-    fields = a_letter(1).fields(source)
-    assert (fields["source_addr_ton"], fields["source_addr_npi"]) == (ton, npi)
-    assert (fields["destination_addr"], fields["dest_addr_ton"], fields["dest_addr_npi"]) == ("84912345678", 1, 1)
+    told = smpp.parse_pdu(a_letter(1).submit(7, source), client=SimpleSequenceGenerator())
+    assert (told.sequence, told.source_addr_ton, told.source_addr_npi) == (7, ton, npi)
+    assert (told.destination_addr, told.dest_addr_ton, told.dest_addr_npi) == (b"84912345678", 1, 1)
