@@ -7,8 +7,9 @@ from sqlalchemy.orm import Session
 
 from gateway import clock
 from gateway.wiring import Wiring
-from reconciliation import carriers, routing, sending
+from reconciliation import carriers, routing, sending, sending_times
 from reconciliation.sending import Claimed
+from reconciliation.sending_times import Leaving
 
 _ROUTED = 500
 _AHEAD = 60
@@ -35,16 +36,16 @@ def claim(session: Session, wiring: Wiring, name: str, *, limit: int, lease: tim
     if not many:
         return []
     alone = len(names) == 1
+    may = sending_times.leaving(session, wiring.times, now=now)
     # A long queue is given out piece by piece: what has a carrier already is looked through each time.
-    if not alone and not trying:
-        waiting = routing.waiting(session, name, most=many, now=now, times=wiring.times)
-        if waiting < many or routing.unclaimed_codes(session):
-            _route(session, wiring, name, well)
+    if not (alone or trying) and (
+        routing.waiting(session, name, may, most=many) < many or routing.unclaimed_codes(session)
+    ):
+        _route(session, wiring, name, well, may)
     of_all = bool(how.weight) and (alone or trying)
     taken = sending.claim(
         session, carrier=name, limit=many, lease=lease, now=now, of_all=of_all,
-        codes=alone or not trying or not well,
-        times=wiring.times,
+        codes=alone or not trying or not well, may=may,
     )  # fmt: skip
     carriers.spend(session, name, len(taken), per_second=pace, at=at)
     if trying and taken:
@@ -82,18 +83,18 @@ def others(wiring: Wiring) -> list[str]:
     return [name for name, carrier in wiring.carriers.items() if carrier.settings.weight]
 
 
-def _route(session: Session, wiring: Wiring, asking: str, may_take: Sequence[str]) -> None:
+def _route(session: Session, wiring: Wiring, asking: str, may_take: Sequence[str], may: Leaving) -> None:
     """Give out what is nobody's, and what waits for a carrier that can't send it; a daemon that asks lives."""
     well = [
         name for name in may_take
         if wiring.carriers[name].transport is not None or name == asking or routing.is_kept_up(session, name)
     ]  # fmt: skip
-    weights, now, times = {}, wiring.clock(), wiring.times
+    weights = {}
     for name in well:
         how = wiring.carriers[name].settings
         full = _AHEAD * how.per_second if how.per_second else _MOST
-        if how.weight and routing.waiting(session, name, most=full, now=now, times=times) < full:
+        if how.weight and routing.waiting(session, name, may, most=full) < full:
             weights[name] = how.weight
     declared = list(wiring.carriers)
     ill = [name for name in declared if name not in well]
-    routing.route(session, weights, declared=declared, ill=ill, limit=_ROUTED, now=now, times=times)
+    routing.route(session, weights, may, declared=declared, ill=ill, limit=_ROUTED)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from gateway import claiming, clock
 from gateway.database import insist, transaction
 from gateway.wiring import Wiring
-from reconciliation import carriers, sending
+from reconciliation import carriers, sending, sending_times
 from reconciliation.carriers import Words
 from reconciliation.sending import Claimed
 from sms.transport import Accepted, OutgoingSms, Refused, Transport, TransportError, Unsure
@@ -43,8 +43,10 @@ class _Said:
 
 def is_due(wiring: Wiring, session: Session) -> bool:
     """Tell whether `send_due` would find something to do; what goes over a link is its daemon's."""
-    memories = claiming.memories(wiring)
-    return bool(_senders(wiring)) and sending.is_due(session, memories=memories, now=wiring.clock(), times=wiring.times)
+    if not _senders(wiring):
+        return False
+    may = sending_times.leaving(session, wiring.times, now=wiring.clock())
+    return sending.is_due(session, may, memories=claiming.memories(wiring))
 
 
 def _senders(wiring: Wiring) -> list[Transport]:

@@ -28,7 +28,10 @@ class Message(Base):
         UniqueConstraint("request_id"),
         Index("uq_messages_provider_provider_ref", "provider", "provider_ref", unique=True,
               postgresql_where=text("provider_ref IS NOT NULL")),
-        Index("ix_messages_waiting", "id", postgresql_where=text("state IN ('queued', 'sending', 'unsure')")),
+        Index("ix_messages_queued", "not_after", "id", postgresql_where=text("state = 'queued'")),
+        # Notices may wait for days in their hundred thousands; what else is due is found without passing them.
+        Index("ix_messages_queued_others", "not_after", "id", postgresql_where=text(
+            "state = 'queued' AND event NOT IN ('mandate_code', 'before_debit')")),
         Index("ix_messages_uncomposed", "id", postgresql_where=text("body IS NULL AND state = 'queued'")),
         Index("ix_messages_routed", "carrier", "id",
               postgresql_where=text("state = 'queued' AND carrier IS NOT NULL")),

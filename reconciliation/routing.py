@@ -4,7 +4,6 @@ Only what is queued is given away: after that a byte may have left, and another 
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -12,16 +11,16 @@ from sqlalchemy.orm import Session
 from reconciliation import sending_times
 from reconciliation.db import AdvisoryLock
 from reconciliation.sending import CLAIMABLE
-from reconciliation.sending_times import ANY_TIME, Times
+from reconciliation.sending_times import Kind, Leaving
 
 # Each message draws one number per carrier from its key, and the least one wins: shares follow the weights, a carrier
 # that drops out changes nobody else's choice, and a message that was refused draws anew.
 _ROUTE = f"""
     WITH due AS MATERIALIZED (
         SELECT m.id, m.request_id, m.attempts, m.refused_by FROM messages m
-        WHERE {CLAIMABLE} AND (m.carrier IS NULL OR m.carrier <> ALL(:declared) OR m.carrier = ANY(:ill))
-          AND m.event {{which}} 'mandate_code' AND NOT CAST(:names AS text[]) <@ m.refused_by
-        ORDER BY m.id LIMIT :limit FOR UPDATE SKIP LOCKED
+        WHERE {{claimable}} AND (m.carrier IS NULL OR m.carrier <> ALL(:declared) OR m.carrier = ANY(:ill))
+          AND NOT CAST(:names AS text[]) <@ m.refused_by
+        ORDER BY m.not_after, m.id LIMIT :limit FOR UPDATE SKIP LOCKED
     )
     UPDATE messages m SET carrier = chosen.name
     FROM due CROSS JOIN LATERAL (
@@ -34,42 +33,39 @@ _ROUTE = f"""
     WHERE m.id = due.id
 """  # noqa: S608 - put together from constants
 
+_TURNS = ((Kind.CODE, 1), (Kind.OTHER, 2), (Kind.NOTICE, 1), (Kind.OTHER, 1))
+"""Whose turn it is, and into how many shares what room there is then is cut: one of them is given out."""
+_WAITING = f"""
+    SELECT count(*) FROM (
+        SELECT 1 FROM messages m WHERE m.carrier = :name AND ({" OR ".join(f"({one})" for one in CLAIMABLE.values())})
+        LIMIT :most) w
+"""  # noqa: S608 - as above
+
 
 def route(
-    session: Session,
-    weights: Mapping[str, int],
-    *,
-    declared: list[str],
-    ill: list[str],
-    limit: int,
-    now: datetime,
-    times: Times = ANY_TIME,
+    session: Session, weights: Mapping[str, int], may: Leaving, *, declared: list[str], ill: list[str], limit: int
 ) -> int:
     """Give up to `limit` due messages that are nobody's, or a carrier's that is ill or gone, to one of `weights`.
 
-    Codes go first. `declared` are all carriers there are; return how many messages were given.
+    Codes go first; of what room is left, notices and all others have half each, and more where the other half is not
+    needed. `declared` are all carriers there are; return how many messages were given.
     """
-    given, bounds = 0, sending_times.bounds(session, times, now=now)
-    for which in ("=", "<>"):
-        if weights and given < limit:
-            done = session.execute(
-                text(_ROUTE.replace("{which}", which)),
-                {
-                    "names": list(weights), "weights": list(weights.values()), "declared": declared, "ill": ill,
-                    "limit": limit - given, **bounds,
-                },
-            )  # fmt: skip
+    given = 0
+    for kind, shares in _TURNS if weights else ():
+        room = -((given - limit) // shares)
+        values = {
+            "names": list(weights), "weights": list(weights.values()), "declared": declared, "ill": ill, "limit": room,
+            **may.values,
+        }  # fmt: skip
+        if room:
+            done = session.execute(text(_ROUTE.replace("{claimable}", CLAIMABLE[kind])), values)
             given += done.rowcount  # type: ignore[attr-defined]  # an UPDATE has one
     return given
 
 
-def waiting(session: Session, name: str, *, most: int, now: datetime, times: Times = ANY_TIME) -> int:
+def waiting(session: Session, name: str, may: Leaving, *, most: int) -> int:
     """Return how many messages wait for a carrier that may leave now, counted up to `most`."""
-    counting = text(
-        f"SELECT count(*) FROM (SELECT 1 FROM messages m WHERE {CLAIMABLE} AND m.carrier = :name LIMIT :most) w"  # noqa: S608
-    )
-    bounds = sending_times.bounds(session, times, now=now)
-    return session.scalar(counting, {"most": most, "name": name, **bounds}) or 0
+    return session.scalar(text(_WAITING), {"most": most, "name": name, **may.values}) or 0
 
 
 def queued(session: Session, name: str | None, *, most: int) -> int:

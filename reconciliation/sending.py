@@ -10,14 +10,14 @@ from sqlalchemy.orm import Session
 from reconciliation import outbox, sending_times
 from reconciliation.lifecycle import MESSAGE, move
 from reconciliation.outbox import DUNNING, OF_OWED_BILLS
-from reconciliation.sending_times import ANY_TIME, MAY_LEAVE, Times
+from reconciliation.sending_times import ANY_TIME, MAY_LEAVE, Kind, Leaving
 
 _KEY = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 Claimed = Row[tuple[int, str, str, bytes, str]]
 """id, request_id, body, msisdn_sealed, state it was claimed from: queued or unsure."""
 
-Due = Row[tuple[int, int | None, int, str]]
-"""id, bill_id, customer_id, event."""
+Due = Row[tuple[int, int | None, int, str, datetime]]
+"""id, bill_id, customer_id, event, not_after."""
 
 _ROUNDS = 20
 _TOO_LATE = "too late to tell the customer anything new"
@@ -26,10 +26,9 @@ _ENDS = {
     "paid": ("withdrawn", "the bill is no longer owed as announced"),
     "closed": ("withdrawn", "the customer is not to be told by SMS"),
 }
-CLAIMABLE = (
-    f"m.state = 'queued' AND m.body IS NOT NULL AND (m.not_before IS NULL OR m.not_before <= :now) AND {MAY_LEAVE}"
-)
-"""In terms of messages m; asked with what `sending_times.bounds` returns."""
+_QUEUED = "m.state = 'queued' AND m.body IS NOT NULL AND (m.not_before IS NULL OR m.not_before <= :now)"
+CLAIMABLE = {kind: f"{_QUEUED} AND {may}" for kind, may in MAY_LEAVE.items()}
+"""By kind, in terms of messages m; asked with `Leaving.values`."""
 _LATE = "m.state = 'queued' AND m.not_after <= :now"
 _LAPSED = "m.state = 'sending' AND m.lease_until < :now"
 _REPEATABLE = (
@@ -39,26 +38,23 @@ _REPEATABLE = (
     " WHERE k.name = m.carrier AND (k.remembers IS NULL OR m.asked_at > :now - k.remembers))"
 )
 """In terms of messages m and, left-joined, their bills b; names and remember are of carriers that dedupe."""
+_FOUND_BY = (
+    *(f"messages m WHERE {which}" for which in CLAIMABLE.values()),
+    f"messages m WHERE {_LATE}",
+    f"messages m WHERE {_LAPSED}",
+    f"messages m LEFT JOIN bills b ON b.id = m.bill_id WHERE {_REPEATABLE}",
+)
+_DUE = f"SELECT {' OR '.join(f'EXISTS (SELECT 1 FROM {which})' for which in _FOUND_BY)}"  # noqa: S608 - as above
+"""Each one by itself, so that each is looked up in an index of its own."""
 
 
-def is_due(
-    session: Session, *, memories: Mapping[str, timedelta | None], now: datetime, times: Times = ANY_TIME
-) -> bool:
+def is_due(session: Session, may: Leaving, *, memories: Mapping[str, timedelta | None]) -> bool:
     """Tell whether a sender would find something to do: to claim, to expire, to call unsure, or to ask again about.
 
     `memories` are the carriers that dedupe by our own key, and for how long they know it again; None is for good.
     """
-    found = session.scalar(
-        text(
-            "SELECT EXISTS (SELECT 1 FROM messages m LEFT JOIN bills b ON b.id = m.bill_id"  # noqa: S608 - our own text
-            f" WHERE ({CLAIMABLE}) OR ({_LATE}) OR ({_LAPSED}) OR ({_REPEATABLE}))"
-        ),
-        {
-            "names": list(memories), "remember": list(memories.values()),
-            **sending_times.bounds(session, times, now=now),
-        },
-    )  # fmt: skip
-    return bool(found)
+    known = {"names": list(memories), "remember": list(memories.values())}
+    return bool(session.scalar(text(_DUE), {**known, **may.values}))
 
 
 def claim(
@@ -70,26 +66,30 @@ def claim(
     now: datetime,
     of_all: bool = False,
     codes: bool = True,
-    times: Times = ANY_TIME,
+    may: Leaving | None = None,
 ) -> Sequence[Claimed]:
     """Take up to `limit` messages that are due and the carrier's; the caller commits before it sends the first.
 
     `of_all` takes what is anybody else's too, as the only carrier does, and one that is tried again, which
     is trusted with no `codes`.
 
-    Of what is due, what came too late expires. A notice for a bill that is no longer owed is withdrawn, so that no
-    payer is dunned, and so is what is meant for a customer who said no, or who has no number any more. A code goes
-    before all others, and to whoever asked for it.
+    `may` is what may leave now, anything where it is not given. A code goes before all others, and to whoever asked for
+    it; of the others what must leave first does. A notice for a bill that is no longer owed is withdrawn, so that no
+    payer is dunned, and so is what is meant for a customer who said no, or who has no number any more.
     """
     whose = f":carrier <> ALL(m.refused_by){'' if of_all else ' AND m.carrier = :carrier'}"
-    values = {"carrier": carrier, **sending_times.bounds(session, times, now=now)}
+    may = may or sending_times.leaving(session, ANY_TIME, now=now)
+    values = {"carrier": carrier, **may.values}
     claimed: list[Claimed] = []
     for _ in range(_ROUNDS):
         room = limit - len(claimed)
-        due = _due(session, f"{whose} AND m.event = 'mandate_code'", room, values) if codes else []
-        due += _due(session, f"{whose} AND m.event <> 'mandate_code'", room - len(due), values)
+        due = _due(session, Kind.CODE, whose, room, values) if codes else []
+        both = [
+            row for kind in (Kind.OTHER, Kind.NOTICE) for row in _due(session, kind, whose, room - len(due), values)
+        ]
+        due += sorted(both, key=lambda row: (row.not_after, row.id))[: room - len(due)]
         meant = _still_meant(session, due, now)
-        off = sending_times.put_off(session, times, [(row.id, row.customer_id, row.event) for row in meant], now=now)
+        off = sending_times.put_off(session, may, [(row.id, row.customer_id, row.event) for row in meant])
         meant = [row for row in meant if row.id not in off]
         still_owed = _hold(session, [row.bill_id for row in meant if row.event in outbox.DUNNING_EVENTS])
         free = [row.id for row in meant if row.event not in outbox.DUNNING_EVENTS or row.bill_id in still_owed]
@@ -129,10 +129,12 @@ def _still_meant(session: Session, due: Sequence[Due], now: datetime) -> Sequenc
     return [row for row in due if row.id not in ended]
 
 
-def _due(session: Session, which: str, limit: int, values: Mapping[str, object]) -> list[Due]:
+def _due(session: Session, kind: Kind, whose: str, limit: int, values: Mapping[str, object]) -> list[Due]:
+    if not limit:
+        return []
     query = (
-        f"SELECT m.id, m.bill_id, m.customer_id, m.event FROM messages m WHERE {CLAIMABLE} AND {which}"  # noqa: S608 - our own text
-        " ORDER BY m.id LIMIT :limit FOR UPDATE SKIP LOCKED"
+        f"SELECT m.id, m.bill_id, m.customer_id, m.event, m.not_after FROM messages m"  # noqa: S608 - our own text
+        f" WHERE {CLAIMABLE[kind]} AND {whose} ORDER BY m.not_after, m.id LIMIT :limit FOR UPDATE SKIP LOCKED"
     )
     return list(session.execute(text(query), {**values, "limit": limit}).all())
 

@@ -4,9 +4,10 @@ A one-time code leaves at once whatever the hour. What would be too late by the 
 deadlines win.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from enum import StrEnum
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -17,6 +18,7 @@ from reconciliation.outbox import TOLD
 
 CODE = "mandate_code"
 """The one event that no hour holds back: whoever asked for it waits at a screen."""
+_EVER = timedelta(days=36_500)
 _LOOKS = 60
 """A holiday of a month, each of its days looked at, and the night behind it."""
 
@@ -47,12 +49,26 @@ ANY_TIME = Times(time(0), time(0), holidays_rest=False, daily=0)
 
 _IN_TIME = "m.not_after - CASE WHEN m.event = 'before_debit' THEN CAST(:lead AS interval) ELSE interval '0' END"
 """Until when a message m must leave to be of use: a notice, so that its debit may follow."""
-MAY_LEAVE = f"""
-    (m.event = '{CODE}' OR (
-        (m.event <> 'before_debit' OR m.not_after <= :now + CAST(:ahead AS interval))
-        AND (:opens <= :now OR (:deadlines_win AND {_IN_TIME} > :now AND {_IN_TIME} <= :opens))))
+
+
+class Kind(StrEnum):
+    """What leaves by a rule of its own; in the order in which it goes to a carrier that has room for little."""
+
+    CODE = "code"
+    OTHER = "other"
+    NOTICE = "notice"
+
+
+MAY_LEAVE = {
+    Kind.CODE: f"m.event = '{CODE}'",
+    Kind.OTHER: f"m.event NOT IN ('{CODE}', 'before_debit')"
+    " AND m.not_after > :others_after AND m.not_after <= :others_until",
+    Kind.NOTICE: "m.event = 'before_debit' AND m.not_after > :notices_after AND m.not_after <= :notices_until",
+}
+"""Which messages m of a kind may leave now, asked with `Leaving.values`.
+
+A span of deadlines each, which an index answers: a night's or a week's queue is not looked through to find nothing.
 """
-"""Whether a message m may leave now; in terms of what `bounds` returns."""
 
 _LEFT_TODAY = f"""
     SELECT customer_id, count(*) AS messages FROM messages
@@ -87,43 +103,63 @@ def _is_quiet(times: Times, at: time) -> bool:
     return at >= times.quiet_from or at < times.quiet_until
 
 
-def bounds(session: Session, times: Times, *, now: datetime) -> Mapping[str, object]:
-    """Return what MAY_LEAVE is asked with; no notice is held so long that its debit could not follow."""
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """Which messages may leave at one moment, by until when they must have: each span's end is in it, its begin not."""
+
+    times: Times
+    now: datetime
+    opens: datetime
+    lead: timedelta
+    """How long before the end of its use a notice must leave, so that its debit may follow."""
+    notices: tuple[datetime, datetime]
+    others: tuple[datetime, datetime]
+
+    @property
+    def values(self) -> dict[str, object]:
+        """What MAY_LEAVE is asked with."""
+        return {
+            "now": self.now,
+            "notices_after": self.notices[0], "notices_until": self.notices[1],
+            "others_after": self.others[0], "others_until": self.others[1],
+        }  # fmt: skip
+
+
+def leaving(session: Session, times: Times, *, now: datetime) -> Leaving:
+    """Return what may leave now; no notice is held so long that its debit could not follow."""
     lead = debit_rules.rules(session).lead + times.ahead
-    return {
-        "now": now,
-        "opens": opens_at(times, bank_days.calendar(session), now),
-        "ahead": timedelta(days=36_500) if times.notice_days is None else max(
-            timedelta(days=times.notice_days), lead + timedelta(days=1)
-        ),
-        "deadlines_win": times.deadlines_win,
-        "lead": lead,
-    }  # fmt: skip
+    opens = opens_at(times, bank_days.calendar(session), now)
+    near = _EVER if times.notice_days is None else max(timedelta(days=times.notice_days), lead + timedelta(days=1))
+    if opens <= now:
+        notices, others = (now, now + near), (now, now + _EVER)
+    elif times.deadlines_win:
+        notices, others = (now + lead, min(opens + lead, now + near)), (now, opens)
+    else:
+        notices = others = (now, now)
+    return Leaving(times, now, opens, lead, notices, others)
 
 
-def put_off(session: Session, times: Times, due: Sequence[tuple[int, int, str]], *, now: datetime) -> set[int]:
+def put_off(session: Session, may: Leaving, due: Sequence[tuple[int, int, str]]) -> set[int]:
     """Leave to the next day what is too much for one customer today, and return those messages.
 
     `due` are message, customer and event each, the first to leave first. What would come too late tomorrow is not put
     off, where deadlines win.
     """
-    over = _over_the_cap(session, times, due, now=now) if times.daily and due else []
+    over = _over_the_cap(session, may, due) if may.times.daily and due else []
     if not over:
         return set()
-    tomorrow = datetime.combine(local_day(now) + timedelta(days=1), time(), LOCAL)
+    tomorrow = datetime.combine(local_day(may.now) + timedelta(days=1), time(), LOCAL)
     values = {
         "ids": over,
-        "opens": opens_at(times, bank_days.calendar(session), tomorrow),
-        "deadlines_win": times.deadlines_win,
-        "lead": debit_rules.rules(session).lead + times.ahead,
+        "opens": opens_at(may.times, bank_days.calendar(session), tomorrow),
+        "deadlines_win": may.times.deadlines_win,
+        "lead": may.lead,
     }
     return set(session.scalars(text(_PUT_OFF), values))
 
 
-def _over_the_cap(
-    session: Session, times: Times, due: Sequence[tuple[int, int, str]], *, now: datetime
-) -> Sequence[int]:
-    since = datetime.combine(local_day(now), time(), LOCAL)
+def _over_the_cap(session: Session, may: Leaving, due: Sequence[tuple[int, int, str]]) -> Sequence[int]:
+    since = datetime.combine(local_day(may.now), time(), LOCAL)
     asked = {"customers": sorted({customer for _, customer, _ in due}), "since": since}
     left = {row.customer_id: int(row.messages) for row in session.execute(text(_LEFT_TODAY), asked)}
     over = []
@@ -131,6 +167,6 @@ def _over_the_cap(
         if event == CODE:
             continue
         left[customer] = left.get(customer, 0) + 1
-        if left[customer] > times.daily:
+        if left[customer] > may.times.daily:
             over.append(message)
     return over

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event, text
 from sqlalchemy.orm import Session
 
-from reconciliation import large_statements
+from reconciliation import large_statements, routing, sending
+from reconciliation.sending_times import Times, leaving
 from tests.reconciliation.books import Books, a_bill, a_line, a_notice
 from tests.reconciliation.test_large_statements import go_on
 
@@ -85,3 +87,39 @@ def test_what_is_owed_follows_many_bills_though_one_changed_before(books: Books)
     [line] = books.run(act)
     assert float(line.partition("time=")[2].split()[0]) < 500
     assert books.one("SELECT count(*) FROM owed_bills") == 0
+
+
+def test_what_may_not_leave_yet_is_not_looked_through_to_find_nothing(
+    sound_books: Books, read_by_plans: dict[str, int]
+) -> None:
+    """A night's queue of notices is asked about every second, by each carrier."""
+    sound_books.issue(a_bill(charge_on=date(2026, 11, 24), bank="standard"))
+    many = (
+        "INSERT INTO messages (event_key, version, event, customer_id, bill_id, facts, body, not_after, created_at)"
+        " SELECT 'many:' || n, 1, event, customer_id, bill_id, '{}', 'x', not_after, created_at"
+        " FROM messages, generate_series(1, 5000) n"
+    )
+    sound_books.run(lambda s: s.execute(text(many)))
+    night, soon = sound_books.now + timedelta(hours=13), Times(notice_days=3)
+
+    def ask(now: datetime, times: Times) -> tuple[bool, int, int]:
+        def act(session: Session) -> tuple[bool, int, int]:
+            may = leaving(session, times, now=now)
+            return (
+                sending.is_due(session, may, memories={}),
+                len(
+                    sending.claim(session, carrier="one", limit=100, lease=timedelta(1), now=now, of_all=True, may=may)
+                ),
+                routing.route(session, {"one": 1, "other": 1}, may, declared=["one", "other"], ill=[], limit=500),
+            )
+
+        found: tuple[bool, int, int] = sound_books.run(act)
+        return found
+
+    read_by_plans.clear()
+    for _ in range(8):  # kept plans know no values
+        assert ask(night, Times()) == (False, 0, 0)
+        assert ask(sound_books.now, soon) == (False, 0, 0)
+    assert len(read_by_plans) > 5
+    assert max(read_by_plans.values()) < 100
+    assert ask(sound_books.now, Times(daily=0)) == (True, 100, 500)

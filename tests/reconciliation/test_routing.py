@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from reconciliation import routing, sending
+from reconciliation.sending_times import ANY_TIME, leaving
 from tests.reconciliation.books import Books, a_bill
 
 LEASE = timedelta(seconds=60)
@@ -36,7 +37,9 @@ def queued(books: Books) -> Books:
 def route(books: Books, ill: tuple[str, ...] = (), limit: int = 1000, **weights: int) -> int:
     declared = [*weights, *ill]
     found: int = books.run(
-        lambda s: routing.route(s, weights, declared=declared, ill=list(ill), limit=limit, now=books.now)
+        lambda s: routing.route(
+            s, weights, leaving(s, ANY_TIME, now=books.now), declared=declared, ill=list(ill), limit=limit
+        )
     )
     return found
 
@@ -136,8 +139,13 @@ def test_only_the_carrier_that_was_asked_is_asked_again_and_only_while_it_rememb
     queued.run(lambda s: sending.unsure(s, one.id, why="timed out", again_at=queued.now + LEASE, now=queued.now))
     assert ask_again("smpp", hour, None) == []
     assert ask_again("esms", 23 * hour, 23 * hour) == []
-    due = {"memories": {"esms": 23 * hour, "smpp": None}, "now": queued.now + 22 * hour}
-    assert queued.run(lambda s: sending.is_due(s, **due))
+    queued.run(lambda s: s.execute(text("UPDATE messages SET not_before = 'infinity' WHERE state = 'queued'")))
+    memories = {"esms": 23 * hour, "smpp": None}
+    for passed, due in ((22 * hour, True), (24 * hour, False)):
+        found = queued.run(
+            lambda s, passed=passed: sending.is_due(s, leaving(s, ANY_TIME, now=queued.now + passed), memories=memories)
+        )
+        assert found is due
     [again] = ask_again("esms", 22 * hour, 23 * hour)
     assert (again.id, again.request_id, again.state) == (one.id, one.request_id, "unsure")
 

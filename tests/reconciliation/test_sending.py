@@ -91,7 +91,9 @@ def test_nothing_is_claimed_before_it_is_composed(sound_books: Books) -> None:
 
 
 def test_a_notice_expires_when_the_day_of_the_debit_begins(queued: Books) -> None:
-    assert claim(queued, timedelta(days=5, hours=15)) == []
+    after = timedelta(days=5, hours=15)
+    assert claim(queued, after) == []
+    assert queued.run(lambda s: sending.expire(s, now=queued.now + after)) == 1
     assert states(queued) == ["expired"]
 
 
@@ -202,6 +204,8 @@ def test_what_is_ended_stands_in_the_way_of_nothing_behind_it(sound_books: Books
     sound_books.run(lambda s: s.execute(text("UPDATE messages SET not_after = :now WHERE id IN (SELECT id FROM messages"
                                              " ORDER BY id LIMIT 3)"), {"now": sound_books.now}))  # fmt: skip
     assert len(claim(sound_books, limit=2)) == 1
+    assert states(sound_books) == ["queued"] * 3 + ["sending"]
+    sound_books.run(lambda s: sending.expire(s, now=sound_books.now))
     assert states(sound_books) == ["expired"] * 3 + ["sending"]
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from reconciliation import sending
 from reconciliation.business_days import LIBRARY, LOCAL, Calendar
-from reconciliation.sending_times import ANY_TIME, Times, opens_at
+from reconciliation.sending_times import ANY_TIME, Times, leaving, opens_at
 from tests.reconciliation.books import Books, a_bill
 from tests.reconciliation.test_sending import compose
 
@@ -92,8 +92,9 @@ def claim(books: Books, after: timedelta, times: Times = USUAL) -> int:
 
     def act(session: Session) -> int:
         now = books.now + after
-        due = sending.is_due(session, memories={}, now=now, times=times)
-        taken = len(sending.claim(session, carrier="http", of_all=True, limit=10, lease=LEASE, now=now, times=times))
+        may = leaving(session, times, now=now)
+        due = sending.is_due(session, may, memories={})
+        taken = len(sending.claim(session, carrier="http", of_all=True, limit=10, lease=LEASE, now=now, may=may))
         assert due or not taken
         return taken
 
@@ -101,9 +102,14 @@ def claim(books: Books, after: timedelta, times: Times = USUAL) -> int:
     return taken
 
 
+def is_due(books: Books, now: datetime, times: Times) -> bool:
+    found: bool = books.run(lambda s: sending.is_due(s, leaving(s, times, now=now), memories={}))
+    return found
+
+
 def test_what_is_promised_at_night_leaves_in_the_morning(queued: Books) -> None:
     assert claim(queued, NIGHT) == 0
-    assert queued.run(lambda s: sending.is_due(s, memories={}, now=queued.now + NIGHT, times=USUAL)) is False
+    assert is_due(queued, queued.now + NIGHT, USUAL) is False
     assert claim(queued, MORNING - timedelta(seconds=1)) == 0
     assert claim(queued, MORNING) == 1
 
@@ -152,4 +158,5 @@ def test_what_would_be_too_late_tomorrow_is_not_put_off(queued: Books) -> None:
         " SELECT 'bulk:' || n, 1, 'payment_recorded', customer_id, bill_id, '{}', 'x', :soon, :now"
         " FROM messages, generate_series(1, 4) n"
     ), {"now": queued.now, "soon": queued.now + timedelta(hours=12)}))  # fmt: skip
-    assert claim(queued, timedelta(), Times(daily=1)) == 5
+    assert claim(queued, timedelta(), Times(daily=1)) == 4
+    assert claim(queued, MORNING, Times(daily=1)) == 1, "the notice of a debit next week"
