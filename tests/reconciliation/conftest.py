@@ -7,15 +7,17 @@ import pytest
 from sqlalchemy import Engine
 
 from gateway.database import app_engine, owner_engine
-from gateway.embedded import Embedded
 from reconciliation.sealing import Sealer
 from tests import emptied
 from tests.reconciliation.books import Books
 
+_NAME = "test_rules"
+
 
 @pytest.fixture(scope="session")
-def _house(embedded: Embedded) -> str:
-    return emptied.make(embedded.database_url, "test_rules")
+def _house(template: str) -> Iterator[str]:
+    with emptied.made(template, _NAME) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +30,7 @@ def _engine(_house: str) -> Iterator[Engine]:
 @pytest.fixture
 def database_url(_house: str) -> str:
     """The database of these tests, emptied."""
-    emptied.empty(_house)
+    emptied.empty(_NAME)
     return _house
 
 
