@@ -35,7 +35,11 @@ _DOISOAT = str(Path(sys.executable).parent / "doisoat")
 _LONGEST_FIRST = (
     "proofs/test_corpus.py",
     "proofs/test_simulation.py",
+    "stories/test_demo.py",
+    "reconciliation/test_orders.py",
+    "stories/test_restart.py",
     "chaos/test_kills.py",
+    "stories/test_corpus_road.py",
     "stories/test_debit_month.py",
 )
 """Files that take a core for minutes: were they begun last, the other cores would wait for them."""
