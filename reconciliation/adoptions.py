@@ -59,7 +59,9 @@ _ADOPT_QUOTED = """
     WITH unheard AS MATERIALIZED (
         SELECT * FROM ({unheard}) u WHERE quoted <> '{{}}' AND {told}
     ), untold AS MATERIALIZED (
-        SELECT id, source, minor, currency, quoted FROM payments
+        SELECT id, source, minor, currency, quoted FROM (
+            SELECT * FROM payments WHERE quoted && ARRAY({named_by_either}) OFFSET 0
+        ) alike
         WHERE source_reference LIKE 'line:%' AND {seen} AND quoted <> '{{}}' AND NOT reversal AND state <> 'denied'
           AND (source, minor) IN (SELECT source, minor FROM unheard)
     ), heard AS (
@@ -126,6 +128,7 @@ def _adoptions(unheard: str) -> list[str]:
     rounds += [
         _ADOPT_QUOTED.format(
             told=told, seen=seen, unheard=unheard, adopted=_ADOPTED,
+            named_by_either=references.naming_the_same("SELECT quoted FROM unheard"),
             named_by_notices=references.naming_one_bill("n", "SELECT * FROM unheard"),
             named_by_lines=references.naming_one_bill("id", "SELECT * FROM untold"),
         )

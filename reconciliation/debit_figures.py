@@ -48,7 +48,7 @@ _CONTROL = """
 # By the id that the bank repeats; else by the mandate that the bank names on the line that pays the bill.
 _PAYMENTS = f"""
     SELECT p.id FROM debits d JOIN payments p ON p.source = d.bank AND p.end_to_end_id = d.end_to_end_id
-    WHERE d.id = :debit
+    WHERE d.id = :debit AND p.end_to_end_id <> ''
     UNION
     SELECT p.id FROM debits d JOIN mandates m ON m.id = d.mandate_id
     JOIN allocations a ON a.bill_id = d.bill_id AND a.undone_at IS NULL

@@ -33,7 +33,7 @@ _FACTS = f"""
     WITH these AS MATERIALIZED (SELECT * FROM debits WHERE id = ANY(:ids)), money AS MATERIALIZED (
         SELECT d.id, p.state IN ('reported', 'confirmed') AS counts, p.id AS payment_id FROM these d
         JOIN payments p ON p.source = d.bank AND p.end_to_end_id = d.end_to_end_id
-        WHERE p.state <> 'denied' OR p.source_reference NOT LIKE 'line:%'
+        WHERE p.end_to_end_id <> '' AND (p.state <> 'denied' OR p.source_reference NOT LIKE 'line:%')
         UNION ALL
         SELECT d.id, true, p.id FROM these d JOIN mandates m ON m.id = d.mandate_id
         JOIN allocations a ON a.bill_id = d.bill_id AND a.undone_at IS NULL

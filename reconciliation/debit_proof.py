@@ -4,7 +4,7 @@ from reconciliation.debits import LIVE
 from reconciliation.outbox import ABOUT_DEBITS
 
 _BY_ID = """
-    SELECT 1 FROM payments p WHERE p.source = d.bank AND p.end_to_end_id = d.end_to_end_id
+    SELECT 1 FROM payments p WHERE p.source = d.bank AND p.end_to_end_id = d.end_to_end_id AND p.end_to_end_id <> ''
         AND p.state IN ('reported', 'confirmed')
 """
 _BY_MANDATE = """

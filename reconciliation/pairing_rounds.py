@@ -45,7 +45,7 @@ _BY_CODE = """
         SELECT id, entry, transaction, reversal, minor, currency, quoted FROM statement_lines
         WHERE statement_id = :statement AND state = 'pending' AND minor > 0 AND quoted <> '{{}}' AND {line} {of_minors}
     ), waiting AS MATERIALIZED (
-        SELECT id, reversal, minor, currency, quoted FROM payments
+        SELECT id, reversal, minor, currency, quoted FROM {payments}
         WHERE source = :bank AND {waiting} AND quoted <> '{{}}' AND {payment} {of_these}
     ), lines AS (
         SELECT id, bill, reversal, minor, currency,
@@ -61,6 +61,12 @@ _BY_CODE = """
         SELECT id, payment_id FROM lines FULL JOIN told USING (bill, reversal, minor, currency, turn) OFFSET 0
     ) pairs WHERE l.id = pairs.id AND pairs.payment_id IS NOT NULL
 """
+
+# The payments that may name a bill which one of these few lines names: no others are read, however many wait.
+_NAMING_THE_SAME = f"""(
+        SELECT * FROM payments
+        WHERE quoted && ARRAY({references.naming_the_same("SELECT quoted FROM pending")}) OFFSET 0
+    ) payments"""  # noqa: S608 - put together from constants
 
 # A statement waits for payments it has not confirmed yet. A notice only recognises what is known already; the next
 # one may repeat its lines, because intraday reports grow over the day.
@@ -132,9 +138,11 @@ def pair(session: Session, statement: Statement, news: News | None = None) -> No
     if counts and session.scalar(text(IS_ANY_TAKEN_BACK), values):
         for payment in ("bank_reference", "source_reference"):
             by_reference("bank_reference", payment, _TAKEN_BACK, _SAME_AMOUNT)
+    # Lines of a large statement that news may be about quote too much to be looked up by it.
+    payments = "payments" if whole or news is not None else _NAMING_THE_SAME
     for line, payment in (("true", "bank_reference = ''"), ("bank_reference = ''", "true")):
         query = _BY_CODE.format(
-            line=line, payment=payment, waiting=waiting, of_minors=of_minors,
+            line=line, payment=payment, waiting=waiting, of_minors=of_minors, payments=payments,
             of_these="" if whole else "AND minor IN (SELECT minor FROM pending)",
             named_by_lines=references.naming_one_bill("id", "SELECT * FROM pending"),
             named_by_payments=references.naming_one_bill("id", "SELECT * FROM waiting"),

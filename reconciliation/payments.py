@@ -243,11 +243,17 @@ _REPLACED = f"""
 """  # noqa: S608
 
 
+# One after another in their order, so that two who wait for each other's are none.
+_LOCK_SOURCES = """
+    SELECT pg_advisory_xact_lock(hashtext('payments of ' || source))
+    FROM (SELECT source FROM unnest(CAST(:sources AS text[])) AS s (source) ORDER BY 1) one
+"""
+
+
 def lock_sources(session: Session, sources: set[str]) -> None:
     """Wait until this transaction is the only one pairing payments of `sources`, and no bills are being issued."""
     matching.wait_for_bills(session)
-    for source in sorted(sources):
-        session.execute(text("SELECT pg_advisory_xact_lock(hashtext('payments of ' || :source))"), {"source": source})
+    session.execute(text(_LOCK_SOURCES), {"sources": list(sources)})
 
 
 def _row(number: int, heard: Heard, sealer: Sealer, until: StatementDeadlines, now: datetime) -> dict[str, object]:

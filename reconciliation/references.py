@@ -72,3 +72,18 @@ def naming_one_bill(key: str, rows: str) -> str:
             WHERE b.number IS NOT NULL OR x.code ~ '{PAYMENT_CODE}'
         ) named GROUP BY {key} HAVING count(DISTINCT bill) = 1
     """  # noqa: S608 - put together from constants
+
+
+def naming_the_same(rows: str) -> str:
+    """Return a query of every code that may name a bill which one of `rows` (a query of quoted) names.
+
+    Who names one of these bills quotes one of these codes, so that the index of codes finds them: bills that others are
+    like, by their amount for one, cost nothing.
+    """
+    return f"""
+        WITH said AS MATERIALIZED (SELECT DISTINCT unnest(quoted) AS code FROM ({rows}) r), known AS MATERIALIZED (
+            SELECT b.number FROM said JOIN bills b ON b.payment_code = said.code
+            UNION SELECT b.number FROM said JOIN bills b ON b.number = said.code)
+        SELECT code FROM said WHERE code ~ '{PAYMENT_CODE}' UNION SELECT number FROM known
+        UNION SELECT b.payment_code FROM known JOIN bills b USING (number)
+    """  # noqa: S608 - put together from constants

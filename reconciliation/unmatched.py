@@ -14,6 +14,7 @@ RAISED = "raised"
 """The verdict of a question that a person raised: no later fact answers it but a person's."""
 
 # Reads the decisions of the batch being matched. `owed` is what the bill still lacks, `left` what the payment has over.
+# What the customers named have paid is looked up from them (OFFSET keeps it so), not among all that is settled.
 _ASK = f"""
     SELECT verdict.code, 'payment:' || p.id, p.source,
         CASE WHEN p.matched_minor < p.minor THEN p.minor - p.matched_minor ELSE b.minor - b.paid_minor END,
@@ -36,10 +37,12 @@ _ASK = f"""
     ) settlers ON settlers.bill_id = d.bill_id
     LEFT JOIN LATERAL (
         SELECT bool_or(q.source <> p.source) AS other_channel, true AS any
-        FROM customers c JOIN bills pb ON pb.customer_id = c.id AND pb.state = 'paid' AND pb.minor = p.minor
+        FROM (SELECT id FROM customers WHERE code = ANY(p.quoted) OFFSET 0) c
+        JOIN LATERAL (
+            SELECT id FROM bills WHERE customer_id = c.id AND state = 'paid' AND minor = p.minor OFFSET 0
+        ) pb ON true
         JOIN allocations a ON a.bill_id = pb.id AND a.undone_at IS NULL JOIN payments q ON q.id = a.payment_id
-        WHERE d.verdict = 'other_amount' AND c.code = ANY(p.quoted)
-        GROUP BY c.id LIMIT 1
+        WHERE d.verdict = 'other_amount' GROUP BY c.id LIMIT 1
     ) settled ON true
     CROSS JOIN LATERAL (SELECT CASE
         WHEN p.reversal OR p.denied_at IS NOT NULL THEN 'M09'

@@ -35,7 +35,11 @@ _DOISOAT = str(Path(sys.executable).parent / "doisoat")
 _LONGEST_FIRST = (
     "proofs/test_corpus.py",
     "proofs/test_simulation.py",
+    "stories/test_demo.py",
+    "reconciliation/test_orders.py",
+    "stories/test_restart.py",
     "chaos/test_kills.py",
+    "stories/test_corpus_road.py",
     "stories/test_debit_month.py",
 )
 """Files that take a core for minutes: were they begun last, the other cores would wait for them."""
@@ -63,22 +67,24 @@ def _named(url: str, name: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def _template(embedded: Embedded) -> str:
+def template(embedded: Embedded) -> str:
+    """A migrated and empty database that others are made after; the URL is its owner's."""
     with psycopg.connect(embedded.database_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {_TEMPLATE}")
-    migrate.upgrade(_named(embedded.database_url, _TEMPLATE))
-    return embedded.database_url
+    url = _named(embedded.database_url, _TEMPLATE)
+    migrate.upgrade(url)
+    return url
 
 
 @pytest.fixture
-def database_url(_template: str) -> Iterator[str]:
+def database_url(embedded: Embedded, template: str) -> Iterator[str]:
     """A database of this test's own, migrated and empty; the URL is its owner's."""
     name = f"test_{next(_numbers)}"
-    with psycopg.connect(_template, autocommit=True) as connection:
+    with psycopg.connect(embedded.database_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
-    yield _named(_template, name)
+    yield _named(template, name)
     # The superuser may also end an autovacuum that has just come to the database.
-    with psycopg.connect(_template.replace("//doisoat@", "//postgres@"), autocommit=True) as connection:
+    with psycopg.connect(embedded.database_url.replace("//doisoat@", "//postgres@"), autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 

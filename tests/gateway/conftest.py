@@ -15,7 +15,6 @@ from werkzeug.test import Client
 from banks.sandbox.sftp_server import SandboxSftpServer
 from gateway import bill_import, callback_reading, composing, jobs
 from gateway.database import transaction
-from gateway.embedded import Embedded
 from gateway.web import create_app
 from gateway.wiring import Wiring
 from reconciliation import invariants
@@ -24,17 +23,20 @@ from tests import emptied
 from tests.gateway.samples import a_bill, an_event, code_of
 from tests.unordered import as_found
 
+_NAME = "test_gateway"
+
 
 @pytest.fixture(scope="session")
-def _floor(embedded: Embedded) -> str:
-    return emptied.make(embedded.database_url, "test_gateway")
+def _floor(template: str) -> Iterator[str]:
+    with emptied.made(template, _NAME) as url:
+        yield url
 
 
 @pytest.fixture
 def database_url(_floor: str) -> str:
     """The database of these tests, emptied and with nobody at it."""
     emptied.leave_alone(_floor)
-    emptied.empty(_floor)
+    emptied.empty(_NAME)
     return _floor
 
 

@@ -15,7 +15,6 @@ from reconciliation.debit_choice import Wanted
 from reconciliation.debit_days import next_try
 from reconciliation.debit_reports import NoDebit
 from reconciliation.debit_rules import Rules, rules
-from tests import emptied
 from tests.reconciliation.books import Books, a_line, a_notice
 from tests.reconciliation.debits_made import (
     CHARGE_ON,
@@ -244,12 +243,10 @@ FACTS: dict[str, Callable[[Books], object]] = {
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(facts=st.lists(st.sampled_from(sorted(FACTS)), max_size=7))
-def test_every_order_of_the_same_facts_ends_in_the_same_state(
-    books: Books, database_url: str, now: datetime, facts: list[str]
-) -> None:
+def test_every_order_of_the_same_facts_ends_in_the_same_state(books: Books, now: datetime, facts: list[str]) -> None:
     """The strongest fact decides, however often the debits were looked at in between."""
-    emptied.empty(database_url)
-    books.now, books.kept = now, {}
+    books.clear()
+    books.now = now
     sent(books)
     seen = set()
     for name in facts:

@@ -14,6 +14,8 @@ class Run:
     number: int
     owners: Mapping[str, str]
     """Whose each bill is, also of those that have not been issued yet."""
+    settles: bool = False
+    """Whether its wallet pays a day's payments by one line."""
     versions: dict[str, int] = field(default_factory=dict)
     told: dict[tuple[str, str], str] = field(default_factory=dict)
     lines: dict[int, str] = field(default_factory=dict)
@@ -29,8 +31,8 @@ class Run:
         return f"{self.number:012}"
 
     def bank(self, name: str) -> str:
-        """A wallet is each run's own: it settles all payments of a day together."""
-        return f"{name}{self.number:07}" if name in (WALLET, OWN) else name
+        """Return the bank of that name; a wallet that settles is each run's own: it pays a day's payments together."""
+        return f"{name}{self.number:07}" if name == OWN or (name == WALLET and self.settles) else name
 
     @property
     def settling_words(self) -> str:

@@ -71,12 +71,13 @@ class Stage:
                 wallet, since = self.runs[number].bank(facts.WALLET), DAY + timedelta(days=fact.day)
                 lump_sums.end(session, wallet, since, why="parted", by="ketoan", now=self.now)
 
-    def begin(self, number: int, owners: Mapping[str, str]) -> None:
-        self.runs[number] = Run(number, owners)
+    def begin(self, number: int, owners: Mapping[str, str], *, settles: bool = False) -> None:
+        """Begin a run; `settles` tells whether its wallet will `agree` to settle days of payments by one line."""
+        self.runs[number] = Run(number, owners, settles)
 
-    def agree(self, numbers: Sequence[int]) -> None:
-        """Let the wallets of these runs settle days of payments by one line."""
-        runs = [self.runs[number] for number in numbers]
+    def agree(self) -> None:
+        """Let the wallets that settle days of payments by one line do so from now on."""
+        runs = [run for run in self.runs.values() if run.settles]
         self._declare([run.bank(facts.WALLET) for run in runs], runs)
 
     def play(self, plays: Sequence[Play]) -> None:

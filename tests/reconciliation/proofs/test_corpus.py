@@ -44,9 +44,9 @@ def test_the_database_comes_to_the_books_that_are_written_in_every_order(sound_b
     for case in CASES:
         for order in case.orders():
             number = next(numbers)
-            stage.begin(number, case.owners)
+            stage.begin(number, case.owners, settles=case.settles)
             playing[number] = (case, list(order))
-    stage.agree([number for number, (case, _) in playing.items() if case.settles])
+    stage.agree()
     orders = {number: list(order) for number, (_, order) in playing.items()}
     wrong: dict[str, list[str]] = defaultdict(list)
     heard = False
