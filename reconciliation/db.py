@@ -41,6 +41,7 @@ class AdvisoryLock(IntEnum):
     DEBITS = 0x646F69736F617407
     MANDATES = 0x646F69736F617408
     CARRIERS = 0x646F69736F617409
+    DAILY_MESSAGES = 0x646F69736F61740A
 
 
 Id = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_key=True)]

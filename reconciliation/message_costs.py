@@ -14,6 +14,7 @@ _LEFT = f"""
     FROM messages m JOIN customers c ON c.id = m.customer_id
     WHERE m.state IN {TOLD} AND coalesce(m.sent_at, m.asked_at) >= :since AND coalesce(m.sent_at, m.asked_at) < :until
       AND coalesce(m.provider_ref, '') NOT LIKE 'test-%'
+      AND NOT EXISTS (SELECT 1 FROM message_parts p WHERE p.message_id = m.id AND p.provider_ref LIKE 'test-%')
     GROUP BY 1 ORDER BY 1
 """  # noqa: S608 - put together from constants
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from reconciliation import bank_days, debit_rules
 from reconciliation.business_days import LOCAL, Calendar, local_day
+from reconciliation.db import AdvisoryLock
 from reconciliation.outbox import TOLD
 
 CODE = "mandate_code"
@@ -142,6 +143,8 @@ def leaving(session: Session, times: Times, *, now: datetime) -> Leaving:
 def put_off(session: Session, may: Leaving, due: Sequence[tuple[int, int, str]]) -> set[int]:
     """Leave to the next day what is too much for one customer today, and return those messages.
 
+    Claims count one after another: two carriers that claim at once for one customer would not see each other's.
+
     `due` are message, customer and event each, the first to leave first. What would come too late tomorrow is not put
     off, where deadlines win.
     """
@@ -159,6 +162,7 @@ def put_off(session: Session, may: Leaving, due: Sequence[tuple[int, int, str]])
 
 
 def _over_the_cap(session: Session, may: Leaving, due: Sequence[tuple[int, int, str]]) -> Sequence[int]:
+    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": int(AdvisoryLock.DAILY_MESSAGES)})
     since = datetime.combine(local_day(may.now), time(), LOCAL)
     asked = {"customers": sorted({customer for _, customer, _ in due}), "since": since}
     left = {row.customer_id: int(row.messages) for row in session.execute(text(_LEFT_TODAY), asked)}

@@ -38,3 +38,11 @@ def test_what_left_is_counted_in_its_month_and_its_office(books: Books) -> None:
     assert cost(books, date(2026, 12, 1)) == [("HD2", 1, 2)]
     tamper(books, "UPDATE messages SET provider_ref = 'test-1' WHERE id = (SELECT min(id) FROM messages)")
     assert cost(books) == [("HD1", 1, 2)]
+    tamper(
+        books,
+        "INSERT INTO message_parts (message_id, ordinal, provider, provider_ref, ref_key, state, answered_at)"
+        " SELECT id, 1, 'smpp', CASE office WHEN 'HD1' THEN 'test-2' ELSE 'A2' END, id, 'accepted', now()"
+        " FROM (SELECT m.id, c.office FROM messages m JOIN customers c ON c.id = m.customer_id) left_for_nobody",
+    )
+    assert cost(books) == []
+    assert cost(books, date(2026, 12, 1)) == [("HD2", 1, 2)], "what left in parts counts"

@@ -1,6 +1,8 @@
 """When messages may leave: the hours and days that are kept quiet, and what is too much for one customer."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta
+from time import monotonic, sleep
 
 import pytest
 from hypothesis import given
@@ -160,3 +162,27 @@ def test_what_would_be_too_late_tomorrow_is_not_put_off(queued: Books) -> None:
     ), {"now": queued.now, "soon": queued.now + timedelta(hours=12)}))  # fmt: skip
     assert claim(queued, timedelta(), Times(daily=1)) == 4
     assert claim(queued, MORNING, Times(daily=1)) == 1, "the notice of a debit next week"
+
+
+def test_two_that_claim_at_once_give_a_customer_no_more_than_one_would(queued: Books) -> None:
+    queued.run(lambda s: s.execute(text(
+        "INSERT INTO messages (event_key, version, event, customer_id, bill_id, facts, body, not_after, created_at)"
+        " SELECT 'bulk:' || n, 1, 'payment_recorded', customer_id, bill_id, '{}', 'x', not_after, :now"
+        " FROM messages, generate_series(1, 3) n"
+    ), {"now": queued.now}))  # fmt: skip
+    one = Times(daily=1)
+    with Session(queued.engine) as first, ThreadPoolExecutor() as pool:
+        may = leaving(first, one, now=queued.now)
+        taken = sending.claim(first, carrier="a", of_all=True, limit=1, lease=LEASE, now=queued.now, may=may)
+        other = pool.submit(claim, queued, timedelta(), one)
+        wait_for_lock(queued)
+        first.commit()
+        assert (len(taken), other.result(30)) == (1, 0)
+
+
+def wait_for_lock(books: Books) -> None:
+    """Return once a session waits for another one's advisory lock."""
+    deadline = monotonic() + 30
+    while not books.one("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+        assert monotonic() < deadline, "nobody waits"
+        sleep(0.01)
