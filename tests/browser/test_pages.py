@@ -18,12 +18,13 @@ from werkzeug.serving import make_server
 
 from gateway import admin, request_session, staff_desk
 from gateway.bank_settings import BankSettings
-from gateway.settings import SmsSettings
+from gateway.settings import Settings, SmsSettings
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
 from reconciliation.mismatches import Mismatch
 from reconciliation.outbox import Message
 from reconciliation.payments import Allocation, Payment
+from reconciliation.sealing import Sealer
 
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = [
@@ -46,7 +47,7 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture
-def address(any_state: None, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def address(any_state: None, engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     """The pages served on this machine, with sixty payments, their bills and one question."""
     quick = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
     monkeypatch.setattr(staff_desk, "hasher", lambda: quick)
@@ -54,15 +55,12 @@ def address(any_state: None, engine: Engine, monkeypatch: pytest.MonkeyPatch) ->
         _fill(session)
         session.commit()
     app = Flask("pages", static_folder=None)
-    settings = SimpleNamespace(
-        sandbox=True,
-        banks={"saomai": BankSettings("saomai", "Ngân hàng Sao Mai")},
-        utility="Công ty Điện lực",
-        brand="Điện lực",
-        billing_url=None,
+    settings = Settings(
+        tmp_path, sandbox=True, banks={"saomai": BankSettings("saomai", "Ngân hàng Sao Mai")},
         sms=SmsSettings("http://carrier.example"),
-    )
-    app.extensions["doisoat"] = SimpleNamespace(settings=settings, clock=lambda: NOW, engine=engine)
+    )  # fmt: skip
+    sealer = Sealer([b"s" * 32], b"i" * 32)
+    app.extensions["doisoat"] = SimpleNamespace(settings=settings, clock=lambda: NOW, engine=engine, sealer=sealer)
     app.secret_key = "a key for tests only"
     request_session.install(app)
     admin.register(app)
@@ -237,6 +235,13 @@ def test_no_page_scrolls_sideways_on_a_phone_and_the_font_is_ours(desk: Any) -> 
         "marks/",
         "debits/",
         "reports/",
+        "messages/",
+        "messages/?q=HD2611-0007",
+        "messages/3",
+        "messages/costs/",
+        "carriers/",
+        "texts/",
+        "texts/?event=before_debit&language=vi",
     ]
     for path in paths:
         assert desk.goto(f"/admin/{path}").status == 200
@@ -266,7 +271,9 @@ _COLOURS = """() => [...document.querySelectorAll('main *, header *, .practice')
 def test_every_word_stands_out_from_its_ground(desk: Any, scheme: str) -> None:
     desk.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     seen = 0
-    for path in ("", "payments/", "bills/", "bills/7", "mismatches/1", "closes/saomai/2026-11-18", "reports/"):
+    paths = ("", "payments/", "bills/", "bills/7", "mismatches/1", "closes/saomai/2026-11-18", "reports/", "messages/",
+             "messages/3", "carriers/", "texts/")  # fmt: skip
+    for path in paths:
         desk.goto(f"/admin/{path}")
         for words, ink, ground in desk.evaluate(_COLOURS):
             if not (ink.startswith("rgb(") and ground.startswith("rgb(")):
