@@ -1,0 +1,346 @@
+"""Whatever has a hand in a message is killed at random while bills promise more: none is sent twice, all states are true.
+
+Struck are the SMPP daemon that leads, its carrier, the worker that sends by HTTP and that worker's job, a process of
+PostgreSQL, and PostgreSQL's postmaster. DOISOAT_CHAOS_ROUNDS blows, each victim before one is struck again; the default
+fits into `make test`, CHAOS_CAMPAIGN=1 (`make chaos`) strikes 200 times over 5,000 messages. DOISOAT_CHAOS_SEED repeats
+a campaign's choices.
+"""
+
+import json
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from threading import Thread
+from typing import Any, TypeVar
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from gateway import bill_import, composing, migrate, settings
+from gateway.database import transaction
+from gateway.embedded import Embedded
+from gateway.embedded.place import find_place
+from gateway.embedded.postgres import Postgres
+from gateway.supervisor_guard import kill_session
+from gateway.processes import await_port
+from gateway.wiring import Wiring, ensure_own_secrets
+from reconciliation import invariants
+from sms.sandbox import Faults, SmsSandbox
+from tests.chaos.processes import RIPE_SECONDS, children, processes
+from tests.conftest import NOW, Program
+from tests.gateway.samples import a_debit_bill
+from tests.sms.smpp.peers import Carrier, free_port, start_node
+
+BLOWS = int(os.environ.get("DOISOAT_CHAOS_ROUNDS") or (200 if os.environ.get("CHAOS_CAMPAIGN") else 6))
+MESSAGES = 25 * BLOWS
+SEED = int(os.environ.get("DOISOAT_CHAOS_SEED") or random.SystemRandom().randrange(10**6))
+T = TypeVar("T")
+VICTIMS = ("daemon", "carrier", "worker", "job", "PostgreSQL process", "postmaster")
+ANSWER_MILLISECONDS = 150
+"""So slow an answer keeps the window full: a blow meets messages under way."""
+FAULTS = Faults(unanswered=0.1, hold_seconds=0.4)
+"""The HTTP carrier takes a tenth of the messages and falls silent: its sender is in the middle of a batch for long."""
+RECEIPTS_PAUSE = 0.5
+"""Five tries, each after twice as long: a receipt outlives the database's absence."""
+CUE_SECONDS = 5.0
+DEADLINE = 120.0
+STILL_SECONDS = 3.0
+LONGER_THAN_LEASES = timedelta(minutes=5)
+CONFIG = """
+[sms.carriers.smpp]
+kind = "smpp"
+host = "127.0.0.1"
+port = {smpp}
+system_id = "doisoat"
+
+[sms.carriers.http]
+kind = "http"
+url = "{http}"
+"""
+MEANT = """
+    SELECT m.carrier || ' ' || m.state, m.body, c.msisdn_sealed
+    FROM messages m JOIN customers c ON c.id = m.customer_id
+"""
+UNSURE = """
+    SELECT m.carrier || ' ' || m.state FROM messages m
+    WHERE m.id IN (SELECT subject_id FROM transitions WHERE kind = 'message' AND to_state = 'unsure')
+"""
+
+
+@dataclass
+class World:
+    """The gateway's processes, one by one, on servers of its own between its two carriers."""
+
+    wiring: Wiring
+    embedded: Embedded
+    postgres: Postgres
+    sandbox: SmsSandbox
+    journal: Path
+    begin: Callable[..., Program]
+    begin_carrier: Callable[[], Carrier]
+    rng: random.Random = field(default_factory=lambda: random.Random(SEED))
+
+    def __post_init__(self) -> None:
+        self.carrier = self.begin_carrier()
+        self.daemons = [self.begin("smpp"), self.begin("smpp")]  # one leads, one stands by
+        self.worker = self.begin("worker", "messages")
+        self.others = [self.begin("beat"), self.begin("web")]
+        await_port("127.0.0.1", self.wiring.settings.port, seconds=DEADLINE)
+        self.struck, self.told_twice = Counter[str](), Counter[str]()
+
+    def said(self) -> list[str]:
+        return [one.said()[-2000:] for one in (*self.daemons, self.worker, *self.others)]
+
+    # ── what can be known ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def journalled(self, kind: str) -> list[dict[str, Any]]:
+        """Return what the SMPP carrier noted of one kind; it notes a message before it answers."""
+        lines = self.journal.read_text("utf-8").splitlines() if self.journal.exists() else []
+        return [one for one in map(json.loads, lines) if kind in one]
+
+    def taken(self) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
+        """Return what each carrier took, by number and text: the SMPP carrier and the HTTP carrier."""
+        heard = self.sandbox.messages(MESSAGES + 1000)
+        return (
+            Counter((f"+{one['to'].lstrip('+')}", one["text"]) for one in self.journalled("taken")),
+            Counter((one["to"], one["text"]) for one in heard),
+        )
+
+    def rows(self, query: str) -> list[Any]:
+        """Ask the database, and again while it is away."""
+        return insisting(lambda: self._rows(query))
+
+    def _rows(self, query: str) -> list[Any]:
+        with Session(self.wiring.engine) as session:
+            return list(session.execute(text(query)).all())
+
+    def states(self) -> Counter[str]:
+        return Counter(row[0] for row in self.rows("SELECT coalesce(carrier, 'none') || ' ' || state FROM messages"))
+
+    # ── promises and blows ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def promise(self, numbers: range) -> None:
+        """Take bills in and compose what they promise, until the database has said that it is done."""
+
+        def take_in() -> None:
+            with transaction(self.wiring.engine) as session:
+                bills = ((f"line {number}", a_debit_bill(number)) for number in numbers)
+                for _ in bill_import.take_in(session, self.wiring, bills):
+                    composing.compose_promises(session, self.wiring.settings)
+
+        insisting(take_in, noting=lambda: self.told_twice.update(["piece of bills"]))
+
+    def strike(self, victim: str) -> None:
+        """Kill a victim while messages go its way, and start it again as whoever watches over it would."""
+        match victim:
+            case "daemon":
+                leader = self._until(self._leader, "no daemon leads")
+                self._under_way("smpp")
+                os.kill(leader.process.pid, signal.SIGKILL)
+                leader.process.wait()
+                self.daemons.remove(leader)
+                self.daemons.append(self.begin("smpp"))
+            case "carrier":
+                self._under_way("smpp")
+                self.carrier.kill()
+                self.carrier = self.begin_carrier()
+            case "worker":
+                self._until(self._worker_is_ripe, "no worker works")
+                self._under_way("http")
+                self._end_worker()
+            case "job":
+                self._until(self._worker_is_ripe, "no worker works")
+                job = self._cue(lambda: children(self.worker.process.pid))
+                self._wait_a_moment()
+                if job:
+                    with suppress(ProcessLookupError):  # it may have ended by itself
+                        os.kill(job[0].pid, signal.SIGKILL)
+                else:
+                    victim = "worker"
+                    self._end_worker()
+            case "PostgreSQL process":
+                self._under_way(self.rng.choice(("smpp", "http")))
+                victim = f"PostgreSQL {self._strike_postgres()}"
+            case "postmaster":
+                self._under_way(self.rng.choice(("smpp", "http")))
+                os.kill(self._until(self.postgres.main_pid, "no postmaster runs"), signal.SIGKILL)
+                time.sleep(self.rng.uniform(0, 1))
+                self.embedded.ensure_alive()
+        self.struck[victim] += 1
+
+    def _strike_postgres(self) -> str:
+        """Kill one of PostgreSQL's processes but the postmaster, a session or one in the background; return which."""
+        postmaster = self._until(self.postgres.main_pid, "no postmaster runs")
+        sessions = self.rng.random() < 0.5
+        while True:
+            found = [one for one in children(postmaster) if ("doisoat" in one.line) == sessions]
+            chosen = self.rng.choice(found or children(postmaster))
+            with suppress(ProcessLookupError):  # a session may have ended by itself
+                os.kill(chosen.pid, signal.SIGKILL)
+                return "session" if "doisoat" in chosen.line else "background"
+
+    def _end_worker(self) -> None:
+        """Kill the worker together with its job, which its supervisor would not let go on."""
+        assert kill_session(self.worker.process.pid)
+        self.worker.process.wait()
+        self.worker = self.begin("worker", "messages")
+
+    def _leader(self) -> Program | None:
+        """Return the daemon that was bound last."""
+        bound = [one for one in self.daemons if "bound to" in one.said()]
+        return bound[-1] if bound else None
+
+    def _worker_is_ripe(self) -> bool:
+        return any(one.pid == self.worker.process.pid and one.age > RIPE_SECONDS for one in processes())
+
+    def _under_way(self, carrier: str) -> None:
+        """Wait until a carrier takes messages, if it will, and for a moment of no choice but the dice's."""
+        count = (lambda: len(self.journalled("taken"))) if carrier == "smpp" else self._accepted
+        before = count()
+        self._cue(lambda: count() > before)
+        self._wait_a_moment()
+
+    def _accepted(self) -> int:
+        return self.sandbox.stats()["accepted"]
+
+    def _wait_a_moment(self) -> None:
+        time.sleep(self.rng.uniform(0, 0.2))
+
+    def _cue(self, condition: Callable[[], T], seconds: float = CUE_SECONDS) -> T:
+        deadline = time.monotonic() + seconds
+        while not (found := condition()) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return found
+
+    def _until(self, condition: Callable[[], T | None], what: str) -> T:
+        found = self._cue(condition, DEADLINE)
+        assert found, (what, self.said())
+        return found
+
+    # ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def settle(self) -> None:
+        """Wait until everything is told; what waits for a dead sender's lease to end waits by the sandbox's clock."""
+        deadline = time.monotonic() + DEADLINE
+        before, still_since = None, time.monotonic()
+        while (left := self._left()) != 0:
+            assert time.monotonic() < deadline, (left, self.states(), self.said())
+            if left != before:
+                before, still_since = left, time.monotonic()
+            elif time.monotonic() > still_since + STILL_SECONDS:
+                self.wiring.sandbox_clock.set(self.wiring.clock() + LONGER_THAN_LEASES)
+                still_since = time.monotonic()
+            time.sleep(0.1)
+        assert self.sandbox.drain(30)
+
+    def _left(self) -> int:
+        """Return how much is still under way: at the SMPP carrier what it took and did not tell of counts too."""
+        states, by_smpp = self.states(), len(self.journalled("taken"))
+        ended = {"smpp delivered", "smpp unsure", "http delivered", "http sent"}
+        return sum(states[one] for one in states.keys() - ended) + abs(by_smpp - states["smpp delivered"])
+
+
+def insisting(work: Callable[[], T], noting: Callable[[], object] = lambda: None) -> T:
+    """Do `work`, and do it again when the database was away."""
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        try:
+            return work()
+        except DBAPIError:
+            if time.monotonic() > deadline:
+                raise
+            noting()
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def world(
+    home: Path, start: Callable[..., Program], environment: Callable[..., dict[str, str]], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[World]:  # fmt: skip
+    with servers(home, monkeypatch) as (embedded, sandbox):
+        ports = {"smpp": free_port(), "http": sandbox.url}
+        config, journal = tmp_path / "doisoat.toml", tmp_path / "journal"
+        config.write_text(CONFIG.format(**ports))
+        env = environment(
+            HOME=home, CONFIG=config, DATABASE_URL=embedded.database_url, VALKEY_URL=embedded.valkey_url, SANDBOX=1,
+            PORT=free_port(), WEB_WORKERS=1,
+        )  # fmt: skip
+        wiring = Wiring(settings.load(env), embedded.database_url, embedded.valkey_url, pooled=2)
+        wiring.sandbox_clock.set(NOW)
+        sandbox.receipts_url = wiring.receipts_url()
+        ways = json.dumps({"late": ANSWER_MILLISECONDS})
+        made = World(
+            wiring, embedded, Postgres(find_place(home, print), print), sandbox, journal,
+            lambda *words: start(*words, env=env),
+            lambda: start_node(SMSC_JOURNAL=str(journal), SMSC_PORT=str(ports["smpp"]), SMSC_WAYS=ways),
+        )  # fmt: skip
+        try:
+            yield made
+        finally:
+            made.carrier.close()
+            for one in (*made.daemons, made.worker, *made.others):
+                one.process.terminate()  # while there is a database
+            for one in (*made.daemons, made.worker, *made.others):
+                one.process.wait(30)
+            wiring.engine.dispose()
+            wiring.valkey.close()
+
+
+@contextmanager
+def servers(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Embedded, SmsSandbox]]:
+    """Run servers that may be killed, with an empty database, and the HTTP carrier."""
+    monkeypatch.setenv("DOISOAT_SECRET_SMS_SMPP_PASSWORD", "secret")
+    monkeypatch.setenv("DOISOAT_SECRET_SMS_HTTP_TOKEN", "sandbox")
+    ensure_own_secrets(home)
+    with Embedded(home, print) as embedded:
+        migrate.upgrade(embedded.database_url)
+        with SmsSandbox(clock=lambda: NOW, seed=SEED, faults=FAULTS, receipts_pause=RECEIPTS_PAUSE) as sandbox:
+            yield embedded, sandbox
+
+
+def test_nothing_is_sent_twice_and_receipts_tell_what_nobody_knew(world: World) -> None:
+    print(f"seed {SEED}, {BLOWS} blows, {MESSAGES} messages; DOISOAT_CHAOS_SEED={SEED} repeats the choices")
+    began, left, each = time.monotonic(), list[str](), MESSAGES // BLOWS
+    for at in range(BLOWS):
+        left = left or world.rng.sample(VICTIMS, len(VICTIMS))
+        promising = Thread(target=world.promise, args=(range(at * each + 1, (at + 1) * each + 1),))
+        promising.start()
+        world.strike(left.pop())
+        promising.join()
+    print(f"struck {dict(world.struck)} in {time.monotonic() - began:.0f} s; told again {dict(world.told_twice)}")
+    world.settle()
+    check(world)
+
+
+def check(world: World) -> None:
+    """Compare what both carriers took with what the gateway says of each message."""
+    by_smpp, by_http = world.taken()
+    states, stats = world.states(), world.sandbox.stats()
+    print(f"taken {len(by_smpp)} by SMPP, {len(by_http)} by HTTP; {dict(states)}; {stats}")
+    print(f"were unsure: {dict(Counter(row[0] for row in world.rows(UNSURE)))}")
+    assert max((by_smpp + by_http).values()) == 1, "sent twice"
+    assert stats["duplicates"] == 0
+    open_ = world.wiring.sealer.open
+    known: dict[str, set[tuple[str, str]]] = {name: set() for name in states}
+    for row in world.rows(MEANT):
+        known[row[0]].add((open_(row.msisdn_sealed, "customers.msisdn").decode(), row.body))
+    assert sum(map(len, known.values())) == MESSAGES
+    assert known.keys() <= {"smpp delivered", "smpp unsure", "http delivered", "http sent"}
+    assert known["smpp delivered"] == by_smpp.keys(), "what the carrier took was delivered, the rest is unsure"
+    assert known.get("http delivered", set()) | known.get("http sent", set()) == by_http.keys()
+    assert len(known.get("http sent", ())) <= stats["receipts_given_up"], "its receipt was heard"
+    told = Counter(row[0] for row in world.rows("SELECT state FROM carrier_receipts"))
+    assert told == {"applied": len(by_smpp)}
+    with Session(world.wiring.engine) as session:
+        broken = [one for one in invariants.prove(session, world.wiring.audit_key) if not one.holds]
+    assert broken == []
