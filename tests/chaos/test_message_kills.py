@@ -1,4 +1,4 @@
-"""Whatever has a hand in a message is killed at random while bills promise more: none is sent twice, all states are true.
+"""Whatever has a hand in a message is killed at random while bills promise more: none is sent twice, all states true.
 
 Struck are the SMPP daemon that leads, its carrier, the worker that sends by HTTP and that worker's job, a process of
 PostgreSQL, and PostgreSQL's postmaster. DOISOAT_CHAOS_ROUNDS blows, each victim before one is struck again; the default
@@ -30,8 +30,8 @@ from gateway.database import transaction
 from gateway.embedded import Embedded
 from gateway.embedded.place import find_place
 from gateway.embedded.postgres import Postgres
-from gateway.supervisor_guard import kill_session
 from gateway.processes import await_port
+from gateway.supervisor_guard import kill_session
 from gateway.wiring import Wiring, ensure_own_secrets
 from reconciliation import invariants
 from sms.sandbox import Faults, SmsSandbox
@@ -47,6 +47,8 @@ T = TypeVar("T")
 VICTIMS = ("daemon", "carrier", "worker", "job", "PostgreSQL process", "postmaster")
 ANSWER_MILLISECONDS = 150
 """So slow an answer keeps the window full: a blow meets messages under way."""
+REPEAT_MILLISECONDS = 300
+"""A receipt that can't be kept now is told again so much later."""
 FAULTS = Faults(unanswered=0.1, hold_seconds=0.4)
 """The HTTP carrier takes a tenth of the messages and falls silent: its sender is in the middle of a batch for long."""
 RECEIPTS_PAUSE = 0.5
@@ -278,7 +280,7 @@ def world(
         wiring = Wiring(settings.load(env), embedded.database_url, embedded.valkey_url, pooled=2)
         wiring.sandbox_clock.set(NOW)
         sandbox.receipts_url = wiring.receipts_url()
-        ways = json.dumps({"late": ANSWER_MILLISECONDS})
+        ways = json.dumps({"late": ANSWER_MILLISECONDS, "repeats": REPEAT_MILLISECONDS})
         made = World(
             wiring, embedded, Postgres(find_place(home, print), print), sandbox, journal,
             lambda *words: start(*words, env=env),
