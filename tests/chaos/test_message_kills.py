@@ -141,12 +141,22 @@ class World:
 
         insisting(take_in, noting=lambda: self.told_twice.update(["piece of bills"]))
 
+    def await_ready(self, victim: str) -> None:
+        """Wait until a victim can work: killing one that still starts proves little."""
+        match victim:
+            case "daemon":
+                self._until(self._leader, "no daemon leads")
+            case "worker" | "job":
+                self._until(self._worker_is_ripe, "no worker works")
+            case _:
+                self._until(self.postgres.main_pid, "no postmaster runs")
+
     def strike(self, victim: str) -> None:
         """Kill a victim while messages go its way, and start it again as whoever watches over it would."""
         match victim:
             case "daemon":
-                leader = self._until(self._leader, "no daemon leads")
                 self._under_way("smpp")
+                leader = self._until(self._leader, "no daemon leads")
                 os.kill(leader.process.pid, signal.SIGKILL)
                 leader.process.wait()
                 self.daemons.remove(leader)
@@ -155,20 +165,14 @@ class World:
                 self._under_way("smpp")
                 self.carrier.kill()
                 self.carrier = self.begin_carrier()
-            case "worker":
-                self._until(self._worker_is_ripe, "no worker works")
+            case "job" if job := self._cue(lambda: children(self.worker.process.pid)):
+                self._wait_a_moment()
+                with suppress(ProcessLookupError):  # it may have ended by itself
+                    os.kill(job[0].pid, signal.SIGKILL)
+            case "worker" | "job":  # a worker without a job is struck itself
+                victim = "worker"
                 self._under_way("http")
                 self._end_worker()
-            case "job":
-                self._until(self._worker_is_ripe, "no worker works")
-                job = self._cue(lambda: children(self.worker.process.pid))
-                self._wait_a_moment()
-                if job:
-                    with suppress(ProcessLookupError):  # it may have ended by itself
-                        os.kill(job[0].pid, signal.SIGKILL)
-                else:
-                    victim = "worker"
-                    self._end_worker()
             case "PostgreSQL process":
                 self._under_way(self.rng.choice(("smpp", "http")))
                 victim = f"PostgreSQL {self._strike_postgres()}"
@@ -315,9 +319,11 @@ def test_nothing_is_sent_twice_and_receipts_tell_what_nobody_knew(world: World) 
     began, left, each = time.monotonic(), list[str](), MESSAGES // BLOWS
     for at in range(BLOWS):
         left = left or world.rng.sample(VICTIMS, len(VICTIMS))
+        victim = left.pop()
+        world.await_ready(victim)
         promising = Thread(target=world.promise, args=(range(at * each + 1, (at + 1) * each + 1),))
         promising.start()
-        world.strike(left.pop())
+        world.strike(victim)
         promising.join()
     print(f"struck {dict(world.struck)} in {time.monotonic() - began:.0f} s; told again {dict(world.told_twice)}")
     world.settle()
