@@ -143,6 +143,7 @@ class Daemon:
         counts: the other has called unsure whatever this one had in hand.
         """
         log.warning("another daemon leads now: this one unbinds and stands by")
+        self._leads = False
         self._finish()
         self._stand_by()
 
@@ -245,7 +246,8 @@ class Daemon:
         others = claiming.others(self.wiring)
         with transaction(self.wiring.engine) as session:
             message_parts.record(session, answers, provider=self.name, now=now)
-            for number, (word, *_) in sorted(whole.items()):
+            # Who stands by leaves it there: the other daemon may be sending by now what this one saw refused.
+            for number, (word, *_) in sorted(whole.items()) if self._leads else ():
                 assert isinstance(word, Refused)  # noqa: S101 - all of its words are
                 sending.refused(
                     session, number, carrier=self.name, permanent=word.permanent, why=str(word),
