@@ -143,9 +143,10 @@ class World:
                 victim = f"PostgreSQL {self._strike_postgres()}"
             case "postmaster":
                 self._under_way(self.rng.choice(("smpp", "http")))
-                os.kill(self._until(self.postgres.main_pid, "no postmaster runs"), signal.SIGKILL)
-                time.sleep(self.rng.uniform(0, 1))
-                self.embedded.ensure_alive()
+                killed = self._until(self.postgres.main_pid, "no postmaster runs")
+                os.kill(killed, signal.SIGKILL)
+                self._wait_a_moment()
+                self._until(lambda: self._runs_again(killed), "PostgreSQL does not run again")
         self.struck[victim] += 1
 
     def _strike_postgres(self) -> str:
@@ -158,6 +159,11 @@ class World:
             with suppress(ProcessLookupError):  # a session may have ended by itself
                 os.kill(chosen.pid, signal.SIGKILL)
                 return "session" if "doisoat" in chosen.line else "background"
+
+    def _runs_again(self, killed: int) -> bool:
+        """Look after PostgreSQL as the supervisor does every second; one that was just killed may still seem alive."""
+        self.embedded.ensure_alive()
+        return self.postgres.main_pid() not in (0, killed)
 
     def _end_worker(self) -> None:
         """Kill the worker together with its job, which its supervisor would not let go on."""
