@@ -1,5 +1,6 @@
 """Connections: engines that take on the application's role, and the one place where a transaction commits."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import NoneType
@@ -16,6 +17,8 @@ from sqlalchemy.orm import Session
 from reconciliation.db import APP_ROLE
 
 Result = TypeVar("Result")
+_BREATH = 0.2
+"""Seconds between two tries to reach a database that is away."""
 # A page out of order costs hardly more than the next one, as on every disk without a head: by the default of a disk
 # with one, five thousand payments are joined to their bills by reading all bills of the house, several times a piece.
 _OPTIONS = f"-c role={APP_ROLE} -c timezone=UTC -c jit=off -c random_page_cost=1.1"
@@ -93,6 +96,18 @@ def insist(work: Callable[[], Result], *, tries: int = 5) -> Result:
             tries -= 1
             if not tries or not isinstance(error.orig, DeadlockDetected | SerializationFailure):
                 raise
+
+
+def outlast(work: Callable[[], Result], *, seconds: float) -> Result:
+    """Do `work` and, while the database is away, again for so long: whole transactions that may be done twice."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return work()
+        except OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_BREATH)
 
 
 def _sqlalchemy(url: str) -> str:

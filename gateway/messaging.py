@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from gateway import claiming, clock
-from gateway.database import insist, transaction
+from gateway.database import insist, outlast, transaction
 from gateway.wiring import Wiring
 from reconciliation import carriers, sending, sending_times
 from reconciliation.carriers import Words
@@ -29,6 +29,9 @@ _LEASE = timedelta(seconds=120)
 _IN_TIME = 90
 """Seconds of a lease within which a message may still be begun: the carrier's answer has to come before its end."""
 _AGAIN = timedelta(seconds=30)
+_AWAY = 25.0
+"""Seconds for which the database may be away while a carrier's words wait to be recorded: less than `_AGAIN`, so that
+nothing of what they tell is being sent anew."""
 _EMPTY_ROUNDS = 2
 
 
@@ -104,8 +107,8 @@ def _send_batch(wiring: Wiring, carrier: Transport, batch: Sequence[Claimed]) ->
     until = time.monotonic() + _IN_TIME
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="sms") as pool:
         said = list(pool.map(lambda claimed: _send(wiring, carrier, claimed, until), batch))
-    # What the carrier said is heard once: were it lost to a deadlock, nobody would know what left.
-    accepted = _record(wiring, carrier, said)
+    # What the carrier said is heard once: were it lost with a connection, nobody would know what left.
+    accepted = outlast(lambda: _record(wiring, carrier, said), seconds=_AWAY)
     _judge(wiring, carrier, said)
     return accepted
 

@@ -62,18 +62,19 @@ class Daemon:
     def __init__(self, wiring: Wiring, name: str, settings: SmppSettings) -> None:
         self.wiring = replace(wiring, pooled=4)
         self.name = name
-        self.bind = Bind(
-            account_of(wiring.settings, name, settings),
-            on_outcome=self._heard_outcome,
-            on_delivery=self._heard_delivery,
-        )
-        self._said: deque[Outcome] = deque()
-        self._told: deque[Delivery] = deque()
-        self._came, self._ended = threading.Event(), threading.Event()
-        self._receipts = threading.Thread(target=self._hear, name=f"{name} receipts", daemon=True)
+        self._account = account_of(wiring.settings, name, settings)
         self._want = _FEWEST
         self._unjudged: list[Sequence[object]] = []
         self._tidy_at = self._judge_at = 0.0
+        self._stand_by()
+
+    def _stand_by(self) -> None:
+        """Begin with nothing in hand and no link."""
+        self.bind = Bind(self._account, on_outcome=self._heard_outcome, on_delivery=self._heard_delivery)
+        self._said: deque[Outcome] = deque()
+        self._told: deque[Delivery] = deque()
+        self._came, self._ended = threading.Event(), threading.Event()
+        self._receipts = threading.Thread(target=self._hear, name=f"{self.name} receipts", daemon=True)
         self._bound_at = time.monotonic()
         self._absent = False
         self._leads = False
@@ -85,6 +86,8 @@ class Daemon:
                 with self._alone() as lock:
                     if lock is not None:
                         self._lead(stop, lock)
+                    elif self._leads:
+                        self._step_down()
             except OperationalError as error:
                 log.warning("the database is not to be had (%s); trying again", type(error.orig).__name__)
             stop.wait(_ALIVE)
@@ -133,7 +136,19 @@ class Daemon:
                 wanted = _FEWEST + (4 * self._want if ran_out else _AHEAD * recorded)
                 self._want = min(_MOST, int((self._want + wanted) / 2))
 
+    def _step_down(self) -> None:
+        """Leave the link to another daemon, which took the lead while the database was away for both.
+
+        Were this one's bind kept, a carrier that allows one would never let the other in. What it has heard until now
+        counts: the other has called unsure whatever this one had in hand.
+        """
+        log.warning("another daemon leads now: this one unbinds and stands by")
+        self._leads = False
+        self._finish()
+        self._stand_by()
+
     def _finish(self) -> None:
+        """Finish what is with the carrier, record it and unbind."""
         self.bind.stop()
         deadline, self._judge_at = time.monotonic() + _LAST_WORDS_SECONDS, 0.0
         while self._said and time.monotonic() < deadline:
@@ -231,7 +246,8 @@ class Daemon:
         others = claiming.others(self.wiring)
         with transaction(self.wiring.engine) as session:
             message_parts.record(session, answers, provider=self.name, now=now)
-            for number, (word, *_) in sorted(whole.items()):
+            # Who stands by leaves it there: the other daemon may be sending by now what this one saw refused.
+            for number, (word, *_) in sorted(whole.items()) if self._leads else ():
                 assert isinstance(word, Refused)  # noqa: S101 - all of its words are
                 sending.refused(
                     session, number, carrier=self.name, permanent=word.permanent, why=str(word),
@@ -245,11 +261,11 @@ class Daemon:
         self._came.set()
 
     def _hear(self) -> None:
-        apply_at = time.monotonic()
-        while not self._ended.is_set():
+        apply_at, ended = time.monotonic(), self._ended  # another one, once it stands by
+        while not ended.is_set():
             self._came.wait(max(0.0, apply_at - time.monotonic()))
             if self.bind.in_hand > _FEWEST:
-                self._ended.wait(_BREATH)  # at full pace receipts share a commit
+                ended.wait(_BREATH)  # at full pace receipts share a commit
             self._came.clear()
             told = [self._told.popleft() for _ in range(min(len(self._told), _MOST))]
             if len(told) == _MOST:

@@ -243,16 +243,25 @@ def refused(
 ) -> None:
     """Record a clean refusal: nothing left, so it may be tried again from `again_at`, by whichever carrier.
 
-    One for good is this carrier's own: where `others` has one that did not refuse it, that one may try at once.
+    One for good is this carrier's own: where `others` has one that did not refuse it, that one may try at once. Said
+    again, because the database went away before it could say that it had recorded it, it changes nothing: by then
+    another carrier may be asked.
     """
+    held = text(
+        "SELECT state, refused_by FROM messages WHERE id = :id AND carrier = :carrier"
+        " AND state IN ('sending', 'unsure') FOR UPDATE"
+    )
+    found = session.execute(held, {"id": message_id, "carrier": carrier}).first()
+    if found is None:
+        return
     open_to = False
     if permanent:
-        refusing = text(
-            "UPDATE messages SET refused_by = array_append(refused_by, :carrier) WHERE id = :id"
-            " RETURNING state, refused_by"
+        refused_by = [*found.refused_by, carrier]
+        session.execute(
+            text("UPDATE messages SET refused_by = :refused_by WHERE id = :id"),
+            {"id": message_id, "refused_by": refused_by},
         )
-        found = session.execute(refusing, {"id": message_id, "carrier": carrier}).one()
-        open_to = found.state == "sending" and not set(others) <= set(found.refused_by)
+        open_to = found.state == "sending" and not set(others) <= set(refused_by)
     to = "failed" if permanent and not open_to else "queued"
     move(session, MESSAGE, [message_id], to, by=carrier, why=why, now=now)
     session.execute(

@@ -38,7 +38,10 @@ log = logging.getLogger(__name__)
 
 
 class SmsSandbox:
-    """A carrier on `host`:`port` (0 = a free one) while its `with` block lasts; `clock` gives the receipts' time."""
+    """A carrier on `host`:`port` (0 = a free one) while its `with` block lasts; `clock` gives the receipts' time.
+
+    A receipt that nobody takes is told again after `receipts_pause` seconds, and then after twice as long each time.
+    """
 
     def __init__(
         self,
@@ -50,11 +53,12 @@ class SmsSandbox:
         token: str = TOKEN,
         seed: int = 0,
         faults: Faults | None = None,
+        receipts_pause: float = 0.1,
     ) -> None:
         self.receipts_url = receipts_url
         """Where receipts go; may be set while running, "" sends none."""
         self._host, self._port = host, port
-        self._courier = Courier()
+        self._courier = Courier(receipts_pause)
         self._closing = threading.Event()
         carrier = Carrier(seed, faults or Faults(), clock, self._post_receipt)
         self._room = _Room(carrier, f"Bearer {token}".encode(), self.stats, self._closing)

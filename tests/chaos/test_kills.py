@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -36,6 +35,7 @@ from gateway.settings import Settings
 from gateway.wiring import Wiring
 from reconciliation import invariants
 from sms.sandbox import SmsSandbox
+from tests.chaos.processes import Process, ripe
 
 ROUNDS = int(os.environ.get("DOISOAT_CHAOS_ROUNDS") or (60 if os.environ.get("CHAOS_CAMPAIGN") else 3))
 SEED = int(os.environ.get("DOISOAT_CHAOS_SEED") or random.SystemRandom().randrange(10**6))
@@ -43,53 +43,6 @@ BILLS_A_ROUND = 730
 """About 670 callbacks, so that three rounds send 2,000."""
 PATIENCE = (0.1, 0.2, 0.4, *[0.8] * 60)
 RECOVERY_SECONDS = 60.0
-RIPE_SECONDS = 1.5
-"""A process is killed when it has had so long to begin its work: killing one that still starts proves little."""
-_TICKS = os.sysconf("SC_CLK_TCK")
-
-
-# ── processes ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class Process:
-    """One running process as /proc tells it."""
-
-    pid: int
-    parent: int
-    session: int
-    age: float
-    words: tuple[str, ...]
-
-
-def processes() -> Iterator[Process]:
-    up = float(Path("/proc/uptime").read_text().split()[0])
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with suppress(OSError):  # it ended while we looked
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                words = (entry / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
-                if fields[0] not in "ZX":
-                    age = up - int(fields[19]) / _TICKS
-                    yield Process(int(entry.name), int(fields[1]), int(fields[3]), age, tuple(words))
-
-
-def ripe(gateway: int, victim: str) -> Process | None:
-    """Return a process to kill, None when there is none now: `web`, `web child`, `beat`, `worker files` and so on.
-
-    A worker's child lives as long as one job; between two jobs the worker itself is the victim.
-    """
-    name = victim.removesuffix(" child")
-    everyone = list(processes())
-    mains = [
-        one for one in everyone
-        if one.parent == gateway and one.age > RIPE_SECONDS and " ".join(one.words).rstrip().endswith(f"doisoat {name}")
-    ]  # fmt: skip
-    if " child" not in victim:
-        return mains[0] if mains else None
-    children = [one for one in everyone for main in mains if one.parent == main.pid]
-    chosen = children or (mains if name.startswith("worker") else [])
-    return chosen[0] if chosen else None
 
 
 def next_victim(gateway: int, left: list[str]) -> tuple[str, Process | None]:

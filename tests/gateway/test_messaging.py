@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from gateway import messaging
 from gateway.database import transaction
@@ -41,6 +42,39 @@ def test_what_the_carrier_accepts_is_sent_with_its_reference(wiring, carrier, is
     ]
     assert messaging.send_due(wiring) == 0
     assert carrier.attempts == 1
+
+
+def test_what_the_carrier_said_outlasts_a_database_that_goes_away_as_it_is_recorded(
+    wiring, carrier, issue, states, one, monkeypatch
+):
+    issue(*map(a_debit_bill, range(1, 5)))
+    carrier.plan(Outcome.ACCEPT, Outcome.REFUSE, Outcome.REFUSE_FOR_GOOD, Outcome.LOSE_ANSWER)
+    recording, heard = messaging._record_together, []
+
+    def record_and_lose_the_answer(*given):
+        recorded = recording(*given)
+        heard.append(recorded)
+        if len(heard) == 1:
+            raise OperationalError("COMMIT", {}, Exception("the server closed the connection"))
+        return recorded
+
+    monkeypatch.setattr(messaging, "_record_together", record_and_lose_the_answer)
+    assert messaging.send_due(wiring) == 1
+    assert (heard, carrier.attempts) == ([1, 1], 4)
+    assert sorted(states()) == ["failed", "queued", "sent", "unsure"]
+    assert one("SELECT count(*) FROM transitions WHERE kind = 'message' AND from_state = 'sending'") == 4
+
+
+def test_words_on_a_database_that_stays_away_are_given_up(wiring, carrier, issue, states, monkeypatch):
+    def away(*_given):
+        raise OperationalError("BEGIN", {}, Exception("no such server"))
+
+    monkeypatch.setattr(messaging, "_AWAY", 0.3)
+    monkeypatch.setattr(messaging, "_record_together", away)
+    issue(a_debit_bill())
+    with pytest.raises(OperationalError):
+        messaging.send_due(wiring)
+    assert states() == ["sending"], "unsure when its lease is over"
 
 
 def test_a_clean_refusal_waits_and_is_tried_again(wiring, carrier, issue, states, pass_by, one):

@@ -14,11 +14,13 @@ from sqlalchemy.exc import OperationalError
 
 from gateway import settings
 from gateway.carrier_settings import CarrierSettings
+from gateway.database import transaction
 from gateway.processes import programs
 from gateway.setting_tables import SettingsError
 from gateway.smpp import Daemon
 from gateway.smpp_settings import SmppSettings, account_of
-from reconciliation import carrier_receipts
+from reconciliation import carrier_receipts, sending
+from reconciliation.db import AdvisoryLock
 from tests.gateway.samples import a_bill, a_debit_bill
 from tests.sms.smpp.peers import Carrier, node_carrier, wait
 
@@ -188,10 +190,38 @@ def test_a_second_daemon_stands_by(wiring, carrier, daemon, issue, rows):
             assert not other.bind.is_bound
 
 
+def test_a_daemon_that_finds_another_in_the_lead_says_what_it_heard_unbinds_and_stands_by(
+    wiring, carrier, daemon, issue, rows, as_superuser, caplog
+):
+    carrier.ways(late=3500)  # the answers come when the lead is known to be lost
+    issue(*map(a_debit_bill, range(1, 13)))
+    with daemon(answer_seconds=15.0) as first, psycopg.connect(as_superuser, autocommit=True) as other:
+        wait(lambda: len(carrier.of("submit")) == 10, "a full window")
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'doisoat'"
+            " AND datname = current_database()"
+        )
+        key = [int(AdvisoryLock.CARRIERS)]
+        other.execute("SELECT pg_advisory_lock(hashtextextended('smpp', %s))", key)
+        with transaction(wiring.engine) as session:
+            assert sending.abandon(session, "smpp", now=wiring.clock()) == 12
+        wait(lambda: carrier.of("unbind"), "the first one's leaving")
+        wait(lambda: rows(STATES).count("unsure") == 2, "what it heard of those that left")
+        assert set(rows(STATES)) <= {"sent", "delivered", "unsure"}
+        wait(lambda: not first.bind.is_bound, "standing by")
+        carrier.ways(late=0)
+        issue(a_debit_bill(20))
+        other.execute("SELECT pg_advisory_unlock(hashtextextended('smpp', %s))", key)
+        wait(lambda: rows(STATES)[-1] == "delivered", "the next message, when it leads again")
+    assert len(carrier.of("bind")) == 2
+    assert len(carrier.of("submit")) == 11
+    assert "another daemon leads now" in caplog.text
+
+
 def test_a_database_that_goes_away_costs_no_word_and_sends_nothing_twice(
     wiring, carrier, daemon, issue, rows, as_superuser
 ):
-    carrier.ways(late=20, repeats=True)
+    carrier.ways(late=20, repeats=20)
     issue(*map(a_debit_bill, range(1, 61)))
     end_all = (
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"

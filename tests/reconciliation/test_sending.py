@@ -61,6 +61,23 @@ def refuse(books: Books, one: Any, carrier: str, *others: str) -> None:
     ))  # fmt: skip
 
 
+@pytest.mark.parametrize("permanent", [True, False])
+def test_a_refusal_that_is_recorded_again_takes_nothing_from_the_carrier_that_is_asked_now(
+    queued: Books, permanent: bool
+) -> None:
+    [one] = claim(queued)
+    for _ in range(2):
+        queued.run(lambda s: sending.refused(
+            s, one.id, carrier="http", permanent=permanent, why="busy", again_at=queued.now, now=queued.now,
+            others=["http", "smpp"],
+        ))  # fmt: skip
+        queued.run(lambda s: sending.claim(
+            s, carrier="smpp", of_all=True, limit=10, lease=LEASE, now=queued.now
+        ))  # fmt: skip
+    assert queued.rows("SELECT state, carrier, attempts, refused_by FROM messages") == [
+        ("sending", "smpp", 2, ["http"] if permanent else [])]  # fmt: skip
+
+
 def test_a_message_is_claimed_sent_and_delivered(queued: Books) -> None:
     [one] = claim(queued)
     assert (one.body, one.msisdn_sealed, one.state) == ("x", b"sealed", "queued")

@@ -43,7 +43,7 @@ function send(session, made, times = 1) {
   for (let n = 0; n < times; n++) {
     session.deliver_sm(made, (answer) => {
       say({ acknowledged: answer.command_status });
-      if (answer.command_status && ways.repeats) setTimeout(() => send(session, made), 20);
+      if (answer.command_status && ways.repeats) setTimeout(() => send(session, made), ways.repeats);
       const told = /id:([0-9]+)/.exec(made.short_message);
       if (told && answer.command_status === 0) note({ acknowledged: Number(told[1]) });
     });
