@@ -37,7 +37,7 @@ class Message(Base):
               postgresql_where=text("state = 'queued' AND carrier IS NOT NULL")),
         Index("ix_messages_under_way", "state", "carrier", "id",
               postgresql_where=text("state IN ('sending', 'unsure')")),
-        Index("ix_messages_codes", "id",
+        Index("ix_messages_codes", "not_after", "id",
               postgresql_where=text("event = 'mandate_code' AND state IN ('queued', 'unsure')")),
         Index(None, "bill_id"),
         Index(None, "payment_id", postgresql_where=text("payment_id IS NOT NULL")),

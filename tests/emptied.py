@@ -15,6 +15,7 @@ OF_TESTS = [table for table in metadata.sorted_tables if table not in _BY_MIGRAT
 """What tests fill: all but what the migrations themselves put in."""
 _EMPTY = "; ".join(f"DELETE FROM {table.name}" for table in OF_TESTS)
 _BROOM = "broom"
+_urls: dict[str, str] = {}
 _brooms: dict[str, psycopg.Connection] = {}
 """Database → the connection that empties it, kept open: a new one takes ten times as long, to learn of all tables."""
 
@@ -29,14 +30,25 @@ def made(template_url: str, name: str) -> Iterator[str]:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         # These tests end no server: waiting for the disk would only make them slow.
         connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
-    with psycopg.connect(as_superuser(url), autocommit=True, application_name=_BROOM) as _brooms[name]:
-        _brooms[name].execute("SET session_replication_role = replica")
-        yield url
+    _urls[name], _brooms[name] = url, _broom(url)
+    yield url
+    _brooms.pop(name).close()
+
+
+def _broom(url: str) -> psycopg.Connection:
+    broom = psycopg.connect(as_superuser(url), autocommit=True, application_name=_BROOM)
+    broom.execute("SET session_replication_role = replica")
+    return broom
 
 
 def empty(name: str) -> None:
     """Empty the database `name` past its own guards, as only a superuser can."""
-    _brooms[name].execute(_EMPTY)  # statements sent together are one transaction
+    try:
+        _brooms[name].execute(_EMPTY)  # statements sent together are one transaction
+    except psycopg.OperationalError:  # a test has ended everyone at the database
+        _brooms[name].close()
+        _brooms[name] = _broom(_urls[name])
+        _brooms[name].execute(_EMPTY)
 
 
 @contextmanager

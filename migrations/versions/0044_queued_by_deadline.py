@@ -17,3 +17,8 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'queued' AND event NOT IN ('mandate_code', 'before_debit')"),
     )  # fmt: skip
     op.drop_index("ix_messages_waiting", "messages")
+    op.drop_index("ix_messages_codes", "messages")
+    op.create_index(
+        "ix_messages_codes", "messages", ["not_after", "id"],
+        postgresql_where=sa.text("event = 'mandate_code' AND state IN ('queued', 'unsure')"),
+    )  # fmt: skip

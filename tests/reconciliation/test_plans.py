@@ -89,8 +89,9 @@ def test_what_is_owed_follows_many_bills_though_one_changed_before(books: Books)
     assert books.one("SELECT count(*) FROM owed_bills") == 0
 
 
+@pytest.mark.parametrize("known", [False, True])
 def test_what_may_not_leave_yet_is_not_looked_through_to_find_nothing(
-    sound_books: Books, read_by_plans: dict[str, int]
+    sound_books: Books, read_by_plans: dict[str, int], known: bool
 ) -> None:
     """A night's queue of notices is asked about every second, by each carrier."""
     sound_books.issue(a_bill(charge_on=date(2026, 11, 24), bank="standard"))
@@ -100,6 +101,8 @@ def test_what_may_not_leave_yet_is_not_looked_through_to_find_nothing(
         " FROM messages, generate_series(1, 5000) n"
     )
     sound_books.run(lambda s: s.execute(text(many)))
+    if known:
+        sound_books.as_owner("ANALYZE messages")
     night, soon = sound_books.now + timedelta(hours=13), Times(notice_days=3)
 
     def ask(now: datetime, times: Times) -> tuple[bool, int, int]:
@@ -121,5 +124,5 @@ def test_what_may_not_leave_yet_is_not_looked_through_to_find_nothing(
         assert ask(night, Times()) == (False, 0, 0)
         assert ask(sound_books.now, soon) == (False, 0, 0)
     assert len(read_by_plans) > 5
-    assert max(read_by_plans.values()) < 100
+    assert {said: rows for said, rows in read_by_plans.items() if rows > 100} == {}
     assert ask(sound_books.now, Times(daily=0)) == (True, 100, 500)
