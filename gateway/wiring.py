@@ -140,9 +140,7 @@ class Wiring:
     def _transport(self, how: CarrierSettings) -> Transport | None:
         if how.smpp is not None:
             return None  # its daemon speaks with it, and nobody else
-        # The carrier that sms.url alone makes has its key under the name it always had.
-        prefix = "sms" if how.name == FIRST_CARRIER and self.settings.sms.url else f"sms_{how.name}"
-        keys = {name: secret(self.settings, f"{prefix}_{name}")[0] for name in how.secrets}
+        keys = carrier_keys(self.settings, how)
         if how.declaration is not None:
             return DeclaredTransport(how.declaration, keys, name=how.name, callback=self.receipts_url(how.name))
         if how.kind == "esms":
@@ -152,6 +150,13 @@ class Wiring:
         if how.kind == "speedsms":
             return SpeedSmsTransport(keys["token"], url=how.url, name=how.name)
         return HttpTransport(how.url, keys["token"], name=how.name)
+
+
+def carrier_keys(settings: Settings, how: CarrierSettings) -> dict[str, str]:
+    """Return what an HTTP carrier knows us by, by name; raise SettingsError for a secret that is missing."""
+    # The carrier that sms.url alone makes has its key under the name it always had.
+    prefix = "sms" if how.name == FIRST_CARRIER and settings.sms.url else f"sms_{how.name}"
+    return {name: secret(settings, f"{prefix}_{name}")[0] for name in how.secrets}
 
 
 def callers_of(settings: Settings) -> dict[str, Caller]:

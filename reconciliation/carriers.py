@@ -20,6 +20,8 @@ KEPT = timedelta(days=2)
 LEAST = 20
 """Fewer words than this prove nothing."""
 SLOW = timedelta(seconds=10)
+LEAST_SLOW = 5
+"""So few words prove that a carrier is slow: at its pace, twenty would not come within the window."""
 FIRST_REST = timedelta(minutes=1)
 LONGEST_REST = timedelta(minutes=10)
 """Messages wait meanwhile where there is no other carrier."""
@@ -95,11 +97,9 @@ class Figures:
 
     def trouble(self) -> str:
         """Say why these figures mean that the carrier is ill; "" when they don't."""
-        if self.asked < LEAST:
-            return ""
-        if 2 * self.troubled > self.asked:
+        if self.asked >= LEAST and 2 * self.troubled > self.asked:
             return f"in trouble with {self.troubled} of {self.asked} messages"
-        if self.average > SLOW // timedelta(milliseconds=1):
+        if self.asked >= LEAST_SLOW and self.average > SLOW // timedelta(milliseconds=1):
             return f"slow: {self.average} ms a message over {self.asked}"
         return ""
 

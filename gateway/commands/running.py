@@ -19,7 +19,7 @@ from gateway.sandbox_hands import ProcessHands
 from gateway.settings import Settings
 from gateway.smpp_settings import account_of
 from gateway.supervisor import Program
-from gateway.wiring import Wiring, callers_of, ensure_own_secrets
+from gateway.wiring import Wiring, callers_of, carrier_keys, ensure_own_secrets
 
 
 @click.command()
@@ -28,8 +28,11 @@ def up() -> None:
     read = settings.load(os.environ)
     collectors_of(read)
     callers_of(read)  # a bank's missing or unusable key is told now, and not to the first call
-    for name, bind in read.sms.linked.items():
-        account_of(read, name, bind)
+    for carrier in read.sms.carriers.values():  # nor does one carrier's keep all others from sending
+        if carrier.smpp is not None:
+            account_of(read, carrier.name, carrier.smpp)
+        else:
+            carrier_keys(read, carrier)
     processes.check_port(read.host, read.port)
     with _alone(read), services(read, say) as started:
         ensure_own_secrets(read.home)

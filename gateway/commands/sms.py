@@ -10,6 +10,8 @@ from gateway.commands.wired import wired
 
 if TYPE_CHECKING:
     from gateway.carrier_desk import CarrierLine
+    from gateway.carrier_settings import CarrierSettings
+    from gateway.wiring import Wiring
 
 
 @click.group()
@@ -33,19 +35,28 @@ def carriers() -> None:
 
 @sms.command()
 @click.argument("name")
-def retry(name: str) -> None:
+def receipts(name: str) -> None:
+    """Print the signed address for the receipts of carrier NAME, for a provider that wants it in its own pages."""
+    with wired() as wiring:
+        how = _declared(wiring, name)
+        if how.smpp is not None:
+            raise click.ClickException(f"{name} is told of receipts over its own link: it needs no address")
+        click.echo(wiring.receipts_url(name))
+
+
+@sms.command()
+@click.argument("name")
+@click.option("--by", default="command line", show_default=True, help="Who says so.")
+def retry(name: str, by: str) -> None:
     """Let the ill carrier NAME be tried again at once; who said so is kept in the audit trail."""
     from gateway import bell
     from gateway.database import transaction
     from reconciliation import carriers as health
 
     with wired() as wiring:
-        declared = wiring.settings.sms.carriers
-        if name not in declared:
-            named = ", ".join(declared) or "none"
-            raise click.ClickException(f"expected a declared carrier ({named}), got {name[:40]!r}")
+        _declared(wiring, name)
         with transaction(wiring.engine) as session:
-            allowed = health.allow(session, name, by="command line", now=wiring.clock())
+            allowed = health.allow(session, name, by=by, now=wiring.clock())
         if allowed:
             bell.ring(wiring.valkey, "messages")
     click.echo(f"{name} is tried again now" if allowed else f"{name} is not ill")
@@ -84,6 +95,15 @@ def preview(event: str, given: tuple[str, ...], language: str, diacritics: bool)
 
 for _command in sms_customers.COMMANDS:
     sms.add_command(_command)
+
+
+def _declared(wiring: "Wiring", name: str) -> "CarrierSettings":
+    """Return carrier NAME as it is declared; raise what tells which ones are."""
+    declared = wiring.settings.sms.carriers
+    if name not in declared:
+        named = ", ".join(declared) or "none"
+        raise click.ClickException(f"expected a declared carrier ({named}), got {name[:40]!r}")
+    return declared[name]
 
 
 def _line(line: "CarrierLine") -> str:

@@ -54,6 +54,11 @@ def test_a_slow_carrier_is_ill(books: Books) -> None:
     assert ill.ill_why == "slow: 10001 ms a message over 30"
 
 
+def test_one_that_hangs_is_ill_long_before_twenty_messages_have_hung(books: Books) -> None:
+    assert hear(books, troubled=4, milliseconds=4 * 15_000).ill_since is None
+    assert hear(books, timedelta(seconds=15), troubled=1, milliseconds=15_000).ill_why.startswith("slow: 15000 ms")
+
+
 def test_what_was_before_the_window_counts_no_more(books: Books) -> None:
     hear(books, troubled=19)
     assert hear(books, WINDOW, accepted=1).ill_since is None

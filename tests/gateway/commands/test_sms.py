@@ -42,6 +42,21 @@ def test_carriers_have_a_line_each_and_a_retry_is_kept_in_the_audit_trail(sms, w
     assert "expected a declared carrier (esms, fast), got 'nobody'" in sms("retry", "nobody").stderr
 
 
+def test_a_provider_that_asks_for_it_in_its_own_pages_is_given_the_address_for_its_receipts(sms, wiring):
+    assert sms("receipts", "fast").stdout.strip() == wiring.receipts_url("fast")
+    assert "expected a declared carrier (esms, fast), got 'nobody'" in sms("receipts", "nobody").stderr
+
+
+def test_the_gateway_does_not_start_while_one_carrier_lacks_its_secret(doisoat, environment, home, tmp_path):
+    config = tmp_path / "carriers.toml"
+    config.write_text('[sms.carriers.esms]\nkind = "esms"\n[sms.carriers.fast]\nkind = "speedsms"\n')
+    keys = {"DOISOAT_SECRET_SMS_ESMS_API_KEY": "a", "DOISOAT_SECRET_SMS_ESMS_SECRET_KEY": "b"}
+    refused = doisoat("up", env={**environment(CONFIG=config, HOME=home), **keys})
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "secret sms_fast_token: expected it in DOISOAT_SECRET_SMS_FAST_TOKEN" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
 def test_a_text_is_previewed_with_its_parts_and_cost(sms):
     told = sms("preview", "before_debit", "amount=123456", "period=12/2026")
     assert told.returncode == 0, told.stderr
