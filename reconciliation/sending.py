@@ -20,6 +20,8 @@ Due = Row[tuple[int, int | None, int, str, datetime]]
 """id, bill_id, customer_id, event, not_after."""
 
 _ROUNDS = 20
+MOST_TRIES = 5
+"""Tries after which a carrier that knows our key again is asked no more: a person is."""
 _TOO_LATE = "too late to tell the customer anything new"
 _ENDS = {
     "late": ("expired", _TOO_LATE),
@@ -32,8 +34,8 @@ CLAIMABLE = {kind: f"{_QUEUED} AND {may}" for kind, may in MAY_LEAVE.items()}
 _LATE = "m.state = 'queued' AND m.not_after <= :now"
 _LAPSED = "m.state = 'sending' AND m.lease_until < :now"
 _REPEATABLE = (
-    "m.state = 'unsure' AND (m.lease_until IS NULL OR m.lease_until < :now) AND m.attempts < 5"  # noqa: S608 - our own text
-    f" AND m.not_after > :now AND (m.event NOT IN {DUNNING} OR b.state = 'open')"
+    "m.state = 'unsure' AND (m.lease_until IS NULL OR m.lease_until < :now)"  # noqa: S608 - our own text
+    f" AND m.attempts < {MOST_TRIES} AND m.not_after > :now AND (m.event NOT IN {DUNNING} OR b.state = 'open')"
     " AND EXISTS (SELECT 1 FROM unnest(CAST(:names AS text[]), CAST(:remember AS interval[])) AS k (name, remembers)"
     " WHERE k.name = m.carrier AND (k.remembers IS NULL OR m.asked_at > :now - k.remembers))"
 )

@@ -113,6 +113,8 @@ class Leaving:
     opens: datetime
     lead: timedelta
     """How long before the end of its use a notice must leave, so that its debit may follow."""
+    near: timedelta
+    """How long before the end of its use a notice leaves at the earliest."""
     notices: tuple[datetime, datetime]
     others: tuple[datetime, datetime]
 
@@ -137,7 +139,17 @@ def leaving(session: Session, times: Times, *, now: datetime) -> Leaving:
         notices, others = (now + lead, min(opens + lead, now + near)), (now, opens)
     else:
         notices = others = (now, now)
-    return Leaving(times, now, opens, lead, notices, others)
+    return Leaving(times, now, opens, lead, near, notices, others)
+
+
+def held(may: Leaving, event: str, not_after: datetime) -> tuple[str, datetime | None]:
+    """Return why a message may not leave now ("quiet" or "near") and until when; ("", None) for one that may."""
+    after, until = may.notices if event == "before_debit" else may.others
+    if event == CODE or after < not_after <= until:
+        return "", None
+    if event == "before_debit" and (far := not_after - may.near) > may.opens:
+        return "near", far
+    return "quiet", may.opens
 
 
 def put_off(session: Session, may: Leaving, due: Sequence[tuple[int, int, str]]) -> set[int]:

@@ -12,14 +12,16 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import aliased
 from werkzeug.wrappers import Response
 
-from gateway import bell, composing
-from gateway.admin import words
+from gateway import bell, claiming, composing
+from gateway.admin import message_words, words
 from gateway.admin.listing import Asked, Filter, page_of
 from gateway.clock import LOCAL
 from gateway.database import insist
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
-from reconciliation import message_desk, story
+from gateway.settings import SettingsError
+from gateway.wiring import Wiring
+from reconciliation import message_desk, sending, story
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
 from reconciliation.message_desk import NotSaid
@@ -126,6 +128,7 @@ def _page(message_id: int, problem: str = "") -> str:
     message = db().get(Message, message_id)
     if message is None:
         abort(404)
+    wiring = current_app.extensions["doisoat"]
     versions = db().scalars(
         select(Message).where(Message.event_key == message.event_key).order_by(Message.version.desc())
     )
@@ -137,8 +140,25 @@ def _page(message_id: int, problem: str = "") -> str:
         bill=db().get(Bill, message.bill_id) if message.bill_id else None,
         versions=versions.all(),
         moves=story.moves_of(db(), "message", [message_id]),
+        waits=message_words.waits(db(), wiring, message),
+        asked_again_at=_asked_again_at(wiring, message),
         may_go_again=message.state in message_desk.AGAIN and message.event != "mandate_code",
     )
+
+
+def _asked_again_at(wiring: Wiring, message: Message) -> datetime | None:
+    """Return when a carrier that knows our key again will be asked by itself what became of an unsure message."""
+    if message.state != "unsure":
+        return None
+    with suppress(SettingsError):  # a secret that this process can't read: the senders say so
+        if message.carrier in claiming.memories(wiring):
+            return _next_try(message)
+    return None
+
+
+def _next_try(message: Message) -> datetime | None:
+    at = max(message.lease_until or _now(), _now())
+    return at if at < message.not_after and message.attempts < sending.MOST_TRIES else None
 
 
 def _meant(asked: Asked) -> ColumnElement[bool]:

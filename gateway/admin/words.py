@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.admin import debit_words, mandate_words
+from gateway.admin import debit_words, mandate_words, message_words
 from gateway.languages import gettext
 from gateway.languages import lazy_gettext as _
 
@@ -147,6 +147,7 @@ ACTORS = {
     "lump sums": _("lump sums"),
     "customer": _("the customer"),
     **debit_words.ACTORS,
+    **message_words.ACTORS,
 }
 """The parts of the house that act by themselves; a person stands with the name they sign in with."""
 
@@ -215,8 +216,10 @@ _NUMBERED = {
 }
 
 
-def why(text: str) -> str:
-    """Return a reason in the reader's language, or as it was written."""
+def why(text: str, kind: str = "") -> str:
+    """Return a reason in the reader's language, or as it was written; `kind` is what it moved, where that matters."""
+    if kind == "message" and (told := message_words.said(text)):
+        return told
     cause, _colon, said = text.partition(": ")
     head, _space, number = cause.rpartition(" ")
     if head in _NUMBERED and number.isdigit():

@@ -25,6 +25,7 @@ from reconciliation.mismatches import Mismatch
 from reconciliation.outbox import Message
 from reconciliation.payments import Allocation, Payment
 from reconciliation.sealing import Sealer
+from reconciliation.sending_times import ANY_TIME
 
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = [
@@ -60,7 +61,9 @@ def address(any_state: None, engine: Engine, monkeypatch: pytest.MonkeyPatch, tm
         sms=SmsSettings("http://carrier.example"),
     )  # fmt: skip
     sealer = Sealer([b"s" * 32], b"i" * 32)
-    app.extensions["doisoat"] = SimpleNamespace(settings=settings, clock=lambda: NOW, engine=engine, sealer=sealer)
+    app.extensions["doisoat"] = SimpleNamespace(
+        settings=settings, clock=lambda: NOW, engine=engine, sealer=sealer, carriers={}, times=ANY_TIME
+    )
     app.secret_key = "a key for tests only"
     request_session.install(app)
     admin.register(app)

@@ -28,6 +28,7 @@ from reconciliation.mismatches import Mismatch
 from reconciliation.outbox import Message
 from reconciliation.payments import Allocation, Payment
 from reconciliation.sealing import Sealer
+from reconciliation.sending_times import Times
 from reconciliation.staff import ROLES
 from reconciliation.statements import Line, Statement
 
@@ -82,7 +83,9 @@ def page_settings() -> SimpleNamespace:
 @pytest.fixture
 def app(engine: Engine, clock: Clock, page_settings: SimpleNamespace, sealer: Sealer) -> Flask:
     made = Flask("pages", static_folder=None)
-    made.extensions["doisoat"] = SimpleNamespace(settings=page_settings, clock=clock, engine=engine, sealer=sealer)
+    made.extensions["doisoat"] = SimpleNamespace(
+        settings=page_settings, clock=clock, engine=engine, sealer=sealer, carriers={}, times=Times()
+    )
     made.secret_key = "a key for tests only"
     request_session.install(made)
     admin.register(made)

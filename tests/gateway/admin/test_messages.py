@@ -1,11 +1,16 @@
 """The pages about messages: found by phone and bill, resolved and sent again by those who may, previewed."""
 
+from datetime import timedelta
+from types import SimpleNamespace
+
 import pytest
 from sqlalchemy import text
 
 from gateway import bell
+from gateway.admin import words
 from reconciliation.customers import Customer
 from reconciliation.outbox import Message
+from reconciliation.sending_times import Times
 from tests.gateway.admin.conftest import NOW
 
 
@@ -117,3 +122,58 @@ def test_a_notice_of_another_day_than_its_bill_has_now_is_not_sent_again(as_role
     session.commit()
     answer = as_role("care").send(f"/admin/messages/{delivered.id}/again", why="they asked")
     assert answer.status_code == 409
+
+
+NIGHT = NOW.replace(hour=15)
+"""Ten in the evening in Vietnam."""
+
+
+@pytest.mark.parametrize(
+    ("columns", "now", "times", "says"),
+    [
+        ({}, NOW, {}, "Tin sẽ gửi theo lượt"),
+        ({}, NIGHT, {}, "Ban đêm và ngày lễ không gửi tin"),
+        ({"not_before": NIGHT}, NOW, {}, "đã nhận đủ số tin của một ngày"),
+        ({"not_before": NIGHT, "attempts": 1}, NOW, {}, "Chưa nhà cung cấp nào nhận"),
+        ({"event": "before_debit"}, NOW, {"notice_days": 3}, "Chưa đến gần ngày trích nợ; tin này gửi từ"),
+    ],
+)
+def test_what_a_queued_message_waits_for_is_said(as_role, app, clock, session, told, columns, now, times, says):
+    message = told[1][1]
+    usual = {"state": "queued", "event": "payment_recorded", "not_after": NOW.replace(day=29)}
+    for name, value in (usual | columns).items():
+        setattr(message, name, value)
+    session.commit()
+    clock.now, app.extensions["doisoat"].times = now, Times(**times)
+    shown = as_role("care").page(f"/admin/messages/{message.id}").select_one("main").text
+    assert says in shown
+    assert "%(" not in shown
+
+
+def test_the_desk_says_when_a_carrier_is_asked_again_by_itself(as_role, app, told):
+    page = f"/admin/messages/{told[1][0].id}"
+    said = "hệ thống tự hỏi lại kết quả"
+    assert said not in as_role("care").page(page).text
+    knowing = SimpleNamespace(transport=SimpleNamespace(dedupes=True, remembers=timedelta(hours=23)))
+    app.extensions["doisoat"].carriers = {"esms": knowing}
+    assert said in as_role("care").page(page).text
+
+
+@pytest.mark.parametrize(
+    ("why", "said"),
+    [
+        ("accepted", "đã nhận"),
+        ("refused for good (104): unregistered brand", "bị từ chối hẳn (104): unregistered brand"),
+        ("unsure whether it was sent: no answer within 15 s", "chưa rõ đã gửi hay chưa: no answer within 15 s"),
+        ("DELIVRD 000", "mã DELIVRD 000"),
+    ],
+)
+def test_the_way_of_a_message_is_told_in_the_reader_s_language(as_role, session, told, why, said):
+    message = told[1][0]
+    message.reason = why
+    session.commit()
+    assert said in as_role("care").page(f"/admin/messages/{message.id}").text
+
+
+def test_what_a_person_wrote_stays_as_it_is():
+    assert words.why("DELIVRD 000") == "DELIVRD 000"
