@@ -54,12 +54,17 @@ def retry(name: str, by: str) -> None:
     from reconciliation import carriers as health
 
     with wired() as wiring:
-        _declared(wiring, name)
+        how = _declared(wiring, name)
         with transaction(wiring.engine) as session:
             allowed = health.allow(session, name, by=by, now=wiring.clock())
         if allowed:
             bell.ring(wiring.valkey, "messages")
-    click.echo(f"{name} is tried again now" if allowed else f"{name} is not ill")
+    if allowed and how.smpp is not None:
+        click.echo(
+            f"{name} is given messages again once its link is up; `doisoat smpp {name}` binds when it is restarted"
+        )
+    else:
+        click.echo(f"{name} is tried again now" if allowed else f"{name} is not ill")
 
 
 @sms.command()
