@@ -148,8 +148,8 @@ def promised_to_delivered(wiring: Wiring, url: str, ids: list[int]) -> float:
             debit_promises.promise_notices(session, ids[start : start + PIECE], now=datetime.now(UTC))
             compose_promises(session, wiring.settings)
     # What waits is asked by its index: counting all messages over and over would cost more than is measured here.
-    for states in ("'queued', 'sending', 'unsure'", "'sent'"):
-        left = f"SELECT EXISTS (SELECT 1 FROM messages WHERE state IN ({states}))"
+    for state in ("queued", "sending", "sent", "unsure"):
+        left = f"SELECT EXISTS (SELECT 1 FROM messages WHERE state = '{state}')"
         with psycopg.connect(url, autocommit=True) as connection:
             while connection.execute(left).fetchone() == (True,):
                 assert time.perf_counter() < began + 300, "messages are left"

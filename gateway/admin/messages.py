@@ -19,7 +19,7 @@ from gateway.clock import LOCAL
 from gateway.database import insist
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
-from gateway.settings import SettingsError
+from gateway.setting_tables import SettingsError
 from gateway.wiring import Wiring
 from reconciliation import message_desk, sending, story
 from reconciliation.bills import Bill

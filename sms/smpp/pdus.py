@@ -114,22 +114,23 @@ def _command(code: int) -> str:
 
 def read(raw: bytes) -> Pdu:
     """Read a whole PDU; raise MalformedPdu for a body that is none."""
-    head = header_of(raw)
-    reading = _READING.get(head.command)
+    _, code, status, sequence = HEADER.unpack_from(raw)
+    command = _command(code)
+    reading = _READING.get(command)
     if reading is None or len(raw) == HEADER.size:
-        return head
+        return Pdu(command, status, sequence, raw)
     try:
-        return reading(head, raw)
+        return reading(status, sequence, raw)
     except (IndexError, ValueError, struct.error) as error:
-        raise MalformedPdu(f"{head.command} of {len(raw)} octets: {type(error).__name__}") from error
+        raise MalformedPdu(f"{command} of {len(raw)} octets: {type(error).__name__}") from error
 
 
-def _submit_sm_resp(head: Pdu, raw: bytes) -> Pdu:
+def _submit_sm_resp(status: int, sequence: int, raw: bytes) -> Pdu:
     written = raw[HEADER.size :].partition(b"\0")[0]  # an id without its closing NUL is still an id
-    return Pdu(head.command, head.status, head.sequence, raw, message_id=written.decode("latin-1"))
+    return Pdu("submit_sm_resp", status, sequence, raw, message_id=written.decode("latin-1"))
 
 
-def _deliver_sm(head: Pdu, raw: bytes) -> Pdu:
+def _deliver_sm(status: int, sequence: int, raw: bytes) -> Pdu:
     _, at = _text(raw, HEADER.size)  # service_type
     source, at = _text(raw, at + 2)  # behind its type and plan, like the next
     destination, at = _text(raw, at + 2)
@@ -140,7 +141,7 @@ def _deliver_sm(head: Pdu, raw: bytes) -> Pdu:
     at += _BEFORE_MESSAGE.size
     tlvs = _optional(raw[at + length :])
     return Pdu(
-        head.command, head.status, head.sequence, raw, source=source, destination=destination, esm_class=esm_class,
+        "deliver_sm", status, sequence, raw, source=source, destination=destination, esm_class=esm_class,
         data_coding=data_coding, octets=raw[at : at + length] or tlvs.get(MESSAGE_PAYLOAD, b""), tlvs=tlvs,
     )  # fmt: skip
 
