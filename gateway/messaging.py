@@ -17,6 +17,7 @@ from gateway.database import insist, outlast, transaction
 from gateway.wiring import Wiring
 from reconciliation import carriers, sending, sending_times
 from reconciliation.carriers import Words
+from reconciliation.outbox import TEST_REFERENCE
 from reconciliation.sending import Claimed
 from sms.transport import Accepted, OutgoingSms, Refused, Transport, TransportError, Unsure
 
@@ -121,7 +122,7 @@ def _send(wiring: Wiring, carrier: Transport, claimed: Claimed, until: float) ->
     if isinstance(message, Refused):
         return _Said(claimed.id, message)
     if message.to in wiring.settings.sms.test_numbers:
-        return _Said(claimed.id, Accepted(f"test-{claimed.request_id}"))
+        return _Said(claimed.id, Accepted(f"{TEST_REFERENCE}{claimed.request_id}"))
     began = time.monotonic()
     word: Accepted | TransportError
     try:

@@ -1,7 +1,6 @@
 """The processes of the gateway, each runnable alone: web, a worker per queue, beat, a daemon per bind."""
 
 import fcntl
-import gc
 import logging
 import os
 import signal
@@ -135,7 +134,6 @@ def run_smpp(name: str) -> None:
     if name not in linked:
         known = ", ".join(linked) or "none is declared"
         raise SettingsError(f"expected the name of a carrier of kind smpp ({known}), got {name!r}")
-    gc.freeze()  # what was imported stays: it need not be looked through for what to throw away
     sys.setswitchinterval(0.001)  # the thread of the link must not wait long for those that make SQL
     daemon = smpp.Daemon(wiring, name, linked[name])
     stop = threading.Event()

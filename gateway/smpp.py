@@ -27,6 +27,7 @@ from reconciliation.carrier_receipts import Heard
 from reconciliation.carriers import Words
 from reconciliation.db import AdvisoryLock
 from reconciliation.message_parts import PartAnswer
+from reconciliation.outbox import TEST_REFERENCE
 from sms.encoding import split
 from sms.smpp import Bind, Delivery, Outcome, receipts, statuses
 from sms.smpp.framing import HEADER
@@ -194,7 +195,7 @@ class Daemon:
                 self._said.append(Outcome(OutgoingSms(str(claimed.id), "", "", ""), (message,)))
             elif message.to in self.wiring.settings.sms.test_numbers:
                 parts = len(split(message.text))
-                words = tuple(Accepted(f"test-{claimed.request_id}-{part}") for part in range(1, parts + 1))
+                words = tuple(Accepted(f"{TEST_REFERENCE}{claimed.request_id}-{part}") for part in range(1, parts + 1))
                 self._said.append(Outcome(OutgoingSms(str(claimed.id), "", "", ""), words))
             else:
                 # SMPP has no key of ours to carry: the message's number serves to know it again.

@@ -7,14 +7,15 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from reconciliation.business_days import LOCAL
-from reconciliation.outbox import TOLD
+from reconciliation.outbox import TEST_REFERENCE, TOLD
 
 _LEFT = f"""
     SELECT c.office, count(*) AS messages, CAST(sum(m.parts) AS bigint) AS parts
     FROM messages m JOIN customers c ON c.id = m.customer_id
     WHERE m.state IN {TOLD} AND coalesce(m.sent_at, m.asked_at) >= :since AND coalesce(m.sent_at, m.asked_at) < :until
-      AND coalesce(m.provider_ref, '') NOT LIKE 'test-%'
-      AND NOT EXISTS (SELECT 1 FROM message_parts p WHERE p.message_id = m.id AND p.provider_ref LIKE 'test-%')
+      AND coalesce(m.provider_ref, '') NOT LIKE '{TEST_REFERENCE}%'
+      AND NOT EXISTS (
+        SELECT 1 FROM message_parts p WHERE p.message_id = m.id AND p.provider_ref LIKE '{TEST_REFERENCE}%')
     GROUP BY 1 ORDER BY 1
 """  # noqa: S608 - put together from constants
 

@@ -15,6 +15,10 @@ CONFIRM_WITHIN = timedelta(days=3)
 """A confirmation that could not leave for so long tells the customer nothing new: it expires."""
 
 
+TEST_REFERENCE = "test-"
+"""So begins the reference of what went to a test number: it left for nobody."""
+
+
 class Message(Base):
     """One SMS: `facts` are frozen with the promise, `body` in the same transaction; `request_id` is our key.
 

@@ -20,7 +20,7 @@ Due = Row[tuple[int, int | None, int, str, datetime]]
 """id, bill_id, customer_id, event, not_after."""
 
 _ROUNDS = 20
-MOST_TRIES = 5
+_MOST_TRIES = 5
 """Tries after which a carrier that knows our key again is asked no more: a person is."""
 _TOO_LATE = "too late to tell the customer anything new"
 _ENDS = {
@@ -35,17 +35,19 @@ _LATE = "m.state = 'queued' AND m.not_after <= :now"
 _LAPSED = "m.state = 'sending' AND m.lease_until < :now"
 _REPEATABLE = (
     "m.state = 'unsure' AND (m.lease_until IS NULL OR m.lease_until < :now)"  # noqa: S608 - our own text
-    f" AND m.attempts < {MOST_TRIES} AND m.not_after > :now AND (m.event NOT IN {DUNNING} OR b.state = 'open')"
+    f" AND m.attempts < {_MOST_TRIES} AND m.not_after > :now AND (m.event NOT IN {DUNNING} OR b.state = 'open')"
     " AND EXISTS (SELECT 1 FROM unnest(CAST(:names AS text[]), CAST(:remember AS interval[])) AS k (name, remembers)"
     " WHERE k.name = m.carrier AND (k.remembers IS NULL OR m.asked_at > :now - k.remembers))"
 )
 """In terms of messages m and, left-joined, their bills b; names and remember are of carriers that dedupe."""
+_ASKED_AGAIN = f"messages m LEFT JOIN bills b ON b.id = m.bill_id WHERE {_REPEATABLE}"
 _FOUND_BY = (
     *(f"messages m WHERE {which} ORDER BY m.not_after, m.id" for which in (*CLAIMABLE.values(), _LATE)),
     f"messages m WHERE {_LAPSED}",
-    f"messages m LEFT JOIN bills b ON b.id = m.bill_id WHERE {_REPEATABLE}",
+    _ASKED_AGAIN,
 )
-_DUE = f"SELECT {' OR '.join(f'(SELECT true FROM {which} LIMIT 1) IS NOT NULL' for which in _FOUND_BY)}"  # noqa: S608
+_ANY = [f"(SELECT true FROM {which} LIMIT 1) IS NOT NULL" for which in _FOUND_BY]  # noqa: S608 - from constants
+_DUE = f"SELECT {' OR '.join(_ANY)}"
 """Each by itself and in the order of an index of its own, so that it is looked up there, whatever is known of rows."""
 
 
@@ -180,7 +182,7 @@ def ask_again(
     unsure = list(
         session.scalars(
             text(
-                f"SELECT m.id FROM messages m LEFT JOIN bills b ON b.id = m.bill_id WHERE {_REPEATABLE}"  # noqa: S608 - our own text
+                f"SELECT m.id FROM {_ASKED_AGAIN}"  # noqa: S608 - our own text
                 " ORDER BY m.id LIMIT :limit FOR UPDATE OF m SKIP LOCKED"
             ),
             {"now": now, "limit": limit, "names": [carrier], "remember": [remembers]},
@@ -190,6 +192,16 @@ def ask_again(
         leasing = text("UPDATE messages SET lease_until = :until, attempts = attempts + 1 WHERE id = ANY(:ids)")
         session.execute(leasing, {"ids": unsure, "until": now + lease})
     return _claimed(session, unsure, "unsure")
+
+
+def asked_again_at(
+    session: Session, message: outbox.Message, *, memories: Mapping[str, timedelta | None], now: datetime
+) -> datetime | None:
+    """Return from when on a message is repeated under its own key by itself; None where that never happens."""
+    at = max(message.lease_until or now, now) + timedelta(microseconds=1)
+    asking = text(f"SELECT EXISTS (SELECT 1 FROM {_ASKED_AGAIN} AND m.id = :id)")  # noqa: S608 - our own text
+    known = {"names": list(memories), "remember": list(memories.values())}
+    return at if session.scalar(asking, {**known, "id": message.id, "now": at}) else None
 
 
 def _begin(session: Session, ids: list[int], carrier: str, *, until: datetime, now: datetime) -> Sequence[Claimed]:

@@ -25,7 +25,7 @@ from reconciliation import message_desk, sending, story
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
 from reconciliation.message_desk import NotSaid
-from reconciliation.outbox import Message
+from reconciliation.outbox import TEST_REFERENCE, Message
 from sms.numbers import Unreachable, to_e164
 
 blueprint = Blueprint("messages", __name__, url_prefix="/messages")
@@ -140,6 +140,7 @@ def _page(message_id: int, problem: str = "") -> str:
         bill=db().get(Bill, message.bill_id) if message.bill_id else None,
         versions=versions.all(),
         moves=story.moves_of(db(), "message", [message_id]),
+        test_reference=TEST_REFERENCE,
         waits=message_words.waits(db(), wiring, message),
         asked_again_at=_asked_again_at(wiring, message),
         may_go_again=message.state in message_desk.AGAIN and message.event != "mandate_code",
@@ -148,17 +149,10 @@ def _page(message_id: int, problem: str = "") -> str:
 
 def _asked_again_at(wiring: Wiring, message: Message) -> datetime | None:
     """Return when a carrier that knows our key again will be asked by itself what became of an unsure message."""
-    if message.state != "unsure":
-        return None
     with suppress(SettingsError):  # a secret that this process can't read: the senders say so
-        if message.carrier in claiming.memories(wiring):
-            return _next_try(message)
+        if message.state == "unsure":
+            return sending.asked_again_at(db(), message, memories=claiming.memories(wiring), now=_now())
     return None
-
-
-def _next_try(message: Message) -> datetime | None:
-    at = max(message.lease_until or _now(), _now())
-    return at if at < message.not_after and message.attempts < sending.MOST_TRIES else None
 
 
 def _meant(asked: Asked) -> ColumnElement[bool]:
