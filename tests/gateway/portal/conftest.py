@@ -8,13 +8,21 @@ from typing import Any
 import pytest
 from werkzeug.test import Client
 
-from gateway import messaging
+from gateway import clock, messaging
 from gateway.database import transaction
 from gateway.wiring import Wiring
 from reconciliation.staff import Staff
 from sms.transports.memory import MemoryTransport
 from tests.gateway.portal.browsing import Browser
 from tests.gateway.samples import a_bill, use_carriers
+
+
+@pytest.fixture(autouse=True)
+def still(monkeypatch: pytest.MonkeyPatch, wiring: Wiring, now: datetime) -> None:
+    """Time stands still but for `pass_by`: what a page says of the next minute must not hang on a slow machine."""
+    moment = clock.real()
+    monkeypatch.setattr(clock, "real", lambda: moment)
+    wiring.sandbox_clock.set(now)
 
 
 @pytest.fixture
