@@ -36,7 +36,7 @@ from reconciliation import debit_promises, issuing
 from sms.smpp.letters import References, parts_of
 from tests.sms.smpp.peers import Carrier, rust_carrier
 
-MESSAGES = int(os.environ.get("BENCH_MESSAGES", "4000"))
+MESSAGES = int(os.environ.get("BENCH_MESSAGES", "20000"))
 SECONDS = int(os.environ.get("BENCH_SECONDS", "60"))
 PACE = int(os.environ.get("BENCH_PACE", "50"))
 TURNS = 3

@@ -130,8 +130,10 @@ class Daemon:
             self._watch()
             ran_out = self.bind.in_hand < _FEWEST
             recorded = self._record()
+            room = self._want - self.bind.in_hand
             claimed = self._claim()
-            stop.wait(_BREATH if recorded or claimed or self.bind.in_hand else _IDLE)
+            if not (ran_out and claimed >= room):  # else more waits, and the bind has nothing to do meanwhile
+                stop.wait(_BREATH if recorded or claimed or self.bind.in_hand else _IDLE)
             if recorded:
                 # What runs out before the next round was too little, however much that was.
                 wanted = _FEWEST + (4 * self._want if ran_out else _AHEAD * recorded)
