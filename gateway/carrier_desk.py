@@ -34,7 +34,7 @@ class CarrierLine:
     unsure: int
     balance: CarrierBalance | None
     balance_is_unknown: bool
-    """It was asked in vain for so long that what it told before counts no more."""
+    """Nothing was told for so long that it is not known any more."""
 
     @property
     def state(self) -> str:
@@ -59,8 +59,8 @@ class CarrierLine:
     @property
     def balance_alarms(self) -> bool:
         """Whether somebody has to see to its balance: it is low, or not told any more though it has to be watched."""
-        silent = self.balance_is_unknown and self.left is not None and bool(self.how.balance_alarm)
-        return self.is_low or silent
+        asked_in_vain = self.balance is not None and self.balance.untold_since is not None and self.balance_is_unknown
+        return self.is_low or (asked_in_vain and self.left is not None and bool(self.how.balance_alarm))
 
 
 def lines(session: Session, declared: Mapping[str, CarrierSettings], *, now: datetime) -> list[CarrierLine]:

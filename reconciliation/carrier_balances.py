@@ -42,8 +42,8 @@ class CarrierBalance(Base):
     low_since: Mapped[datetime | None]
 
     def is_unknown(self, now: datetime) -> bool:
-        """Tell whether it was asked in vain for so long that what it told before counts no more."""
-        return self.untold_since is not None and now - (self.told_at or self.untold_since) > PATIENCE
+        """Tell whether nothing was told for so long, in vain or because nobody asked, that it is not known any more."""
+        return now - (self.told_at or self.untold_since or self.asked_at) > PATIENCE
 
 
 def known(session: Session) -> Mapping[str, CarrierBalance]:

@@ -138,8 +138,9 @@ def _balance(line: "CarrierLine") -> str:
     low = f", LOW since {_moment(balance.low_since)}" if line.is_low else ""
     asked = f", asked at {_moment(balance.asked_at)}"
     asked += f" and not told: {balance.untold_why}" if balance.untold_why else ""
+    unknown = "NOT KNOWN, " if line.balance_is_unknown else ""
     last = "never told" if line.left is None else f"{_dong(line.left.minor)} told at {_moment(balance.told_at)}"
-    return f", balance {f'NOT KNOWN, last {last}' if line.balance_is_unknown else last}{low}{asked}"
+    return f", balance {unknown}{last}{low}{asked}"
 
 
 def _dong(minor: int) -> str:
