@@ -71,7 +71,7 @@ def balances(page):
 
 
 def alarms(page):
-    return [one.text for one in page.select(".alarm")]
+    return [one.text.strip() for one in page.select(".alarm")]
 
 
 def on_overview(visitor):
