@@ -7,8 +7,10 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from banks.money import Money, dong
 from gateway.carrier_settings import CarrierSettings
-from reconciliation import carriers, routing
+from reconciliation import carrier_balances, carriers, routing
+from reconciliation.carrier_balances import CarrierBalance
 from reconciliation.carriers import Carrier, Figures
 
 MOST = 100_000
@@ -20,13 +22,19 @@ _UNSURE = text(
 
 @dataclass(frozen=True, slots=True)
 class CarrierLine:
-    """One carrier: how it is declared, how it does, what waits for it; `health` None where it was never asked."""
+    """One carrier: how it is declared, how it does, what waits for it; `health` None where it was never asked.
+
+    `balance` is None where it was never asked for, or where the carrier tells none.
+    """
 
     how: CarrierSettings
     health: Carrier | None
     figures: Figures
     waiting: int
     unsure: int
+    balance: CarrierBalance | None
+    balance_is_unknown: bool
+    """Nothing was told for so long that it is not known any more."""
 
     @property
     def state(self) -> str:
@@ -36,6 +44,23 @@ class CarrierLine:
         if self.health.ill_since is None:
             return "well"
         return "stopped" if self.health.needs_person else "ill"
+
+    @property
+    def left(self) -> Money | None:
+        """What it told last of our account; None where it never did."""
+        minor = self.balance.balance_minor if self.balance else None
+        return None if minor is None else dong(minor)
+
+    @property
+    def is_low(self) -> bool:
+        """Whether what is left, as far as is known, is less than its alarm allows."""
+        return self.balance is not None and self.balance.low_since is not None
+
+    @property
+    def balance_alarms(self) -> bool:
+        """Whether somebody has to see to its balance: it is low, or not told any more though it has to be watched."""
+        asked_in_vain = self.balance is not None and self.balance.untold_since is not None and self.balance_is_unknown
+        return self.is_low or (asked_in_vain and self.left is not None and bool(self.how.balance_alarm))
 
 
 def lines(session: Session, declared: Mapping[str, CarrierSettings], *, now: datetime) -> list[CarrierLine]:
@@ -47,9 +72,12 @@ def lines(session: Session, declared: Mapping[str, CarrierSettings], *, now: dat
         waiting[names[0]] = routing.queued(session, None, most=MOST)
     unsure = session.execute(_UNSURE, {"names": names}).all()
     unsure_of = {row.carrier: row.many for row in unsure}
+    balances = carrier_balances.known(session)
+    told = {name: balances.get(name) if how.tells_balance else None for name, how in declared.items()}
     return [
         CarrierLine(
-            how, known.get(name), figures.get(name, Figures()), waiting[name], unsure_of.get(name, 0)
+            how, known.get(name), figures.get(name, Figures()), waiting[name], unsure_of.get(name, 0),
+            balance, balance is not None and balance.is_unknown(now),
         )
-        for name, how in declared.items()
+        for (name, how), balance in zip(declared.items(), told.values(), strict=True)
     ]  # fmt: skip

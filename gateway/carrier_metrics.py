@@ -31,7 +31,7 @@ class _Carriers(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield one gauge per figure, with a sample per carrier."""
-        figures: Mapping[str, tuple[str, Callable[[CarrierLine], int]]] = {
+        figures: Mapping[str, tuple[str, Callable[[CarrierLine], int | None]]] = {
             "ill": ("1 while it gets no new messages.", lambda line: line.state in ("ill", "stopped")),
             "needs_person": (
                 "1 while it takes nothing until a person has acted.",
@@ -42,9 +42,16 @@ class _Carriers(Collector):
             "milliseconds": ("How long a message took on average.", lambda line: line.figures.average),
             "waiting": ("Messages that wait for it.", lambda line: line.waiting),
             "unsure": ("Messages nobody knows the fate of.", lambda line: line.unsure),
+            "balance": (
+                "Đồng left of the account, as told last; none while it is not told for over an hour.",
+                lambda line: None if line.balance_is_unknown or line.left is None else line.left.minor,
+            ),
+            "balance_low": ("1 while less is left than its alarm allows.", lambda line: line.is_low),
         }
         for name, (meaning, read) in figures.items():
             gauge = GaugeMetricFamily(f"doisoat_sms_carrier_{name}", meaning, labels=["carrier"])
             for line in self._lines:
-                gauge.add_metric([line.how.name], int(read(line)))
+                figure = read(line)
+                if figure is not None:
+                    gauge.add_metric([line.how.name], int(figure))
             yield gauge

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from banks.money import Money, dong
 from gateway import setting_kinds as kinds
 from gateway.origin import Origin
 from gateway.setting_kinds import Kind
@@ -13,7 +14,7 @@ from gateway.setting_tables import SettingsError, Table
 from gateway.smpp_settings import SmppSettings, smpp_settings
 from sms.transport import Callback, Receipt
 from sms.transports import esms, http, speedsms
-from sms.transports.declared import Declaration, Meanings, ReceiptFields, receipt_reader
+from sms.transports.declared import BalanceAsked, Declaration, Meanings, ReceiptFields, receipt_reader
 
 KINDS = ("http", "esms", "speedsms", "declared", "smpp")
 SECRETS: Mapping[str, tuple[str, ...]] = {
@@ -23,6 +24,8 @@ SECRETS: Mapping[str, tuple[str, ...]] = {
     "smpp": ("password",),
 }
 """What each kind signs in with; a declared carrier says it itself."""
+USUAL_ALARM = dong(500_000)
+_TELL_BALANCE = frozenset({"http", "esms", "speedsms"})
 _USUAL_URLS = {"esms": esms.URL, "speedsms": speedsms.URL}
 _USUAL_PACE = {"speedsms": speedsms.PER_SECOND}
 _READERS: Mapping[str, Callable[[Callback], Receipt | None]] = {
@@ -39,7 +42,8 @@ class CarrierSettings:
     """One way to customers' phones; `weight` is its share of the messages, 0 takes none but answers for what it has.
 
     `per_second` is the most it takes, None for no limit; `origin` is where its receipts must come from; `test` has a
-    provider that can check everything and send nothing.
+    provider that can check everything and send nothing; of one that tells its balance, less than `balance_alarm` is
+    low, and nothing ever is where that is 0.
     """
 
     name: str
@@ -49,6 +53,7 @@ class CarrierSettings:
     per_second: int | None = None
     test: bool = False
     origin: Origin = field(default_factory=Origin)
+    balance_alarm: Money = USUAL_ALARM
     declaration: Declaration | None = None
     smpp: SmppSettings | None = None
     """The bind of a carrier that is reached over a link, which a daemon of its own keeps."""
@@ -63,6 +68,11 @@ class CarrierSettings:
         if self.declaration and self.declaration.receipt:
             return receipt_reader(self.declaration.receipt)(callback)
         return _READERS[self.kind](callback)
+
+    @property
+    def tells_balance(self) -> bool:
+        """Whether it can be asked what is left of our account."""
+        return self.declaration.balance is not None if self.declaration else self.kind in _TELL_BALANCE
 
     @property
     def reads_receipts(self) -> bool:
@@ -109,6 +119,7 @@ _CARRIER = {
     "test": kinds.TRUTH,
     "allow_from": kinds.NETWORKS,
     "remembers_hours": kinds.whole(1, 24 * 366),
+    "balance_alarm": kinds.whole(0, 10**12),
 }
 _REQUEST = {
     "method": kinds.choice("POST", "GET", "PUT"),
@@ -116,6 +127,7 @@ _REQUEST = {
     "headers": Kind(_read_texts),
     "body": Kind(_read_parts),
 }
+_BALANCE = {**_REQUEST, "url": kinds.address("http", "https"), "amount": _PATH, "code": _PATH, "accepted": _CODES}
 _ANSWER = {
     "code": _PATH, "reference": _PATH, "words": _PATH, "accepted": _CODES, "duplicate": _CODES, "retry": _CODES,
     "halts": _CODES, "permanent": _CODES,
@@ -135,6 +147,7 @@ def carrier_settings(name: str, table: Table) -> CarrierSettings:
     plain = table.take(_CARRIER)
     table.need(plain, "kind")
     kind, remembers, networks = plain["kind"], plain.pop("remembers_hours", None), plain.pop("allow_from", ())
+    alarm = plain.pop("balance_alarm", None)
     declaration = None
     plain.setdefault("url", _USUAL_URLS.get(kind, ""))
     smpp = smpp_settings(table, plain.get("per_second")) if kind == "smpp" else None
@@ -148,28 +161,45 @@ def carrier_settings(name: str, table: Table) -> CarrierSettings:
         )
     table.finish()
     usual: dict[str, Any] = {"per_second": _USUAL_PACE.get(kind)}
+    if alarm is not None:
+        usual["balance_alarm"] = dong(alarm)
     origin = Origin(allow_from=networks)
-    return CarrierSettings(name, **usual | plain, origin=origin, declaration=declaration, smpp=smpp)
+    made = CarrierSettings(name, **usual | plain, origin=origin, declaration=declaration, smpp=smpp)
+    if alarm is not None and not made.tells_balance:
+        raise SettingsError(
+            f"{table.where}: {table.path_of('balance_alarm')}: expected it of a carrier that tells its balance"
+        )
+    return made
 
 
 def _declaration(table: Table, url: str, remembers: int | None) -> Declaration:
     request, answer = table.table("request"), table.table("answer")
     how, meanings = request.take(_REQUEST), answer.take(_ANSWER)
-    receipt = None
-    if "receipt" in table.values:
-        receipts = table.table("receipt")
-        fields = receipts.take(_RECEIPT)
-        receipts.need(fields, "place", "status", "delivered", "undelivered")
-        if not {"reference", "request_id"} & fields.keys():
-            receipts.need(fields, "reference")
-        receipts.finish()
-        receipt = ReceiptFields(**fields)
+    receipt = _receipt(table.table("receipt")) if "receipt" in table.values else None
+    asked = table.table("balance") if "balance" in table.values else None
     request.finish()
     answer.finish()
     try:
         return Declaration(
             url, **how, answer=Meanings(**meanings), receipt=receipt,
             remembers=timedelta(hours=remembers) if remembers else None,
+            balance=_balance(asked) if asked else None,
         )  # fmt: skip
     except ValueError as wrong:
         raise SettingsError(f"{table.where}: {table.path}: {wrong}") from None
+
+
+def _receipt(table: Table) -> ReceiptFields:
+    fields = table.take(_RECEIPT)
+    table.need(fields, "place", "status", "delivered", "undelivered")
+    if not {"reference", "request_id"} & fields.keys():
+        table.need(fields, "reference")
+    table.finish()
+    return ReceiptFields(**fields)
+
+
+def _balance(table: Table) -> BalanceAsked:
+    how = table.take(_BALANCE)
+    table.need(how, "url", "amount")
+    table.finish()
+    return BalanceAsked(**how)

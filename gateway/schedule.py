@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from gateway import bell, checkpoints, composing, debiting, messaging
+from gateway import balances, bell, checkpoints, composing, debiting, messaging
 from gateway.database import transaction
 from gateway.wiring import Wiring
 from reconciliation import (
@@ -37,11 +37,12 @@ _LOOK_BACK = timedelta(days=14)
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """Something done every `seconds`."""
+    """Something done every `seconds`; `beside` has it done beside the others, since it waits for someone's answer."""
 
     name: str
     seconds: float
     do: Callable[[Wiring], object]
+    beside: bool = False
 
 
 def sweep(wiring: Wiring) -> None:
@@ -129,6 +130,7 @@ def duties(wiring: Wiring) -> list[Duty]:
         Duty("mandates", 2 if wiring.settings.sandbox else 60, expire_mandates),
         Duty("overdue", 5 if wiring.settings.sandbox else 1800, remind_overdue),
         Duty("audit", 3600, sign_audit),
+        Duty("balances", 5 if wiring.settings.sandbox else 600, balances.ask, beside=True),
     ]
 
 
@@ -148,16 +150,37 @@ def run(wiring: Wiring, stop: threading.Event) -> None:
 
 def _lead(wiring: Wiring, stop: threading.Event, lock: Connection) -> None:
     planned = {duty.name: 0.0 for duty in duties(wiring)}
+    beside: dict[str, threading.Thread] = {}
     while not stop.is_set():
         lock.execute(text("SELECT 1"))  # the lock lives as long as its connection: a broken one ends the lead here
         lock.commit()
         for duty in duties(wiring):
-            if time.monotonic() >= planned[duty.name]:
+            if time.monotonic() < planned[duty.name]:
+                continue
+            if not duty.beside:
                 planned[duty.name] = time.monotonic() + duty.seconds
-                try:
-                    duty.do(wiring)
-                except OperationalError:
-                    raise
-                except Exception:
-                    log.exception("%s failed; it will be tried again", duty.name)
+                _do(duty, wiring)
+            elif duty.name not in beside or not beside[duty.name].is_alive():
+                planned[duty.name] = time.monotonic() + duty.seconds
+                # One that still waits when the process ends is cut off, like a process that is killed.
+                beside[duty.name] = threading.Thread(
+                    target=_do_beside, args=(duty, wiring), name=duty.name, daemon=True
+                )
+                beside[duty.name].start()
         stop.wait(0.2)
+
+
+def _do(duty: Duty, wiring: Wiring) -> None:
+    try:
+        duty.do(wiring)
+    except OperationalError:
+        raise
+    except Exception:
+        log.exception("%s failed; it will be tried again", duty.name)
+
+
+def _do_beside(duty: Duty, wiring: Wiring) -> None:
+    try:
+        _do(duty, wiring)
+    except OperationalError as error:
+        log.warning("%s failed, the database is not to be had (%s)", duty.name, type(error.orig).__name__)

@@ -104,3 +104,7 @@ class Transport(Protocol):
     def send(self, message: OutgoingSms) -> Accepted:
         """Hand `message` over; raise Refused or Unsure, never anything else for what a carrier or network does."""
         ...
+
+    def balance(self) -> int:
+        """Return what is left of our account there in whole đồng; raise `sms.balances.NotTold` where it tells none."""
+        ...

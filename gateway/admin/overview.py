@@ -21,6 +21,7 @@ def page() -> str:
     now = wiring.clock()
     latest = overview.latest_day(db()) or local_date(now)
     day = _asked_day() or latest
+    lines = carrier_desk.lines(db(), wiring.settings.sms.carriers, now=now)
     rows = overview.bank_days(db(), day, _files_owed(day))
     return render_template(
         "admin/overview.html",
@@ -33,11 +34,8 @@ def page() -> str:
         codes=overview.open_by_code(db(), now),
         waiting=settlements.waiting(db()),
         debits=debit_figures.waiting(db(), now=now),
-        carriers=[
-            line
-            for line in carrier_desk.lines(db(), wiring.settings.sms.carriers, now=now)
-            if line.state in ("ill", "stopped")
-        ],
+        carriers=[line for line in lines if line.state in ("ill", "stopped")],
+        balances=[line for line in lines if line.balance_alarms],
         unsure=message_desk.unsure(db(), now=now),
         now=now,
     )

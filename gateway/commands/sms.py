@@ -21,7 +21,7 @@ def sms() -> None:
 
 @sms.command()
 def carriers() -> None:
-    """One line per carrier: kind, weight, pace, health, figures of the last five minutes, what waits, its last word."""
+    """One line per carrier: kind, weight, pace, health, figures of five minutes, what waits, balance, last word."""
     from gateway import carrier_desk
     from gateway.database import transaction
 
@@ -90,7 +90,7 @@ def preview(event: str, given: tuple[str, ...], language: str, diacritics: bool)
         raise click.ClickException(str(error)) from error
     click.echo(made.made.text)
     alphabet = "GSM-7" if made.made.encoding == "gsm7" else "UCS-2"
-    cost = "no price is set (sms.price)" if made.cost is None else f"{made.cost:,} đ".replace(",", ".")
+    cost = "no price is set (sms.price)" if made.cost is None else _dong(made.cost)
     click.echo(
         f"{made.made.template} version {made.made.version}: {made.signs} signs, {made.units} units of {alphabet}, "
         f"{made.made.parts} part{'s' * (made.made.parts != 1)}, {cost}",
@@ -117,9 +117,9 @@ def _line(line: "CarrierLine") -> str:
     if how.per_second:
         said += f", at most {how.per_second}/s"
     if health is None:
-        return f"{said}, never asked, {line.waiting} waiting"
+        return f"{said}, never asked, {line.waiting} waiting{_balance(line)}"
     said += f", {_state(line)}, {figures.asked} asked, {figures.troubled} in trouble, {figures.average} ms"
-    said += f", {line.waiting} waiting, {line.unsure} unsure"
+    said += f", {line.waiting} waiting, {line.unsure} unsure{_balance(line)}"
     return f"{said}, last word {_moment(health.last_word_at)}: {health.last_word or 'none'}"
 
 
@@ -129,6 +129,22 @@ def _state(line: "CarrierLine") -> str:
     waits = "; a person has to act" if line.state == "stopped" else ""
     since, again = _moment(line.health.ill_since), _moment(line.health.try_at)
     return f"ILL since {since} ({line.health.ill_why}{waits}), tried again {again}"
+
+
+def _balance(line: "CarrierLine") -> str:
+    balance = line.balance
+    if balance is None:
+        return ", balance not asked yet" if line.how.tells_balance else ""
+    low = f", LOW since {_moment(balance.low_since)}" if line.is_low else ""
+    asked = f", asked at {_moment(balance.asked_at)}"
+    asked += f" and not told: {balance.untold_why}" if balance.untold_why else ""
+    unknown = "NOT KNOWN, " if line.balance_is_unknown else ""
+    last = "never told" if line.left is None else f"{_dong(line.left.minor)} told at {_moment(balance.told_at)}"
+    return f", balance {unknown}{last}{low}{asked}"
+
+
+def _dong(minor: int) -> str:
+    return f"{minor:,} đ".replace(",", ".")
 
 
 def _moment(moment: datetime | None) -> str:

@@ -13,6 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+PRICE = 350
+"""What each message takes off the balance, in đồng."""
+FULL = 1_000_000_000
 _REMEMBERED = 10_000
 _COUNTS = ("accepted", "duplicates", "repeats", "refused", "throttled", "unanswered", "undelivered", "disconnects")
 
@@ -44,6 +47,7 @@ class Carrier:
         self, seed: int, faults: Faults, clock: Callable[[], datetime], post: Callable[[bytes, float], None]
     ) -> None:
         self.faults = faults
+        self._balance = FULL
         self._seed = seed
         self._clock = clock
         self._post = post
@@ -52,6 +56,17 @@ class Carrier:
         self._fingerprints: dict[str, bytes] = {}
         self._texts: set[bytes] = set()
         self._latest: deque[dict[str, str]] = deque(maxlen=_REMEMBERED)
+
+    @property
+    def balance(self) -> int:
+        """What is left of the account, in đồng."""
+        with self._lock:
+            return self._balance
+
+    @balance.setter
+    def balance(self, left: int) -> None:
+        with self._lock:
+            self._balance = left
 
     def stats(self) -> dict[str, int]:
         """Return the counts so far: accepted = distinct + duplicates."""
@@ -81,7 +96,7 @@ class Carrier:
             return hit
 
     def take(self, message: Mapping[str, str]) -> tuple[int, dict[str, str]]:
-        """Accept `message` once per request_id: (202 | 409 | 422, answer)."""
+        """Accept `message` once per request_id: (202 | 402 | 409 | 422, answer)."""
         request_id = message["request_id"]
         identity = f"sbx-{_digest(request_id).hex()}"  # from the key alone: a restarted sandbox never reuses an id
         fingerprint = _digest(message["to"], message["text"])
@@ -93,6 +108,10 @@ class Carrier:
             if known is not None:
                 self._counts["repeats"] += 1
                 return 409, {"id": identity}
+            if self._balance < PRICE:
+                self._counts["refused"] += 1
+                return 402, {"error": "the balance is used up"}
+            self._balance -= PRICE
             self._fingerprints[request_id] = fingerprint
             self._counts["accepted"] += 1
             self._counts["duplicates"] += fingerprint in self._texts

@@ -1,6 +1,7 @@
 """The sandbox carrier's door: a threaded HTTP server speaking the protocol of `sms.transports.http`.
 
     POST /messages             takes a message, or answers 409 with the same id for a request_id it knows
+    GET  /balance              what is left in đồng (same bearer token as POST); when too little, messages get 402
     GET  /stats                counts: accepted = distinct + duplicates; repeats are the 409s
     GET  /messages?limit=N     the latest messages, numbers masked (same bearer token as POST)
 
@@ -99,6 +100,15 @@ class SmsSandbox:
     @faults.setter
     def faults(self, faults: Faults) -> None:
         self._room.carrier.faults = faults
+
+    @property
+    def balance(self) -> int:
+        """What is left of the account in đồng; may be set while running."""
+        return self._room.carrier.balance
+
+    @balance.setter
+    def balance(self, left: int) -> None:
+        self._room.carrier.balance = left
 
     def stats(self) -> dict[str, int]:
         """Return the counts so far, as GET /stats gives them."""
@@ -234,10 +244,12 @@ class _Handler(BaseHTTPRequestHandler):
         target = urlsplit(self.path)
         if target.path == "/stats":
             self._answer(200, room.stats())
-        elif target.path != "/messages":
-            self._answer(404, {"error": "expected /stats or /messages"})
+        elif target.path not in ("/balance", "/messages"):
+            self._answer(404, {"error": "expected /balance, /stats or /messages"})
         elif not room.proves(self.headers.get("Authorization", "")):
             self._answer(401, {"error": "expected the bearer token of this carrier"})
+        elif target.path == "/balance":
+            self._answer(200, {"balance": room.carrier.balance})
         else:
             limit = parse_qs(target.query).get("limit", ["100"])[0]
             if not _LIMIT.fullmatch(limit):

@@ -5,22 +5,19 @@ where the text needs UCS-2, else 0), `{receipts}` (our receipt address) and `{se
 to mean anything proves nothing.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from urllib.parse import quote
 
 from sms import receipts
+from sms.balances import NotTold, whole_dong
 from sms.encoding import Encoding, choose
 from sms.transport import Accepted, Callback, OutgoingSms, Receipt, Refused, Unsure
+from sms.transports import filling
 from sms.transports.exchange import Answer, Exchange, checked_secret, checked_url, reference, refused_by_code, spoken
+from sms.transports.filling import Written, at
 
-_HOLE = re.compile(r"\{([^{}]*)\}")
 HOLES = ("request_id", "to", "to84", "to0", "text", "brand", "unicode", "receipts")
-_SECRET = re.compile(r"secret\.([a-z][a-z0-9_]{0,30})", re.ASCII)
-Written = str | int | bool | list["Written"] | Mapping[str, "Written"]
-"""A part of a request as TOML gives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +47,37 @@ class ReceiptFields:
 
 
 @dataclass(frozen=True, slots=True)
+class BalanceAsked:
+    """How it is asked for its balance; `amount` is a dotted path into its JSON answer.
+
+    Where it answers trouble with an amount too, `code` is a path at which one of `accepted` must stand.
+    """
+
+    url: str
+    amount: str
+    method: str = "GET"
+    form: str = "query"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Written] = field(default_factory=dict)
+    code: str = ""
+    accepted: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        checked_url(self.url)
+        filling.check_holes(self.holes(), (), "balance")
+        if bool(self.code) != bool(self.accepted):
+            raise ValueError("balance: expected code and accepted both, or neither")
+
+    def holes(self) -> set[str]:
+        """Return the names of all holes in its request."""
+        return filling.holes({"url": self.url, "headers": dict(self.headers), "body": self.body})
+
+
+@dataclass(frozen=True, slots=True)
 class Declaration:
     """One carrier's protocol; `form` is how the body is written: "json", "form" or "query".
 
-    `remembers` is for how long it knows our key again; None where it never does.
+    `remembers` is for how long it knows our key again; None where it never does. `balance` None where it tells none.
     """
 
     url: str
@@ -64,13 +88,11 @@ class Declaration:
     answer: Meanings = field(default_factory=Meanings)
     receipt: ReceiptFields | None = None
     remembers: timedelta | None = None
+    balance: BalanceAsked | None = None
 
     def __post_init__(self) -> None:
         checked_url(self.url)
-        unknown = sorted(hole for hole in self._holes() if hole not in HOLES and not _SECRET.fullmatch(hole))
-        if unknown:
-            known = ", ".join([*HOLES, "secret.NAME"])
-            raise ValueError(f"request: expected holes of {known}, got {{{unknown[0][:40]}}}")
+        filling.check_holes(self._holes(), HOLES, "request")
         if not {"to", "to84", "to0"} & self._holes() or "text" not in self._holes():
             raise ValueError("request: expected a place for the number ({to}, {to84} or {to0}) and for the {text}")
         if self.answer.duplicate and "request_id" not in self._holes():
@@ -86,17 +108,10 @@ class Declaration:
 
     def secrets(self) -> list[str]:
         """Return the names of the secrets that its requests need."""
-        return sorted(match[1] for hole in self._holes() if (match := _SECRET.fullmatch(hole)))
+        return sorted(filling.secrets_of(self._holes() | (self.balance.holes() if self.balance else set())))
 
     def _holes(self) -> set[str]:
-        found: set[str] = set()
-
-        def look(text: str) -> str:
-            found.update(_HOLE.findall(text))
-            return text
-
-        _filled({"url": self.url, "headers": dict(self.headers), "body": self.body}, look)
-        return found
+        return filling.holes({"url": self.url, "headers": dict(self.headers), "body": self.body})
 
 
 class DeclaredTransport(Exchange):
@@ -132,15 +147,20 @@ class DeclaredTransport(Exchange):
             "brand": message.brand,
             "unicode": str(int(choose(message.text) is Encoding.UCS2)),
         }
+        how = self._how
+        url, parts = filling.request(how.url, how.headers, how.body, how.form, values)
+        return _judge(self.ask(how.method, url, **parts), how.answer)
 
-        def fill(text: str) -> str:
-            return _HOLE.sub(lambda hole: values[hole[1]], text)
-
-        url = _HOLE.sub(lambda hole: quote(values[hole[1]], safe=""), self._how.url)
-        headers = {name: fill(text) for name, text in self._how.headers.items()}
-        part = {"json": "json", "form": "data", "query": "params"}[self._how.form]
-        body = {part: _filled(self._how.body, fill)} if self._how.body else {}
-        return _judge(self.ask(self._how.method, url, headers=headers, **body), self._how.answer)
+    def balance(self) -> int:
+        """Return what is left of our account in whole đồng; raise NotTold."""
+        how = self._how.balance
+        if how is None:
+            raise NotTold("how it is asked for is not declared")
+        url, parts = filling.request(how.url, how.headers, how.body, how.form, self._usual)
+        said = self.inquire(how.method, url, **parts)
+        if how.code and reference(at(said, how.code)) not in how.accepted:
+            raise NotTold(f"{how.code}: expected a code that means accepted, got another")
+        return whole_dong(at(said, how.amount), how.amount)
 
 
 def receipt_reader(fields: ReceiptFields) -> Callable[[Callback], Receipt | None]:
@@ -166,20 +186,10 @@ def receipt_reader(fields: ReceiptFields) -> Callable[[Callback], Receipt | None
     return read
 
 
-def _filled(part: Written, fill: Callable[[str], str]) -> Written:
-    if isinstance(part, str):
-        return fill(part)
-    if isinstance(part, list):
-        return [_filled(each, fill) for each in part]
-    if isinstance(part, Mapping):
-        return {name: _filled(each, fill) for name, each in part.items()}
-    return part
-
-
 def _judge(answer: Answer, meanings: Meanings) -> Accepted:
-    code = reference(_at(answer.content, meanings.code)) if meanings.code else str(answer.status)
-    name = reference(_at(answer.content, meanings.reference))
-    words = _at(answer.content, meanings.words)
+    code = reference(at(answer.content, meanings.code)) if meanings.code else str(answer.status)
+    name = reference(at(answer.content, meanings.reference))
+    words = at(answer.content, meanings.words)
     if code in meanings.accepted | meanings.duplicate:
         if name is None and meanings.reference and code in meanings.accepted:
             raise Unsure(f"expected {meanings.reference}, got {len(answer.body)} bytes without one")
@@ -196,17 +206,3 @@ def _judge(answer: Answer, meanings: Meanings) -> Accepted:
         if refusal is not None:
             raise refusal
     raise Unsure(f"expected a declared code, got {(code or 'none')[:20]} with status {answer.status}")
-
-
-def _at(content: object, path: str) -> object:
-    """Return what stands at a dotted `path`, list places as numbers; None where there is nothing."""
-    if not path:
-        return None
-    for name in path.split("."):
-        if isinstance(content, Mapping):
-            content = content.get(name)
-        elif isinstance(content, list) and name.isdigit() and int(name) < len(content):
-            content = content[int(name)]
-        else:
-            return None
-    return content

@@ -6,11 +6,19 @@
 
 100 accepted; 124 a RequestId that came before, which stays known for 24 hours. Source: the provider's pages for
 developers (sending customer care messages, table of error codes, callback URL), read in November 2026.
+
+    POST <url>/MainService.svc/json/GetBalance_json   {"ApiKey", "SecretKey"}
+    →  200 {"Balance": 36693, "CodeResponse": "100", "UserID": 9999}
+    →  200 {"Balance": 0, "CodeResponse": "101", "ErrorMessage"}
+
+The zero beside another code is no balance. Source: developers.esms.vn, "Hàm lấy số dư tài khoản" (Get balance), which
+calls the balance a text and shows a number; the service's own page on GetBalance_json calls it a double.
 """
 
 from datetime import timedelta
 
 from sms import receipts
+from sms.balances import NotTold, whole_dong
 from sms.encoding import Encoding, choose
 from sms.transport import Accepted, Callback, OutgoingSms, Receipt, Refused, Unsure
 from sms.transports.exchange import Answer, Exchange, checked_secret, checked_url, reference, refused_by_code, spoken
@@ -18,6 +26,7 @@ from sms.transports.exchange import Answer, Exchange, checked_secret, checked_ur
 URL = "https://rest.esms.vn"
 BALANCE = "103"
 _PATH = "/MainService.svc/json/SendMultipleMessage_V4_post_json/"
+_BALANCE_PATH = "/MainService.svc/json/GetBalance_json"
 _CUSTOMER_CARE = "2"
 _ACCEPTED, _KNOWN = "100", "124"
 _HALTS = {
@@ -59,10 +68,11 @@ class EsmsTransport(Exchange):
         read_seconds: float = 15.0,
     ) -> None:
         self.name = name
-        self._address = f"{checked_url(url).rstrip('/')}{_PATH}"
+        base = checked_url(url).rstrip("/")
+        self._address, self._balance_address = f"{base}{_PATH}", f"{base}{_BALANCE_PATH}"
+        self._keys = {"ApiKey": checked_secret(api_key), "SecretKey": checked_secret(secret_key)}
         self._usual = {
-            "ApiKey": checked_secret(api_key),
-            "SecretKey": checked_secret(secret_key),
+            **self._keys,
             "SmsType": _CUSTOMER_CARE,
             "Sandbox": str(int(sandbox)),
         } | ({"CallbackUrl": callback} if callback else {})
@@ -78,6 +88,14 @@ class EsmsTransport(Exchange):
             "RequestId": message.request_id,
         }
         return _judge(self.ask("POST", self._address, json=body))
+
+    def balance(self) -> int:
+        """Return what is left of our account in whole đồng; raise NotTold."""
+        said = self.inquire("POST", self._balance_address, json=self._keys)
+        code = reference(said.get("CodeResponse"))
+        if code != _ACCEPTED:
+            raise NotTold(_HALTS.get(code or "", "CodeResponse: expected 100, got another code"))
+        return whole_dong(said.get("Balance"), "Balance")
 
 
 def read_receipt(callback: Callback) -> Receipt | None:

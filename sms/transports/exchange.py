@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import httpx
 
+from sms import balances
 from sms.transport import Refused, Unsure
 
 _MAX_ANSWER = 65_536
@@ -90,6 +91,16 @@ class Exchange:
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise Unsure(f"no full answer: {type(error).__name__}") from error
         return Answer(response.status_code, bytes(answer), _wait(response.headers), _content(bytes(answer)))
+
+    def inquire(self, method: str, url: str, **parts: Any) -> Mapping[str, object]:
+        """Ask what changes nothing, as for a balance; return the answer with its numbers exact, or raise NotTold."""
+        try:
+            answer = self.ask(method, url, **parts)
+        except (Refused, Unsure) as error:
+            raise balances.NotTold(error.reason) from None
+        if answer.status != 200:
+            raise balances.NotTold(f"the carrier answered {answer.status}")
+        return balances.content(answer.body)
 
     def close(self) -> None:
         """Close all connections; nothing can be asked afterwards."""

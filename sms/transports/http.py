@@ -5,9 +5,14 @@
 
 202 {"id"} accepted; 409 {"id"} this request_id was accepted before (so repeating is safe); 4xx {"error"} refused, for
 good when the message is at fault; 429 and 503 refused for now. Whatever else comes back proves nothing.
+
+    GET <url>/balance          Authorization: Bearer <token>
+
+200 {"balance": 53380}, what is left in đồng; a carrier that keeps no account for us answers 404.
 """
 
 from sms import receipts
+from sms.balances import whole_dong
 from sms.transport import Accepted, Callback, OutgoingSms, Receipt, Unsure
 from sms.transports.exchange import Answer, Exchange, checked_secret, checked_url, reference
 
@@ -29,7 +34,8 @@ class HttpTransport(Exchange):
         connections: int = 20,
     ) -> None:
         self.name = name
-        self._address = f"{checked_url(url).rstrip('/')}/messages"
+        base = checked_url(url).rstrip("/")
+        self._address, self._balance_address = f"{base}/messages", f"{base}/balance"
         super().__init__(
             headers={"Authorization": f"Bearer {checked_secret(token)}"},
             connect_seconds=connect_seconds, read_seconds=read_seconds, connections=connections,
@@ -39,6 +45,10 @@ class HttpTransport(Exchange):
         """Hand `message` over; see `sms.transport` for Refused and Unsure."""
         body = {"request_id": message.request_id, "to": message.to, "text": message.text, "brand": message.brand}
         return _judge(self.ask("POST", self._address, json=body))
+
+    def balance(self) -> int:
+        """Return what is left of our account in whole đồng; raise NotTold."""
+        return whole_dong(self.inquire("GET", self._balance_address).get("balance"), "balance")
 
 
 def read_receipt(callback: Callback) -> Receipt:

@@ -5,6 +5,7 @@ from collections import deque
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from sms.balances import NotTold
 from sms.transport import Accepted, OutgoingSms, Receipt, Refused, Unsure
 
 
@@ -30,6 +31,8 @@ class MemoryTransport:
         self.dedupes = dedupes
         self.remembers: timedelta | None = None
         self.usual = Outcome.ACCEPT
+        self.left: int | NotTold = 10_000_000
+        """What it tells of its balance."""
         self.taken: list[OutgoingSms] = []
         self.attempts = 0
         self._next: deque[Outcome] = deque()
@@ -56,6 +59,12 @@ class MemoryTransport:
             if outcome is Outcome.LOSE_ANSWER:
                 raise Unsure("answer lost as planned")
             return Accepted(reference)
+
+    def balance(self) -> int:
+        """Tell what is left, or that it isn't told."""
+        if isinstance(self.left, NotTold):
+            raise self.left
+        return self.left
 
     def receipt(self, request_id: str, at: datetime, *, delivered: bool = True, code: str = "0") -> Receipt:
         """Make the receipt this carrier would send for a message it took; KeyError when it took none."""

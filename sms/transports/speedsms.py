@@ -7,11 +7,18 @@
 
 60 requests in 60 seconds, then 429 with `X-Rate-Limit-Reset`. It knows no key of ours again, so what is unsure there
 waits for a receipt or a person. Source: the provider's page on its SMS API, read in November 2026.
+
+    GET <url>/index.php/user/info      Authorization: Basic <token>:x
+    →  {"status": "success", "code": "00", "data": {"email", "balance": "100000", "currency": "VND"}}
+
+Source: speedsms.vn/sms-api, "API lấy thông tin tài khoản". The examples of its libraries (speedsms.vn/sms-api-service)
+show the same names without the envelope, {"email", "balance": 100000.0, "currency"}; both are read.
 """
 
 from collections.abc import Mapping
 
 from sms import receipts
+from sms.balances import NotTold, whole_dong
 from sms.transport import Accepted, Callback, OutgoingSms, Receipt, Refused, Unsure
 from sms.transports.exchange import Answer, Exchange, checked_secret, checked_url, reference, refused_by_code
 
@@ -50,7 +57,8 @@ class SpeedSmsTransport(Exchange):
         read_seconds: float = 15.0,
     ) -> None:
         self.name = name
-        self._address = f"{checked_url(url).rstrip('/')}/index.php/sms/send"
+        base = checked_url(url).rstrip("/")
+        self._address, self._balance_address = f"{base}/index.php/sms/send", f"{base}/index.php/user/info"
         super().__init__(auth=(checked_secret(token), "x"), connect_seconds=connect_seconds, read_seconds=read_seconds)
 
     def send(self, message: OutgoingSms) -> Accepted:
@@ -62,6 +70,18 @@ class SpeedSmsTransport(Exchange):
             "sender": message.brand,
         }
         return _judge(self.ask("POST", self._address, json=body))
+
+    def balance(self) -> int:
+        """Return what is left of our account in whole đồng; raise NotTold."""
+        said = self.inquire("GET", self._balance_address)
+        if said.get("status", "success") != "success":
+            code = reference(said.get("code")) or ""
+            raise NotTold(_HALTS.get(code, "status: expected success, got another"))
+        data = said.get("data", said)
+        account = data if isinstance(data, Mapping) else {}
+        if account.get("currency", "VND") != "VND":
+            raise NotTold("currency: expected VND, got another")
+        return whole_dong(account.get("balance"), "balance")
 
 
 def read_receipt(callback: Callback) -> Receipt | None:

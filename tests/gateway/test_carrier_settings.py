@@ -4,11 +4,12 @@ from datetime import time
 
 import pytest
 
+from banks.money import dong
 from gateway.setting_tables import SettingsError
 from gateway.settings import load
 from gateway.wiring import Wiring
 from reconciliation.sending_times import Times
-from sms.transports.declared import DeclaredTransport
+from sms.transports.declared import BalanceAsked, DeclaredTransport
 from sms.transports.esms import EsmsTransport
 from sms.transports.speedsms import SpeedSmsTransport
 
@@ -74,9 +75,53 @@ def test_wiring_makes_each_with_its_own_secrets(read, monkeypatch, tmp_path):
         one.close()
 
 
+BALANCE = """
+[sms.carriers.vnpt.balance]
+url = "https://sms.example/account"
+headers = { Authorization = "Bearer {secret.account}" }
+amount = "data.0.left"
+code = "status"
+accepted = [0]
+"""
+
+
+def test_carriers_that_tell_their_balance_have_an_alarm(read):
+    toml = '[sms]\nurl = "https://sms.example/v1"\n[sms.carriers.esms]\nkind = "esms"\nbalance_alarm = 2_000_000\n'
+    toml += '[sms.carriers.fast]\nkind = "speedsms"\nbalance_alarm = 0\n'
+    carriers = read(toml + DECLARED).sms.carriers
+    assert {name: (one.tells_balance, one.balance_alarm) for name, one in carriers.items()} == {
+        "http": (True, dong(500_000)), "esms": (True, dong(2_000_000)), "fast": (True, dong(0)),
+        "vnpt": (False, dong(500_000)),
+    }  # fmt: skip
+    told = read(DECLARED.replace("remembers", "balance_alarm = 70_000\nremembers") + BALANCE).sms.carriers["vnpt"]
+    assert (told.tells_balance, told.balance_alarm) == (True, dong(70_000))
+    assert told.secrets == ("account", "token")
+    assert told.declaration.balance == BalanceAsked(
+        "https://sms.example/account", "data.0.left", headers={"Authorization": "Bearer {secret.account}"},
+        code="status", accepted=frozenset({"0"}),
+    )  # fmt: skip
+    linked = read('[sms.carriers.link]\nkind = "smpp"\nhost = "smsc.example"\nsystem_id = "us"').sms.carriers["link"]
+    assert not linked.tells_balance
+
+
 @pytest.mark.parametrize(
     ("toml", "why"),
     [
+        ('[sms.carriers.x]\nkind = "esms"\nbalance_alarm = -1', r"x\.balance_alarm: expected a whole number from 0"),
+        ('[sms.carriers.x]\nkind = "esms"\nbalance_alarm = 5.5', r"x\.balance_alarm: expected a whole number from 0"),
+        (
+            '[sms.carriers.x]\nkind = "smpp"\nhost = "a"\nsystem_id = "us"\nbalance_alarm = 5',
+            r"x\.balance_alarm: expected it of a carrier that tells its balance",
+        ),
+        (DECLARED.replace("remembers", "balance_alarm = 5\nremembers"), "of a carrier that tells its balance"),
+        (DECLARED + BALANCE.replace('amount = "data.0.left"', ""), r"vnpt\.balance\.amount: expected a value"),
+        (DECLARED + BALANCE.replace('url = "https://sms.example/account"', ""), r"balance\.url: expected a value"),
+        (DECLARED + BALANCE.replace("https:", "sftp:"), r"balance\.url: expected an address"),
+        (DECLARED + BALANCE.replace("secret.account", "to84"), r"vnpt: balance: expected holes of secret.NAME, got"),
+        (DECLARED + BALANCE.replace('code = "status"', ""), "balance: expected code and accepted both, or neither"),
+        (DECLARED + BALANCE + "floor = 5", r"vnpt\.balance\.floor: expected one of"),
+        (DECLARED + BALANCE.replace('"data.0.left"', '"a b"'), r"balance\.amount: expected a name, or names with dots"),
+        ('[sms.carriers.x]\nkind = "esms"\n[sms.carriers.x.balance]\n', r"carriers\.x\.balance: expected one of"),
         ("[sms.carriers.esms]", r"sms\.carriers\.esms\.kind: expected a value, got none"),
         ('[sms.carriers.esms]\nkind = "twilio"', r"sms\.carriers\.esms\.kind: expected http or esms"),
         ('[sms.carriers.ESMS]\nkind = "esms"', "expected a carrier's name of small letters"),

@@ -1,14 +1,18 @@
 """The web as one WSGI application: machines and people apart, proxies believed in their exact number, health told."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from werkzeug.test import Client
 
-from gateway import bill_import
+from gateway import bill_import, carrier_metrics
+from gateway.carrier_settings import CarrierSettings
 from gateway.security import CONTENT_SECURITY_POLICY
+from gateway.settings import SmsSettings
 from gateway.web import create_app, create_machines, create_people
 from gateway.wiring import Wiring
+from reconciliation import carrier_balances
 from tests.gateway.samples import an_event
 
 MACHINES = [
@@ -120,6 +124,25 @@ def test_figures_are_told_in_the_form_of_prometheus(web):
     assert answer.status_code == 200
     assert answer.content_type.startswith("text/plain")
     assert b"# HELP doisoat_callbacks_total" in answer.data
+
+
+def test_balances_are_among_the_figures_while_they_are_known(settings, wiring, web, session):
+    names = ("low", "unknown", "new")
+    declared = {name: CarrierSettings(name, "speedsms", "https://sms.example") for name in names}
+    told = Wiring(replace(settings, sms=SmsSettings(declared=declared)), wiring.database_url, wiring.valkey_url)
+    now = told.clock()
+    carrier_balances.told(session, "low", 53_380, alarm_minor=500_000, now=now)
+    carrier_balances.told(session, "unknown", 900_000, alarm_minor=500_000, now=now - timedelta(hours=2))
+    carrier_balances.not_told(session, "unknown", "the carrier answered 500", now=now)
+    session.commit()
+    lines = carrier_metrics.written(told).decode().splitlines()
+    told.engine.dispose()
+    assert [line for line in lines if line.startswith("doisoat_sms_carrier_balance")] == [
+        'doisoat_sms_carrier_balance{carrier="low"} 53380.0',
+        'doisoat_sms_carrier_balance_low{carrier="low"} 1.0',
+        'doisoat_sms_carrier_balance_low{carrier="unknown"} 0.0',
+        'doisoat_sms_carrier_balance_low{carrier="new"} 0.0',
+    ]
 
 
 def test_it_is_put_together_without_a_word_to_the_database(cut_off):

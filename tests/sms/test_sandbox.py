@@ -17,6 +17,7 @@ import pytest
 
 from sms.receipts import parse
 from sms.sandbox import Faults, SmsSandbox, serve
+from sms.sandbox.carrier import PRICE
 from sms.sandbox.courier import TRIES, Courier
 from sms.transport import OutgoingSms, Receipt, Refused, Unsure
 from sms.transports.http import HttpTransport
@@ -89,6 +90,19 @@ def test_a_message_is_taken_once(sandbox: SmsSandbox) -> None:
     }
 
 
+def test_each_message_costs_and_none_is_taken_once_the_balance_is_too_little(sandbox: SmsSandbox) -> None:
+    full = sandbox.balance
+    assert [post(sandbox, BODY | {"request_id": f"r-{number}"}).status_code for number in (1, 2, 2)] == [202, 202, 409]
+    told = httpx.get(f"{sandbox.url}/balance", headers=AUTH, trust_env=False)
+    assert (told.status_code, told.json()) == (200, {"balance": full - 2 * PRICE})
+    sandbox.balance = PRICE - 1
+    assert post(sandbox, BODY | {"request_id": "r-3"}).status_code == 402
+    assert post(sandbox, BODY | {"request_id": "r-2"}).status_code == 409, "it was paid for"
+    sandbox.balance = PRICE
+    assert post(sandbox, BODY | {"request_id": "r-3"}).status_code == 202
+    assert (sandbox.balance, sandbox.stats()["refused"]) == (0, 1)
+
+
 def test_the_same_text_under_another_key_is_a_duplicate(sandbox: SmsSandbox) -> None:
     post(sandbox)
     post(sandbox, BODY | {"request_id": "r-2"})
@@ -129,7 +143,8 @@ def test_a_body_that_is_no_object_is_refused(sandbox: SmsSandbox, body: object) 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer other"}, {"Authorization": "sandbox"}])
 def test_the_token_guards_messages_and_not_the_counts(sandbox: SmsSandbox, headers: dict[str, str]) -> None:
     assert post(sandbox, headers=headers).status_code == 401
-    assert httpx.get(f"{sandbox.url}/messages", headers=headers, trust_env=False).status_code == 401
+    for guarded in ("messages", "balance"):
+        assert httpx.get(f"{sandbox.url}/{guarded}", headers=headers, trust_env=False).status_code == 401
     assert httpx.get(f"{sandbox.url}/stats", headers=headers, trust_env=False).json() == sandbox.stats()
     assert sandbox.stats()["accepted"] == 0
 

@@ -1,11 +1,12 @@
 """`doisoat sms`: a line per carrier, and a person's word that lets an ill one be tried again."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from gateway.database import transaction
-from reconciliation import carriers
+from reconciliation import carrier_balances, carriers
 from reconciliation.carriers import Words
 
 NOW = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
@@ -33,13 +34,38 @@ def test_carriers_have_a_line_each_and_a_retry_is_kept_in_the_audit_trail(sms, w
     esms, fast = told.stdout.splitlines()
     assert esms.startswith("esms: esms, weight 3, ILL since ")
     assert "(the balance is used up (103); a person has to act), tried again " in esms
-    assert ", 8 asked, 1 in trouble, 100 ms, 0 waiting, 0 unsure, last word " in esms
+    assert ", 8 asked, 1 in trouble, 100 ms, 0 waiting, 0 unsure, balance not asked yet, last word " in esms
     assert esms.endswith(": no balance")
-    assert fast == "fast: speedsms, weight 1, at most 1/s, never asked, 0 waiting"
+    assert fast == "fast: speedsms, weight 1, at most 1/s, never asked, 0 waiting, balance not asked yet"
     assert sms("retry", "esms").stdout == "esms is tried again now\n"
     assert rows("SELECT action, subject, actor FROM audit WHERE action = 'carrier.allowed'") == [
         ("carrier.allowed", "carrier:esms", "command line")]  # fmt: skip
     assert "expected a declared carrier (esms, fast), got 'nobody'" in sms("retry", "nobody").stderr
+
+
+def test_the_balance_is_shown_with_when_it_was_asked_and_that_it_is_low(sms, wiring):
+    now, moment = datetime.now(UTC), r"\d\d/\d\d/\d{4} \d\d:\d\d:\d\d"
+    with transaction(wiring.engine) as session:
+        carrier_balances.told(session, "esms", 53_380, alarm_minor=500_000, now=now)
+        carrier_balances.told(session, "fast", 1_240_000, alarm_minor=500_000, now=now)
+    esms, fast = sms("carriers").stdout.splitlines()
+    low = rf".* 0 waiting, balance 53\.380 đ told at {moment}, LOW since {moment}, asked at {moment}"
+    assert re.fullmatch(low, esms)
+    assert re.fullmatch(rf".* 0 waiting, balance 1\.240\.000 đ told at {moment}, asked at {moment}", fast)
+
+
+def test_a_balance_not_told_for_an_hour_is_not_known(sms, wiring):
+    now, moment = datetime.now(UTC), r"\d\d/\d\d/\d{4} \d\d:\d\d:\d\d"
+    before = now - timedelta(minutes=61)
+    with transaction(wiring.engine) as session:
+        carrier_balances.told(session, "esms", 53_380, alarm_minor=0, now=before)
+        carrier_balances.not_told(session, "esms", "the carrier answered 500", now=now)
+        carrier_balances.not_told(session, "fast", "the carrier answered 404", now=now)
+    esms, fast = sms("carriers").stdout.splitlines()
+    unknown = rf".* balance NOT KNOWN, 53\.380 đ told at {moment}, asked at {moment} and not told: the carrier"
+    assert re.fullmatch(rf"{unknown} answered 500", esms)
+    never = rf".* balance never told, asked at {moment} and not told: the carrier answered 404"
+    assert re.fullmatch(never, fast), "no amount, and not yet an hour"
 
 
 def test_a_provider_that_asks_for_it_in_its_own_pages_is_given_the_address_for_its_receipts(sms, wiring):
