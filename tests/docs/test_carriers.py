@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```toml\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize(("page", "names"), [("README.md", ["esms", "spare"]), ("docs/runbook.md", ["vnpt"])])
+@pytest.mark.parametrize(("page", "names"), [("README.md", ["esms", "spare"]), ("docs/sms.md", ["vnpt"])])
 def test_the_carriers_of_the_docs_are_settings(page: str, names: list[str], tmp_path: Path) -> None:
     declared = [block for block in BLOCK.findall((ROOT / page).read_text("utf-8")) if "[sms.carriers" in block]
     assert len(declared) == 1
