@@ -235,7 +235,9 @@ class Daemon:
             except BaseException:
                 self._said.extendleft(reversed(said))  # heard once: it is recorded when the database is back
                 raise
-            self._unjudged += [one.words for one in said if one.message.to and one.is_of_carrier]
+            # What came too late was counted as trouble when its time was up, and is not counted again as what it
+            # became: a carrier that answers later than it is waited for is not well.
+            self._unjudged += [one.words for one in said if one.message.to and one.is_of_carrier and not one.is_late]
             for one in said:
                 self._tries.pop(int(one.message.request_id), None)
         if self._unjudged and time.monotonic() >= self._judge_at:

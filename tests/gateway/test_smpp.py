@@ -265,6 +265,16 @@ def test_a_daemon_that_ends_without_the_lead_gives_nothing_back(wiring, carrier,
         assert sorted(rows(STATES)) == ["sending"] * 2 + ["unsure"] * 10
 
 
+def test_an_answer_that_comes_late_counts_once_for_the_carrier(wiring, carrier, daemon, issue, rows):
+    carrier.ways(late=2500, receipts="never")
+    issue(a_debit_bill())
+    with daemon(answer_seconds=0.5):
+        wait(lambda: rows(STATES) == ["unsure"], "the end of our patience")
+        wait(lambda: rows("SELECT troubled FROM sms_carrier_minutes") == [1], "what that says of the carrier")
+        wait(lambda: rows(STATES) == ["sent"], "the late answer")
+    assert rows("SELECT accepted, troubled FROM sms_carrier_minutes") == [(0, 1)]
+
+
 def test_a_database_that_goes_away_costs_no_word_and_sends_nothing_twice(
     wiring, carrier, daemon, issue, rows, as_superuser
 ):
