@@ -40,6 +40,7 @@ from gateway.admin import (
     settling,
     settling_words,
     sign_in,
+    sms_wishes,
     texts,
     words,
 )
@@ -48,7 +49,7 @@ from gateway.admin.listing import RowId
 PAGES = (
     overview, mismatches, closes, settling, lumps, remarking, expectations, calendar, payments, bills,
     bill_debiting, debit_runs, run_lists, debits, mandates, deliveries, marks, reports, messages,
-    message_costs, texts, carriers, sign_in,
+    message_costs, sms_wishes, texts, carriers, sign_in,
 )  # fmt: skip
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 
