@@ -15,6 +15,7 @@ from gateway.admin import (
     bill_debiting,
     bills,
     calendar,
+    carrier_words,
     carriers,
     closes,
     debit_runs,
@@ -91,6 +92,7 @@ def _furniture() -> dict[str, object]:
     wiring = current_app.extensions["doisoat"]
     return {
         "words": words,
+        "carrier_words": carrier_words,
         "question_words": question_words,
         "evidence": evidence,
         "debit_words": debit_words,

@@ -163,8 +163,8 @@ def test_the_desk_says_when_a_carrier_is_asked_again_by_itself(as_role, app, tol
     ("why", "said"),
     [
         ("accepted", "đã nhận"),
-        ("refused for good (104): unregistered brand", "bị từ chối hẳn (104): unregistered brand"),
-        ("unsure whether it was sent: no answer within 15 s", "chưa rõ đã gửi hay chưa: no answer within 15 s"),
+        ("refused for good (104): unregistered brand", "bị từ chối hẳn (104): “unregistered brand”"),
+        ("unsure whether it was sent: no answer within 15 s", "chưa rõ đã gửi hay chưa: không trả lời trong 15 giây"),
         ("DELIVRD 000", "mã DELIVRD 000"),
     ],
 )
