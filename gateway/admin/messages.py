@@ -25,6 +25,7 @@ from reconciliation import message_desk, sending, story
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
 from reconciliation.message_desk import NotSaid
+from reconciliation.message_parts import MessagePart
 from reconciliation.outbox import TEST_REFERENCE, Message
 from sms.numbers import Unreachable, to_e164
 
@@ -140,7 +141,7 @@ def _page(message_id: int, problem: str = "") -> str:
         bill=db().get(Bill, message.bill_id) if message.bill_id else None,
         versions=versions.all(),
         moves=story.moves_of(db(), "message", [message_id]),
-        test_reference=TEST_REFERENCE,
+        went_to_a_test_number=_went_to_a_test_number(message),
         waits=message_words.waits(db(), wiring, message),
         asked_again_at=_asked_again_at(wiring, message),
         may_go_again=message.state in message_desk.AGAIN and message.event != "mandate_code",
@@ -168,6 +169,14 @@ def _meant(asked: Asked) -> ColumnElement[bool]:
     with suppress(ValueError):
         found.append(Message.request_id == UUID(asked.search))
     return or_(*found)
+
+
+def _went_to_a_test_number(message: Message) -> bool:
+    """Tell whether nothing left, by the mark in its reference: by SMPP each part has one, and the message none."""
+    named = select(MessagePart.id).where(
+        MessagePart.message_id == message.id, MessagePart.provider_ref.startswith(TEST_REFERENCE)
+    )
+    return (message.provider_ref or "").startswith(TEST_REFERENCE) or db().scalar(named.limit(1)) is not None
 
 
 def _why() -> str:

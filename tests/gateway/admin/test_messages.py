@@ -9,7 +9,8 @@ from sqlalchemy import text
 from gateway import bell
 from gateway.admin import words
 from reconciliation.customers import Customer
-from reconciliation.outbox import Message
+from reconciliation.message_parts import MessagePart
+from reconciliation.outbox import TEST_REFERENCE, Message
 from reconciliation.sending_times import Times
 from tests.gateway.admin.conftest import NOW
 
@@ -177,3 +178,15 @@ def test_the_way_of_a_message_is_told_in_the_reader_s_language(as_role, session,
 
 def test_what_a_person_wrote_stays_as_it_is():
     assert words.why("DELIVRD 000") == "DELIVRD 000"
+
+
+def test_a_message_to_a_test_number_says_so_by_smpp_too(as_role, session, told):
+    said, visitor = "không có tin nào được gửi đi", as_role("care")
+    _, (other, message) = told
+    session.add(MessagePart(
+        message_id=message.id, ordinal=1, provider="smpp", provider_ref=f"{TEST_REFERENCE}{message.request_id}-1",
+        ref_key="test-1", state="accepted", answered_at=NOW,
+    ))  # fmt: skip
+    session.commit()
+    assert said in visitor.page(f"/admin/messages/{message.id}").text
+    assert said not in visitor.page(f"/admin/messages/{other.id}").text
