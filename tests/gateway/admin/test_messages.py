@@ -1,6 +1,7 @@
 """The pages about messages: found by phone and bill, resolved and sent again by those who may, previewed."""
 
 from datetime import timedelta
+from html import unescape
 from types import SimpleNamespace
 
 import pytest
@@ -112,9 +113,16 @@ def test_a_text_is_shown_with_its_parts_and_cost(as_role, page_settings):
 
 
 def test_a_text_that_would_not_be_sent_says_why(as_role):
-    answer = as_role("care").get("/admin/texts/?event=before_debit&amount=772.0")
-    assert answer.status_code == 400
-    assert "amount: expected a whole number, got str" in answer.text
+    visitor = as_role("care")
+    for given, said in (
+        ("amount=772.0", "amount: expected a whole number, got '772.0'"),
+        ("debit_on=25/11/2026", "debit_on: expected a date, or its text as 2026-06-25, got '25/11/2026'"),
+        ("kwh=1000000000", "kwh: expected a number from 0 to below 1000000000, got '1000000000'"),
+        (f"bank={'x' * 61}", f"bank: expected at most 60 signs, got '{'x' * 40}'… (61 signs)"),
+    ):
+        answer = visitor.get(f"/admin/texts/?event=before_debit&{given}")
+        assert answer.status_code == 400
+        assert said in unescape(answer.text)
 
 
 def test_a_notice_of_another_day_than_its_bill_has_now_is_not_sent_again(as_role, session, told):
