@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 
 from gateway import bell, claiming, composing
 from gateway.admin import message_words, words
-from gateway.admin.listing import Asked, Filter, page_of
+from gateway.admin.listing import Asked, Filter, Page, page_of
 from gateway.clock import LOCAL
 from gateway.database import insist
 from gateway.languages import lazy_gettext as _
@@ -45,8 +45,11 @@ PROBLEMS: Mapping[str, Any] = {
 
 
 @blueprint.get("/")
-def listing() -> str:
-    """List messages, newest first; a search may be a phone number, a bill, a customer code or a reference."""
+def listing() -> str | tuple[str, int]:
+    """List messages, newest first; a search may be a phone number, a bill, a customer code or a reference.
+
+    An address that asks what the list does not know lists nothing: it says what was expected, in the form as it is.
+    """
     carriers = {name: name for name in current_app.extensions["doisoat"].settings.sms.carriers}
     asked = Asked.of_request(
         Filter("state", _("State"), words.MESSAGE_STATES),
@@ -54,6 +57,8 @@ def listing() -> str:
         Filter("carrier", _("Carrier"), carriers),
         Filter("day", _("Day")),
     )
+    if problems := asked.odd():
+        return render_template("admin/messages.html", page=Page([], 0, asked), problems=problems), 400
     wanted = (
         select(Message, Customer.code.label("customer"), Bill.number.label("bill"))
         .join(Customer, Customer.id == Message.customer_id)

@@ -5,6 +5,7 @@ from html import unescape
 from types import SimpleNamespace
 
 import pytest
+from bs4 import BeautifulSoup
 from sqlalchemy import text
 
 from gateway import bell
@@ -198,3 +199,27 @@ def test_a_message_to_a_test_number_says_so_by_smpp_too(as_role, session, told):
     session.commit()
     assert said in visitor.page(f"/admin/messages/{message.id}").text
     assert said not in visitor.page(f"/admin/messages/{other.id}").text
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("state=lost", "state: cần queued, sending, unsure, sent, delivered, undelivered, expired, withdrawn, failed"),
+        ("carrier=mobi", "carrier: cần esms, fast, nhận được “mobi”"),
+        ("day=18/11/2026", "day: cần một ngày như 2026-11-18, nhận được “18/11/2026”"),
+        (
+            "phone=0912345678",
+            "cần một trong các trường after, before, carrier, day, event, q, state, nhận được “phone”",
+        ),
+        ("after=x", "after: cần một số nguyên, nhận được “x”"),
+    ],
+)
+def test_what_the_search_does_not_know_is_said_and_nothing_else_is_lost(as_role, told, asked, said):
+    answer = as_role("care").get(f"/admin/messages/?q=PA00000000001&event=before_debit&{asked}")
+    page = BeautifulSoup(answer.text, "html.parser")
+    assert answer.status_code == 400
+    assert said.partition(", sending")[0] in page.select_one("[role=alert]").text
+    assert not page.select("a[data-row]")
+    assert page.select_one("input[name=q]")["value"] == "PA00000000001"
+    assert page.select_one("select[name=event] option[selected]")["value"] == "before_debit"
+    assert found(as_role("care"), "", state="", day="") == [one.id for one in reversed(told[1])]
