@@ -7,7 +7,7 @@ from datetime import date
 
 from gateway.settings import Settings
 from sms import encoding, templates
-from sms.templates import EVENTS, Composed
+from sms.templates import EVENTS, Composed, OddField
 
 _SAMPLES: Mapping[str, object] = {
     "customer_code": "PA01234567890",
@@ -25,6 +25,8 @@ _SAMPLES: Mapping[str, object] = {
     "minutes": 10,
 }
 _WHOLE = frozenset(name for name, value in _SAMPLES.items() if isinstance(value, int))
+_SHOWN = 40
+"""Signs of a value that an error repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +53,19 @@ def preview(
     facts: dict[str, object] = {}
     for name, written in {**fields(event, settings), **(given or {})}.items():
         if name not in EVENTS.get(event, {name: None}):
-            raise templates.OddField(name[:40], f"one of {', '.join(EVENTS[event])}", "this name")
+            raise OddField(name[:40], f"one of {', '.join(EVENTS[event])}", "this name")
         whole = name in _WHOLE and re.fullmatch("[0-9]{1,15}", written, re.ASCII)
         facts[name] = int(written) if whole else written
-    made = templates.compose(event, language, facts, diacritics=diacritics)
+    try:
+        made = templates.compose(event, language, facts, diacritics=diacritics)
+    except OddField as odd:
+        # Whoever previews wrote the value, and may read it: an error of a text that is sent describes it alone.
+        raise OddField(odd.field, odd.expected, _shortened(str(facts[odd.field]))) from odd
     measured = encoding.measure(made.text)
     cost = None if settings.sms.price is None else settings.sms.price * made.parts
     return Preview(made, len(made.text), measured.units, encoding.split(made.text), cost)
+
+
+def _shortened(value: str) -> str:
+    shown = repr(value[:_SHOWN])  # what no page or terminal shows, such as a line's end, stands as its escape
+    return f"{shown}… ({len(value)} signs)" if len(value) > _SHOWN else shown

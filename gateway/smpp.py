@@ -10,26 +10,24 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
-from gateway import claiming, clock
+from gateway import claiming, clock, smpp_words
 from gateway.database import insist, transaction
 from gateway.messaging import addressed
 from gateway.smpp_settings import SmppSettings, account_of
 from gateway.wiring import Wiring
 from reconciliation import carrier_receipts, carriers, message_parts, sending
 from reconciliation.carrier_receipts import Heard
-from reconciliation.carriers import Words
 from reconciliation.db import AdvisoryLock
-from reconciliation.message_parts import PartAnswer
 from reconciliation.outbox import TEST_REFERENCE
 from sms.encoding import split
-from sms.smpp import Bind, Delivery, Outcome, receipts, statuses
+from sms.smpp import STOPPING, Bind, Delivery, Outcome, receipts, statuses
 from sms.smpp.framing import HEADER
 from sms.smpp.receipts import Said, Told
 from sms.transport import Accepted, OutgoingSms, Refused
@@ -49,7 +47,8 @@ _FEWEST, _MOST = 12, 500
 _AHEAD = 2.5
 """So many rounds' work is claimed ahead: enough to keep the window full; were we killed now, it would all be unsure."""
 _PURPOSE = "carrier_receipts.raw"
-_LAST_WORDS_SECONDS = 3.0
+_LEAVING_SECONDS, _LAST_WORDS_SECONDS = 5.0, 3.0
+"""How long what is out may still be answered, and how long what was said may wait for the database after that."""
 _ABSENT = 10.0
 """Seconds without a bind after which the carrier counts as ill."""
 
@@ -73,6 +72,8 @@ class Daemon:
         """Begin with nothing in hand and no link."""
         self.bind = Bind(self._account, on_outcome=self._heard_outcome, on_delivery=self._heard_delivery)
         self._said: deque[Outcome] = deque()
+        self._tries: dict[int, int] = {}
+        """The claims in hand, by message: which of its tries each is."""
         self._told: deque[Delivery] = deque()
         self._came, self._ended = threading.Event(), threading.Event()
         self._receipts = threading.Thread(target=self._hear, name=f"{self.name} receipts", daemon=True)
@@ -81,19 +82,20 @@ class Daemon:
         self._leads = False
 
     def run(self, stop: threading.Event) -> None:
-        """Work until `stop`; then finish what is with the carrier, record it, and unbind."""
+        """Work until `stop`; then finish what is with the carrier, record it, give back the rest, and unbind."""
         while not stop.is_set():
             try:
                 with self._alone() as lock:
                     if lock is not None:
                         self._lead(stop, lock)
+                        self._finish(lock)
                     elif self._leads:
                         self._step_down()
             except OperationalError as error:
                 log.warning("the database is not to be had (%s); trying again", type(error.orig).__name__)
             stop.wait(_ALIVE)
         if self._leads:
-            self._finish()
+            self._finish(None)
         else:
             self.bind.stop()
         self.wiring.engine.dispose()
@@ -147,21 +149,38 @@ class Daemon:
         """
         log.warning("another daemon leads now: this one unbinds and stands by")
         self._leads = False
-        self._finish()
+        self._finish(None)
         self._stand_by()
 
-    def _finish(self) -> None:
-        """Finish what is with the carrier, record it and unbind."""
-        self.bind.stop()
-        deadline, self._judge_at = time.monotonic() + _LAST_WORDS_SECONDS, 0.0
-        while self._said and time.monotonic() < deadline:
+    def _finish(self, lock: Connection | None) -> None:
+        """Finish what is with the carrier, record it, give back what never began to leave, and unbind.
+
+        The lead is kept until that is done, or whoever stands by would call unsure what is being given back. A lead
+        that went away with the database is asked for again: another that has it meanwhile has the say.
+        """
+        self.bind.leave(_LEAVING_SECONDS)
+        self._judge_at = 0.0
+        deadline = time.monotonic() + _LEAVING_SECONDS + _LAST_WORDS_SECONDS
+        while (self.bind.in_hand or self._said) and time.monotonic() < deadline:
             try:
-                self._record()
+                self._record_last(lock)
+                time.sleep(_BREATH)
             except OperationalError:
+                lock = None
                 time.sleep(_IDLE)  # what can't be recorded any more is unsure to the next daemon
+        self._leads = False
+        self.bind.stop()
         self._ended.set()
         self._came.set()
         self._receipts.join(_LAST_WORDS_SECONDS)
+
+    def _record_last(self, lock: Connection | None) -> None:
+        with nullcontext(lock) if lock is not None or not self._leads else self._alone() as held:
+            self._leads = self._leads and held is not None
+            if held is not None:
+                held.execute(text("SELECT 1"))
+                held.commit()
+            self._record()
 
     def _watch(self) -> None:
         """Note when the link stays away, so that what waits goes by another carrier meanwhile."""
@@ -191,6 +210,7 @@ class Daemon:
             taken = claiming.claim(session, self.wiring, self.name, limit=max(wanted, 0), lease=_LEASE)
         # The claim is committed: from here on a byte may leave, and none of these is claimed again without a word.
         ready = []
+        self._tries.update((claimed.id, claimed.attempts) for claimed in taken)
         for claimed in sorted(taken, key=lambda row: row.id):
             message = addressed(self.wiring, claimed)
             if isinstance(message, Refused):
@@ -217,7 +237,11 @@ class Daemon:
             except BaseException:
                 self._said.extendleft(reversed(said))  # heard once: it is recorded when the database is back
                 raise
-            self._unjudged += [one.words for one in said if one.message.to]
+            # What came too late was counted as trouble when its time was up, and is not counted again as what it
+            # became: a carrier that answers later than it is waited for is not well.
+            self._unjudged += [one.words for one in said if one.message.to and one.is_of_carrier and not one.is_late]
+            for one in said:
+                self._tries.pop(int(one.message.request_id), None)
         if self._unjudged and time.monotonic() >= self._judge_at:
             self._judge_at = time.monotonic() + _JUDGE
             insist(self._judge)
@@ -225,8 +249,9 @@ class Daemon:
         return len(said)
 
     def _judge(self) -> None:
+        words = smpp_words.of_carrier(self._unjudged)
         with transaction(self.wiring.engine) as session:
-            carriers.heard(session, self.name, _words(self._unjudged), now=self.wiring.clock(), at=clock.real())
+            carriers.heard(session, self.name, words, now=self.wiring.clock(), at=clock.real())
 
     def _insist_on(self, said: Sequence[Outcome]) -> None:
         try:
@@ -241,7 +266,7 @@ class Daemon:
         last = {int(one.message.request_id): one.words for one in said}
         whole = {number: words for number, words in last.items() if all(isinstance(word, Refused) for word in words)}
         answers = [
-            _answer(number, ordinal, word)
+            smpp_words.of_part(number, ordinal, word)
             for number, words in last.items() if number not in whole
             for ordinal, word in enumerate(words, start=1)
         ]  # fmt: skip
@@ -254,7 +279,8 @@ class Daemon:
                 assert isinstance(word, Refused)  # noqa: S101 - all of its words are
                 sending.refused(
                     session, number, carrier=self.name, permanent=word.permanent, why=str(word),
-                    again_at=now + _AGAIN, now=now, others=others if number in asked else (),
+                    again_at=now if word.reason == STOPPING else now + _AGAIN, now=now,
+                    others=others if number in asked else (), attempt=self._tries.get(number),
                 )  # fmt: skip
 
     # ── receipts ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -323,20 +349,3 @@ class Daemon:
     def _apply_some(self) -> int:
         with transaction(self.wiring.engine) as session:
             return carrier_receipts.apply(session, provider=self.name, now=self.wiring.clock(), limit=_MOST)
-
-
-def _words(said: Sequence[Sequence[object]]) -> Words:
-    """Return what the carrier's words on some messages say of its own health."""
-    accepted = sum(all(isinstance(word, Accepted) for word in words) for words in said)
-    at_fault = sum(any(isinstance(word, Refused) and word.permanent for word in words) for words in said)
-    troubles = [str(word) for words in said for word in words if not isinstance(word, Accepted)]
-    return Words(
-        accepted=accepted, refused=at_fault, troubled=len(said) - accepted - at_fault,
-        last=troubles[-1] if troubles else "accepted",
-    )  # fmt: skip
-
-
-def _answer(number: int, ordinal: int, word: object) -> PartAnswer:
-    if isinstance(word, Accepted):
-        return PartAnswer(number, ordinal, "accepted", word.provider_ref, receipts.key(word.provider_ref))
-    return PartAnswer(number, ordinal, "refused" if isinstance(word, Refused) else "unsure", why=str(word))

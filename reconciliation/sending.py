@@ -13,8 +13,8 @@ from reconciliation.outbox import DUNNING, OF_OWED_BILLS
 from reconciliation.sending_times import ANY_TIME, MAY_LEAVE, Kind, Leaving
 
 _KEY = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
-Claimed = Row[tuple[int, str, str, bytes, str]]
-"""id, request_id, body, msisdn_sealed, state it was claimed from: queued or unsure."""
+Claimed = Row[tuple[int, str, str, bytes, str, int]]
+"""id, request_id, body, msisdn_sealed, state it was claimed from: queued or unsure, attempts with this one."""
 
 Due = Row[tuple[int, int | None, int, str, datetime]]
 """id, bill_id, customer_id, event, not_after."""
@@ -219,7 +219,8 @@ def _claimed(session: Session, ids: Sequence[int], state: str) -> Sequence[Claim
         return []
     query = text(
         """
-        SELECT m.id, CAST(m.request_id AS text) AS request_id, m.body, c.msisdn_sealed, CAST(:state AS text) AS state
+        SELECT m.id, CAST(m.request_id AS text) AS request_id, m.body, c.msisdn_sealed, CAST(:state AS text) AS state,
+            m.attempts
         FROM messages m JOIN customers c ON c.id = m.customer_id WHERE m.id = ANY(:ids) ORDER BY m.id
         """
     )
@@ -253,18 +254,19 @@ def refused(
     again_at: datetime,
     now: datetime,
     others: Sequence[str] = (),
+    attempt: int | None = None,
 ) -> None:
     """Record a clean refusal: nothing left, so it may be tried again from `again_at`, by whichever carrier.
 
     One for good is this carrier's own: where `others` has one that did not refuse it, that one may try at once. Said
     again, because the database went away before it could say that it had recorded it, it changes nothing: by then
-    another carrier may be asked.
+    another carrier may be asked, or the same one once more by another sender: `attempt` is which try was refused.
     """
     held = text(
         "SELECT state, refused_by FROM messages WHERE id = :id AND carrier = :carrier"
-        " AND state IN ('sending', 'unsure') FOR UPDATE"
+        " AND attempts = coalesce(:attempt, attempts) AND state IN ('sending', 'unsure') FOR UPDATE"
     )
-    found = session.execute(held, {"id": message_id, "carrier": carrier}).first()
+    found = session.execute(held, {"id": message_id, "carrier": carrier, "attempt": attempt}).first()
     if found is None:
         return
     open_to = False

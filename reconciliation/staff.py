@@ -28,6 +28,9 @@ KEEPERS_OF_CARRIERS = BANK_LIAISONS | {"administrator"}
 KEEPERS_OF_MESSAGES = HOLDERS_OF_BILLS | {"liaison"}
 """Who may say whether a message arrived, and have one sent again."""
 
+KEEPERS_OF_WISHES = frozenset({"care", "administrator"})
+"""Who may note what a customer wishes of SMS."""
+
 
 class Staff(Base):
     """One person; the password stands as an argon2id hash."""

@@ -42,6 +42,7 @@ class OddField(TemplateError):
 
     def __init__(self, field: str, expected: str, got: str) -> None:
         self.field = field
+        self.expected = expected
         super().__init__(f"{field}: expected {expected}, got {got}")
 
 

@@ -15,6 +15,7 @@ from gateway.admin import (
     bill_debiting,
     bills,
     calendar,
+    carrier_words,
     carriers,
     closes,
     debit_runs,
@@ -40,6 +41,7 @@ from gateway.admin import (
     settling,
     settling_words,
     sign_in,
+    sms_wishes,
     texts,
     words,
 )
@@ -48,7 +50,7 @@ from gateway.admin.listing import RowId
 PAGES = (
     overview, mismatches, closes, settling, lumps, remarking, expectations, calendar, payments, bills,
     bill_debiting, debit_runs, run_lists, debits, mandates, deliveries, marks, reports, messages,
-    message_costs, texts, carriers, sign_in,
+    message_costs, sms_wishes, texts, carriers, sign_in,
 )  # fmt: skip
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 
@@ -90,6 +92,7 @@ def _furniture() -> dict[str, object]:
     wiring = current_app.extensions["doisoat"]
     return {
         "words": words,
+        "carrier_words": carrier_words,
         "question_words": question_words,
         "evidence": evidence,
         "debit_words": debit_words,

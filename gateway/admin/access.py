@@ -18,6 +18,7 @@ from reconciliation.staff import (
     KEEPERS_OF_CARRIERS,
     KEEPERS_OF_MESSAGES,
     KEEPERS_OF_THE_CALENDAR,
+    KEEPERS_OF_WISHES,
     ROLES,
     Staff,
 )
@@ -71,6 +72,9 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.messages.page": ANYONE,
     "admin.messages.resolve": KEEPERS_OF_MESSAGES,
     "admin.messages.again": KEEPERS_OF_MESSAGES,
+    "admin.sms_wishes.listing": ANYONE,
+    "admin.sms_wishes.page": ANYONE,
+    "admin.sms_wishes.change": KEEPERS_OF_WISHES,
     "admin.texts.page": ANYONE,
     "admin.marks.listing": FINANCE,
     "admin.marks.file": FINANCE,

@@ -15,6 +15,8 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from werkzeug.routing import IntegerConverter
 
+from gateway.languages import gettext
+
 SIZE = 50
 COUNTED = 10_000
 """Rows are counted up to here; beyond it the page says "more than"."""
@@ -57,6 +59,26 @@ class Asked:
                 values[one.name] = value
         search = request.args.get("q", "").strip()[:_MAX_SEARCH].replace("\0", "")
         return cls(search, filters, values, _id(request.args.get("after")), _id(request.args.get("before")))
+
+    def odd(self) -> list[str]:
+        """Return what the request's address asks that this list does not know, each with what it expects instead."""
+        known = sorted({"q", "after", "before", *(one.name for one in self.filters)})
+        said = [
+            gettext("expected one of the fields %(known)s, got “%(got)s”", known=", ".join(known), got=name[:40])
+            for name in request.args if name not in known
+        ]  # fmt: skip
+        for one in self.filters:
+            got = request.args.get(one.name, "").strip()
+            if got and one.name not in self.values:
+                expected = gettext("a day as 2026-11-18") if one.choices is None else ", ".join(one.choices)
+                said.append(gettext("%(name)s: expected %(expected)s, got “%(got)s”",
+                                    name=one.name, expected=expected, got=got[:40]))  # fmt: skip
+        for name in ("after", "before"):
+            got = request.args.get(name, "")
+            if got and _id(got) is None:
+                said.append(gettext("%(name)s: expected %(expected)s, got “%(got)s”",
+                                    name=name, expected=gettext("a whole number"), got=got[:40]))  # fmt: skip
+        return said
 
     def __getitem__(self, name: str) -> str:
         return self.values.get(name, "")

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from gateway.admin import carrier_words
 from gateway.languages import gettext
 from gateway.languages import lazy_gettext as _
 from gateway.wiring import Wiring
@@ -21,9 +22,6 @@ REASONS: Mapping[str, Any] = {
     "the bill is no longer owed as announced": _("the bill is no longer owed as announced"),
     "the customer is not to be told by SMS": _("the customer is not to be told by SMS"),
     "sent again": _("sent again"),
-    "refused": _("refused"),
-    "refused for good": _("refused for good"),
-    "unsure whether it was sent": _("unsure whether it was sent"),
 }
 WAITS: Mapping[str, Any] = {
     "again": _("No carrier has taken it yet; it is tried again from %(time)s."),
@@ -33,7 +31,6 @@ WAITS: Mapping[str, Any] = {
     "turn": _("It leaves in its turn, as soon as a carrier takes it."),
 }
 _CODE = re.compile(r"[A-Z0-9:._-]{1,20}(?: [A-Z0-9:._-]{1,20})?", re.ASCII)
-_CODED = re.compile(r"(refused|refused for good) \(([^)]{1,40})\)")
 
 
 def said(text: str) -> str | None:
@@ -41,8 +38,8 @@ def said(text: str) -> str | None:
     if text in REASONS:
         return str(REASONS[text])
     cause, _colon, rest = text.partition(": ")
-    if coded := _CODED.fullmatch(cause):
-        return f"{REASONS[coded[1]]} ({coded[2]}): {rest}"
+    if of_carrier := carrier_words.word(text):
+        return of_carrier
     if cause in REASONS and rest:
         return f"{REASONS[cause]}: {rest}"
     return gettext("code %(code)s", code=text) if _CODE.fullmatch(text) else None

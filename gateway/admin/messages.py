@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 
 from gateway import bell, claiming, composing
 from gateway.admin import message_words, words
-from gateway.admin.listing import Asked, Filter, page_of
+from gateway.admin.listing import Asked, Filter, Page, page_of
 from gateway.clock import LOCAL
 from gateway.database import insist
 from gateway.languages import lazy_gettext as _
@@ -25,6 +25,7 @@ from reconciliation import message_desk, sending, story
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
 from reconciliation.message_desk import NotSaid
+from reconciliation.message_parts import MessagePart
 from reconciliation.outbox import TEST_REFERENCE, Message
 from sms.numbers import Unreachable, to_e164
 
@@ -44,8 +45,11 @@ PROBLEMS: Mapping[str, Any] = {
 
 
 @blueprint.get("/")
-def listing() -> str:
-    """List messages, newest first; a search may be a phone number, a bill, a customer code or a reference."""
+def listing() -> str | tuple[str, int]:
+    """List messages, newest first; a search may be a phone number, a bill, a customer code or a reference.
+
+    An address that asks what the list does not know lists nothing: it says what was expected, in the form as it is.
+    """
     carriers = {name: name for name in current_app.extensions["doisoat"].settings.sms.carriers}
     asked = Asked.of_request(
         Filter("state", _("State"), words.MESSAGE_STATES),
@@ -53,6 +57,8 @@ def listing() -> str:
         Filter("carrier", _("Carrier"), carriers),
         Filter("day", _("Day")),
     )
+    if problems := asked.odd():
+        return render_template("admin/messages.html", page=Page([], 0, asked), problems=problems), 400
     wanted = (
         select(Message, Customer.code.label("customer"), Bill.number.label("bill"))
         .join(Customer, Customer.id == Message.customer_id)
@@ -140,7 +146,7 @@ def _page(message_id: int, problem: str = "") -> str:
         bill=db().get(Bill, message.bill_id) if message.bill_id else None,
         versions=versions.all(),
         moves=story.moves_of(db(), "message", [message_id]),
-        test_reference=TEST_REFERENCE,
+        went_to_a_test_number=_went_to_a_test_number(message),
         waits=message_words.waits(db(), wiring, message),
         asked_again_at=_asked_again_at(wiring, message),
         may_go_again=message.state in message_desk.AGAIN and message.event != "mandate_code",
@@ -168,6 +174,14 @@ def _meant(asked: Asked) -> ColumnElement[bool]:
     with suppress(ValueError):
         found.append(Message.request_id == UUID(asked.search))
     return or_(*found)
+
+
+def _went_to_a_test_number(message: Message) -> bool:
+    """Tell whether nothing left, by the mark in its reference: by SMPP each part has one, and the message none."""
+    named = select(MessagePart.id).where(
+        MessagePart.message_id == message.id, MessagePart.provider_ref.startswith(TEST_REFERENCE)
+    )
+    return (message.provider_ref or "").startswith(TEST_REFERENCE) or db().scalar(named.limit(1)) is not None
 
 
 def _why() -> str:

@@ -12,7 +12,7 @@ from gateway.commands.wired import counted, say, wired
 from gateway.database import transaction
 from reconciliation import message_costs, sms_wishes
 from reconciliation.sms_wishes import MAY_BE_REFUSED, NotWished, Wishes
-from reconciliation.staff import HOLDERS_OF_BILLS
+from reconciliation.staff import KEEPERS_OF_WISHES
 
 _CUSTOMER = click.argument("customer")
 _EVENT = click.argument("event", type=click.Choice(MAY_BE_REFUSED))
@@ -80,7 +80,7 @@ COMMANDS = (wishes, refuse, allow, signs, costs)
 
 def _do(customer: str, by: str, act: Callable[[Session, datetime], Wishes]) -> None:
     with wired() as wiring, transaction(wiring.engine) as session:
-        people.one_of(session, by, HOLDERS_OF_BILLS, "note wishes")
+        people.one_of(session, by, KEEPERS_OF_WISHES, "note wishes")
         _say(customer, _known(lambda: act(session, wiring.clock())))
 
 

@@ -6,8 +6,8 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from sms.smpp import statuses
@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 _LONGEST_PAUSE = 60.0
 _LONGEST_WAIT = 5.0
+STOPPING = "the sender is stopping"
+"""Why a message that never began to leave is given back: nothing the carrier said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,13 @@ class Outcome:
 
     message: OutgoingSms
     words: tuple[Word, ...]
+    is_late: bool = False
+    """Told once more."""
+
+    @property
+    def is_of_carrier(self) -> bool:
+        """Whether the carrier had its turn: not so with what a sender that stops gave back."""
+        return not any(isinstance(word, Refused) and word.reason == STOPPING for word in self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +53,9 @@ class Delivery:
 class Bind:
     """One bind_transceiver to `account`, kept up by a thread of its own from `start` to `stop`.
 
-    `on_outcome` and `on_delivery` are called in that thread and must return at once. Every message that is handed over
-    ends in an outcome. A delivery is acknowledged by whoever has kept it, from any thread.
+    `on_outcome` and `on_delivery` are called in that thread and must return at once; only what is given back while it
+    connects is told in the thread that calls `leave`. Every message that is handed over ends in an outcome. A delivery
+    is acknowledged by whoever has kept it, from any thread.
     """
 
     def __init__(
@@ -67,6 +77,8 @@ class Bind:
         self._in_hand = 0
         self._told = ""
         self._counting = threading.Lock()
+        self._at_work = threading.Lock()
+        """The thread's, except while it connects: then nothing leaves, and what waits may be given back by another."""
         self._stop_by: float | None = None
         self._near, self._far = socket.socketpair()
         self._near.setblocking(False)
@@ -102,10 +114,21 @@ class Bind:
         self._kept.extend((one, status) for one in deliveries)
         self._wake()
 
+    def leave(self, seconds: float = 5.0) -> None:
+        """Give back as refused what never began to leave, finish within `seconds` what did, and unbind; don't wait."""
+        if self._stop_by is None:
+            self._stop_by = time.monotonic() + seconds
+        self._wake()
+        # Whoever connects asks whether to stop before and after, so that from here on it submits nothing.
+        if self._at_work.acquire(blocking=False):
+            try:
+                self._give_back_all()
+            finally:
+                self._at_work.release()
+
     def stop(self, seconds: float = 5.0) -> None:
         """Finish what is with the carrier, give the rest back as refused, unbind, and end the thread."""
-        self._stop_by = time.monotonic() + seconds
-        self._wake()
+        self.leave(seconds)
         if self._thread.ident is not None:  # it was started
             self._thread.join(seconds + 5)
         self._near.close()
@@ -114,6 +137,10 @@ class Bind:
     # ── the thread ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _run(self) -> None:
+        with self._at_work:
+            self._work()
+
+    def _work(self) -> None:
         pause = self.account.retry_seconds
         while self._stop_by is None:
             bound_before = self.binds
@@ -123,18 +150,21 @@ class Bind:
             if self._stop_by is None:
                 self._tell(over, rest)
                 self._rest(time.monotonic() + rest)
-        self._take_orders(None)
-        for letter in self._ready:
-            letter.give_up(letter.last_refusal or Refused("the sender is stopping", permanent=False))
-            self._done(letter)
+        self._give_back_all()
 
     def _connection(self) -> Over:
         """Connect and serve until the connection's end."""
         account = self.account
         try:
-            wire = Wire(account.host, account.port, account.tls, account.connect_seconds)
+            with self._connecting():
+                if self._is_stopping():
+                    return Over("stopped")
+                wire = Wire(account.host, account.port, account.tls, account.connect_seconds)
         except OSError as error:
             return Over(f"no connection: {error.strerror or error}")
+        if self._is_stopping():  # what waited is given back, maybe by another thread already
+            wire.close()
+            return Over("stopped")
         session = Session(account, time.monotonic())
         try:
             with selectors.DefaultSelector() as waiting:
@@ -147,11 +177,24 @@ class Bind:
                 wire.send(session.out)
             wire.close()
 
+    def _is_stopping(self) -> bool:
+        return self._stop_by is not None
+
+    @contextmanager
+    def _connecting(self) -> Iterator[None]:
+        self._at_work.release()
+        try:
+            yield
+        finally:
+            self._at_work.acquire()
+
     def _serve(self, wire: Wire, session: Session, waiting: selectors.BaseSelector) -> Over:
         leaving = is_full = False
         while True:
             now = time.monotonic()
             self._take_orders(session)
+            if self._stop_by is not None:
+                self._give_back_unbegun()
             if self._stop_by is not None and not leaving and (self._is_finished(session) or now > self._stop_by):
                 if not session.is_bound:
                     return self._all(session, session.end("stopped"))
@@ -179,23 +222,19 @@ class Bind:
             self._drop_overdue(now)
 
     def _is_finished(self, session: Session) -> bool:
-        return not session.in_flight and not (self._ready and self._may_begin)
+        return not session.in_flight and not self._ready
 
     def _until(self, session: Session, now: float) -> float:
         """Return when something is to be done though nothing arrives."""
         until = session.until()
-        if self._ready and session.has_room and self._may_begin:
+        if self._ready and session.has_room:
             until = min(until, self.pace.next)
         if self._stop_by is not None:
             until = min(until, max(self._stop_by, now + 0.1))
         return until
 
-    @property
-    def _may_begin(self) -> bool:
-        return self._stop_by is None or self._ready[0].may_have_left
-
     def _submit(self, session: Session, now: float) -> None:
-        while self._ready and session.has_room and self.pace.next <= now and self._may_begin:
+        while self._ready and session.has_room and self.pace.next <= now:
             session.submit(self._ready.popleft(), now)
             self.pace.left(now)
 
@@ -230,7 +269,7 @@ class Bind:
             case AnsweredLate(letter, place, word):
                 letter.words[place] = word
                 if letter.is_done:
-                    self._on_outcome(Outcome(letter.message, tuple(letter.words)))
+                    self._on_outcome(Outcome(letter.message, tuple(letter.words), is_late=True))
             case Bound():
                 self.trouble = ""
                 self.binds += 1
@@ -246,12 +285,31 @@ class Bind:
         with suppress(BlockingIOError):
             while self._far.recv(4096):
                 pass
-        while self._handed:
-            self._ready.append(self._handed.popleft())
+        self._take_handed()
         while self._kept:
             delivery, status = self._kept.popleft()
             if delivery.session is session:
                 session.acknowledge(delivery.pdu, status)
+
+    def _take_handed(self) -> None:
+        while self._handed:
+            self._ready.append(self._handed.popleft())
+
+    def _give_back_unbegun(self) -> None:
+        """Give back at once what nothing has left of: whoever kills us may not wait for what has begun."""
+        unbegun = [letter for letter in self._ready if not letter.may_have_left]
+        self._ready = deque(letter for letter in self._ready if letter.may_have_left)
+        self._give_back(unbegun)
+
+    def _give_back_all(self) -> None:
+        self._take_handed()
+        rest, self._ready = self._ready, deque()
+        self._give_back(rest)
+
+    def _give_back(self, letters: Iterable[Letter]) -> None:
+        for letter in letters:
+            letter.give_up(letter.last_refusal or Refused(STOPPING, permanent=False))
+            self._done(letter)
 
     def _drop_overdue(self, now: float) -> None:
         """Give back what the carrier has not taken in time: it may leave later, or by another way."""

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -216,6 +216,63 @@ def test_a_daemon_that_finds_another_in_the_lead_says_what_it_heard_unbinds_and_
     assert len(carrier.of("bind")) == 2
     assert len(carrier.of("submit")) == 11
     assert "another daemon leads now" in caplog.text
+
+
+def test_a_daemon_that_ends_gives_back_what_never_began_though_another_stands_by(wiring, carrier, daemon, issue, rows):
+    carrier.ways(late=2500, receipts="never")  # long enough for the other one to take the lead, were it let go
+    issue(*map(a_debit_bill, range(1, 13)))
+    with ExitStack() as second, ExitStack() as first:
+        first.enter_context(daemon(answer_seconds=15.0, patience_seconds=20.0, window=2))
+        wait(lambda: len(carrier.of("submit")) == 2, "a full window")
+        second.enter_context(daemon(answer_seconds=15.0, patience_seconds=20.0))
+        first.close()
+        wait(lambda: rows(STATES) == ["sent"] * 12, "the rest, by the other one")
+    assert len({one["submit"] for one in carrier.of("submit")}) == len(carrier.of("submit")) == 12
+    assert rows("SELECT id FROM transitions WHERE kind = 'message' AND to_state = 'unsure'") == []
+
+
+def test_what_never_began_is_given_back_before_what_is_out_is_waited_for_and_counts_against_nobody(
+    wiring, carrier, daemon, issue, rows
+):
+    carrier.ways(silent=True)
+    issue(*map(a_debit_bill, range(1, 13)))
+    with ExitStack() as ours:
+        ours.enter_context(daemon(answer_seconds=15.0, patience_seconds=20.0))
+        wait(lambda: len(carrier.of("submit")) == 10, "a full window")
+        ending = threading.Thread(target=ours.close)
+        ending.start()
+        wait(lambda: sorted(rows(STATES)) == ["queued"] * 2 + ["sending"] * 10, "what never began")
+        assert not carrier.of("unbind")
+        ending.join()
+    assert sorted(rows(STATES)) == ["queued"] * 2 + ["unsure"] * 10
+    given_back = "SELECT DISTINCT reason, carrier, not_before <= :now FROM messages WHERE state = 'queued'"
+    assert rows(given_back, now=wiring.clock()) == [("refused: the sender is stopping", None, True)]
+    assert rows("SELECT troubled FROM sms_carrier_minutes") == [10]
+
+
+def test_a_daemon_that_ends_without_the_lead_gives_nothing_back(wiring, carrier, daemon, issue, rows, as_superuser):
+    carrier.ways(silent=True)
+    issue(*map(a_debit_bill, range(1, 13)))
+    with ExitStack() as ours, psycopg.connect(as_superuser, autocommit=True) as other:
+        ours.enter_context(daemon(answer_seconds=15.0, patience_seconds=20.0))
+        wait(lambda: len(carrier.of("submit")) == 10, "a full window")
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'doisoat'"
+            " AND datname = current_database()"
+        )
+        other.execute("SELECT pg_advisory_lock(hashtextextended('smpp', %s))", [int(AdvisoryLock.CARRIERS)])
+        ours.close()
+        assert sorted(rows(STATES)) == ["sending"] * 2 + ["unsure"] * 10
+
+
+def test_an_answer_that_comes_late_counts_once_for_the_carrier(wiring, carrier, daemon, issue, rows):
+    carrier.ways(late=2500, receipts="never")
+    issue(a_debit_bill())
+    with daemon(answer_seconds=0.5):
+        wait(lambda: rows(STATES) == ["unsure"], "the end of our patience")
+        wait(lambda: rows("SELECT troubled FROM sms_carrier_minutes") == [1], "what that says of the carrier")
+        wait(lambda: rows(STATES) == ["sent"], "the late answer")
+    assert rows("SELECT accepted, troubled FROM sms_carrier_minutes") == [(0, 1)]
 
 
 def test_a_database_that_goes_away_costs_no_word_and_sends_nothing_twice(

@@ -78,6 +78,16 @@ def test_a_refusal_that_is_recorded_again_takes_nothing_from_the_carrier_that_is
         ("sending", "smpp", 2, ["http"] if permanent else [])]  # fmt: skip
 
 
+def test_a_refusal_of_one_try_says_nothing_of_the_next_by_the_same_carrier(queued: Books) -> None:
+    for attempt in (1, 2):
+        [one] = claim(queued)
+        assert one.attempts == attempt
+        queued.run(lambda s, one=one: sending.refused(
+            s, one.id, carrier="http", permanent=False, why="busy", again_at=queued.now, now=queued.now, attempt=1,
+        ))  # fmt: skip
+    assert queued.rows("SELECT state, attempts FROM messages") == [("sending", 2)]
+
+
 def test_a_message_is_claimed_sent_and_delivered(queued: Books) -> None:
     [one] = claim(queued)
     assert (one.body, one.msisdn_sealed, one.state) == ("x", b"sealed", "queued")

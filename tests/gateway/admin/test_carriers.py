@@ -23,11 +23,11 @@ def test_each_carrier_has_a_line_and_one_without_balance_an_alarm(as_role):
     page = as_role("accountant").page("/admin/carriers/")
     esms, fast = [row.text for row in page.select("tbody tr")]
     assert "dừng: cần người xử lý" in esms
-    assert "refused (103): poor" in esms
+    assert "từ chối (103): “poor”" in esms
     assert "tốt" in fast
     assert "100 ms" in fast
     assert (
-        "esms không nhận tin nào cho tới khi có người xử lý: the balance is used up (103)"
+        "esms không nhận tin nào cho tới khi có người xử lý: đã hết tiền trong tài khoản (103)"
         in page.select_one(".alarm").text
     )
     assert page.select("form[action*=retry]") == [], "not this role's word"

@@ -1,15 +1,18 @@
 """The pages about messages: found by phone and bill, resolved and sent again by those who may, previewed."""
 
 from datetime import timedelta
+from html import unescape
 from types import SimpleNamespace
 
 import pytest
+from bs4 import BeautifulSoup
 from sqlalchemy import text
 
 from gateway import bell
 from gateway.admin import words
 from reconciliation.customers import Customer
-from reconciliation.outbox import Message
+from reconciliation.message_parts import MessagePart
+from reconciliation.outbox import TEST_REFERENCE, Message
 from reconciliation.sending_times import Times
 from tests.gateway.admin.conftest import NOW
 
@@ -111,9 +114,16 @@ def test_a_text_is_shown_with_its_parts_and_cost(as_role, page_settings):
 
 
 def test_a_text_that_would_not_be_sent_says_why(as_role):
-    answer = as_role("care").get("/admin/texts/?event=before_debit&amount=772.0")
-    assert answer.status_code == 400
-    assert "amount: expected a whole number, got str" in answer.text
+    visitor = as_role("care")
+    for given, said in (
+        ("amount=772.0", "amount: expected a whole number, got '772.0'"),
+        ("debit_on=25/11/2026", "debit_on: expected a date, or its text as 2026-06-25, got '25/11/2026'"),
+        ("kwh=1000000000", "kwh: expected a number from 0 to below 1000000000, got '1000000000'"),
+        (f"bank={'x' * 61}", f"bank: expected at most 60 signs, got '{'x' * 40}'… (61 signs)"),
+    ):
+        answer = visitor.get(f"/admin/texts/?event=before_debit&{given}")
+        assert answer.status_code == 400
+        assert said in unescape(answer.text)
 
 
 def test_a_notice_of_another_day_than_its_bill_has_now_is_not_sent_again(as_role, session, told):
@@ -163,8 +173,8 @@ def test_the_desk_says_when_a_carrier_is_asked_again_by_itself(as_role, app, tol
     ("why", "said"),
     [
         ("accepted", "đã nhận"),
-        ("refused for good (104): unregistered brand", "bị từ chối hẳn (104): unregistered brand"),
-        ("unsure whether it was sent: no answer within 15 s", "chưa rõ đã gửi hay chưa: no answer within 15 s"),
+        ("refused for good (104): unregistered brand", "bị từ chối hẳn (104): “unregistered brand”"),
+        ("unsure whether it was sent: no answer within 15 s", "chưa rõ đã gửi hay chưa: không trả lời trong 15 giây"),
         ("DELIVRD 000", "mã DELIVRD 000"),
     ],
 )
@@ -177,3 +187,39 @@ def test_the_way_of_a_message_is_told_in_the_reader_s_language(as_role, session,
 
 def test_what_a_person_wrote_stays_as_it_is():
     assert words.why("DELIVRD 000") == "DELIVRD 000"
+
+
+def test_a_message_to_a_test_number_says_so_by_smpp_too(as_role, session, told):
+    said, visitor = "không có tin nào được gửi đi", as_role("care")
+    _, (other, message) = told
+    session.add(MessagePart(
+        message_id=message.id, ordinal=1, provider="smpp", provider_ref=f"{TEST_REFERENCE}{message.request_id}-1",
+        ref_key="test-1", state="accepted", answered_at=NOW,
+    ))  # fmt: skip
+    session.commit()
+    assert said in visitor.page(f"/admin/messages/{message.id}").text
+    assert said not in visitor.page(f"/admin/messages/{other.id}").text
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("state=lost", "state: cần queued, sending, unsure, sent, delivered, undelivered, expired, withdrawn, failed"),
+        ("carrier=mobi", "carrier: cần esms, fast, nhận được “mobi”"),
+        ("day=18/11/2026", "day: cần một ngày như 2026-11-18, nhận được “18/11/2026”"),
+        (
+            "phone=0912345678",
+            "cần một trong các trường after, before, carrier, day, event, q, state, nhận được “phone”",
+        ),
+        ("after=x", "after: cần một số nguyên, nhận được “x”"),
+    ],
+)
+def test_what_the_search_does_not_know_is_said_and_nothing_else_is_lost(as_role, told, asked, said):
+    answer = as_role("care").get(f"/admin/messages/?q=PA00000000001&event=before_debit&{asked}")
+    page = BeautifulSoup(answer.text, "html.parser")
+    assert answer.status_code == 400
+    assert said.partition(", sending")[0] in page.select_one("[role=alert]").text
+    assert not page.select("a[data-row]")
+    assert page.select_one("input[name=q]")["value"] == "PA00000000001"
+    assert page.select_one("select[name=event] option[selected]")["value"] == "before_debit"
+    assert found(as_role("care"), "", state="", day="") == [one.id for one in reversed(told[1])]

@@ -96,7 +96,7 @@ def test_a_text_is_previewed_with_its_parts_and_cost(sms):
     ("words", "why"),
     [
         (("nothing",), "expected an event of before_debit, before_retry"),
-        (("before_debit", "amount=772.0"), "amount: expected a whole number, got str"),
+        (("before_debit", "amount=772.0"), "amount: expected a whole number, got '772.0'"),
         (("before_debit", "amount"), "expected FIELD=VALUE, got 'amount'"),
         (("before_debit", "colour=red"), "colour: expected one of brand, customer_code"),
     ],

@@ -8,7 +8,7 @@ import pytest
 
 from sms.smpp import Account, Bind, Delivery, Outcome, receipts
 from sms.smpp.receipts import Told
-from sms.transport import OutgoingSms
+from sms.transport import OutgoingSms, Refused
 from tests.sms.smpp.peers import Carrier, node_carrier, wait
 
 
@@ -35,7 +35,7 @@ class Link:
         return self.outcomes[text][-1].words
 
     def _ended(self, outcome: Outcome) -> None:
-        assert threading.current_thread() is self.bind._thread
+        assert threading.current_thread() is self.bind._thread or isinstance(outcome.words[-1], Refused)
         self.outcomes.setdefault(outcome.message.text, []).append(outcome)
 
     def _heard(self, delivery: Delivery) -> None:

@@ -1,6 +1,7 @@
 """A bind against carriers nobody here wrote: each submit has its word, each receipt is heard, no link is dead long."""
 
 import re
+import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from sms.smpp import statuses
+from sms.smpp import STOPPING, statuses
 from sms.smpp.receipts import Said
 from sms.transport import Accepted, Refused, Unsure
 from tests.sms.smpp.conftest import Link
@@ -271,6 +272,19 @@ def test_stopping_finishes_what_is_out_gives_the_rest_back_and_unbinds(carrier: 
     assert not any(word.permanent for word in words[2:])
     wait(lambda: carrier.of("unbind"), "our goodbye")
     assert len(carrier.of("submit")) == 2
+
+
+def test_who_leaves_while_it_connects_gives_back_at_once_what_waits(link: Begin) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # it takes a connection, and never a word of TLS
+        ours = link(mute.getsockname()[1], bound=False, tls=ssl.create_default_context(), connect_seconds=3.0)
+        ours.send("Da nhan")
+        wait(lambda: not ours.bind._at_work.locked(), "connecting")
+        began = time.monotonic()
+        ours.bind.leave()
+        [word] = ours.words("Da nhan")
+        assert (type(word), word.reason) == (Refused, STOPPING)
+        assert (ours.bind.in_hand, ours.bind._thread.is_alive()) == (0, True)
+        assert time.monotonic() - began < 2
 
 
 def test_sequence_numbers_begin_again_after_the_last(carrier: Carrier, link: Begin) -> None:
