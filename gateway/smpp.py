@@ -78,8 +78,7 @@ class Daemon:
         self._came, self._ended = threading.Event(), threading.Event()
         self._receipts = threading.Thread(target=self._hear, name=f"{self.name} receipts", daemon=True)
         self._bound_at = time.monotonic()
-        self._absent = False
-        self._leads = False
+        self._absent = self._leads = False
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop`; then finish what is with the carrier, record it, give back the rest, and unbind."""
@@ -134,7 +133,7 @@ class Daemon:
             recorded = self._record()
             room = self._want - self.bind.in_hand
             claimed = self._claim()
-            if not (ran_out and claimed >= room):  # else more waits, and the bind has nothing to do meanwhile
+            if claimed < room or not ran_out:  # else more waits, and the bind has nothing to do meanwhile
                 stop.wait(_BREATH if recorded or claimed or self.bind.in_hand else _IDLE)
             if recorded:
                 # What runs out before the next round was too little, however much that was.
