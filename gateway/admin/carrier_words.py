@@ -58,10 +58,15 @@ _FIGURED: Mapping[str, Any] = {
     r"no answer within (?P<seconds>[0-9.]+) s": _("no answer within %(seconds)s s"),
     r"no answer to (?P<command>[a-z_]+)": _("no answer to %(command)s"),
     r"the carrier answered (?P<status>[0-9]+) without a reason": _("the carrier answered %(status)s without a reason"),
+    r"the carrier answered (?P<status>[0-9]+)": _("the carrier answered %(status)s"),
+    r"(?P<place>[A-Za-z0-9_.-]+): expected an amount.*": _("%(place)s: no amount that can be read"),
+    r"(?P<place>[A-Za-z0-9_.-]+): expected .*, got another.*": _("%(place)s: another answer than expected"),
+    r"expected a JSON object, got .*": _("its answer is no JSON object"),
     r"in trouble with (?P<some>[0-9]+) of (?P<all>[0-9]+) messages": _("in trouble with %(some)s of %(all)s messages"),
     r"slow: (?P<time>[0-9]+) ms a message over (?P<all>[0-9]+)": _("slow: %(time)s ms a message over %(all)s"),
 }
 _LEADING: Mapping[str, Any] = {
+    "asking failed": _("asking failed"),
     "no connection": _("no connection"),
     "no full answer": _("no full answer"),
     "sending failed": _("sending failed"),

@@ -21,6 +21,13 @@ from gateway.admin import carrier_words
          "unsure whether it was sent: the link ended before the answer: the carrier has unbound"),
         ("in trouble with 12 of 20 messages", "trục trặc với 12 trên 20 tin", "in trouble with 12 of 20 messages"),
         ("refused for good (7): busy today", "bị từ chối hẳn (7): “busy today”", "refused for good (7): “busy today”"),
+        ("Balance: expected an amount, got nothing", "Balance: không có số tiền đọc được",
+         "Balance: no amount that can be read"),
+        ("currency: expected VND, got another", "currency: trả lời khác mong đợi",
+         "currency: another answer than expected"),
+        ("expected a JSON object, got 12 other bytes", "câu trả lời không phải đối tượng JSON",
+         "its answer is no JSON object"),
+        ("asking failed: KeyError", "không hỏi được: “KeyError”", "asking failed: “KeyError”"),
         ("something new", "“something new”", "“something new”"),
     ],
 )  # fmt: skip

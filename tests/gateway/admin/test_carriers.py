@@ -111,10 +111,10 @@ def test_a_balance_not_told_for_an_hour_is_shown_as_such_and_not_as_nothing(as_r
     page = visitor.page("/admin/carriers/")
     esms, fast = balances(page)
     assert esms.startswith("không rõ cho biết lúc 19/11/2026 07:59: 900.000")
-    assert esms.endswith("hỏi lúc 19/11/2026 09:00, không cho biết: the carrier answered 500")
+    assert esms.endswith("hỏi lúc 19/11/2026 09:00, không cho biết: nhà cung cấp trả lời 500")
     assert fast.startswith("không rõ hỏi lúc")
     assert "₫" not in fast
-    said = ["esms không cho biết số dư đã hơn một giờ: the carrier answered 500"]
+    said = ["esms không cho biết số dư đã hơn một giờ: nhà cung cấp trả lời 500"]
     assert alarms(page) == said, "one that never told is no news"
     assert on_overview(visitor) == said
 
@@ -124,7 +124,7 @@ def test_a_balance_not_told_once_still_counts(as_role, session):
     refuse(session, "esms")
     page = as_role("accountant").page("/admin/carriers/")
     assert balances(page)[0].startswith("900.000")
-    assert "không cho biết: the carrier answered 500" in balances(page)[0]
+    assert "không cho biết: nhà cung cấp trả lời 500" in balances(page)[0]
     assert alarms(page) == []
 
 
