@@ -52,10 +52,8 @@ class _Contents(click.Group):
         """Load and return the command called `name`."""
         if name not in COMMANDS:
             return None
-        gc.disable()  # nothing is garbage yet: looking for it takes a fifth of the time a command needs to start
         found: click.Command = getattr(import_module(f"gateway.commands.{COMMANDS[name]}"), name)
-        gc.freeze()  # what is loaded stays, also for the processes that a worker forks for its jobs
-        gc.enable()
+        gc.enable()  # see `start`
         return found
 
     def invoke(self, context: click.Context) -> Any:
@@ -104,5 +102,11 @@ def main() -> None:
     )  # of a certificate that is not trusted it warns by a stack trace
 
 
-if __name__ == "__main__":
+def start() -> None:
+    """Run the program `doisoat`."""
+    gc.disable()  # nothing is garbage while a command is loaded: looking for it took a fifth of the time to start
     main()
+
+
+if __name__ == "__main__":
+    start()
