@@ -30,6 +30,7 @@ class Delivery(Base):
         UniqueConstraint("source", "event_id"),
         Index("ix_deliveries_waiting", "kind", "id", postgresql_where=text("state = 'received'")),
         Index(None, "received_at"),
+        Index(None, "name", postgresql_where=text("name <> ''")),
         one_of("kind", ["callback", "statement"]),
         one_of("state", DELIVERY.states),
         {"postgresql_with": {"fillfactor": 80}},

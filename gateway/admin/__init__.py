@@ -43,6 +43,7 @@ from gateway.admin import (
     sign_in,
     sms_wishes,
     texts,
+    trace,
     words,
 )
 from gateway.admin.listing import RowId
@@ -50,7 +51,7 @@ from gateway.admin.listing import RowId
 PAGES = (
     overview, mismatches, closes, settling, lumps, remarking, expectations, calendar, payments, bills,
     bill_debiting, debit_runs, run_lists, debits, mandates, deliveries, marks, reports, messages,
-    message_costs, sms_wishes, texts, carriers, sign_in,
+    message_costs, sms_wishes, texts, carriers, trace, sign_in,
 )  # fmt: skip
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 

@@ -31,6 +31,7 @@ OPEN_TO_VISITORS = frozenset({"admin.sign_in.form", "admin.sign_in.enter", "admi
 RULES: Mapping[str, frozenset[str]] = {
     "admin.sign_in.leave": ANYONE,
     "admin.nowhere": ANYONE,
+    "admin.trace.page": ANYONE,
     "admin.overview.page": FINANCE,
     "admin.payments.listing": FINANCE,
     "admin.payments.page": FINANCE,

@@ -243,6 +243,10 @@ def test_no_page_scrolls_sideways_on_a_phone_and_the_font_is_ours(desk: Any) -> 
         "messages/3",
         "messages/costs/",
         "carriers/",
+        "sms-wishes/",
+        "sms-wishes/1",
+        "trace/",
+        "trace/?q=HD2611-0007",
         "texts/",
         "texts/?event=before_debit&language=vi",
     ]
@@ -275,7 +279,7 @@ def test_every_word_stands_out_from_its_ground(desk: Any, scheme: str) -> None:
     desk.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     seen = 0
     paths = ("", "payments/", "bills/", "bills/7", "mismatches/1", "closes/saomai/2026-11-18", "reports/", "messages/",
-             "messages/3", "carriers/", "texts/")  # fmt: skip
+             "messages/3", "carriers/", "sms-wishes/1", "trace/?q=HD2611-0007", "texts/")  # fmt: skip
     for path in paths:
         desk.goto(f"/admin/{path}")
         for words, ink, ground in desk.evaluate(_COLOURS):

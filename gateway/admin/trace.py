@@ -1,0 +1,148 @@
+"""Trace: one search for whatever somebody has in hand, and where each thing it names has its whole story."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, current_app, redirect, render_template
+from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, or_, select, text, union
+from werkzeug.wrappers import Response
+
+from gateway.admin import access
+from gateway.admin.listing import Asked
+from gateway.languages import lazy_gettext as _
+from gateway.request_session import db
+from reconciliation.bills import Bill
+from reconciliation.customers import Customer
+from reconciliation.debits import MEANT, Debit
+from reconciliation.inbox import Delivery, RemoteFile
+from reconciliation.mandates import Mandate
+from reconciliation.payments import Allocation, Payment
+from reconciliation.statements import Line, Statement
+from sms.numbers import Unreachable, to_e164
+
+blueprint = Blueprint("trace", __name__, url_prefix="/trace")
+_MOST = 20
+"""Things of one kind that are shown; a longer list has its own page, whose search takes the same words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of thing: its name, the page of one, the address's name for its id, and the page of all.
+
+    `state` is what its states are called by; a customer has none.
+    """
+
+    name: Any
+    page: str
+    key: str
+    listing: str
+    state: str = ""
+    has_moment: bool = False
+    """Whether it has a moment instead of a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The things of one kind that a search names; `more` where not all of them are shown."""
+
+    kind: Kind
+    rows: Sequence[Any]
+    more: bool
+
+
+BILLS = Kind(_("Bills"), "admin.bills.page", "bill_id", "admin.bills.listing", "bill")
+PAYMENTS = Kind(_("Payments"), "admin.payments.page", "payment_id", "admin.payments.listing", "payment")
+DEBITS = Kind(_("Debits"), "admin.debits.page", "debit_id", "admin.debits.unknown", "debit")
+MANDATES = Kind(_("Mandates"), "admin.mandates.page", "mandate_id", "admin.mandates.listing", "mandate")
+DELIVERIES = Kind(
+    _("Deliveries"), "admin.deliveries.page", "delivery_id", "admin.deliveries.listing", "delivery", has_moment=True
+)
+CUSTOMERS = Kind(_("Customers"), "admin.sms_wishes.page", "customer_id", "admin.sms_wishes.listing")
+
+
+@blueprint.get("/")
+def page() -> str | Response:
+    """Find what is searched for; the one thing that it names is shown at once.
+
+    Every look is by an index. An amount names too much: the lists of payments and bills are asked for it.
+    """
+    asked = Asked.of_request()
+    found = [one for kind, wanted in _looks(asked) if (one := _found(kind, wanted))] if asked.search else []
+    if len(found) == 1 and len(found[0].rows) == 1:
+        [one] = found
+        return redirect(current_app.url_for(one.kind.page, **{one.kind.key: one.rows[0].id}), 303)
+    return render_template("admin/trace.html", asked=asked, found=found, amount=asked.amount())
+
+
+def _found(kind: Kind, wanted: Select[*tuple[Any, ...]]) -> Found | None:
+    if not access.may_open(kind.page):
+        return None
+    rows = db().execute(wanted.limit(_MOST + 1)).all()
+    return Found(kind, rows[:_MOST], len(rows) > _MOST) if rows else None
+
+
+def _looks(asked: Asked) -> Sequence[tuple[Kind, Select[*tuple[Any, ...]]]]:
+    """Return how each kind is looked for: rows of id, name, state, moment or day, and đồng where there are any."""
+    codes = asked.spellings()
+    customers = db().scalars(select(Customer.id).where(_customer(asked))).all()
+    bill_ids = (
+        db()
+        .scalars(
+            union(
+                select(Bill.id).where(Bill.customer_id.in_(customers)),
+                select(Bill.id).where(Bill.number.in_(codes)),
+                select(Bill.id).where(Bill.payment_code.in_(codes)),
+                select(Bill.id).where(Bill.end_to_end_id.in_(codes)),
+            ).limit(1000)
+        )
+        .all()
+    )
+    banks = list(current_app.extensions["doisoat"].settings.banks)
+    payments: CompoundSelect[Any] = union(
+        select(Allocation.payment_id).where(Allocation.bill_id.in_(bill_ids)),
+        select(Payment.id).where(Payment.source.in_(banks), Payment.source_reference.in_(codes)),
+        select(Payment.id).where(
+            Payment.source.in_(banks), Payment.bank_reference != "", Payment.bank_reference.in_(codes)
+        ),
+        select(Payment.id).where(
+            Payment.source.in_(banks), Payment.end_to_end_id != "", Payment.end_to_end_id.in_(codes)
+        ),
+        select(Line.payment_id).where(Line.bank_reference != "", Line.bank_reference.in_(codes)),
+    )
+    deliveries: CompoundSelect[Any] = union(
+        select(Delivery.id).where(Delivery.source.in_(banks), Delivery.event_id.in_(codes)),
+        select(Delivery.id).where(Delivery.name != "", Delivery.name == asked.search),
+        select(RemoteFile.delivery_id).where(RemoteFile.bank.in_(banks), RemoteFile.name == asked.search),
+        select(Statement.delivery_id)
+        .join(Line, Line.statement_id == Statement.id)
+        .where(Line.bank_reference != "", Line.bank_reference.in_(codes)),
+    )
+    return (
+        (CUSTOMERS, select(Customer.id, Customer.code.label("name"), Customer.office.label("state"))
+         .where(Customer.id.in_(customers)).order_by(Customer.code)),
+        (BILLS, select(Bill.id, Bill.number.label("name"), Bill.state, Bill.issued_on.label("at"), Bill.minor)
+         .where(Bill.id.in_(bill_ids)).order_by(Bill.id.desc())),
+        (PAYMENTS, select(Payment.id, Payment.source_reference.label("name"), Payment.state,
+                          Payment.business_date.label("at"), Payment.minor)
+         .where(Payment.id.in_(payments)).order_by(Payment.id.desc())),
+        (DEBITS, select(Debit.id, Debit.end_to_end_id.label("name"), Debit.state, Debit.charge_on.label("at"),
+                        Debit.minor)
+         .where(or_(Debit.bill_id.in_(bill_ids), and_(text(MEANT), Debit.end_to_end_id.in_(codes))))
+         .order_by(Debit.id.desc())),
+        (MANDATES, select(Mandate.id, Mandate.reference.label("name"), Mandate.state)
+         .where(or_(Mandate.customer_id.in_(customers), Mandate.bank.in_(banks) & Mandate.reference.in_(codes)))
+         .order_by(Mandate.id.desc())),
+        (DELIVERIES, select(Delivery.id, Delivery.name, Delivery.state, Delivery.received_at.label("at"))
+         .where(Delivery.id.in_(deliveries)).order_by(Delivery.id.desc())),
+    )  # fmt: skip
+
+
+def _customer(asked: Asked) -> ColumnElement[bool]:
+    meant: list[ColumnElement[bool]] = [Customer.code.in_(asked.spellings())]
+    with suppress(Unreachable):
+        # A phone number is never compared in clear: its blind index is.
+        hashed = current_app.extensions["doisoat"].sealer.blind(to_e164(asked.search), "msisdn")
+        meant.append(Customer.msisdn_hash == hashed)
+    return or_(*meant)

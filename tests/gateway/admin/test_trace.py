@@ -1,0 +1,81 @@
+"""The trace: whatever somebody has in hand leads to where its whole story stands."""
+
+import pytest
+from sqlalchemy import text
+
+
+def names(page):
+    return {
+        " ".join(section.h2.text.split()): [link.text.strip() for link in section.select("a[data-row]")]
+        for section in page.select("main section")
+    }
+
+
+@pytest.fixture
+def settled(books, session):
+    """A bill with its payment and statement line, and another customer's bill nobody searches for."""
+    bill, payment = books.settled()
+    books.settled(55_000)
+    session.commit()
+    return bill, payment
+
+
+def test_a_bill_leads_to_its_payment_by_each_of_its_names(accountant, settled, session, sealer):
+    bill, payment = settled
+    session.execute(
+        text("UPDATE customers SET msisdn_hash = :h WHERE id = :id"),
+        {"h": sealer.blind("+84912345678", "msisdn"), "id": bill.customer_id},
+    )
+    code = session.scalar(text("SELECT code FROM customers WHERE id = :id"), {"id": bill.customer_id})
+    session.commit()
+    of_bill = {"Hóa đơn": [bill.number], "Thanh toán": [payment.source_reference]}
+    for name in (bill.number, bill.number.lower(), bill.payment_code, str(bill.end_to_end_id)):
+        assert names(accountant.page(f"/admin/trace/?q={name}")) == of_bill, name
+    for name in (code, "0912 345 678"):
+        assert names(accountant.page(f"/admin/trace/?q={name}")) == {"Khách hàng": [code], **of_bill}, name
+
+
+def test_one_thing_alone_is_shown_at_once(accountant, settled):
+    _, payment = settled
+    answer = accountant.get(f"/admin/trace/?q={payment.source_reference}")
+    assert (answer.status_code, answer.location) == (303, f"/admin/payments/{payment.id}")
+
+
+def test_a_file_and_a_bank_reference_lead_to_payment_and_delivery(accountant, books, session):
+    payment, statement = books.payment(), books.statement()
+    books.line(statement, payment, 844_960, bank_reference="SK-991")
+    session.commit()
+    found = names(accountant.page("/admin/trace/?q=sk-991"))
+    assert found == {"Thanh toán": [payment.source_reference], "Bản tin đến": ["saomai-20261118.xml"]}
+    answer = accountant.get("/admin/trace/?q=saomai-20261118.xml")
+    assert answer.location == f"/admin/deliveries/{statement.delivery_id}"
+
+
+def test_an_amount_is_asked_of_the_lists(accountant, settled):
+    page = accountant.page("/admin/trace/?q=844.960")
+    links = [link["href"] for link in page.select("main p.lead a")]
+    assert links == ["/admin/payments/?q=844.960", "/admin/bills/?q=844.960"]
+    assert len(accountant.page(links[0]).select("main tbody tr")) == 1
+
+
+def test_who_may_not_see_payments_finds_bills_alone(as_role, settled):
+    bill, payment = settled
+    assert as_role("care").get(f"/admin/trace/?q={bill.number}").location == f"/admin/bills/{bill.id}"
+    assert not names(as_role("care").page(f"/admin/trace/?q={payment.source_reference}"))
+
+
+def test_nothing_found_and_nothing_asked_are_told_apart(accountant):
+    assert "Không có gì mang" in accountant.page("/admin/trace/?q=PA9").select_one(".empty").text
+    assert not accountant.page("/admin/trace/").select(".empty, main section")
+
+
+def test_more_than_are_shown_lead_to_the_list(accountant, books, session):
+    first = books.bill()
+    for _ in range(21):
+        books.bill(customer_id=first.customer_id)
+    session.commit()
+    code = session.scalar(text("SELECT code FROM customers WHERE id = :id"), {"id": first.customer_id})
+    page = accountant.page(f"/admin/trace/?q={code}")
+    assert len(names(page)["Hóa đơn"]) == 20
+    [more] = [link["href"] for link in page.select("main section > p a")]
+    assert len(accountant.page(more).select("main tbody tr")) == 22
