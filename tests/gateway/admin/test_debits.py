@@ -140,7 +140,7 @@ def test_a_run_tells_what_became_of_its_debits_and_whether_its_files_agree(accou
     listed = accountant.page(rejected["href"])
     assert [link.text for link in listed.select("tbody th a")] == ["HD0002-1"]
     assert accountant.page(f"{answered}/debits?q=HD0003").select("tbody th a")[0].text == "HD0003-1"
-    assert accountant.page(listed.select_one("a.button[href]")["href"]).select("tbody tr")
+    assert accountant.page(listed.select_one("main a.button[href]")["href"]).select("tbody tr")
     out = accountant.page(f"{answered}/left-out?reason=held_dispute")
     assert [link.text for link in out.select("tbody th a")] == ["HD0004"]
     ready.run(lambda session: debit_sending.not_handed(

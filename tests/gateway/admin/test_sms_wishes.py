@@ -27,7 +27,9 @@ def path_of(customer):
 
 def entries(session):
     return session.execute(
-        select(AuditEntry.actor, AuditEntry.subject, AuditEntry.facts).where(AuditEntry.action == "sms_wishes")
+        select(AuditEntry.actor, AuditEntry.subject, AuditEntry.facts)
+        .where(AuditEntry.action == "sms_wishes")
+        .order_by(AuditEntry.id)
     ).all()
 
 
