@@ -19,6 +19,7 @@ class Wire:
         connected = socket.create_connection((host, port), timeout=seconds)
         try:
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connected.getpeername()  # raises when it is gone again, of which TLS would leave an open socket behind
             self._socket = tls.wrap_socket(connected, server_hostname=host) if tls else connected
             self._socket.setblocking(False)
         except BaseException:
