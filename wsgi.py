@@ -5,7 +5,7 @@ import gc
 gc.disable()  # nothing is garbage while all this is loaded
 
 from gateway.web import create_app  # noqa: E402 - see above
-from gateway.wiring import from_environment  # noqa: E402
+from gateway.wiring import from_environment  # noqa: E402 - as above
 
 app = create_app(from_environment(web=True))
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 from werkzeug.wrappers import Response
 
 from gateway import bell, claiming, composing
-from gateway.admin import message_words, words
+from gateway.admin import customer_search, message_words, words
 from gateway.admin.listing import Asked, Filter, Page, page_of
 from gateway.clock import LOCAL
 from gateway.database import insist
@@ -27,7 +27,6 @@ from reconciliation.customers import Customer
 from reconciliation.message_desk import NotSaid
 from reconciliation.message_parts import MessagePart
 from reconciliation.outbox import TEST_REFERENCE, Message
-from sms.numbers import Unreachable, to_e164
 
 blueprint = Blueprint("messages", __name__, url_prefix="/messages")
 MOST_WORDS = 300
@@ -163,14 +162,10 @@ def _asked_again_at(wiring: Wiring, message: Message) -> datetime | None:
 
 def _meant(asked: Asked) -> ColumnElement[bool]:
     codes = asked.spellings()
-    bill, customer = aliased(Bill), aliased(Customer)
+    bill = aliased(Bill)
     of_bills = select(bill.id).where(or_(bill.number.in_(codes), bill.payment_code.in_(codes)))
-    of_customers = select(customer.id).where(customer.code.in_(codes))
+    of_customers = customer_search.named(asked)
     found = [Message.bill_id.in_(of_bills), Message.customer_id.in_(of_customers), Message.provider_ref == asked.search]
-    with suppress(Unreachable):
-        # A phone number is never compared in clear: its blind index is.
-        hashed = current_app.extensions["doisoat"].sealer.blind(to_e164(asked.search), "msisdn")
-        found.append(Message.customer_id.in_(select(customer.id).where(customer.msisdn_hash == hashed)))
     with suppress(ValueError):
         found.append(Message.request_id == UUID(asked.search))
     return or_(*found)

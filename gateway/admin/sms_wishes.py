@@ -1,16 +1,15 @@
 """Customers' wishes of SMS: found by code or phone, what each is told and how, who changed it when, and the change."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import datetime
 
 from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
 from flask_login import current_user
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from gateway.admin import answer_form
+from gateway.admin import answer_form, customer_search
 from gateway.admin.answer_form import Unreadable
 from gateway.admin.listing import Asked, page_of
 from gateway.database import insist
@@ -20,7 +19,6 @@ from reconciliation import sms_wishes
 from reconciliation.audit import AuditEntry
 from reconciliation.customers import Customer
 from reconciliation.sms_wishes import MAY_BE_REFUSED, NotWished
-from sms.numbers import Unreachable, to_e164
 
 blueprint = Blueprint("sms_wishes", __name__, url_prefix="/sms-wishes")
 _SHOWN = 50
@@ -33,7 +31,7 @@ def listing() -> str | Response:
     asked = Asked.of_request()
     if not asked.search:
         return render_template("admin/sms_wishes.html", page=None, asked=asked)
-    found = page_of(db(), select(Customer).where(_meant(asked)), Customer.id, asked)
+    found = page_of(db(), select(Customer).where(Customer.id.in_(customer_search.named(asked))), Customer.id, asked)
     if found.total == 1 and found.rows:
         return redirect(url_for(".page", customer_id=found.rows[0][0].id), 303)
     return render_template("admin/sms_wishes.html", page=found, asked=asked)
@@ -100,12 +98,3 @@ def _customer(customer_id: int) -> Customer:
     if customer is None:
         abort(404)
     return customer
-
-
-def _meant(asked: Asked) -> ColumnElement[bool]:
-    found: list[ColumnElement[bool]] = [Customer.code.in_(asked.spellings())]
-    with suppress(Unreachable):
-        # A phone number is never compared in clear: its blind index is.
-        hashed = current_app.extensions["doisoat"].sealer.blind(to_e164(asked.search), "msisdn")
-        found.append(Customer.msisdn_hash == hashed)
-    return or_(*found)

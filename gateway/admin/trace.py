@@ -1,15 +1,14 @@
 """Trace: one search for whatever somebody has in hand, and where each thing it names has its whole story."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, current_app, redirect, render_template
-from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, or_, select, text, union
+from sqlalchemy import CompoundSelect, Select, and_, or_, select, text, union
 from werkzeug.wrappers import Response
 
-from gateway.admin import access
+from gateway.admin import access, customer_search
 from gateway.admin.listing import Asked
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
@@ -20,7 +19,6 @@ from reconciliation.inbox import Delivery, RemoteFile
 from reconciliation.mandates import Mandate
 from reconciliation.payments import Allocation, Payment
 from reconciliation.statements import Line, Statement
-from sms.numbers import Unreachable, to_e164
 
 blueprint = Blueprint("trace", __name__, url_prefix="/trace")
 _MOST = 20
@@ -29,7 +27,7 @@ _MOST = 20
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of thing: its name, the page of one, the address's name for its id, and the page of all.
+    """One kind of thing: its name, the page of one, the address's name for its id, and the page of all, if any.
 
     `state` is what its states are called by; a customer has none.
     """
@@ -54,7 +52,7 @@ class Found:
 
 BILLS = Kind(_("Bills"), "admin.bills.page", "bill_id", "admin.bills.listing", "bill")
 PAYMENTS = Kind(_("Payments"), "admin.payments.page", "payment_id", "admin.payments.listing", "payment")
-DEBITS = Kind(_("Debits"), "admin.debits.page", "debit_id", "admin.debits.unknown", "debit")
+DEBITS = Kind(_("Debits"), "admin.debits.page", "debit_id", "", "debit")
 MANDATES = Kind(_("Mandates"), "admin.mandates.page", "mandate_id", "admin.mandates.listing", "mandate")
 DELIVERIES = Kind(
     _("Deliveries"), "admin.deliveries.page", "delivery_id", "admin.deliveries.listing", "delivery", has_moment=True
@@ -86,7 +84,7 @@ def _found(kind: Kind, wanted: Select[*tuple[Any, ...]]) -> Found | None:
 def _looks(asked: Asked) -> Sequence[tuple[Kind, Select[*tuple[Any, ...]]]]:
     """Return how each kind is looked for: rows of id, name, state, moment or day, and đồng where there are any."""
     codes = asked.spellings()
-    customers = db().scalars(select(Customer.id).where(_customer(asked))).all()
+    customers = db().scalars(customer_search.named(asked)).all()
     bill_ids = (
         db()
         .scalars(
@@ -137,12 +135,3 @@ def _looks(asked: Asked) -> Sequence[tuple[Kind, Select[*tuple[Any, ...]]]]:
         (DELIVERIES, select(Delivery.id, Delivery.name, Delivery.state, Delivery.received_at.label("at"))
          .where(Delivery.id.in_(deliveries)).order_by(Delivery.id.desc())),
     )  # fmt: skip
-
-
-def _customer(asked: Asked) -> ColumnElement[bool]:
-    meant: list[ColumnElement[bool]] = [Customer.code.in_(asked.spellings())]
-    with suppress(Unreachable):
-        # A phone number is never compared in clear: its blind index is.
-        hashed = current_app.extensions["doisoat"].sealer.blind(to_e164(asked.search), "msisdn")
-        meant.append(Customer.msisdn_hash == hashed)
-    return or_(*meant)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from reconciliation import carrier_balances
 from reconciliation.carrier_balances import CarrierBalance, Turn
@@ -100,7 +101,7 @@ def test_carriers_do_not_mix(books: Books) -> None:
 def test_the_database_refuses_what_does_not_fit_together(books: Books, change: dict[str, object]) -> None:
     tell(books, 5)
 
-    def spoil(session):  # type: ignore[no-untyped-def]
+    def spoil(session: Session) -> None:
         for name, value in change.items():
             setattr(session.get_one(CarrierBalance, "esms"), name, value)
 

@@ -46,7 +46,7 @@ def own(url: str, seconds: float = 5) -> HttpTransport:
 
 
 def declared(url: str, seconds: float = 5, **change: object) -> DeclaredTransport:
-    how = replace(ASKED, url=ASKED.url.replace("http://carrier.example", url), **change)  # type: ignore[arg-type]
+    how = replace(ASKED, url=ASKED.url.replace("http://carrier.example", url), **change)  # type: ignore[arg-type]  # fields by name
     secrets = {"user": "s3cret u/1", "key": "s3cret-a"}
     made = replace(DECLARED, balance=how)
     return DeclaredTransport(made, secrets, name="vnpt", connect_seconds=2, read_seconds=seconds)
