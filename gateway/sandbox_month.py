@@ -214,6 +214,7 @@ class _Month:
                     why="asked by telephone", by=_LIAISON, now=self._wiring.clock(),
                 )  # fmt: skip
         debiting.follow_all(self._wiring)
+        self._hands.settle()  # what it promised is sent before the clock moves on, else it would expire
         self._say(f"{len(asked)} debits asked after by telephone")
 
     def _clock(self, day: date, at: clock_time) -> None:
@@ -234,6 +235,7 @@ class _Month:
             recalls = _counted(session, "SELECT state, count(*) FROM debit_recalls GROUP BY 1 ORDER BY 1")
             left_out = _counted(session, "SELECT reason, count(*) FROM debit_exclusions GROUP BY 1 ORDER BY 1")
             retried = session.scalar(text("SELECT count(*) FROM debits WHERE attempt > 1 AND sent_at IS NOT NULL"))
+            expired = session.scalar(text("SELECT count(*) FROM messages WHERE state = 'expired'"))
             unexplained = invariants.unexplained_vnd(session)
         truths = {debit: truth for one in self._banks.values() for debit, truth in one.bank.truth.items()}
         _compare(truths.keys(), booked.keys(), lambda debit: (_STATES.get(truths[debit].end, ""), booked[debit].state))
@@ -243,7 +245,7 @@ class _Month:
             "outcomes": dict(sorted(Counter(row.state for row in booked.values()).items())),
             "reasons": dict(sorted(Counter(row.reason for row in booked.values() if row.reason).items())),
             "retries": retried, "paid": len(paid), "recalls": recalls, "left_out": left_out, "mismatches": counts,
-            "unexplained_vnd": unexplained,
+            "expired": expired, "unexplained_vnd": unexplained,
         }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from reconciliation import (
     fee_charges,
     fees,
     inbox,
+    late_recognitions,
     ledger,
     lump_releases,
     mismatches,
@@ -79,18 +80,18 @@ _LOCK_PAYMENTS = """
     ORDER BY id FOR UPDATE
 """
 
-_TAKEN_OUT = """
+_TAKEN_OUT = f"""
     SELECT e.key || '/undone' AS key, e.bank, CAST(:day AS date) AS business_date, 'undone: ' || e.memo AS memo,
         credited.account AS debit, debited.account AS credit, debited.minor, debited.currency,
         CAST(:now AS timestamptz) AS at
-    FROM statement_lines l JOIN entries e ON e.key = 'line:' || l.id
+    FROM statement_lines l JOIN entries e ON e.key IN ('line:' || l.id, {late_recognitions.ENTRY})
     JOIN postings debited ON debited.entry_id = e.id AND debited.minor > 0
     JOIN postings credited ON credited.entry_id = e.id AND credited.minor < 0
     WHERE l.statement_id = ANY(:statements)
-"""
+"""  # noqa: S608
 
 # `told` by someone else as well: a callback, or a notice that stands. `booked` says what the line's entry credited.
-_TOUCHED = """
+_TOUCHED = f"""
     SELECT p.id, p.state, p.denied_at IS NOT NULL AS taken_back, bool_or(l.counts) AS confirmed,
         p.source_reference NOT LIKE 'line:%' OR EXISTS (
             SELECT 1 FROM statement_lines n JOIN statements s ON s.id = n.statement_id
@@ -98,10 +99,11 @@ _TOUCHED = """
               AND s.state = 'accepted' AND n.statement_id <> ALL(:statements)) AS told,
         bool_or(l.counts AND EXISTS (
             SELECT 1 FROM entries e JOIN postings c ON c.entry_id = e.id
-            WHERE e.key = 'line:' || l.id AND c.account = 'suspense')) AS from_suspense
+            WHERE e.key = 'line:' || l.id AND c.account = 'suspense')
+            AND NOT EXISTS (SELECT 1 FROM entries e WHERE e.key = {late_recognitions.ENTRY})) AS from_suspense
     FROM payments p JOIN statement_lines l ON l.payment_id = p.id
     WHERE l.statement_id = ANY(:statements) GROUP BY p.id ORDER BY p.id
-"""
+"""  # noqa: S608
 
 _UNLINK = """
     UPDATE statement_lines SET payment_id = NULL, state = 'rejected', reason = :resolution

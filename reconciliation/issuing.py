@@ -13,6 +13,7 @@ from reconciliation import (
     business_days,
     debit_promises,
     guesses,
+    late_recognitions,
     ledger,
     matching,
     netted_fees,
@@ -289,8 +290,10 @@ class Import:
             freed += withdraw(self._session, superseded, to="replaced", by="billing", why=why, now=now)
             made += len(self._book(now))
         late = self._session.scalars(text(_LATE), self._marks).all()
-        netted_fees.by_bills(self._session, [*self._early, *late], now=now)
-        matched = matching.match(self._session, [*freed, *self._early, *late], now=now)
+        waiting = {*self._early, *late}
+        known = late_recognitions.recognise(self._session, sorted(waiting), now=now)
+        netted_fees.by_bills(self._session, sorted(waiting), now=now)
+        matched = matching.match(self._session, [*freed, *waiting, *known], now=now)
         returns.judge_bills(self._session, int(self._marks["bills"]), now=now)
         return Issued(replaced=made, matched=matched.allocations)
 

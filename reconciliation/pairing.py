@@ -6,6 +6,7 @@ are counted off against each other: two identical lines are two payments. What n
 payment of its own. Pairing looks at a statement whole; booking takes its lines from `:first` to `:last`.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import text
@@ -32,6 +33,7 @@ from reconciliation.pairing_rounds import IS_ANY_TAKEN_BACK, pair
 from reconciliation.payments import UNDONE, lock_sources
 from reconciliation.statements import Statement
 
+_COLUMNS = "code, subject, source, minor, currency, payment_id, line_id, statement_id, facts"
 CALLBACK_WITHIN = 1
 """Business days within which a bank that calls back must have told of a line."""
 EVERY_LINE = (0, (1 << 63) - 1)
@@ -216,13 +218,12 @@ def book(
         "day": day, "origin": statement.kind, "due": due if callbacks or not counts else None,
         "first": lines[0], "last": lines[1], "by": "statement", "why": f"statement {statement.id}",
     }  # fmt: skip
-    columns = "code, subject, source, minor, currency, payment_id, line_id, statement_id, facts"
     if counts:
         settling_lumps.give_way(session, values, now=now)
         netted_fees.note(session, values)
     taken_back = counts and bool(session.scalar(text(IS_ANY_TAKEN_BACK), values))
     shown = list(session.scalars(text(_SHOWN_AFTER_ALL), values)) if taken_back else []
-    mismatches.ask(session, columns, _ASK_OTHER_AMOUNT if counts else _ASK_OTHER_NOTICE, values)
+    mismatches.ask(session, _COLUMNS, _ASK_OTHER_AMOUNT if counts else _ASK_OTHER_NOTICE, values)
     corrected = corrections.correct(session, _CORRECTED, values, by="statement", now=now)
     grown = session.scalars(text(_ENRICH), values).all()
     settling = settling_lumps.recognise(session, values) if counts else set[str]()
@@ -234,16 +235,16 @@ def book(
     _set_the_rest_aside(session, values)
     ledger.post(session, _CONFIRMED if counts else _NOTICED, values)
     ledger.post(session, _OUTGOING, values)
-    mismatches.ask(session, columns.replace("payment_id, ", ""), _ASK_OUTGOING, values)
+    mismatches.ask(session, _COLUMNS.replace("payment_id, ", ""), _ASK_OUTGOING, values)
     placements.recognise(session, statement.id, lines, now=now)
     if counts:
-        _confirm(session, values, columns, now)
+        _confirm(session, values, now)
         netted_fees.book(session, values, made, now=now)
         fee_charges.recognise(session, values, now=now)
         settling_lumps.judge_statement(session, values, settling, now=now)
     matched = plainly + matching.match(session, [*made, *others], now=now)
     if taken_back:
-        mismatches.ask(session, columns, _ASK_TAKEN_BACK_BEFORE, values)
+        mismatches.ask(session, _COLUMNS, _ASK_TAKEN_BACK_BEFORE, values)
     return matched
 
 
@@ -255,6 +256,14 @@ def judge(session: Session, statement: Statement, lines: tuple[int, int], *, now
     if statement.kind == "statement":
         returns.judge_statement(session, statement.id, statement.bank, lines, now=now)
         fee_charges.compare(session, [statement.id], statement.bank, now=now)
+
+
+def confirm_line(session: Session, statement_id: int, line_id: int, *, now: datetime) -> None:
+    """Confirm the payment that one booked line counts for since a moment ago; the caller holds the source's lock."""
+    why = f"statement {statement_id}"
+    values = {"statement": statement_id, "first": line_id, "last": line_id, "why": why, "now": now}
+    session.execute(text(_ENRICH), values)
+    _confirm(session, values, now)
 
 
 def _set_the_rest_aside(session: Session, values: dict[str, object]) -> None:
@@ -273,13 +282,13 @@ def _set_the_rest_aside(session: Session, values: dict[str, object]) -> None:
     )
 
 
-def _confirm(session: Session, values: dict[str, object], columns: str, now: datetime) -> None:
+def _confirm(session: Session, values: Mapping[str, object], now: datetime) -> None:
     proven = session.scalars(text(_PROVEN), values)
     confirmed = move(
         session, PAYMENT, proven, "confirmed", by="statement", why=str(values["why"]), now=now,
         noting="confirmed_minor = t.minor, due_at = CASE WHEN t.reported_at IS NULL THEN t.due_at END",
     )  # fmt: skip
-    cleared = mismatches.ask(session, columns, _CUT_OVER, values)
+    cleared = mismatches.ask(session, _COLUMNS, _CUT_OVER, values)
     mismatches.resolve(
         session, cleared, by="pairing", resolution="booked by the bank on a later day; it cleared itself", now=now
     )

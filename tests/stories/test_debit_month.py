@@ -59,4 +59,5 @@ def test_every_debit_of_the_month_ends_in_the_books_as_at_its_bank(
                  " HAVING count(*) > 1) t")
         )  # fmt: skip
     assert twice == 0
+    assert found["expired"] == 0
     month.engine.dispose()

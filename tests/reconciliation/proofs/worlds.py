@@ -103,7 +103,7 @@ class World:
         if chance < 0.55:
             return (one,)
         if chance < 0.65:
-            return ("#" + one,) if one in household.oracle.bills else (one,)
+            return ("#" + one,)
         if chance < 0.85:
             return ("@" + OWNERS[one],)
         return self.random.choice([
