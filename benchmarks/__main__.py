@@ -9,6 +9,7 @@ for path in sorted(Path(__file__).parent.glob("*.py")):
         "__init__",
         "__main__",
         "http_load",
+        "pages_books",
         "reconcile_books",
         "reconcile_peers",
     ) and not path.stem.startswith("parse_"):

@@ -92,6 +92,27 @@ def money(minor: int | None, currency: str = "VND") -> str:
     return f"{sign}{grouped}{point + part if part else ''}{_THIN}{_SIGNS.get(currency, currency)}"
 
 
+def short_money(minor: int) -> str:
+    """Write round đồng for an axis: 1,5 tỷ or 350 tr in Vietnamese, 1.5 bn or 350 m in English."""
+    point = "," if language() == "vi" else "."
+    for size, name in ((1_000_000_000, gettext("bn")), (1_000_000, gettext("m")), (1_000, gettext("k"))):
+        if minor >= size:
+            tenths = minor * 10 // size
+            return f"{number(tenths // 10)}{point + str(tenths % 10) if tenths % 10 else ''}{_THIN}{name}"
+    return number(minor)
+
+
+def share(per_mille: int) -> str:
+    """Write a share: 97,3 % in Vietnamese, 97.3% in English."""
+    whole, tenth = divmod(per_mille, 10)
+    return f"{whole},{tenth}{_THIN}%" if language() == "vi" else f"{whole}.{tenth}%"
+
+
+def month(value: date) -> str:
+    """Write a month: Tháng 11/2026, or November 2026 in English."""
+    return f"Tháng {value:%m/%Y}" if language() == "vi" else format_date(value, "MMMM y", locale="en")
+
+
 def number(value: int | None) -> str:
     """Write a count with its thousands set apart."""
     return "–" if value is None else f"{value:,}".replace(",", "." if language() == "vi" else ",")
@@ -166,5 +187,7 @@ def install(app: Flask) -> None:
     def _use_catalog() -> None:
         domain.as_default()
 
-    for write in (money, number, day, weekday, moment, deadline, clock_time, local_day, age):
+    for write in (
+        money, short_money, share, number, day, month, weekday, moment, deadline, clock_time, local_day, age,
+    ):  # fmt: skip
         app.jinja_env.filters[write.__name__] = write

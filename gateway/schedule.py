@@ -17,6 +17,7 @@ from gateway.wiring import Wiring
 from reconciliation import (
     audit,
     business_days,
+    counted_months,
     deadlines,
     debit_work,
     inbox,
@@ -91,6 +92,16 @@ def remind_overdue(wiring: Wiring) -> int:
         reminded += found
 
 
+def count_months(wiring: Wiring) -> None:
+    """Count the figures of the months anew, each in its own transaction."""
+    now = wiring.clock()
+    with transaction(wiring.engine) as session:
+        months = counted_months.to_count(session, today=business_days.local_day(now))
+    for month in months:
+        with transaction(wiring.engine) as session:
+            counted_months.count(session, month, now=now)
+
+
 def expected_files(session: Session, wiring: Wiring, *, earliest: date | None = None) -> list[ExpectedFile]:
     """Return which bank owes a statement since when: from the day its settings name, else from its first one on.
 
@@ -129,6 +140,7 @@ def duties(wiring: Wiring) -> list[Duty]:
         Duty("deadlines", 2 if wiring.settings.sandbox else 60, watch_deadlines),
         Duty("mandates", 2 if wiring.settings.sandbox else 60, expire_mandates),
         Duty("overdue", 5 if wiring.settings.sandbox else 1800, remind_overdue),
+        Duty("months", 5 if wiring.settings.sandbox else 600, count_months, beside=True),
         Duty("audit", 3600, sign_audit),
         Duty("balances", 5 if wiring.settings.sandbox else 600, balances.ask, beside=True),
     ]

@@ -62,6 +62,18 @@ class BankDay:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelDay:
+    """What came by one channel of one bank on one business day; amounts in đồng."""
+
+    bank: str
+    channel: str
+    payments: int
+    minor: int
+    confirmed_minor: int
+    matched_minor: int
+
+
+@dataclass(frozen=True, slots=True)
 class CodeAges:
     """The open mismatches of one code: how many, over how much, since when, and per age."""
 
@@ -100,6 +112,21 @@ def bank_days(session: Session, day: date, expected: Mapping[str, int]) -> list[
             if name != "bank":
                 figures[name] = figures.get(name, 0) + int(value)
     return [BankDay(bank=bank, **figures) for bank, figures in sorted(found.items())]
+
+
+def channel_days(session: Session, day: date) -> list[ChannelDay]:
+    """Return what was heard, confirmed and matched on one day by each bank and channel."""
+    rows = session.execute(
+        select(
+            Payment.source, Payment.channel, func.count(), func.sum(Payment.minor), func.sum(Payment.confirmed_minor),
+            func.sum(Payment.matched_minor),
+        )
+        .where(
+            Payment.business_date == day, Payment.currency == "VND", Payment.state.in_(["reported", "confirmed"])
+        )
+        .group_by(Payment.source, Payment.channel).order_by(Payment.source, Payment.channel)
+    )  # fmt: skip
+    return [ChannelDay(bank, channel, *map(int, figures)) for bank, channel, *figures in rows]
 
 
 def unexplained(session: Session, day: date | None = None) -> int:

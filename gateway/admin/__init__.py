@@ -32,6 +32,7 @@ from gateway.admin import (
     message_costs,
     messages,
     mismatches,
+    month,
     overview,
     payments,
     question_words,
@@ -49,7 +50,7 @@ from gateway.admin import (
 from gateway.admin.listing import RowId
 
 PAGES = (
-    overview, mismatches, closes, settling, lumps, remarking, expectations, calendar, payments, bills,
+    overview, month, mismatches, closes, settling, lumps, remarking, expectations, calendar, payments, bills,
     bill_debiting, debit_runs, run_lists, debits, mandates, deliveries, marks, reports, messages,
     message_costs, sms_wishes, texts, carriers, trace, sign_in,
 )  # fmt: skip

@@ -33,6 +33,7 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.nowhere": ANYONE,
     "admin.trace.page": ANYONE,
     "admin.overview.page": FINANCE,
+    "admin.month.page": FINANCE,
     "admin.payments.listing": FINANCE,
     "admin.payments.page": FINANCE,
     "admin.bills.listing": ANYONE,

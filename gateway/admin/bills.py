@@ -11,7 +11,7 @@ from gateway.admin.listing import Asked, Filter, page_of
 from gateway.clock import LOCAL
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
-from reconciliation import debit_figures, debit_rules, story
+from reconciliation import counted_months, debit_figures, debit_rules, story
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
 from reconciliation.outbox import Message
@@ -29,6 +29,10 @@ def listing() -> str:
         Filter("bank", _("Bank"), bank_choices()),
         Filter("state", _("State"), words.BILL_STATES),
         Filter("due", _("Due on")),
+        Filter("due_until", _("until"), quiet=True),
+        Filter("office", _("Power office"), {one: one for one in counted_months.offices(db())}, quiet=True),
+        Filter("issued", _("Issued on"), quiet=True),
+        Filter("issued_until", _("until"), quiet=True),
         Filter("debit", _("Debiting"), _DEBIT),
         Filter("sms", _("SMS"), _SMS),
         Filter("sms_day", _("SMS day")),
@@ -39,8 +43,10 @@ def listing() -> str:
         wanted = wanted.where(Bill.bank == asked["bank"])
     if asked["state"]:
         wanted = wanted.where(Bill.state == asked["state"])
-    if asked["due"]:
-        wanted = wanted.where(Bill.due_on == asked.day("due"))
+    wanted = asked.between(wanted, Bill.due_on, "due", "due_until")
+    wanted = asked.between(wanted, Bill.issued_on, "issued", "issued_until")
+    if asked["office"]:
+        wanted = wanted.where(Customer.office == asked["office"])
     if asked["debit"]:
         now = current_app.extensions["doisoat"].clock()
         of_these = debit_figures.missed(now) if asked["debit"] == "missed" else debit_figures.abnormal()

@@ -32,11 +32,15 @@ class RowId(IntegerConverter):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One thing a list can be narrowed by: a choice of values with their names, or a day when there are none."""
+    """One thing a list can be narrowed by: a choice of values with their names, or a day when there are none.
+
+    A quiet one is asked for by links alone: the form shows it only while it is asked.
+    """
 
     name: str
     label: Any
     choices: Mapping[str, Any] | None = None
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,15 @@ class Asked:
     def day(self, name: str = "day") -> date | None:
         """Return the day a filter asks for."""
         return _day(self.values.get(name, ""))
+
+    def between(
+        self, wanted: Select[*tuple[Any, ...]], column: InstrumentedAttribute[date], since: str, until: str
+    ) -> Select[*tuple[Any, ...]]:
+        """Return `wanted` of the day that the filter `since` asks for, or of the days from it to that of `until`."""
+        first, last = self.day(since), self.day(until)
+        if last is None:
+            return wanted if first is None else wanted.where(column == first)
+        return wanted.where(column <= last) if first is None else wanted.where(column.between(first, last))
 
     def amount(self) -> int | None:
         """Return the search read as an amount in đồng ("844.960 ₫", "844960"), or None."""

@@ -1,17 +1,21 @@
 """A day's overview: per bank what was received, confirmed, matched and open, and the đồng nobody can explain."""
 
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from functools import reduce
 from operator import add
 
-from flask import Blueprint, current_app, render_template, request
+from flask import Blueprint, current_app, render_template, request, url_for
 
 from gateway import carrier_desk
+from gateway.admin import charts, words
 from gateway.clock import local_date
 from gateway.request_session import db
 from reconciliation import bank_days, debit_figures, message_desk, overview, settlements
 
 blueprint = Blueprint("overview", __name__)
+_BAR = 300
+"""How wide the longest bar is."""
 
 
 @blueprint.get("/")
@@ -22,6 +26,7 @@ def page() -> str:
     latest = overview.latest_day(db()) or local_date(now)
     day = _asked_day() or latest
     lines = carrier_desk.lines(db(), wiring.settings.sms.carriers, now=now)
+    codes = overview.open_by_code(db(), now)
     rows = overview.bank_days(db(), day, _files_owed(day))
     return render_template(
         "admin/overview.html",
@@ -31,7 +36,10 @@ def page() -> str:
         after=day + timedelta(days=1),
         rows=rows,
         total=reduce(add, rows, overview.BankDay(bank="")),
-        codes=overview.open_by_code(db(), now),
+        channels=overview.channel_days(db(), day),
+        codes=codes,
+        age_bars=_age_bars(codes),
+        of_age=_of_age,
         waiting=settlements.waiting(db()),
         debits=debit_figures.waiting(db(), now=now),
         carriers=[line for line in lines if line.state in ("ill", "stopped")],
@@ -39,6 +47,18 @@ def page() -> str:
         unsure=message_desk.unsure(db(), now=now),
         now=now,
     )
+
+
+def _age_bars(codes: Sequence[overview.CodeAges]) -> dict[str, list[charts.Part]]:
+    """Return each code's bar of ages; the longest is of the code with the most open questions."""
+    most = max((one.count for one in codes), default=0)
+    return {
+        one.code: charts.bar(dict(zip(words.AGES, one.ages, strict=True)), of=most, width=_BAR) for one in codes
+    }  # fmt: skip
+
+
+def _of_age(code: str) -> Callable[[str], str]:
+    return lambda age: url_for("admin.mismatches.listing", code=code, state="unsettled", age=age)
 
 
 def _asked_day() -> date | None:

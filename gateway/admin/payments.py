@@ -24,7 +24,9 @@ def listing() -> str:
         Filter("bank", _("Bank"), bank_choices()),
         Filter("state", _("State"), words.PAYMENT_STATES),
         Filter("view", _("Figure"), words.VIEWS),
+        Filter("channel", _("Channel"), words.CHANNELS, quiet=True),
         Filter("day", _("Business day")),
+        Filter("until", _("until"), quiet=True),
     )
     wanted = select(Payment)
     if asked["bank"]:
@@ -33,8 +35,9 @@ def listing() -> str:
         wanted = wanted.where(Payment.state == asked["state"])
     if asked["view"]:
         wanted = wanted.where(PAYMENT_VIEWS[asked["view"]])
-    if asked["day"]:
-        wanted = wanted.where(Payment.business_date == asked.day())
+    if asked["channel"]:
+        wanted = wanted.where(Payment.channel == asked["channel"])
+    wanted = asked.between(wanted, Payment.business_date, "day", "until")
     if asked.search:
         codes = asked.spellings()
         settled = (

@@ -73,7 +73,7 @@ def test_open_mismatches_are_named_and_aged(accountant, books, session, clock):
     books.mismatch("M01", "payment:2", minor=2000, opened_at=clock() - timedelta(hours=2))
     session.commit()
     row = _text(accountant.page("/admin/").select("main table")[1].select_one("tbody tr"))
-    assert row == "M01 Có thông báo, không có trên sao kê 2 3.000 ₫ 9 ngày 1 0 0 1"
+    assert row == "M01 Có thông báo, không có trên sao kê 2 3.000 ₫ 9 ngày 0–1 ngày: 1 trên 7 ngày: 1 1 0 0 1"
 
 
 def test_a_bill_tells_its_whole_story_in_order(accountant, books, session):

@@ -1,0 +1,273 @@
+"""Every finance page at 3,000,000 bills and 1,000,000 payments: how long it takes, beside the bare SQL behind it.
+
+Prints one JSON object: per page the median and p95 in ms through the whole application (session, rights, queries,
+template), p95 of its statements alone by a bare psycopg connection, and the ratio of both. Each look is at another row
+or search. A page that is not known here stops the run: whoever adds one says how it is looked at.
+"""
+
+import argparse
+import json
+import os
+import random
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+import psycopg
+from sqlalchemy import event, text
+from sqlalchemy.orm import Session
+from werkzeug.test import Client
+
+from benchmarks import pages_books as books
+from gateway import migrate, settings, staff_desk
+from gateway.database import transaction
+from gateway.embedded import Embedded
+from gateway.web import create_people
+from gateway.wiring import Wiring, ensure_own_secrets
+
+NOW = datetime(2026, 11, 30, 3, 0, tzinfo=UTC)
+LIMIT_MS = 300
+CONFIG = "".join(
+    f"""
+[banks.{name}]
+title = "{name}"
+[banks.{name}.debits]
+creditor_id = "DL"
+creditor_name = "DIEN LUC"
+creditor_account = "1900"
+creditor_bank = "STANVNVX"
+debtor_bank = "970436"
+"""
+    for name in books.BANKS
+)
+Look = Callable[[random.Random], str]
+_READS, _WRITES = re.compile(r"\s*(SELECT|WITH)\b"), re.compile(r"\b(UPDATE|INSERT INTO|DELETE FROM)\b")
+
+
+def main() -> None:
+    """Fill the books, look at every page, print what it took."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bills", type=int, default=3_000_000)
+    parser.add_argument("--payments", type=int, default=1_000_000)
+    parser.add_argument("--looks", type=int, default=30)
+    parser.add_argument("--only", default="", help="a part of the pages' names")
+    parser.add_argument("--slow", type=float, default=0, help="print statements that took longer, in ms, with plans")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="doisoat-bench-") as place:
+        folder = Path(place)
+        folder.chmod(0o755)  # PostgreSQL, started by root, runs as another user
+        home = folder / "home"
+        home.mkdir()
+        (folder / "bench.toml").write_text(CONFIG)
+        with Embedded(home, lambda line: print(line, file=sys.stderr)) as services:
+            os.environ |= {
+                "DOISOAT_HOME": str(home), "DOISOAT_CONFIG": str(folder / "bench.toml"), "DOISOAT_SANDBOX": "1",
+                "DOISOAT_DATABASE_URL": services.database_url, "DOISOAT_VALKEY_URL": services.valkey_url,
+            }  # fmt: skip
+            ensure_own_secrets(home)
+            migrate.upgrade(services.database_url)
+            wiring = Wiring(settings.load(os.environ), services.database_url, services.valkey_url)
+            wiring.sandbox_clock.set(NOW)
+            owner = services.database_url.replace("//doisoat@", "//postgres@")
+            books.fill(owner, wiring.sealer, bills=asked.bills, payments=asked.payments, say=_say)
+            print(json.dumps(Desk(wiring, asked).measure(), indent=1))
+
+
+class Desk:
+    """Somebody who is signed in and looks at page after page."""
+
+    def __init__(self, wiring: Wiring, asked: argparse.Namespace) -> None:
+        self._wiring, self._asked = wiring, asked
+        self._app = create_people(wiring)
+        self._client = Client(self._app)
+        self._statements: list[tuple[str, Any]] = []
+        self._bare = psycopg.connect(wiring.database_url.replace("+psycopg", ""), autocommit=True)
+        event.listen(wiring.engine, "before_cursor_execute", self._note)
+        self._sign_in()
+
+    def measure(self) -> dict[str, object]:
+        """Return the figures of every page, the slowest first."""
+        looks = {name: look for name, look in self._looks().items() if self._asked.only in name}
+        found = {name: self._of_page(look) for name, look in looks.items()}
+        ordered = dict(sorted(found.items(), key=lambda one: -float(str(one[1]["p95_ms"]))))
+        slow = [name for name, one in found.items() if float(str(one["p95_ms"])) > LIMIT_MS]
+        return {
+            "bills": self._asked.bills, "payments": self._asked.payments, "looks": self._asked.looks,
+            "pages": ordered, "limit_ms": LIMIT_MS, "above_the_limit": slow,
+        }  # fmt: skip
+
+    def _of_page(self, look: Look) -> dict[str, object]:
+        chance = random.Random(7)
+        taken, bare, size = [], [], 0
+        for number in range(self._asked.looks + 2):
+            path = look(chance)
+            self._statements.clear()
+            begun = time.perf_counter()
+            answer = self._client.get(path)
+            data = answer.get_data()
+            spent = 1000 * (time.perf_counter() - begun)
+            if answer.status_code != 200:
+                raise SystemExit(f"expected a page at {path}, got {answer.status}")
+            if number < 2:
+                continue  # the first looks load templates and plans
+            taken.append(spent)
+            bare.append(self._replay(path))
+            size = len(data)
+        whole, alone = quantiles(taken, n=20), quantiles(bare, n=20)
+        return {
+            "median_ms": round(whole[9], 1), "p95_ms": round(whole[18], 1), "sql_p95_ms": round(alone[18], 1),
+            "ratio": round(whole[18] / alone[18], 2) if alone[18] else None,
+            "statements": len(self._statements), "bytes": size,
+        }  # fmt: skip
+
+    def _replay(self, path: str) -> float:
+        spent = 0.0
+        for statement, values in self._statements:
+            begun = time.perf_counter()
+            self._bare.execute(statement, values).fetchall()
+            took = 1000 * (time.perf_counter() - begun)
+            spent += took
+            if self._asked.slow and took > self._asked.slow:
+                plan = self._bare.execute("EXPLAIN (ANALYZE, BUFFERS) " + statement, values).fetchall()
+                _say(f"\n{path} {took:.0f} ms\n{statement}\n{values}\n" + "\n".join(row[0] for row in plan))
+        return spent
+
+    def _note(self, _c: Any, _cursor: Any, statement: str, values: Any, _context: Any, _many: bool) -> None:
+        if _READS.match(statement) and not _WRITES.search(statement):
+            self._statements.append((statement, values))
+
+    def _sign_in(self) -> None:
+        with transaction(self._wiring.engine) as session:
+            staff_desk.create_person(
+                session, username="bench", name="Bench", role="chief_accountant", password="a long enough password",
+                by="bench", now=NOW,
+            )  # fmt: skip
+        form = self._client.get("/admin/sign-in").get_data(as_text=True)
+        token = re.search(r'name="csrf_token" value="([^"]+)"', form)
+        assert token is not None
+        sent = {"csrf_token": token[1], "username": "bench", "password": "a long enough password"}
+        answer = self._client.post("/admin/sign-in", data=sent)
+        if answer.status_code != 303:
+            raise SystemExit(f"expected to be signed in, got {answer.status}")
+
+    def _looks(self) -> dict[str, Look]:
+        with Session(self._wiring.engine) as session:
+            ids = {name: _few(session, query) for name, query in _ROWS.items()}
+        known = {**LISTS, **{name: _picked(pattern, ids) for name, pattern in ROWS.items()}}
+        there = {
+            rule.endpoint for rule in self._app.url_map.iter_rules()
+            if rule.endpoint.startswith("admin.") and "GET" in (rule.methods or ())
+        }  # fmt: skip
+        unknown = there - {name.partition(" ")[0] for name in known} - LEFT_OUT
+        if unknown:
+            raise SystemExit(f"expected to know how every page is looked at, got also {', '.join(sorted(unknown))}")
+        return known
+
+
+def _few(session: Session, query: str) -> list[str]:
+    return [str(one) for one in session.scalars(text(query))]
+
+
+def _picked(pattern: str, ids: Mapping[str, list[str]]) -> Look:
+    def look(chance: random.Random) -> str:
+        return re.sub(r"<(\w+)>", lambda found: chance.choice(ids[found[1]]), pattern)
+
+    return look
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _at(path: str) -> Look:
+    return lambda _chance: path
+
+
+_SPREAD = "SELECT {what} FROM {table} WHERE id % (SELECT greatest(1, max(id) / 60) FROM {table}) = 0 ORDER BY id"
+_ROWS = {
+    "bill": _SPREAD.format(what="id", table="bills"),
+    "number": _SPREAD.format(what="number", table="bills"),
+    "customer": _SPREAD.format(what="id", table="customers"),
+    "code": _SPREAD.format(what="code", table="customers"),
+    "payment": _SPREAD.format(what="id", table="payments"),
+    "reference": _SPREAD.format(what="bank_reference", table="payments"),
+    "amount": _SPREAD.format(what="minor", table="payments"),
+    "question": "SELECT id FROM mismatches WHERE state = 'open' ORDER BY id LIMIT 60",
+    "delivery": "SELECT id FROM deliveries WHERE kind = 'callback' AND id % 97 = 3 ORDER BY id LIMIT 60",
+    "file": "SELECT id FROM deliveries WHERE kind = 'statement' ORDER BY id LIMIT 60",
+    "name": "SELECT name FROM deliveries WHERE kind = 'statement' ORDER BY id LIMIT 60",
+    "message": _SPREAD.format(what="id", table="messages"),
+    "mandate": _SPREAD.format(what="id", table="mandates"),
+    "debit": _SPREAD.format(what="id", table="debits"),
+    "run": "SELECT id FROM debit_runs ORDER BY id",
+    "bank": "SELECT DISTINCT bank FROM statements ORDER BY 1",
+    "day": "SELECT DISTINCT closing_on FROM statements WHERE closing_on < '2026-11-29' ORDER BY 1",
+}
+LISTS: dict[str, Look] = {
+    "admin.overview.page": _at("/admin/"),
+    "admin.calendar.page": _at("/admin/calendar/"),
+    "admin.carriers.page": _at("/admin/carriers/"),
+    "admin.closes.listing": _at("/admin/closes/"),
+    "admin.debits.unknown": _at("/admin/debits/debit/unknown"),
+    "admin.debit_runs.listing": _at("/admin/debits/"),
+    "admin.expectations.page": _at("/admin/expected/"),
+    "admin.marks.listing": _at("/admin/marks/"),
+    "admin.message_costs.page": _at("/admin/messages/costs/"),
+    "admin.mandates.listing": _at("/admin/mandates/"),
+    "admin.bills.listing": _at("/admin/bills/"),
+    "admin.payments.listing": _at("/admin/payments/"),
+    "admin.payments.listing open": _at("/admin/payments/?view=open"),
+    "admin.deliveries.listing": _at("/admin/deliveries/"),
+    "admin.messages.listing": _at("/admin/messages/"),
+    "admin.mismatches.listing": _at("/admin/mismatches/"),
+    "admin.mismatches.listing unsettled": _at("/admin/mismatches/?state=unsettled"),
+    "admin.reports.listing": _at("/admin/reports/"),
+    "admin.sms_wishes.listing": _at("/admin/sms-wishes/"),
+    "admin.texts.page": _at("/admin/texts/"),
+}
+ROWS = {
+    "admin.overview.page day": "/admin/?day=<day>",
+    "admin.bills.page": "/admin/bills/<bill>",
+    "admin.bills.listing searched": "/admin/bills/?q=<number>",
+    "admin.bills.listing of a customer": "/admin/bills/?q=<code>",
+    "admin.bills.listing of an amount": "/admin/bills/?q=<amount>",
+    "admin.payments.page": "/admin/payments/<payment>",
+    "admin.payments.listing searched": "/admin/payments/?q=<reference>",
+    "admin.payments.listing of an amount": "/admin/payments/?q=<amount>",
+    "admin.payments.listing of a day": "/admin/payments/?day=<day>&bank=<bank>&view=matched",
+    "admin.mismatches.page": "/admin/mismatches/<question>",
+    "admin.mismatches.listing searched": "/admin/mismatches/?q=<reference>",
+    "admin.mismatches.listing of an amount": "/admin/mismatches/?q=<amount>",
+    "admin.deliveries.page": "/admin/deliveries/<delivery>",
+    "admin.deliveries.page file": "/admin/deliveries/<file>",
+    "admin.deliveries.ask_undo": "/admin/deliveries/<file>/undo",
+    "admin.messages.page": "/admin/messages/<message>",
+    "admin.messages.listing searched": "/admin/messages/?q=<code>",
+    "admin.mandates.page": "/admin/mandates/<mandate>",
+    "admin.debits.page": "/admin/debits/debit/<debit>",
+    "admin.debit_runs.page": "/admin/debits/<run>",
+    "admin.debit_runs.preview": "/admin/debits/preview?bank=<bank>&day=2026-12-02",
+    "admin.run_lists.debits": "/admin/debits/<run>/debits",
+    "admin.run_lists.left_out": "/admin/debits/<run>/left-out",
+    "admin.sms_wishes.page": "/admin/sms-wishes/<customer>",
+    "admin.closes.page": "/admin/closes/<bank>/<day>",
+    "admin.trace.page bill": "/admin/trace/?q=<number>",
+    "admin.trace.page reference": "/admin/trace/?q=<reference>",
+    "admin.trace.page customer": "/admin/trace/?q=<code>",
+    "admin.trace.page amount": "/admin/trace/?q=<amount>",
+    "admin.trace.page file": "/admin/trace/?q=<name>",
+}
+LEFT_OUT = {
+    "admin.nowhere", "admin.sign_in.form", "admin.reports.file", "admin.marks.file", "admin.run_lists.file",
+    "admin.closes.minutes", "admin.mandates.paper", "admin.remarking.evidence",
+}  # fmt: skip
+"""No pages: files, which are streamed, and what a visitor sees."""
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+from datetime import date, timedelta
+
+from sqlalchemy.orm import Session
+
+from reconciliation import counted_months, denials
+from tests.reconciliation.books import CODE, DAY, Books, a_bill, a_line, a_notice, at
+
+FIRST = counted_months.first_of(DAY)
+
+
+def _read(books: Books) -> counted_months.Month:
+    def act(session: Session) -> counted_months.Month:
+        counted_months.count(session, FIRST, now=at(5))
+        return counted_months.read(session, FIRST)
+
+    month: counted_months.Month = books.run(act)
+    return month
+
+
+def test_a_month_is_added_up_per_day_channel_and_office(sound_books: Books) -> None:
+    sound_books.issue(a_bill(office="DL01"))
+    sound_books.hear(a_notice("T1", 60_000, channel="app"), a_notice("T2", 30_000, channel="qr", code=""))
+    found = _read(sound_books)
+    assert [(one.bank, one.channel, one.payments, one.minor, one.matched_minor) for one in found.days] == [
+        ("standard", "app", 1, 60_000, 60_000),
+        ("standard", "qr", 1, 30_000, 0),
+    ]
+    assert [(one.office, one.bills, one.minor, one.paid_minor, one.share) for one in found.offices] == [
+        ("DL01", 1, 100_000, 60_000, 600)
+    ]
+    assert sum(one.minor for one in found.due) in (0, 100_000), "due in this month or the next"
+    assert found.counted_at == at(5)
+
+
+def test_counting_again_tells_what_is_true_by_then(sound_books: Books) -> None:
+    sound_books.issue(a_bill())
+    _read(sound_books)
+    sound_books.read(a_line(narrative=f"tt {CODE}"))
+    found = _read(sound_books)
+    assert [(one.matched_minor, one.confirmed_minor) for one in found.days] == [(100_000, 100_000)]
+    assert [one.paid_bills for one in found.offices] == [1]
+
+
+def test_a_payment_that_was_taken_back_counts_for_nothing(sound_books: Books) -> None:
+    [payment] = sound_books.hear(a_notice(code=""))
+    sound_books.run(lambda session: denials.deny(session, payment, by="liaison", why="the bank said so", now=at(2)))
+    assert _read(sound_books).days == []
+
+
+def test_this_month_and_the_last_are_counted_always_and_earlier_ones_once(sound_books: Books) -> None:
+    sound_books.hear(a_notice(code=""))
+    today = DAY + timedelta(days=100)
+    this = counted_months.first_of(today)
+    last = counted_months.first_of(this - timedelta(days=1))
+
+    def wanted(session: Session) -> list[date]:
+        return counted_months.to_count(session, today=today)
+
+    assert sound_books.run(wanted) == [this, last, FIRST]
+    _read(sound_books)
+    assert FIRST not in sound_books.run(wanted)
