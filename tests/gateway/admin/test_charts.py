@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ def test_ticks_are_round_few_and_reach_the_top(top: int) -> None:
     assert values[0] == 0
     assert values[-1] >= top
     assert 2 <= len(values) <= 5
-    assert len({after - before for before, after in zip(values, values[1:], strict=False)}) == 1
+    assert len({after - before for before, after in pairwise(values)}) == 1
 
 
 def test_nothing_draws_no_ticks() -> None:
