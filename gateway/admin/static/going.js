@@ -3,12 +3,12 @@
 import { ours } from "./typing.js";
 
 const PATIENCE = 1500;
-let pressed = 0;
+let pressed = -Infinity;
 
 document.addEventListener("keydown", (event) => {
   if (!ours(event) || event.key.length > 1) return;
   if (event.timeStamp - pressed < PATIENCE) {
-    pressed = 0;
+    pressed = -Infinity;
     const link = /^[a-z]$/.test(event.key) ? document.querySelector(`[data-go="${event.key}"]`) : null;
     event.preventDefault();
     event.stopImmediatePropagation();
