@@ -81,7 +81,7 @@ def usual(session: Session, asked: Mismatch, *, now: datetime) -> Usual | None:
         return Usual(DENY, "never_came", minor=payment.minor) if traced else Usual(TRACE, "ask_for_line")
     explained = _of_line(session, asked) if asked.line_id is not None else None
     if explained is None and acknowledgements.is_enough(asked, payment):
-        return Usual(NOTE, "booked_already")
+        return Usual(NOTE, "kept_out" if asked.code == "M17" else "booked_already")
     return explained or Usual(TRACE, "ask_the_bank")
 
 

@@ -6,7 +6,7 @@ from gateway.admin.settling_words import PLACES
 from gateway.languages import day, gettext, money
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
-from reconciliation import usual_answers
+from reconciliation import approval_limits, usual_answers
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
 from reconciliation.payments import Allocation
@@ -35,6 +35,7 @@ BECAUSE = {
     "carried_forward": _("The customer owes nothing else: it waits for their next bill."),
     "nobodys": _("Nobody's bill fits: its age is watched until the payer is found."),
     "booked_already": _("The books say what the statement says; nothing is left to book."),
+    "kept_out": _("The debit was refused and the customer told; the bill stays owed."),
     "ask_for_line": _("The callback has come, the statement does not show the money."),
     "ask_the_bank": _("Only the bank can say."),
     "never_came": _("The bank was asked, and the statement still does not show it."),
@@ -52,7 +53,9 @@ def because(answer: Usual) -> str:
 def sentence(answer: Usual) -> str:
     """Return what an answer will book or note, in one sentence."""
     if answer.kind == usual_answers.SETTLE:
-        return "; ".join([*_undone(answer), *_shares(answer), *_placed(answer)]) + "."
+        said = "; ".join([*_undone(answer), *_shares(answer), *_placed(answer)]) + "."
+        alone = answer.minor <= approval_limits.limit(db())
+        return said if alone else f"{said} {gettext('Another person must approve it.')}"
     amount, until = money(answer.minor), day(answer.day)
     if answer.kind == usual_answers.PAY_OUT and answer.placement_id is not None:
         reference = db().get_one(Placement, answer.placement_id).reference

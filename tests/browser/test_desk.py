@@ -165,16 +165,19 @@ def seed(books: Books) -> None:
     lines.append(a_line(55_000, "NOBODY1", "tien dien thang 11"))
     lines.append(a_line(65_000, "NOBODY2", "chuyen khoan"))
     lines.append(a_line(45_000, "BACK1", "hoan lai", reversal=True))
-    books.hear(a_notice("TOLD1", 80_000, code="", narrative="ung ho"))
-    lines.append(a_line(75_000, "TOLD1", "ung ho"))  # the statement shows another amount than the callback
+    books.hear(a_notice("TOLD1", 80_000, code="", narrative="ung ho", bank_reference="R1"))
+    lines.append(a_line(75_000, "R1", "ung ho"))  # the statement shows another amount than the callback
+    books.agree(source="purse")
+    lines.append(a_line(98_000, "L1", "Quyet toan vi ngay 17/11"))  # the settlement of no day
     lines.append(a_line(-5_000, "OUT1", "rut tien"))
     books.hear(a_notice("UNSEEN1", 100_000, bill(books, 16)))  # never on a statement
     books.read(*lines, id="S1", opening=0)
     books.read(a_line(1_000, "HELD1"), id="S2", opening=5, closing=5)
     books.now = books.now.replace(day=25)
     books.run(lambda s: deadlines.pass_deadlines(s, now=books.now))
-    owed = ExpectedFile("standard", date(2026, 11, 24), time(9, 0))
+    owed = ExpectedFile("standard", date(2026, 11, 23), time(9, 0))
     books.run(lambda s: deadlines.missing_files(s, [owed], now=books.now))
+    books.run(lambda s: mismatches.ask_one(s, code="M16", subject="debit:1", minor=5_000, now=books.now))
     number = bill(books, 17)
     books.run(lambda s: mismatches.ask_one(s, code="M17", subject="bill:HD0017", minor=100_000, now=books.now,
         bill_id=s.scalar(text("SELECT id FROM bills WHERE payment_code = :code"), {"code": number})))  # fmt: skip
@@ -198,7 +201,7 @@ def test_an_accountant_clears_the_queue_in_one_sitting_by_keyboard_alone(
     seed(books)
     codes = [code for (code,) in books.rows("SELECT code FROM mismatches WHERE state = 'open' ORDER BY id")]
     assert len(codes) >= 24, codes
-    assert len(set(codes)) >= 10, codes
+    assert {*codes} >= {f"M{n:02}" for n in (1, 3, 4, 5, 6, 7, 9, 11, 12, 13, 15, 16, 17)}, codes
     desk = sit_down("lan")
     keys = desk.keyboard
     keys.press("g")
@@ -368,5 +371,5 @@ def test_a_case_is_taken_let_rest_and_commented_on_by_keys(books: Books, sit_dow
     desk.get_by_text("Bạn đã cho việc").wait_for()
     assert books.rows("SELECT assignee, rests_until IS NOT NULL FROM mismatches") == [("lan", True)]
     desk.keyboard.press("u")
-    desk.wait_for_function("() => !document.body.innerText.includes('Chờ đến')")
+    desk.locator(".undo", has_text="Bạn đã cho việc").wait_for(state="detached")
     assert books.one("SELECT rests_until IS NULL FROM mismatches") is True
