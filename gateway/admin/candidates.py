@@ -38,6 +38,7 @@ def weighed(ranked: Sequence[Mapping[str, Any]], payment: Payment) -> list[Candi
     )  # fmt: skip
     bills = {bill.number: (bill, code) for bill, code in db().execute(wanted)}
     quoted = {one.lstrip(misread.MARK) for one in payment.quoted}
+    known = set(db().scalars(select(Customer.code).where(Customer.code.in_(quoted)).order_by(Customer.code)))
     scores = [SCORES.get(one["rule"], WEAK) for one in ranked]
     found = []
     for one, score in zip(ranked, scores, strict=True):
@@ -52,6 +53,9 @@ def weighed(ranked: Sequence[Mapping[str, Any]], payment: Payment) -> list[Candi
                 against.append(gettext("Neither bill %(number)s nor its customer is quoted.", number=bill.number))
             if bill.issued_on > payment.business_date:
                 against.append(gettext("Bill %(number)s was issued after the payment.", number=bill.number))
+        owners = {bills[part["bill"]][1] for part in one["bills"]}
+        for code in sorted(known - owners):
+            against.append(gettext("Customer code %(code)s is quoted, and it is somebody else's.", code=code))
         if one["rule"] == "payer":
             agrees.append(gettext("The payer's account has paid for this customer before."))
         if scores.count(score) > 1 and score is not WEAK:

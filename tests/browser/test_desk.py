@@ -318,7 +318,7 @@ def test_alike_cases_are_settled_together_and_one_of_them_taken_back(
     assert books.rows("SELECT state, count(*) FROM settlements GROUP BY 1 ORDER BY 1") == [
         ("applied", 3), ("proposed", 1),
     ]  # fmt: skip
-    desk.keyboard.press("u")
+    desk.get_by_role("button", name="Hoàn tác").first.click()
     desk.wait_for_url(re.compile(r"/admin/mismatches/\d+"))
     assert books.one("SELECT count(*) FROM mismatches WHERE state = 'open'") == 1
 

@@ -222,6 +222,18 @@ def test_candidates_tell_what_agrees_and_what_does_not(accountant, deposit, book
     assert f"Gạch 100.000 ₫ vào hóa đơn {fits.number}." in page.select_one(".books").text.replace("\u00a0", " ")
 
 
+def test_a_code_of_somebody_else_speaks_against_a_candidate(accountant, deposit, books, session):
+    path, case = deposit(100_000)
+    named, stranger = books.bill(100_000), books.bill(5_000)
+    other = stranger.payment_code[:13]
+    session.execute(text("UPDATE payments SET quoted = ARRAY[:a, :b]"), {"a": named.payment_code, "b": other})
+    asked = session.get(Mismatch, case)
+    asked.facts = {"ranked": [{"rule": "named", "bills": [{"bill": named.number, "minor": 100_000}]}]}
+    session.commit()
+    against = accountant.page(path).select("ol.candidates .against")
+    assert [one.text.strip() for one in against] == [f"Nội dung có ghi mã khách hàng {other} của người khác."]
+
+
 def test_the_customers_story_stands_beside_the_case(accountant, books, session):
     bill, payment = books.settled(100_000)
     asked = books.mismatch("M06", f"payment:{payment.id}", payment_id=payment.id, bill_id=bill.id, minor=5)
