@@ -72,6 +72,10 @@ class Mismatch(Base):
         Index(None, "delivery_id"),
         Index(None, "line_id"),
         Index(None, "bill_id"),
+        *(
+            Index(f"ix_mismatches_unsettled_{column}", column, "id", postgresql_where=text("state <> 'resolved'"))
+            for column in ("opened_at", "minor", "due_at", "assignee")
+        ),
         one_of("state", MISMATCH.states),
         one_of("code", list(CODES)),
     )
@@ -94,6 +98,8 @@ class Mismatch(Base):
     due_at: Mapped[datetime | None]
     rests_until: Mapped[datetime | None]
     """Somebody expects the answer by then: until that moment it stands in nobody's queue."""
+    assignee: Mapped[Label]
+    """The username of who has taken it, "" while it is nobody's."""
     state: Mapped[str] = mapped_column(server_default=MISMATCH.start)
     moves: Mapped[Moves]
     opened_at: Mapped[datetime]

@@ -1,7 +1,8 @@
 """Remarks: what people add to a question before it is settled, each kept with its author and never edited.
 
 A comment, evidence (a sealed file), a trace request to the bank and its answer, and the word that something is still
-expected until a day: until then the question rests and stands in nobody's queue.
+expected until a day: until then the question rests and stands in nobody's queue, unless somebody takes it up again.
+Whose case it is, and that one needs no booking, are kept the same way.
 """
 
 import hashlib
@@ -16,6 +17,9 @@ from reconciliation.mismatches import Mismatch
 from reconciliation.sealing import Sealer
 
 COMMENT, EVIDENCE, TRACE, TRACE_ANSWER, EXPECTED = "comment", "evidence", "trace", "trace_answer", "expected"
+RESUMED, ASSIGNED, NOTED = "resumed", "assigned", "noted"
+NOBODY = "-"
+"""What a remark says of whom a case was given to, if it is nobody."""
 MOST_WORDS = 2000
 MOST_BYTES = 5 << 20
 LONGEST_REST = timedelta(days=60)
@@ -40,7 +44,7 @@ class Remark(Base):
     __table_args__ = (
         Index(None, "mismatch_id", "id"),
         UniqueConstraint("mismatch_id", "digest"),
-        one_of("kind", [COMMENT, EVIDENCE, TRACE, TRACE_ANSWER, EXPECTED]),
+        one_of("kind", [COMMENT, EVIDENCE, TRACE, TRACE_ANSWER, EXPECTED, RESUMED, ASSIGNED, NOTED]),
         CheckConstraint("text <> '' AND by <> ''", name="said_by_somebody"),
         CheckConstraint("(kind = 'evidence') = (body IS NOT NULL)", name="evidence_has_bytes"),
         CheckConstraint("(kind IN ('trace', 'expected')) = (until IS NOT NULL)", name="a_wait_has_an_end"),
@@ -120,6 +124,40 @@ def answer_trace(session: Session, mismatch_id: int, said: str, *, by: str, now:
 def expect(session: Session, mismatch_id: int, until: date, said: str, *, by: str, now: datetime) -> Remark:
     """Accept a question as expected until the end of a day, LONGEST_REST from now at most."""
     return _rest(session, mismatch_id, EXPECTED, said, until, by=by, now=now)
+
+
+def resume(session: Session, mismatch_id: int, said: str, *, by: str, now: datetime) -> Remark:
+    """Take up a question again that rests."""
+    asked = _of(session, mismatch_id)
+    if not asked.rests(now):
+        raise NotRemarked("no_rest", "expected a question that rests")
+    asked.rests_until = None
+    return _add(session, asked, RESUMED, said, by=by, now=now)
+
+
+def assign(session: Session, mismatch_id: int, username: str, *, by: str, now: datetime) -> Remark | None:
+    """Give a question to a person, or to nobody (""); return None when it is theirs already."""
+    asked = _of(session, mismatch_id)
+    if username and not session.scalar(text(_WORKS_HERE), {"username": username}):
+        raise NotRemarked("no_person", f"expected somebody who settles questions, got {username[:40]!r}")
+    if asked.assignee == username:
+        return None
+    asked.assignee = username
+    return _add(session, asked, ASSIGNED, username or NOBODY, by=by, now=now)
+
+
+def note(session: Session, mismatch_id: int, said: str, *, by: str, now: datetime) -> Remark:
+    """Say why an unsettled question needs no booking; whoever calls this closes it."""
+    return _add(session, _of(session, mismatch_id), NOTED, said, by=by, now=now)
+
+
+def assignees(session: Session) -> dict[str, str]:
+    """Return username → name of everybody a question can be given to, by name."""
+    return {row.username: row.name for row in session.execute(text(f"{_STAFF} ORDER BY name, username"))}
+
+
+_STAFF = "SELECT username, name FROM staff WHERE active AND role IN ('accountant', 'chief_accountant', 'liaison')"
+_WORKS_HERE = f"SELECT EXISTS (SELECT 1 FROM ({_STAFF}) s WHERE username = :username)"  # noqa: S608 - from constants
 
 
 def _rest(session: Session, mismatch_id: int, kind: str, said: str, until: date, *, by: str, now: datetime) -> Remark:

@@ -45,6 +45,8 @@ class Settlement(Base):
     __tablename__ = "settlements"
     __table_args__ = (
         Index("uq_settlements_proposed", "payment_id", unique=True, postgresql_where=text("state = 'proposed'")),
+        Index("uq_settlements_holding", "mismatch_id", unique=True,
+              postgresql_where=text("state IN ('proposed', 'applied')")),
         Index(None, "mismatch_id"),
         Index(None, "payment_id"),
         one_of("state", SETTLEMENT.states),
@@ -55,7 +57,7 @@ class Settlement(Base):
             "state <> 'applied' OR minor <= limit_minor OR (checker <> '' AND checker <> maker)",
             name="checked_by_another",
         ),
-    )
+    )  # fmt: skip
 
     id: Mapped[Id]
     mismatch_id: Mapped[int] = mapped_column(ForeignKey("mismatches.id"))
@@ -160,7 +162,7 @@ def propose_denial(session: Session, mismatch_id: int, *, why: str, by: str, now
 
 def raise_question(session: Session, payment_id: int, *, why: str, by: str, now: datetime) -> int:
     """Doubt what a payment settles: return the question (M05, or the one open already) that an answer can settle."""
-    _lock(session, payment_id)
+    lock(session, payment_id)
     known: int | None = session.scalar(
         text("SELECT id FROM mismatches WHERE subject = :subject AND code = ANY(:codes) AND state <> 'resolved'"),
         {"subject": f"payment:{payment_id}", "codes": list(unmatched.CODES)},
@@ -182,7 +184,7 @@ def _asked(session: Session, mismatch_id: int) -> Mismatch:
     asked = session.get(Mismatch, mismatch_id)
     if asked is None or asked.payment_id is None:
         raise NotSettled("no_payment", "expected a question about a payment's money")
-    _lock(session, asked.payment_id)
+    lock(session, asked.payment_id)
     session.refresh(asked, with_for_update=True)
     if asked.state != "open":
         raise NotSettled("not_open", f"expected an open question, got one that is {asked.state}")
@@ -260,14 +262,14 @@ def _proposed(session: Session, settlement_id: int) -> Settlement:
     made = session.get(Settlement, settlement_id)
     if made is None:
         raise NotSettled("not_open", f"expected the number of a settlement, got {settlement_id}")
-    _lock(session, made.payment_id)
+    lock(session, made.payment_id)
     session.refresh(made, with_for_update=True)
     if made.state != "proposed":
         raise NotSettled("not_open", f"expected a settlement that waits for approval, got one that is {made.state}")
     return made
 
 
-def _lock(session: Session, payment_id: int) -> None:
+def lock(session: Session, payment_id: int) -> None:
     """Wait for the payment before its questions, as whoever matches does."""
     matching.wait_for_bills(session)
     session.execute(text("SELECT id FROM payments WHERE id = :payment FOR UPDATE"), {"payment": payment_id})

@@ -11,6 +11,8 @@ from reconciliation.db import Base, Id, Label, one_of
 ROLES = ("accountant", "chief_accountant", "liaison", "auditor", "care", "office_manager", "administrator")
 BOOKKEEPERS = frozenset({"accountant", "chief_accountant"})
 """Who may say what money is of."""
+CASEWORKERS = BOOKKEEPERS | {"liaison"}
+"""Who may be given a question, ask the bank about it and let it rest."""
 KEEPERS_OF_THE_CALENDAR = frozenset({"chief_accountant", "administrator"})
 """Who may say on which days banks book."""
 BANK_LIAISONS = frozenset({"liaison", "chief_accountant"})

@@ -17,6 +17,7 @@ from gateway.admin import (
     calendar,
     carrier_words,
     carriers,
+    casework,
     closes,
     debit_runs,
     debit_words,
@@ -44,14 +45,16 @@ from gateway.admin import (
     sign_in,
     sms_wishes,
     texts,
+    together,
     trace,
+    usual_words,
     words,
 )
 from gateway.admin.listing import RowId
 
 PAGES = (
-    overview, month, mismatches, closes, settling, lumps, remarking, expectations, calendar, payments, bills,
-    bill_debiting, debit_runs, run_lists, debits, mandates, deliveries, marks, reports, messages,
+    overview, month, mismatches, casework, together, closes, settling, lumps, remarking, expectations, calendar,
+    payments, bills, bill_debiting, debit_runs, run_lists, debits, mandates, deliveries, marks, reports, messages,
     message_costs, sms_wishes, texts, carriers, trace, sign_in,
 )  # fmt: skip
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
@@ -99,6 +102,7 @@ def _furniture() -> dict[str, object]:
         "evidence": evidence,
         "debit_words": debit_words,
         "settling_words": settling_words,
+        "usual_words": usual_words,
         "key_words": key_words,
         "mandate_words": mandate_words,
         "bank_title": banks.bank_title,
@@ -107,6 +111,7 @@ def _furniture() -> dict[str, object]:
         "language": languages.language(),
         "settings": wiring.settings,
         "menu": [one for one in access.MENU if access.may_open(one[0])],
+        "letters": access.LETTERS,
         "may_open": access.may_open,
         "person": current_user if current_user.is_authenticated else None,
     }

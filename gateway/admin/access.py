@@ -13,6 +13,7 @@ from gateway.request_session import db
 from reconciliation.staff import (
     BANK_LIAISONS,
     BOOKKEEPERS,
+    CASEWORKERS,
     CHECKERS_OF_DEBITS,
     HOLDERS_OF_BILLS,
     KEEPERS_OF_CARRIERS,
@@ -80,8 +81,8 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.texts.page": ANYONE,
     "admin.marks.listing": FINANCE,
     "admin.marks.file": FINANCE,
-    "admin.remarking.add": BOOKKEEPERS | {"liaison"},
-    "admin.remarking.attach": BOOKKEEPERS | {"liaison"},
+    "admin.remarking.add": CASEWORKERS,
+    "admin.remarking.attach": CASEWORKERS,
     "admin.remarking.evidence": FINANCE,
     "admin.mandates.listing": ANYONE,
     "admin.mandates.page": ANYONE,
@@ -98,6 +99,15 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.settling.doubt": BOOKKEEPERS,
     "admin.settling.approve": frozenset({"chief_accountant"}),
     "admin.settling.refuse": BOOKKEEPERS,
+    "admin.casework.usual": CASEWORKERS,
+    "admin.casework.acknowledge": BOOKKEEPERS,
+    "admin.casework.assign": CASEWORKERS,
+    "admin.casework.undo": CASEWORKERS,
+    "admin.casework.here": FINANCE,
+    "admin.together.preview": CASEWORKERS,
+    "admin.together.settle": CASEWORKERS,
+    "admin.together.assign": CASEWORKERS,
+    "admin.together.rest": CASEWORKERS,
     "admin.lumps.propose": BOOKKEEPERS,
     "admin.lumps.deny_day": BOOKKEEPERS,
     "admin.lumps.allow_day": BOOKKEEPERS,
@@ -123,6 +133,22 @@ MENU = (
     ("admin.reports.listing", "document-arrow-down", lazy_gettext("Reports")),
 )
 """Endpoint, icon and name of what stands in the menu, for those who may open it."""
+
+LETTERS: Mapping[str, str] = {
+    "admin.overview.page": "o",
+    "admin.mismatches.listing": "m",
+    "admin.expectations.page": "e",
+    "admin.closes.listing": "c",
+    "admin.payments.listing": "p",
+    "admin.bills.listing": "b",
+    "admin.debit_runs.listing": "d",
+    "admin.mandates.listing": "u",
+    "admin.deliveries.listing": "f",
+    "admin.marks.listing": "k",
+    "admin.messages.listing": "s",
+    "admin.reports.listing": "r",
+}
+"""Endpoint → the letter that leads there after g."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
 """The form of an answer, read: why, which matches go, which bills are settled, and where else the money goes."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from flask import abort, request
 from sqlalchemy import or_, select
@@ -89,6 +91,19 @@ def places() -> list[Place]:
             )
         )  # fmt: skip
     return found
+
+
+def remaining(settling: Mapping[str, Any]) -> int | None:
+    """Return what the answer as it was typed would leave of the payment, in đồng; None when it can't be read."""
+    try:
+        given = sum(shares().values()) + sum(one.minor for one in places() if one.bill_id is None)
+    except Unreadable:
+        return None
+    left: int = settling["left"]
+    undone, lifted = set(chosen("undo")), set(chosen("lift"))
+    back = sum(one.minor for one, _bill in settling.get("held", ()) if one.id in undone)
+    back += sum(one.minor for one, _number in settling.get("placed", ()) if one.id in lifted and one.payment_id)
+    return left + int(back) - given
 
 
 def _typed(name: str) -> str:

@@ -6,8 +6,9 @@ from typing import Any
 from flask import request
 from sqlalchemy import or_, select
 
+from gateway.admin import candidates
 from gateway.request_session import db
-from reconciliation import placements, settlements
+from reconciliation import placements, settlements, usual_answers
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
 from reconciliation.mismatches import Mismatch
@@ -15,7 +16,7 @@ from reconciliation.payments import Allocation, Payment
 from reconciliation.placements import Placement
 from reconciliation.settlements import Settlement
 
-ROWS = 4
+ROWS = usual_answers.MOST_BILLS
 """Bills that one answer can name on the page."""
 PLACES = 2
 """Other places that one answer can put money to on the page."""
@@ -43,7 +44,7 @@ def offered(mismatch: Mismatch, payment: Payment | None) -> Mapping[str, Any]:
             ),
         ).order_by(Placement.id)
     ).all()  # fmt: skip
-    ranked = _ranked(mismatch)
+    ranked = usual_answers.standing(db(), mismatch)
     take = request.args.get("take", type=int)
     return {
         "held": held,
@@ -52,7 +53,7 @@ def offered(mismatch: Mismatch, payment: Payment | None) -> Mapping[str, Any]:
         "deniable": mismatch.state == "open" and settlements.deniable(mismatch) and payment.state == "reported",
         "left": payment.minor - payment.matched_minor,
         "bills": _candidates(mismatch, payment),
-        "ranked": ranked,
+        "ranked": candidates.weighed(ranked, payment),
         "taken": ranked[take]["bills"] if take is not None and 0 <= take < len(ranked) else [],
         "made": made,
         "numbers": {bill.id: bill.number for bill in db().scalars(select(Bill).where(Bill.id.in_(named)))},
@@ -71,17 +72,3 @@ def _candidates(mismatch: Mismatch, payment: Payment) -> Sequence[Bill]:
     owed = Bill.state.in_(["open", "part_paid"])
     wanted = select(Bill).where(owed, Bill.customer_id.in_(customers)).order_by(Bill.issued_on, Bill.id)
     return db().scalars(wanted.limit(_OFFERED)).all()
-
-
-def _ranked(mismatch: Mismatch) -> Sequence[Mapping[str, Any]]:
-    """Return what the question suggests and the form can hold: a rule, and the bills that still lack their parts."""
-    found = mismatch.facts.get("ranked")
-    suggested = [one for one in found if len(one["bills"]) <= ROWS] if isinstance(found, list) else []
-    numbers = {part["bill"] for one in suggested for part in one["bills"]}
-    owed = {
-        bill.number: bill.minor - bill.paid_minor
-        for bill in db().scalars(
-            select(Bill).where(Bill.number.in_(numbers), Bill.state.in_(["open", "part_paid"]))
-        )
-    }  # fmt: skip
-    return [one for one in suggested if all(part["minor"] <= owed.get(part["bill"], 0) for part in one["bills"])]

@@ -1,105 +1,84 @@
 """Mismatches: the questions for people, the oldest first, each with what was expected and what arrived."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime
 from typing import Any
 
-from flask import Blueprint, abort, current_app, render_template
-from sqlalchemy import and_, not_, or_, select
+from flask import Blueprint, abort, current_app, render_template, request
+from sqlalchemy import select
 
-from gateway.admin import answers, debit_words, question_words, settlement_lines, verdicts, words
-from gateway.admin.banks import bank_choices, bank_title
-from gateway.admin.listing import Asked, Filter, counted, page_of
+from gateway.admin import (
+    answer_form,
+    answers,
+    case_offers,
+    case_story,
+    debit_words,
+    desk_queue,
+    question_words,
+    settlement_lines,
+    verdicts,
+)
+from gateway.admin.banks import bank_title
+from gateway.admin.listing import counted
 from gateway.languages import day, deadline, moment, money
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
-from reconciliation import ageing, story
+from reconciliation import acknowledgements, ageing, case_versions, remarks, story, usual_answers
 from reconciliation.bills import Bill
-from reconciliation.customers import Customer
 from reconciliation.debits import Debit
 from reconciliation.mandates import Mandate
-from reconciliation.mismatches import CARE, Mismatch
+from reconciliation.mismatches import Mismatch
 from reconciliation.payments import Payment
 from reconciliation.remarks import Remark
 from reconciliation.statements import Line, Statement
 
 blueprint = Blueprint("mismatches", __name__, url_prefix="/mismatches")
-UNSETTLED = "unsettled"
-_OWNERS = {role: words.ROLES[role] for role in sorted({care.owner for care in CARE.values()})}
-_DUE = {"overdue": _("overdue")}
-_STATES = {UNSETTLED: _("not settled"), **words.QUESTION_STATES}
+_TYPED = {"why": _("Reason"), "said": _("Words"), "bill1": _("Bill"), "amount1": _("Part"), "sum1": _("Amount")}
 
 
 @blueprint.get("/")
 def listing() -> str:
-    """List mismatches, the oldest first: that is the one to take up next."""
-    asked = Asked.of_request(
-        Filter("bank", _("Bank"), bank_choices()),
-        Filter("state", _("State"), _STATES),
-        Filter("age", _("Age"), words.AGES),
-        Filter("owner", _("In the hands of"), _OWNERS),
-        Filter("due", _("Deadline"), _DUE),
-        Filter("code", _("Code"), {code: f"{code} {one.name}" for code, one in question_words.MISMATCHES.items()}),
+    """List cases: by age, and what is unsettled also by amount and by deadline."""
+    return show_queue()
+
+
+def show_queue(*, problem: str = "") -> str:
+    """Return the queue's page; `problem` is what was in the way of what was just asked of it."""
+    held, now = desk_queue.asked(), current_app.extensions["doisoat"].clock()
+    page = desk_queue.page(held, now)
+    settled = counted(db(), desk_queue.wanted(held, now).where(Mismatch.state == "resolved"), Mismatch.id)
+    return render_template(
+        "admin/mismatches.html",
+        page=page,
+        settled=0 if held["state"] else settled,
+        spans=ageing.aged(db(), source=held["bank"], now=now),
+        kept={"queue": "1", **{name: value for name, value in {"q": held.search, **held.values}.items() if value}},
+        people=remarks.assignees(db()),
+        undo=_done(),
+        problem=problem,
+        now=now,
     )
-    wanted = (
-        select(Mismatch, Bill.number, Payment.source_reference, Payment.bank_reference)
-        .outerjoin(Bill, Bill.id == Mismatch.bill_id)
-        .outerjoin(Payment, Payment.id == Mismatch.payment_id)
-    )
-    if asked["bank"]:
-        wanted = wanted.where(Mismatch.source == asked["bank"])
-    now = current_app.extensions["doisoat"].clock()
-    rests = and_(Mismatch.rests_until.is_not(None), Mismatch.rests_until > now)
-    if asked["state"] == UNSETTLED:
-        wanted = wanted.where(Mismatch.state != "resolved", not_(rests))
-    elif asked["state"] == words.RESTING:
-        wanted = wanted.where(Mismatch.state != "resolved", rests)
-    elif asked["state"]:
-        wanted = wanted.where(Mismatch.state == asked["state"])
-    if asked["age"]:
-        since, until = ageing.bounds(asked["age"], now)
-        wanted = wanted.where(Mismatch.opened_at < until)
-        if since is not None:
-            wanted = wanted.where(Mismatch.opened_at >= since)
-    if asked["owner"]:
-        wanted = wanted.where(Mismatch.owner == asked["owner"])
-    if asked["due"]:
-        wanted = wanted.where(Mismatch.state != "resolved", not_(rests), Mismatch.due_at <= now)
-    if asked["code"]:
-        wanted = wanted.where(Mismatch.code == asked["code"])
-    if asked.search:
-        codes = asked.spellings()
-        owing = select(Bill.id).join(Customer, Customer.id == Bill.customer_id).where(Customer.code.in_(codes))
-        found = [
-            Mismatch.code.in_(codes),
-            Mismatch.subject == asked.search,
-            Bill.number.in_(codes),
-            Bill.payment_code.in_(codes),
-            Mismatch.bill_id.in_(owing),
-            Payment.source_reference.in_(codes),
-            Payment.bank_reference.in_(codes),
-        ]
-        if (amount := asked.amount()) is not None:
-            found.append(Mismatch.minor == amount)
-        wanted = wanted.where(or_(*found))
-    page = page_of(db(), wanted, Mismatch.id, asked, newest_first=False)
-    spans = ageing.aged(db(), source=asked["bank"], now=now)
-    settled = 0 if asked["state"] else counted(db(), wanted.where(Mismatch.state == "resolved"), Mismatch.id)
-    return render_template("admin/mismatches.html", page=page, settled=settled, spans=spans, now=now)
 
 
 @blueprint.get("/<row:mismatch_id>")
 def page(mismatch_id: int) -> str:
     """Show one question with everything needed to answer it."""
-    return show(mismatch_id)
+    shown = show(mismatch_id)
+    db().commit()  # that the person looks at it
+    return shown
 
 
-def show(mismatch_id: int, *, problem: str = "") -> str:
-    """Return a question's page; `problem` is what was wrong with the answer that was just given."""
+def show(mismatch_id: int, *, problem: str = "", meanwhile: Sequence[Any] = (), checking: bool = False) -> str:
+    """Return a question's page.
+
+    `problem` is what was wrong with the answer that was just given, `meanwhile` what others did before it came;
+    `checking` computes what the answer that was typed would leave.
+    """
     mismatch = db().get(Mismatch, mismatch_id)
     if mismatch is None:
         abort(404)
+    now = current_app.extensions["doisoat"].clock()
     line = db().get(Line, mismatch.line_id) if mismatch.line_id else None
     bill = db().get(Bill, mismatch.bill_id) if mismatch.bill_id else None
     # What the linked bill says itself is not said twice.
@@ -107,6 +86,10 @@ def show(mismatch_id: int, *, problem: str = "") -> str:
     shown = {name: value for name, value in told.items() if bill is None or value != bill.number}
     payment = db().get(Payment, mismatch.payment_id) if mismatch.payment_id else None
     statement_id = mismatch.statement_id or (line.statement_id if line else None)
+    settling = answers.offered(mismatch, payment)
+    suggested = [part["bill"] for one in settling.get("ranked", ())[:1] for part in one.bills]
+    before, after = desk_queue.beside(mismatch_id, now) if desk_queue.carried() else (None, None)
+    answer = usual_answers.usual(db(), mismatch, now=now)
     return render_template(
         "admin/mismatch.html",
         mismatch=mismatch,
@@ -115,16 +98,36 @@ def show(mismatch_id: int, *, problem: str = "") -> str:
         debit=_debit(mismatch),
         mandate=_mandate(mismatch),
         charge_on=_written(told.get("charge_on", ""), "day", mismatch.currency),
+        finding=verdicts.VERDICTS.get(str(told.get("verdict", ""))),
         payment=payment,
-        settling=answers.offered(mismatch, payment),
+        settling=settling,
+        usual=answer if answer is not None and case_offers.may_give(answer) else None,
+        enough=mismatch.state == "open" and acknowledgements.is_enough(mismatch, payment),
         problem=problem,
+        meanwhile=meanwhile,
+        typed=[(name, request.form[field]) for field, name in _TYPED.items() if request.form.get(field)],
+        checked=answer_form.remaining(settling) if checking else None,
+        version=case_versions.version(db(), mismatch),
+        company=case_offers.company(mismatch_id),
+        beside=case_story.of(mismatch, payment, suggested),
+        people=remarks.assignees(db()),
+        kept=desk_queue.carried(),
+        previous=desk_queue.address(before) if before else "",
+        following=desk_queue.address(after) if after else "",
+        undo=_done() or case_offers.undo_line(mismatch_id),
         line=line,
         settlement=settlement_lines.settlement(mismatch.line_id),
         statement=db().get(Statement, statement_id) if statement_id else None,
         remarks=db().scalars(select(Remark).where(Remark.mismatch_id == mismatch.id).order_by(Remark.id)).all(),
         moves=story.moves_of(db(), "mismatch", [mismatch.id]),
-        now=current_app.extensions["doisoat"].clock(),
+        now=now,
     )
+
+
+def _done() -> Mapping[str, str] | None:
+    """Return what can be taken back of the case that was just seen to."""
+    done = request.args.get("done", "")
+    return case_offers.undo_line(int(done)) if done.isascii() and done.isdigit() and len(done) < 18 else None
 
 
 def _debit(mismatch: Mismatch) -> Debit | None:

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from datetime import date
 
-from flask import Blueprint, Response, abort, current_app, redirect, request, url_for
+from flask import Blueprint, Response, abort, current_app, redirect, request
 from flask_login import current_user
 from werkzeug.wrappers import Response as Answer
 
-from gateway.admin import mismatches
+from gateway.admin import desk_queue, mismatches
 from gateway.admin.settling_words import NOT_REMARKED
 from gateway.database import insist
 from gateway.request_session import db
@@ -34,6 +34,7 @@ def add(mismatch_id: int) -> Answer | tuple[str, int]:
         remarks.TRACE: lambda: remarks.trace(db(), mismatch_id, said, by=who, now=now),
         remarks.TRACE_ANSWER: lambda: remarks.answer_trace(db(), mismatch_id, said, by=who, now=now),
         remarks.EXPECTED: lambda: remarks.expect(db(), mismatch_id, _day(), said, by=who, now=now),
+        remarks.RESUMED: lambda: remarks.resume(db(), mismatch_id, said, by=who, now=now),
     }
     act = acts.get(request.form.get("kind", ""))
     if act is None:
@@ -87,4 +88,6 @@ def _done(mismatch_id: int, act: Callable[[], Remark]) -> Answer | tuple[str, in
     except NotRemarked as problem:
         db().rollback()
         return mismatches.show(mismatch_id, problem=str(NOT_REMARKED[problem.reason])), 400
-    return redirect(url_for("admin.mismatches.page", mismatch_id=mismatch_id, _anchor="remarks-title"), 303)
+    following = desk_queue.after(mismatch_id)
+    stays = following == desk_queue.address(mismatch_id)
+    return redirect(f"{following}#remarks-title" if stays else following, 303)

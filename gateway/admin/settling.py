@@ -2,29 +2,33 @@
 
 from collections.abc import Callable
 
-from flask import Blueprint, abort, current_app, redirect, url_for
+from flask import Blueprint, abort, current_app, redirect, request, url_for
 from flask_login import current_user
+from sqlalchemy.exc import IntegrityError
 from werkzeug.wrappers import Response
 
 from gateway import composing
-from gateway.admin import answer_form, mismatches
+from gateway.admin import answer_form, desk_queue, mismatches
 from gateway.admin.answer_form import Unreadable
-from gateway.admin.settling_words import NOT_SETTLED
+from gateway.admin.settling_words import NOT_REMARKED, NOT_SETTLED
 from gateway.database import insist
 from gateway.languages import money
 from gateway.request_session import db
-from reconciliation import placements, settlements
+from reconciliation import case_versions, placements, settlements
 from reconciliation.mismatches import NotSettled
 from reconciliation.payments import Payment
+from reconciliation.remarks import NotRemarked
 from reconciliation.settlements import Settlement
 
 blueprint = Blueprint("settling", __name__, url_prefix="/mismatches")
 
 
 @blueprint.post("/<row:mismatch_id>/settle")
-def propose(mismatch_id: int) -> Response | tuple[str, int]:
+def propose(mismatch_id: int) -> Response | str | tuple[str, int]:
     """Answer the question: undo matches of its payment, settle bills with it."""
     now = current_app.extensions["doisoat"].clock()
+    if "check" in request.form:
+        return mismatches.show(mismatch_id, checking=True)
     try:
         why, shares, places = answer_form.why(), answer_form.shares(), answer_form.places()
         undoes, lifts = answer_form.chosen("undo"), answer_form.chosen("lift")
@@ -106,25 +110,41 @@ def refuse(mismatch_id: int, settlement_id: int) -> Response | tuple[str, int]:
     )
 
 
-def done(mismatch_id: int, act: Callable[[], object]) -> Response | tuple[str, int]:
-    """Give an answer in one transaction and return to the question, or show it with what is in the way."""
+def done(mismatch_id: int, act: Callable[[], object], *, checked: bool = True) -> Response | tuple[str, int]:
+    """Give an answer in one transaction and go where the queue leads, or show the case with what is in the way.
+
+    A form that carries the case's version is refused once the case has changed, unless it is not `checked`.
+    """
     wiring = current_app.extensions["doisoat"]
+    read = case_versions.Version.of(request.form.get("version", "")) if checked else None
 
     def work() -> None:
         db().rollback()
+        if read is not None:
+            case_versions.hold(db(), mismatch_id, read)
         act()
         composing.compose_promises(db(), wiring.settings)
         db().commit()
 
     try:
         insist(work)
-    except NotSettled as problem:
+    except (NotSettled, NotRemarked) as problem:
         db().rollback()
-        return mismatches.show(mismatch_id, problem=_said(problem)), 409
-    return redirect(url_for("admin.mismatches.page", mismatch_id=mismatch_id), 303)
+        meanwhile = problem.meanwhile if isinstance(problem, case_versions.Changed) else ()
+        status = 409 if isinstance(problem, NotSettled) else 400
+        return mismatches.show(mismatch_id, problem=said(problem), meanwhile=meanwhile), status
+    except IntegrityError as problem:
+        db().rollback()
+        if "uq_settlements_" not in str(problem.orig):
+            raise
+        return mismatches.show(mismatch_id, problem=str(NOT_SETTLED["not_open"])), 409
+    return redirect(desk_queue.after(mismatch_id), 303)
 
 
-def _said(problem: NotSettled) -> str:
+def said(problem: NotSettled | NotRemarked) -> str:
+    """Return why an answer or a remark can't be, in the person's language."""
+    if isinstance(problem, NotRemarked):
+        return str(NOT_REMARKED[problem.reason])
     facts = {name: money(fact, "VND") if isinstance(fact, int) else fact for name, fact in problem.facts.items()}
     return str(NOT_SETTLED[problem.reason]) % facts
 

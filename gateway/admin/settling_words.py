@@ -28,6 +28,10 @@ NOT_SETTLED = {
     "no_customer": _("Name the customer whose credit it is."),
     "not_its_bill": _("A difference is written off only on a bill that this payment settles."),
     "no_evidence": _("Money goes to another customer only on evidence: attach it to the question first."),
+    "changed": _("This case has changed since you opened it: see what happened, then answer again."),
+    "needs_booking": _("This question is about money that is still to be booked: words alone do not close it."),
+    "other_usual": _("What is usual has changed meanwhile: look at it again."),
+    "not_last": _("This can't be taken back any more: something else happened to the case."),
     "not_that_line": _("This refund is not owed any more, or its amount is another one."),
 }
 """Why an answer can't be, for the person who gave it."""
@@ -41,6 +45,8 @@ NOT_REMARKED = {
     "no_words": _("Write what is to be kept."),
     "settled": _("This question has been settled: only a comment can be added."),
     "no_question": _("There is no such question."),
+    "no_rest": _("This question does not rest."),
+    "no_person": _("Choose a person who settles questions."),
 }
 """Why a remark can't be, for the person who made it."""
 
@@ -66,4 +72,7 @@ REMARKS = {
     "trace": _("Trace request"),
     "trace_answer": _("The bank's answer"),
     "expected": _("Expected until"),
+    "resumed": _("Taken up again"),
+    "assigned": _("Given to"),
+    "noted": _("Closed by words"),
 }

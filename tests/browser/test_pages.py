@@ -182,7 +182,7 @@ def test_an_accountant_walks_from_the_day_to_a_bills_story_by_keyboard_alone(des
 def test_a_row_opens_where_it_is_clicked_and_the_language_changes_in_place(desk: Any) -> None:
     desk.goto("/admin/mismatches/?state=unsettled")
     desk.locator("tbody tr td").last.click()
-    desk.wait_for_url(re.compile(r"/admin/mismatches/\d+$"))
+    desk.wait_for_url(re.compile(r"/admin/mismatches/\d+\?queue=1&state=unsettled$"))
     assert "Tiền chưa xác định" in desk.locator("h1").inner_text()
     place = desk.url
     desk.get_by_role("button", name="EN").click()

@@ -1,6 +1,8 @@
 // Keys for people who live on these pages: / searches, j and k walk the rows, n and p turn pages, ? explains.
+// What a page marks with data-key answers to that key: a field is focused, and so is what asks to be confirmed by Enter.
 
-const typing = (element) => element?.matches("input, select, textarea, [contenteditable]") ?? false;
+import { ours } from "./typing.js";
+
 const rows = () => [...document.querySelectorAll("a[data-row]")];
 
 function walk(step) {
@@ -21,6 +23,18 @@ function search() {
 const turn = (where) => document.querySelector(`a[rel="${where}"]`)?.click();
 const help = () => document.getElementById("help");
 
+function marked(key) {
+  const found = /^[a-z]$/.test(key) ? document.querySelector(`[data-key="${key}"]`) : null;
+  if (!found) return null;
+  return () => {
+    const hidden = found.closest("details");
+    if (hidden) hidden.open = true;
+    found.scrollIntoView({ block: "nearest" });
+    if (found.matches("input, textarea, select, [data-focus]")) found.focus();
+    else found.click();
+  };
+}
+
 const KEYS = {
   "/": search,
   j: () => walk(1),
@@ -31,13 +45,12 @@ const KEYS = {
 };
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (event.key === "Escape" && document.activeElement?.matches("[data-search]")) {
     document.activeElement.blur();
     return;
   }
-  if (typing(event.target) || help()?.open) return;
-  const act = KEYS[event.key];
+  if (event.defaultPrevented || !ours(event)) return;
+  const act = marked(event.key) ?? KEYS[event.key];
   if (act) {
     event.preventDefault();
     act();
@@ -50,7 +63,7 @@ for (const opener of document.querySelectorAll("[data-opens]")) {
 
 // A click anywhere in a row opens it, unless it meant a link or selected text.
 document.addEventListener("click", (event) => {
-  if (event.target.closest("a, button, input, select, summary") || getSelection()?.toString()) return;
+  if (event.target.closest("a, button, input, select, summary, label") || getSelection()?.toString()) return;
   const row = event.target.closest("tr")?.querySelector("a[data-row]");
   if (row) {
     if (event.ctrlKey || event.metaKey) window.open(row.href, "_blank", "noopener");

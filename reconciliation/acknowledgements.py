@@ -1,0 +1,74 @@
+"""Acknowledgements: closing a question that asks for no booking, by a person who says why.
+
+The books say what the statement says by then; what is left is that somebody has seen it. Questions that hold a day open
+(a file that is missing, a statement in quarantine, an unknown outcome) are never closed by words.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from reconciliation import audit, mismatches, remarks, settlements
+from reconciliation.mismatches import Mismatch, NotSettled
+from reconciliation.payments import Payment
+
+ALWAYS = ("M02", "M08", "M10", "M14")
+"""Codes whose money is booked by the time they are asked."""
+_ENDINGS = {"M03": "/amount", "M09": "/taken-back"}
+_SAID = "acknowledged: "
+_AGAIN = """
+    INSERT INTO mismatches (code, subject, source, minor, currency, payment_id, line_id, statement_id, delivery_id,
+        bill_id, facts, owner, due_at, assignee, opened_at)
+    SELECT code, subject, source, minor, currency, payment_id, line_id, statement_id, delivery_id, bill_id, facts,
+        owner, due_at, assignee, opened_at
+    FROM mismatches WHERE id = :id
+    ON CONFLICT (code, subject) WHERE state <> 'resolved' DO NOTHING RETURNING id
+"""
+
+
+def is_enough(asked: Mismatch, payment: Payment | None) -> bool:
+    """Tell whether a question may be closed by saying why it needs no booking; `payment` is the one it asks about."""
+    if asked.code in ALWAYS or asked.subject.endswith(_ENDINGS.get(asked.code, "-")):
+        return True
+    if asked.code == "M17":
+        return asked.subject.startswith("bill:")
+    if payment is None or not settlements.answerable(asked):
+        return False
+    # A doubt that proved unfounded; or all the payment has is in its bill, which goes on being owed the rest.
+    spent = payment.matched_minor == payment.minor
+    return spent and (asked.code == "M03" or asked.facts.get("verdict") == "raised")
+
+
+def acknowledge(session: Session, mismatch_id: int, *, why: str, by: str, now: datetime) -> None:
+    """Close an open question that needs no booking; raises NotSettled, having changed nothing."""
+    asked = session.get(Mismatch, mismatch_id)
+    if asked is None:
+        raise NotSettled("not_open", f"expected the number of a question, got {mismatch_id}")
+    if asked.payment_id is not None:
+        settlements.lock(session, asked.payment_id)
+    session.refresh(asked, with_for_update=True)
+    if asked.state != "open":
+        raise NotSettled("not_open", f"expected an open question, got one that is {asked.state}")
+    wanted = select(Payment).where(Payment.id == asked.payment_id).execution_options(populate_existing=True)
+    if not is_enough(asked, session.scalar(wanted)):
+        raise NotSettled("needs_booking", "expected a question that needs no booking")
+    remarks.note(session, mismatch_id, why, by=by, now=now)
+    mismatches.resolve(session, [mismatch_id], by=by, resolution=f"{_SAID}{why}", now=now)
+
+
+def is_acknowledged(asked: Mismatch) -> bool:
+    """Tell whether a question was closed that way."""
+    return asked.state == "resolved" and asked.resolution.startswith(_SAID)
+
+
+def ask_again(session: Session, mismatch_id: int, *, by: str, now: datetime) -> int:
+    """Take an acknowledgement back: ask the same again, as old as it was; return the new question."""
+    asked: int | None = session.scalar(text(_AGAIN), {"id": mismatch_id})
+    if asked is None:
+        raise NotSettled("not_open", "expected a question that is not asked again already")
+    facts = {"again": asked}
+    audit.append(
+        session, actor=by, action="acknowledgement_undone", subject=f"mismatch:{mismatch_id}", facts=facts, now=now
+    )
+    return asked

@@ -1,0 +1,109 @@
+"""Alike cases in one go: a preview with its sum, each case in a savepoint of its own, and those that stay named."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+from werkzeug.datastructures import MultiDict
+
+from tests.gateway.admin.conftest import NOW
+from tests.unordered import as_found
+
+PATH = "/admin/mismatches/together"
+
+
+@pytest.fixture
+def deposits(books, session):
+    """Return cases of confirmed money that nobody could place, one for each amount."""
+
+    def made(*amounts):
+        found = []
+        for minor in amounts:
+            payment = books.payment(minor, state="confirmed", confirmed_minor=minor)
+            found.append(books.mismatch("M12", f"payment:{payment.id}", payment_id=payment.id, minor=minor).id)
+        session.commit()
+        return found
+
+    return made
+
+
+def rows(session, query):
+    session.rollback()
+    return as_found(query, session.execute(text(query)))
+
+
+def send(person, act, cases=(), **fields):
+    person.kept = person.kept or person.token("/admin/bills/")
+    pairs = [("csrf_token", person.kept), *fields.items(), *(("case", str(one)) for one in cases)]
+    return person.client.post(f"{PATH}/{act}", data=MultiDict(pairs))
+
+
+def previewed(person, cases):
+    from bs4 import BeautifulSoup
+
+    answer = send(person, "preview", cases)
+    assert answer.status_code == 200
+    page = BeautifulSoup(answer.text, "html.parser")
+    fields = {one["name"]: one["value"] for one in page.select("form.usual input") if one["name"] != "case"}
+    chosen = [one["value"] for one in page.select("form.usual [name=case]")]
+    fields.pop("csrf_token", None)
+    return page, chosen, fields
+
+
+def test_a_preview_says_what_is_booked_for_each_and_the_sum(accountant, deposits, books, session):
+    cases = deposits(30_000, 2_500_000)
+    other = books.mismatch("M13", "file:saomai:2026-11-18")
+    closed = books.mismatch("M14", "statement:1", state="resolved")
+    session.commit()
+    page, chosen, _fields = previewed(accountant, [*cases, other.id, closed.id])
+    assert chosen == [str(one) for one in cases]
+    told = " ".join(page.select_one("main").text.replace("\u00a0", " ").split())
+    assert "2 việc, tổng cộng 2.530.000 ₫" in told
+    assert "Ghi 30.000 ₫: treo chờ xử lý." in told
+    assert told.count("Phải có người khác duyệt.") == 1
+    assert "Cách xử lý khác với việc đầu tiên." in told
+    assert rows(session, "SELECT count(*) FROM settlements") == [(0,)]
+
+
+def test_those_that_can_be_are_settled_and_the_others_are_named_and_stay(accountant, as_role, deposits, session):
+    cases = deposits(30_000, 40_000, 2_500_000)
+    _page, chosen, fields = previewed(accountant, cases)
+    as_role("chief_accountant").send(f"/admin/mismatches/{cases[1]}/remarks", kind="comment", said="khoan đã")
+    answer = send(accountant, "settle", chosen, **fields)
+    assert answer.status_code == 200
+    assert "Việc này đã thay đổi từ khi bạn mở" in answer.text
+    assert rows(session, "SELECT mismatch_id, state FROM settlements ORDER BY id") == [
+        (cases[0], "applied"), (cases[2], "proposed"),
+    ]  # fmt: skip
+    assert rows(session, "SELECT id FROM mismatches WHERE state = 'open'") == [(cases[1],)]
+
+
+def test_an_answer_that_was_not_shown_is_not_given(accountant, deposits, session):
+    cases = deposits(30_000)
+    _page, chosen, fields = previewed(accountant, cases)
+    assert send(accountant, "settle", chosen, why="x").status_code == 200
+    assert send(accountant, "settle", chosen, **fields | {f"usual{cases[0]}": "0"}).status_code == 200
+    assert send(accountant, "settle", chosen, **fields | {"why": " "}).status_code == 400
+    assert rows(session, "SELECT count(*) FROM settlements") == [(0,)]
+
+
+def test_cases_are_given_away_and_let_rest_together(accountant, deposits, session):
+    cases = deposits(1_000, 2_000)
+    assert send(accountant, "assign", cases, to="accountant").status_code == 303
+    assert rows(session, "SELECT DISTINCT assignee FROM mismatches") == [("accountant",)]
+    until = (NOW + timedelta(days=2)).date().isoformat()
+    assert send(accountant, "rest", cases, until="x", why="chờ").status_code == 400
+    assert send(accountant, "rest", cases, until=until, why="").status_code == 400
+    assert send(accountant, "rest", cases, until=until, why="chờ khách").status_code == 303
+    assert rows(session, "SELECT count(*) FROM mismatches WHERE rests_until IS NOT NULL") == [(2,)]
+    late = (NOW + timedelta(days=90)).date().isoformat()
+    refused = send(accountant, "rest", cases, until=late, why="chờ khách")
+    assert refused.status_code == 409
+    assert f"#{cases[0]}:" in refused.text
+
+
+def test_nothing_chosen_and_readers(accountant, as_role, deposits):
+    cases = deposits(1_000)
+    assert "Chưa chọn việc nào" in send(accountant, "preview").text
+    assert send(as_role("auditor"), "preview", cases).status_code == 403
+    assert "Việc này dành cho kế toán." in send(as_role("liaison"), "preview", cases).text

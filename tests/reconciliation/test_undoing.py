@@ -1,0 +1,136 @@
+"""Taking back on real books: a settlement by its reverse, words, a rest and an assignment by one of their kind."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from reconciliation import acknowledgements, remarks, settlements, undoing
+from reconciliation.mismatches import Mismatch, NotSettled
+from reconciliation.placements import CREDIT, Place
+from reconciliation.undoing import Act
+from tests.reconciliation.books import OTHER_CODE, OTHER_CUSTOMER, Books, a_bill, a_line, a_notice
+
+LIMIT = 2_000_000
+
+
+@pytest.fixture
+def deposit(sound_books: Books) -> Iterator[Books]:
+    """A bill of 100,000 đ, one of 60,000 đ of somebody else, and 130,000 đ that nobody could place."""
+    sound_books.issue(a_bill(), a_bill("HD0002", 60_000, OTHER_CODE, customer_code=OTHER_CUSTOMER))
+    sound_books.read(a_line(130_000, "T1", "tien dien"))
+    sound_books.run(lambda s: s.execute(text(
+        "INSERT INTO staff (username, name, role, password_hash, created_at)"
+        " VALUES ('lan', 'Lan', 'accountant', '', now()), ('hoa', 'Hoa', 'accountant', '', now())")))  # fmt: skip
+    return sound_books
+
+
+def case(books: Books, state: str = "open") -> int:
+    return int(books.one("SELECT max(id) FROM mismatches WHERE state = :state", state=state))
+
+
+def last(books: Books, mismatch: int, by: str = "lan") -> Act | None:
+    found: Act | None = books.run(
+        lambda s: undoing.last_act(s, s.get_one(Mismatch, mismatch), by, now=books.now)
+    )  # fmt: skip
+    return found
+
+
+def undo(books: Books, mismatch: int, by: str = "lan") -> int:
+    act = last(books, mismatch, by)
+    assert act is not None
+    back: int = books.run(lambda s: undoing.undo(s, mismatch, act.key, why="by mistake", by=by, now=books.now))
+    return back
+
+
+def settle(books: Books, *, places: tuple[Place, ...] = (), **shares: int) -> Any:
+    asked = case(books)
+    ids = {int(books.one("SELECT id FROM bills WHERE number = :n", n=name)): minor for name, minor in shares.items()}
+    return books.run(
+        lambda s: settlements.propose(s, asked, settles=ids, places=places, why="why", by="lan", now=books.now)
+    )
+
+
+def test_a_settlement_is_taken_back_whole_and_the_case_is_as_old_as_it_was(deposit: Books) -> None:
+    asked, opened = case(deposit), deposit.one("SELECT opened_at FROM mismatches")
+    owner = int(deposit.one("SELECT customer_id FROM bills WHERE number = 'HD0001'"))
+    settle(deposit, HD0001=100_000, places=(Place(CREDIT, 30_000, customer_id=owner),))
+    assert (deposit.asked(), deposit.paid()) == ([], ("paid", 100_000))
+    deposit.now += timedelta(days=2)
+    back = undo(deposit, asked)
+    assert deposit.paid() == ("open", 0)
+    assert deposit.rows("SELECT minor, matched_minor FROM payments") == [(130_000, 0)]
+    assert deposit.rows("SELECT undone_by FROM placements") == [("lan",)]
+    assert deposit.rows("SELECT id, code, opened_at FROM mismatches WHERE state <> 'resolved'") == [
+        (back, "M12", opened)
+    ]
+    assert last(deposit, asked) is None, "what is taken back is not taken back again"
+
+
+def test_only_who_did_it_takes_it_back_and_only_while_it_is_the_last(deposit: Books) -> None:
+    asked = case(deposit)
+    settle(deposit, HD0001=100_000)
+    assert last(deposit, asked, "hoa") is None
+    with pytest.raises(NotSettled) as refused:
+        deposit.run(lambda s: undoing.undo(s, asked, "applied-1", why="x", by="hoa", now=deposit.now))
+    assert refused.value.reason == "not_last"
+    undo(deposit, asked)
+    deposit.now += timedelta(minutes=1)
+    settle(deposit, HD0001=100_000)
+    assert last(deposit, asked) is None, "another settlement stands there now"
+
+
+def test_what_one_person_may_not_move_alone_is_not_taken_back_alone(deposit: Books) -> None:
+    deposit.issue(a_bill("HD0003", LIMIT, "PA0000000000121126"))
+    deposit.read(a_line(LIMIT, "T3", "tra tien"), id="S2")
+    asked = case(deposit)
+    settle(deposit, HD0003=LIMIT)
+    back = undo(deposit, asked)
+    assert deposit.paid("HD0003") == ("paid", LIMIT)
+    assert deposit.rows("SELECT state FROM settlements ORDER BY id") == [("applied",), ("proposed",)]
+    assert undo(deposit, back) == back, "one's own proposal is withdrawn"
+    assert deposit.rows("SELECT state FROM settlements ORDER BY id") == [("applied",), ("withdrawn",)]
+
+
+def test_words_are_taken_back_by_asking_again(deposit: Books) -> None:
+    deposit.hear(a_notice("T2", 90_000))
+    asked = int(deposit.one("SELECT id FROM mismatches WHERE code = 'M03'"))
+    with pytest.raises(NotSettled) as refused:
+        deposit.run(lambda s: acknowledgements.acknowledge(s, asked - 1, why="x", by="lan", now=deposit.now))
+    assert refused.value.reason == "needs_booking"
+    deposit.run(lambda s: acknowledgements.acknowledge(s, asked, why="part paid", by="lan", now=deposit.now))
+    assert deposit.asked() == ["M12"]
+    again = undo(deposit, asked)
+    assert deposit.asked() == ["M03", "M12"]
+    assert deposit.one("SELECT opened_at FROM mismatches WHERE id = :id", id=again) == deposit.one(
+        "SELECT opened_at FROM mismatches WHERE id = :id", id=asked
+    )
+    assert last(deposit, asked) is None
+
+
+def test_a_rest_and_an_assignment_are_taken_back(deposit: Books) -> None:
+    asked, day = case(deposit), deposit.now.date() + timedelta(days=3)
+    deposit.run(lambda s: remarks.assign(s, asked, "hoa", by="hoa", now=deposit.now))
+    deposit.run(lambda s: remarks.assign(s, asked, "lan", by="lan", now=deposit.now))
+    assert last(deposit, asked, "hoa") is None, "somebody else gave it away since"
+    undo(deposit, asked)
+    assert deposit.one("SELECT assignee FROM mismatches WHERE id = :id", id=asked) == "hoa"
+    deposit.run(lambda s: remarks.expect(s, asked, day, "the payer calls", by="lan", now=deposit.now))
+    undo(deposit, asked)
+    assert deposit.one("SELECT rests_until FROM mismatches WHERE id = :id", id=asked) is None
+    assert deposit.rows("SELECT kind FROM remarks ORDER BY id") == [
+        (one,) for one in ("assigned", "assigned", "assigned", "expected", "resumed")
+    ]
+
+
+def test_a_case_is_given_to_those_who_settle_cases_only(deposit: Books) -> None:
+    asked = case(deposit)
+    with pytest.raises(remarks.NotRemarked) as refused:
+        deposit.run(lambda s: remarks.assign(s, asked, "nobody here", by="lan", now=deposit.now))
+    assert refused.value.reason == "no_person"
+    assert deposit.run(lambda s: remarks.assign(s, asked, "", by="lan", now=deposit.now)) is None
+    with pytest.raises(remarks.NotRemarked) as refused:
+        deposit.run(lambda s: remarks.resume(s, asked, "now", by="lan", now=deposit.now))
+    assert refused.value.reason == "no_rest"
