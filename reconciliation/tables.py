@@ -16,6 +16,7 @@ from reconciliation import (
     debit_recalls,
     debit_rules,
     debits,
+    factors,
     fees,
     inbox,
     ledger,
@@ -45,7 +46,8 @@ from reconciliation.db import metadata
 __all__ = [
     "approval_limits", "audit", "bank_days", "bill_holds", "bills", "carrier_balances", "carrier_receipts",
     "carriers", "closes", "customers", "debit_days", "debit_notices", "debit_recalls", "debit_rules", "debits",
-    "fees", "inbox", "ledger", "lifecycle", "links", "lump_choices", "lump_sums", "mandate_codes", "mandate_orders",
+    "factors", "fees", "inbox", "ledger", "lifecycle", "links", "lump_choices", "lump_sums", "mandate_codes",
+    "mandate_orders",
     "mandates", "marks", "message_parts", "metadata", "mismatches", "outbox", "payments", "placements", "policies",
     "remarks", "returns", "settlements", "staff", "statements", "tariffs",
 ]  # fmt: skip

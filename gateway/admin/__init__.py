@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 from gateway import languages, security, web_sessions
 from gateway.admin import (
     access,
+    account,
     assets,
     banks,
     bill_debiting,
@@ -24,6 +25,7 @@ from gateway.admin import (
     deliveries,
     evidence,
     expectations,
+    factors,
     key_words,
     lumps,
     mandate_words,
@@ -38,9 +40,11 @@ from gateway.admin import (
     remarking,
     reports,
     run_lists,
+    second_step,
     settling,
     settling_words,
     sign_in,
+    sign_in_log,
     sms_wishes,
     texts,
     trace,
@@ -51,7 +55,8 @@ from gateway.admin.listing import RowId
 PAGES = (
     overview, mismatches, closes, settling, lumps, remarking, expectations, calendar, payments, bills,
     bill_debiting, debit_runs, run_lists, debits, mandates, deliveries, marks, reports, messages,
-    message_costs, sms_wishes, texts, carriers, trace, sign_in,
+    message_costs, sms_wishes, texts, carriers, trace, account, factors,
+    sign_in, second_step,
 )  # fmt: skip
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 
@@ -100,6 +105,7 @@ def _furniture() -> dict[str, object]:
         "settling_words": settling_words,
         "key_words": key_words,
         "mandate_words": mandate_words,
+        "sign_in_log": sign_in_log,
         "bank_title": banks.bank_title,
         "titles": banks.bank_choices(),
         "languages": languages.LANGUAGES,

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flask import abort, redirect, request, url_for
+from flask import abort, current_app, redirect, request, url_for
 from flask_login import LoginManager, current_user
 from werkzeug.wrappers import Response
 
-from gateway import close_desk, mandate_desk
+from gateway import close_desk, mandate_desk, second_factors
 from gateway.languages import lazy_gettext
 from gateway.request_session import db
 from reconciliation.staff import (
@@ -26,10 +26,24 @@ from reconciliation.staff import (
 ANYONE: frozenset[str] = frozenset(ROLES)
 FINANCE = ANYONE - {"care", "office_manager"}
 
-OPEN_TO_VISITORS = frozenset({"admin.sign_in.form", "admin.sign_in.enter", "admin.sign_in.language"})
+OPEN_TO_VISITORS = frozenset(
+    {
+        "admin.sign_in.form", "admin.sign_in.enter", "admin.sign_in.language", "admin.sign_in.by_passkey",
+        "admin.second_step.page", "admin.second_step.code", "admin.second_step.passkey",
+    }
+)  # fmt: skip
+OWN = (
+    "admin.sign_in.leave", "admin.account.page", "admin.account.prove", "admin.account.password",
+    "admin.account.end_session", "admin.account.end_others", "admin.factors.begin_codes",
+    "admin.factors.confirm_codes", "admin.factors.end_codes", "admin.factors.add_passkey",
+    "admin.factors.name_passkey", "admin.factors.remove_passkey", "admin.factors.recovery_codes",
+)  # fmt: skip
+"""What everybody does about themselves."""
+OPEN_AT_FIRST = frozenset(OWN)
+"""All that is open to a person who has yet to choose a password or to set up the second factor their role must have."""
 
 RULES: Mapping[str, frozenset[str]] = {
-    "admin.sign_in.leave": ANYONE,
+    **dict.fromkeys(OWN, ANYONE),
     "admin.nowhere": ANYONE,
     "admin.trace.page": ANYONE,
     "admin.overview.page": FINANCE,
@@ -133,6 +147,10 @@ class Person:
     name: str
     role: str
     language: str
+    office: str = ""
+    must_change_password: bool = False
+    lacks_factor: bool = False
+    """Whether their role must have a second factor, and they have none."""
     is_authenticated: bool = True
     is_active: bool = True
     is_anonymous: bool = False
@@ -153,9 +171,16 @@ def login_manager() -> LoginManager:
 def load(person_id: str) -> Person | None:
     """Return the person the session names, unless they no longer work here."""
     row = db().get(Staff, int(person_id))
-    if row is None or not row.active:
-        return None
-    return Person(id=row.id, username=row.username, name=row.name, role=row.role, language=row.language)
+    return person_of(row) if row is not None and row.active else None
+
+
+def person_of(row: Staff) -> Person:
+    """Return a person as every page knows them."""
+    must = row.role in second_factors.roles_that_must(current_app.extensions["doisoat"].settings)
+    return Person(
+        id=row.id, username=row.username, name=row.name, role=row.role, language=row.language, office=row.office,
+        must_change_password=row.must_change_password, lacks_factor=must and not second_factors.has_one(db(), row),
+    )  # fmt: skip
 
 
 def may_open(endpoint: str) -> bool:
@@ -183,4 +208,6 @@ def guard() -> Response | None:
         if endpoint == "admin.overview.page":
             return redirect(home(), 303)
         abort(403)
+    if (current_user.must_change_password or current_user.lacks_factor) and endpoint not in OPEN_AT_FIRST:
+        return redirect(url_for("admin.account.page"), 303)
     return None

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from gateway import staff_desk
+from gateway import signing_in, staff_desk
 from gateway.commands.staff import staff
 
 PASSWORD = "mat khau cua toi"
@@ -27,7 +27,8 @@ def add(at_home):
 def test_a_person_is_taken_on_and_may_sign_in(add, session, now, rows):
     result = add()
     assert (result.exit_code, result.stdout) == (0, "thuha may sign in as accountant\n")
-    person = staff_desk.sign_in(session, username="thuha", password=PASSWORD, remote="10.0.0.9", now=now)
+    source = signing_in.Source("10.0.0.9")
+    person = signing_in.check_password(session, username="thuha", password=PASSWORD, source=source, now=now)
     assert (person.name, person.role) == ("Nguyễn Thị Thu Hà", "accountant")
     assert rows("SELECT actor, action FROM audit") == [("command line", "staff_created")]
 
