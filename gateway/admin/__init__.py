@@ -12,6 +12,7 @@ from gateway.admin import (
     access,
     account,
     assets,
+    audit_trail,
     banks,
     bill_debiting,
     bills,
@@ -31,11 +32,14 @@ from gateway.admin import (
     mandate_words,
     mandates,
     marks,
+    masking,
     message_costs,
     messages,
     mismatches,
     overview,
     payments,
+    people,
+    personal_data,
     question_words,
     remarking,
     reports,
@@ -48,6 +52,7 @@ from gateway.admin import (
     sms_wishes,
     texts,
     trace,
+    unmasking,
     words,
 )
 from gateway.admin.listing import RowId
@@ -55,7 +60,7 @@ from gateway.admin.listing import RowId
 PAGES = (
     overview, mismatches, closes, settling, lumps, remarking, expectations, calendar, payments, bills,
     bill_debiting, debit_runs, run_lists, debits, mandates, deliveries, marks, reports, messages,
-    message_costs, sms_wishes, texts, carriers, trace, account, factors,
+    message_costs, sms_wishes, texts, carriers, trace, unmasking, audit_trail, people, account, factors,
     sign_in, second_step,
 )  # fmt: skip
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
@@ -91,6 +96,7 @@ def register(app: Flask) -> None:
     app.register_blueprint(assets.blueprint())
     app.register_blueprint(admin)
     app.jinja_env.globals["icon"] = heroicon_micro
+    app.jinja_env.filters["masked"] = masking.masked
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
 
@@ -106,6 +112,7 @@ def _furniture() -> dict[str, object]:
         "key_words": key_words,
         "mandate_words": mandate_words,
         "sign_in_log": sign_in_log,
+        "personal_data": personal_data,
         "bank_title": banks.bank_title,
         "titles": banks.bank_choices(),
         "languages": languages.LANGUAGES,

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, abort, current_app, render_template
 from sqlalchemy import and_, not_, or_, select
 
-from gateway.admin import answers, debit_words, question_words, settlement_lines, verdicts, words
+from gateway.admin import answers, debit_words, office_scope, question_words, settlement_lines, verdicts, words
 from gateway.admin.banks import bank_choices, bank_title
 from gateway.admin.listing import Asked, Filter, counted, page_of
 from gateway.languages import day, deadline, moment, money
@@ -29,6 +29,10 @@ UNSETTLED = "unsettled"
 _OWNERS = {role: words.ROLES[role] for role in sorted({care.owner for care in CARE.values()})}
 _DUE = {"overdue": _("overdue")}
 _STATES = {UNSETTLED: _("not settled"), **words.QUESTION_STATES}
+
+
+_OF_OTHERS = {"candidates", "items", "unknown", "debits", "lines", "file", "statement"}
+"""Facts that may name other customers or a whole file: not for who belongs to an office."""
 
 
 @blueprint.get("/")
@@ -83,8 +87,10 @@ def listing() -> str:
         if (amount := asked.amount()) is not None:
             found.append(Mismatch.minor == amount)
         wanted = wanted.where(or_(*found))
+    wanted = office_scope.within(wanted, Mismatch)
     page = page_of(db(), wanted, Mismatch.id, asked, newest_first=False)
-    spans = ageing.aged(db(), source=asked["bank"], now=now)
+    # The spans count every office's questions: who belongs to one is not told of the others'.
+    spans = [] if office_scope.office() else ageing.aged(db(), source=asked["bank"], now=now)
     settled = 0 if asked["state"] else counted(db(), wanted.where(Mismatch.state == "resolved"), Mismatch.id)
     return render_template("admin/mismatches.html", page=page, settled=settled, spans=spans, now=now)
 
@@ -103,7 +109,8 @@ def show(mismatch_id: int, *, problem: str = "") -> str:
     line = db().get(Line, mismatch.line_id) if mismatch.line_id else None
     bill = db().get(Bill, mismatch.bill_id) if mismatch.bill_id else None
     # What the linked bill says itself is not said twice.
-    told = {name: value for name, value in mismatch.facts.items() if name != "ranked"}
+    hidden = {"ranked"} | (_OF_OTHERS if office_scope.office() else set())
+    told = {name: value for name, value in mismatch.facts.items() if name not in hidden}
     shown = {name: value for name, value in told.items() if bill is None or value != bill.number}
     payment = db().get(Payment, mismatch.payment_id) if mismatch.payment_id else None
     statement_id = mismatch.statement_id or (line.statement_id if line else None)
@@ -116,10 +123,10 @@ def show(mismatch_id: int, *, problem: str = "") -> str:
         mandate=_mandate(mismatch),
         charge_on=_written(told.get("charge_on", ""), "day", mismatch.currency),
         payment=payment,
-        settling=answers.offered(mismatch, payment),
+        settling=answers.NOTHING if office_scope.office() else answers.offered(mismatch, payment),
         problem=problem,
         line=line,
-        settlement=settlement_lines.settlement(mismatch.line_id),
+        settlement=None if office_scope.office() else settlement_lines.settlement(mismatch.line_id),
         statement=db().get(Statement, statement_id) if statement_id else None,
         remarks=db().scalars(select(Remark).where(Remark.mismatch_id == mismatch.id).order_by(Remark.id)).all(),
         moves=story.moves_of(db(), "mismatch", [mismatch.id]),

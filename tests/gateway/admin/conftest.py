@@ -85,6 +85,7 @@ def app(engine: Engine, clock: Clock, page_settings: SimpleNamespace, sealer: Se
     made = Flask("pages", static_folder=None)
     made.extensions["doisoat"] = SimpleNamespace(
         settings=page_settings, clock=clock, engine=engine, sealer=sealer, carriers={}, times=Times(), wall_clock=clock,
+        audit_key=b"a" * 32,
     )  # fmt: skip
     made.secret_key = "a key for tests only"
     request_session.install(made)
