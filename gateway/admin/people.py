@@ -126,9 +126,14 @@ def _listing(problem: str = "") -> str:
         named = Staff.name.icontains(asked.search, autoescape=True)
         wanted = wanted.where(or_(Staff.username == asked.search.lower(), named))
     return render_template(
-        "admin/people.html", page=page_of(db(), wanted, Staff.id, asked), problem=problem,
-        offices=values_of(db(), Customer.office), typed=request.form, areas=role_table.of_areas(current_app), area_names=role_table.AREAS,
-    )  # fmt: skip
+        "admin/people.html",
+        page=page_of(db(), wanted, Staff.id, asked),
+        problem=problem,
+        offices=values_of(db(), Customer.office),
+        typed=request.form,
+        areas=role_table.of_areas(current_app),
+        area_names=role_table.AREAS,
+    )
 
 
 def _page(person_id: int, problem: str = "") -> str:

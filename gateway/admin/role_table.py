@@ -64,7 +64,7 @@ def markdown(app: Flask) -> str:
     head = "| route | " + " | ".join(ROLES) + " |"
     lines = [
         "# Roles", "",
-        "Which role may open what: made from the rules and the routes, and tested to be current.",
+        "Which role may open what: drawn by `make roles` from the rules and the routes; a test keeps it current.",
         "What is not marked is refused with 403. Everybody changes their own password, factors and sessions.",
         "A person with an office set is refused every route that is not marked `office`, and sees only rows of it.", "",
         head, "|---|" + "---|" * len(ROLES),
