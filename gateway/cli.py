@@ -37,6 +37,7 @@ COMMANDS = {
     "mandates": "mandates",
     "sms": "sms",
     "states": "states",
+    "roles": "roles",
 }
 """Command → module of `gateway.commands`, in the order of the help; the module binds the command under its name."""
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from banks import profile as bank_profiles
 from banks.statements import napas
 from gateway.origin import Network, network_of
+from reconciliation.staff import ROLES
 from sms import numbers
 
 DECLARED = "declared"
@@ -152,6 +153,12 @@ def _read_networks(value: Any) -> tuple[Network, ...]:
     return networks
 
 
+def _read_roles(value: Any) -> frozenset[str]:
+    if not isinstance(value, list) or not all(each in ROLES for each in value):
+        raise ValueError(f"a list of roles among {', '.join(ROLES)}")
+    return frozenset(value)
+
+
 def _read_mobiles(value: Any) -> frozenset[str]:
     if not isinstance(value, list):
         raise Private("a list of Vietnamese mobile numbers")
@@ -181,3 +188,4 @@ NAPAS_CHECKSUM = Kind(_read_napas_checksum)
 NETWORKS = Kind(_read_networks)
 HEADER = Kind(_read_header)
 MOBILES = Kind(_read_mobiles, str.split)
+ROLE_LIST = Kind(_read_roles, str.split)

@@ -74,6 +74,10 @@ class Settings:
     trusted_proxies: int = 0
     web_workers: int = 2
     web_threads: int = 4
+    web_origin: str | None = None
+    """The address people open, such as https://doisoat.example; None where each request's own is to be believed."""
+    second_factor_roles: frozenset[str] | None = None
+    """Roles that must have a second factor; None for those of `second_factors.MUST_HAVE_ONE` outside a sandbox."""
     banks: Mapping[str, BankSettings] = field(default_factory=dict)
     sms: SmsSettings = field(default_factory=SmsSettings)
 
@@ -118,6 +122,8 @@ _PLAIN = {
     "trusted_proxies": kinds.whole(0, 10),
     "web_workers": kinds.whole(1, 128),
     "web_threads": kinds.whole(1, 128),
+    "web_origin": kinds.address("http", "https"),
+    "second_factor_roles": kinds.ROLE_LIST,
 }
 _TIMES = {
     "quiet_from": kinds.CLOCK,

@@ -1,12 +1,10 @@
-"""The staff desk: people are taken on, and prove who they are with a name and a password (argon2id).
-
-Whoever fails learns nothing: an unknown name, a wrong password and a locked desk take the same time and get the same
-answer. Five wrong tries lock a name for a minute, every further one for twice as long, an hour at most.
-"""
+"""The staff desk: people are taken on and let go, change their role or office, and get passwords (argon2id)."""
 
 import re
+import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 
 from argon2 import PasswordHasher
@@ -15,18 +13,23 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from reconciliation import audit
-from reconciliation.staff import ROLES, Staff
+from reconciliation.staff import ADMINISTRATOR, ROLES, Staff
 
-MAX_TRIES = 5
-FIRST_LOCK = timedelta(minutes=1)
-LONGEST_LOCK = timedelta(hours=1)
 MIN_PASSWORD, MAX_PASSWORD = 12, 256
 """Length is what protects; the upper bound keeps a hostile request from buying hashing time."""
+MAX_OFFICE = 100
 _USERNAME = re.compile(r"[a-z][a-z0-9._-]{1,31}", re.ASCII)
 
 
 class StaffRefused(ValueError):
-    """A person can't be taken on like this; says what was expected and what arrived."""
+    """A person can't be taken on or changed like this; says what was expected and what arrived.
+
+    `reason` names the kind of obstacle for a page's own words.
+    """
+
+    def __init__(self, said: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +63,27 @@ def create_person(
     now: datetime,
     language: str = "vi",
     office: str = "",
+    must_change: bool = False,
 ) -> Staff:
     """Take on a person; raises StaffRefused for a bad name, role or password. The caller commits."""
     if not _USERNAME.fullmatch(username):
-        raise StaffRefused(f"expected a user name of 2 to 32 small letters, digits and ._-, got {username[:40]!r}")
+        raise StaffRefused(
+            f"expected a user name of 2 to 32 small letters, digits and ._-, got {username[:40]!r}", "username"
+        )
     if role not in ROLES:
-        raise StaffRefused(f"expected a role of {', '.join(ROLES)}, got {role[:40]!r}")
+        raise StaffRefused(f"expected a role of {', '.join(ROLES)}, got {role[:40]!r}", "role")
     if not name.strip():
-        raise StaffRefused("expected the person's name, got none")
+        raise StaffRefused("expected the person's name, got none", "name")
     _check_length(password)
     if session.scalar(select(Staff.id).where(Staff.username == username)) is not None:
-        raise StaffRefused(f"expected a new user name, got {username!r}, which someone has")
+        raise StaffRefused(f"expected a new user name, got {username!r}, which someone has", "taken")
     person = Staff(
-        username=username, name=name.strip(), role=role, office=office, language=language,
-        password_hash=hasher().hash(password), created_at=now,
+        username=username, name=name.strip(), role=role, office=checked_office(office), language=language,
+        password_hash=hasher().hash(password), created_at=now, must_change_password=must_change,
     )  # fmt: skip
     session.add(person)
     session.flush()
-    facts = {"username": username, "role": role}
+    facts = {"username": username, "role": role} | ({"office": person.office} if person.office else {})
     audit.append(session, actor=by, action="staff_created", subject=f"staff:{person.id}", facts=facts, now=now)
     return person
 
@@ -86,54 +92,64 @@ def set_password(session: Session, person: Staff, password: str, *, by: str, now
     """Give a person a new password and a clean slate of tries. The caller commits."""
     _check_length(password)
     person.password_hash = hasher().hash(password)
-    person.failed_attempts, person.locked_until = 0, None
+    person.failed_attempts, person.locked_until, person.must_change_password = 0, None, False
     audit.append(session, actor=by, action="password_set", subject=f"staff:{person.id}", facts={}, now=now)
 
 
-def sign_in(session: Session, *, username: str, password: str, remote: str, now: datetime) -> Staff | None:
-    """Return the person these credentials prove, or None; both are written to the audit. The caller commits."""
-    person = session.scalar(select(Staff).where(Staff.username == username.strip().lower()).with_for_update())
-    known = person is not None and person.active
-    # One hash is checked whatever we know already: how long we take must not tell a name from no name.
-    proven = _verify(person.password_hash if person is not None and known else _nobody(), password)
+def change_person(
+    session: Session, person_id: int, *, role: str, office: str, active: bool, by: str, now: datetime
+) -> Staff:
+    """Give a person another role or office, let them go, or take them back; the caller commits.
+
+    Raises StaffRefused for nobody, for oneself, and for the last administrator who is active.
+    """
+    # All active administrators are locked in one order, so that two of them can't let each other go at once.
+    wanted = select(Staff).where((Staff.role == ADMINISTRATOR) & Staff.active | (Staff.id == person_id))
+    found = {one.id: one for one in session.scalars(wanted.order_by(Staff.id).with_for_update()).all()}
+    person = found.get(person_id)
     if person is None:
-        # What was typed as a name may be a password in the wrong field: it is not kept.
-        _note(
-            session,
-            "visitor",
-            "sign_in_refused",
-            subject="staff:unknown",
-            facts={"from": remote, "why": "unknown name"},
-            now=now,
-        )
-        return None
-    subject = f"staff:{person.id}"
-    if person.locked_until is not None and now < person.locked_until:
-        _note(
-            session,
-            person.username,
-            "sign_in_refused",
-            subject=subject,
-            facts={"from": remote, "why": "locked"},
-            now=now,
-        )
-        return None
-    if not known or not proven:
-        why = "wrong password" if known else "no longer active"
-        _count_failure(person, now)
-        facts = {"from": remote, "why": why, "tries": person.failed_attempts}
-        _note(session, person.username, "sign_in_refused", subject=subject, facts=facts, now=now)
-        return None
-    if hasher().check_needs_rehash(person.password_hash):
-        person.password_hash = hasher().hash(password)
-    person.failed_attempts, person.locked_until, person.last_sign_in_at = 0, None, now
-    _note(session, person.username, "sign_in", subject=subject, facts={"from": remote}, now=now)
+        raise StaffRefused("expected a person who is known, got none", "nobody")
+    if role not in ROLES:
+        raise StaffRefused(f"expected a role of {', '.join(ROLES)}, got {role[:40]!r}", "role")
+    if person.username == by:
+        raise StaffRefused("expected somebody else: nobody changes their own role, office or leave", "oneself")
+    others = [one for one in found.values() if one.id != person_id and one.role == ADMINISTRATOR and one.active]
+    if person.role == ADMINISTRATOR and person.active and not others and not (role == ADMINISTRATOR and active):
+        raise StaffRefused("expected another active administrator first, got the last one", "last")
+    before = {"role": person.role, "office": person.office, "active": person.active}
+    after = {"role": role, "office": checked_office(office), "active": active}
+    if before != after:
+        person.role, person.office, person.active = role, checked_office(office), active
+        facts = {"before": before, "after": after}
+        _note(session, by, "staff_changed", subject=f"staff:{person.id}", facts=facts, now=now)
     return person
 
 
-def sign_out(session: Session, person_id: int, username: str, *, remote: str, now: datetime) -> None:
-    """Write to the audit that a person left. The caller commits."""
-    _note(session, username, "sign_out", subject=f"staff:{person_id}", facts={"from": remote}, now=now)
+def one_time_password(session: Session, person: Staff, *, by: str, now: datetime) -> str:
+    """Give a person a password that opens only the page to change it; return it, to be handed over once."""
+    made = made_password()
+    set_password(session, person, made, by=by, now=now)
+    person.must_change_password = True
+    return made
+
+
+def made_password() -> str:
+    """Return a new password of 80 bits of chance, as people read it to each other."""
+    return "-".join(secrets.token_hex(2) for _ in range(5))
+
+
+def checked_office(office: str) -> str:
+    """Return an office's name in one spelling; raise StaffRefused for one of more than 100 signs."""
+    name = " ".join(office.split())
+    if len(name) > MAX_OFFICE:
+        raise StaffRefused(f"expected an office of at most {MAX_OFFICE} characters, got {len(name)}", "office")
+    return name
+
+
+def renew_hash(person: Staff, password: str) -> None:
+    """Hash a password anew, which was just proven, where the costs have risen since."""
+    if hasher().check_needs_rehash(person.password_hash):
+        person.password_hash = hasher().hash(password)
 
 
 @lru_cache(maxsize=1)
@@ -147,7 +163,9 @@ def _nobody() -> str:
     return hasher().hash("nobody has this password")
 
 
-def _verify(password_hash: str, password: str) -> bool:
+def proves(person: Staff | None, password: str) -> bool:
+    """Tell whether the password is this person's; one hash is checked for nobody too, so that it takes as long."""
+    password_hash = person.password_hash if person is not None and person.active else _nobody()
     try:
         hasher().verify(password_hash, password[:MAX_PASSWORD])
     except (VerificationError, InvalidHashError):
@@ -155,18 +173,14 @@ def _verify(password_hash: str, password: str) -> bool:
     return len(password) <= MAX_PASSWORD
 
 
-def _count_failure(person: Staff, now: datetime) -> None:
-    person.failed_attempts += 1
-    beyond = person.failed_attempts - MAX_TRIES
-    if beyond >= 0:
-        person.locked_until = now + min(FIRST_LOCK * 2 ** min(beyond, 10), LONGEST_LOCK)
-
-
 def _check_length(password: str) -> None:
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        raise StaffRefused(f"expected a password of {MIN_PASSWORD} to {MAX_PASSWORD} characters, got {len(password)}")
+        said = f"expected a password of {MIN_PASSWORD} to {MAX_PASSWORD} characters, got {len(password)}"
+        raise StaffRefused(said, "password")
 
 
-def _note(session: Session, actor: str, action: str, *, subject: str, facts: dict[str, object], now: datetime) -> None:
+def _note(
+    session: Session, actor: str, action: str, *, subject: str, facts: Mapping[str, object], now: datetime
+) -> None:
     session.flush()
     audit.append(session, actor=actor, action=action, subject=subject, facts=facts, now=now)

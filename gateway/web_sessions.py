@@ -7,14 +7,14 @@ left uncommitted: both share the request's one connection.
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Flask, Request, Response, request
 from flask.sessions import SessionInterface, SessionMixin
 from sqlalchemy import delete, insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 from werkzeug.datastructures import CallbackDict
 
 from gateway.request_session import db
@@ -27,6 +27,7 @@ _TOUCH = timedelta(minutes=1)
 _SWEEP = 20
 """Expired rows cleared away for each new session, so that the table cleans itself."""
 _TOKEN_LENGTH = 43
+_AGENT = 200
 
 
 class StoredSession(CallbackDict[str, Any], SessionMixin):
@@ -106,7 +107,7 @@ class DatabaseSessions(SessionInterface):
         database.execute(
             insert(WebSession).values(
                 token_hash=_hash(token), staff_id=_staff_id(session), facts=dict(session),
-                created_at=now, seen_at=now, expires_at=now + IDLE,
+                created_at=now, seen_at=now, expires_at=now + IDLE, **_source(session),
             )
         )  # fmt: skip
         database.commit()
@@ -118,7 +119,7 @@ class DatabaseSessions(SessionInterface):
         token = ""
         if session.rotating:
             token, created_at = secrets.token_urlsafe(32), now
-            changes |= {"token_hash": _hash(token), "created_at": now}
+            changes |= {"token_hash": _hash(token), "created_at": now, **_source(session)}
         if session.modified:
             changes |= {"facts": dict(session), "staff_id": _staff_id(session)}
         changes["expires_at"] = min(now + IDLE, created_at + ABSOLUTE)
@@ -141,10 +142,34 @@ def cookie_name(app: Flask, request: Request) -> str:
     return "__Host-doisoat" if _secure(app, request) else "doisoat"
 
 
-def end_sessions(session: Session, staff_id: int) -> int:
-    """Sign a person out everywhere; return how many sessions ended. The caller commits."""
-    ended = session.execute(delete(WebSession).where(WebSession.staff_id == staff_id).returning(WebSession.id)).all()
-    return len(ended)
+def end_sessions(session: Session, staff_id: int, *, but: int | None = None) -> int:
+    """Sign a person out everywhere, or everywhere `but` in one; return how many sessions ended. The caller commits."""
+    theirs = delete(WebSession).where(WebSession.staff_id == staff_id)
+    if but is not None:
+        theirs = theirs.where(WebSession.id != but)
+    return len(session.execute(theirs.returning(WebSession.id)).all())
+
+
+def own_id(session: SessionMixin) -> int | None:
+    """Return the number of the current request's session, None before it was kept."""
+    target = getattr(session, "_get_current_object", lambda: session)()
+    return target.row_id if isinstance(target, StoredSession) else None
+
+
+def sessions_of(session: Session, staff_id: int, now: datetime) -> Sequence[WebSession]:
+    """Return the live sessions of a person, the newest first."""
+    live = (
+        select(WebSession)
+        .options(load_only(WebSession.address, WebSession.agent, WebSession.created_at, WebSession.seen_at))
+        .where(WebSession.staff_id == staff_id, WebSession.expires_at > now, WebSession.created_at > now - ABSOLUTE)
+    )
+    return session.scalars(live.order_by(WebSession.seen_at.desc(), WebSession.id.desc())).all()
+
+
+def end_session(session: Session, staff_id: int, session_id: int) -> bool:
+    """End one session of a person; False where they have none of this number. The caller commits."""
+    one = delete(WebSession).where(WebSession.id == session_id, WebSession.staff_id == staff_id)
+    return bool(session.execute(one.returning(WebSession.id)).all())
 
 
 def begin_anew(session: SessionMixin) -> None:
@@ -169,6 +194,13 @@ def _fresh() -> Session:
 def _staff_id(session: StoredSession) -> int | None:
     found = session.get("_user_id")
     return int(found) if found else None
+
+
+def _source(session: StoredSession) -> dict[str, str]:
+    # Kept of people alone: of a visitor nothing has to be told to anybody.
+    if _staff_id(session) is None:
+        return {}
+    return {"address": request.remote_addr or "", "agent": request.user_agent.string[:_AGENT]}
 
 
 def _hash(token: str) -> bytes:

@@ -76,6 +76,11 @@ class Wiring:
         """The present moment; in a sandbox it may be moved."""
         return self.sandbox_clock if self.settings.sandbox else real
 
+    @property
+    def wall_clock(self) -> Clock:
+        """The true present, which a sandbox moves for nobody: a person's phone counts by it."""
+        return real
+
     @cached_property
     def sandbox_clock(self) -> SandboxClock:
         """The clock of a sandbox, which may be set."""

@@ -18,7 +18,12 @@ class AuditEntry(Base):
     """One act; `hash` covers the act and the previous entry's hash."""
 
     __tablename__ = "audit"
-    __table_args__ = (Index(None, "subject"), Index(None, "at"))
+    __table_args__ = (
+        Index(None, "subject"),
+        Index(None, "at"),
+        Index(None, "actor", "id"),
+        Index(None, "action", "id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     """Counted without gaps under a lock: a missing number is a missing act."""

@@ -15,6 +15,7 @@ class Customer(Base):
     __table_args__ = (
         UniqueConstraint("code"),
         Index(None, "msisdn_hash"),
+        Index(None, "office", "id"),
         one_of("language", ["vi", "en"]),
         CheckConstraint("NOT 'mandate_code' = ANY (refused)", name="refused"),
     )

@@ -2,13 +2,14 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reconciliation.db import Base, Id, Label, one_of
 
 ROLES = ("accountant", "chief_accountant", "liaison", "auditor", "care", "office_manager", "administrator")
+ADMINISTRATOR = "administrator"
 BOOKKEEPERS = frozenset({"accountant", "chief_accountant"})
 """Who may say what money is of."""
 CASEWORKERS = BOOKKEEPERS | {"liaison"}
@@ -42,6 +43,7 @@ class Staff(Base):
         UniqueConstraint("username"),
         one_of("role", list(ROLES)),
         one_of("language", ["vi", "en"]),
+        CheckConstraint("(totp_sealed IS NULL) = (totp_since IS NULL)", name="totp"),
     )
 
     id: Mapped[Id]
@@ -49,8 +51,15 @@ class Staff(Base):
     name: Mapped[str]
     role: Mapped[str]
     office: Mapped[Label]
+    """The power office whose customers are all they see; empty for whoever sees every office."""
     language: Mapped[str] = mapped_column(server_default="vi")
     password_hash: Mapped[str]
+    must_change_password: Mapped[bool] = mapped_column(server_default="false")
+    """Whether the password is one that somebody else has seen: it opens nothing but the page to change it."""
+    totp_sealed: Mapped[bytes | None]
+    totp_since: Mapped[datetime | None]
+    totp_step: Mapped[int] = mapped_column(server_default="0")
+    """The half-minute since 1970 whose code was used last: no code up to it opens again."""
     active: Mapped[bool] = mapped_column(server_default="true")
     failed_attempts: Mapped[int] = mapped_column(server_default="0")
     locked_until: Mapped[datetime | None]
@@ -70,4 +79,7 @@ class WebSession(Base):
     facts: Mapped[dict[str, object]] = mapped_column(JSONB, server_default="{}")
     created_at: Mapped[datetime]
     seen_at: Mapped[datetime]
+    address: Mapped[Label]
+    agent: Mapped[Label]
+    """From where and with what somebody signed in; empty before they did."""
     expires_at: Mapped[datetime]

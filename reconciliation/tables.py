@@ -18,6 +18,7 @@ from reconciliation import (
     debit_recalls,
     debit_rules,
     debits,
+    factors,
     fees,
     inbox,
     ledger,
@@ -47,7 +48,7 @@ from reconciliation.db import metadata
 __all__ = [
     "approval_limits", "audit", "bank_days", "bill_holds", "bills", "carrier_balances", "carrier_receipts", "carriers",
     "case_visits", "closes", "counted_months", "customers", "debit_days", "debit_notices", "debit_recalls",
-    "debit_rules", "debits", "fees", "inbox", "ledger", "lifecycle", "links", "lump_choices", "lump_sums",
+    "debit_rules", "debits", "factors", "fees", "inbox", "ledger", "lifecycle", "links", "lump_choices", "lump_sums",
     "mandate_codes", "mandate_orders", "mandates", "marks", "message_parts", "metadata", "mismatches", "outbox",
     "payments", "placements", "policies", "remarks", "returns", "settlements", "staff", "statements", "tariffs",
 ]  # fmt: skip

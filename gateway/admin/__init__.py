@@ -10,7 +10,9 @@ from werkzeug.exceptions import HTTPException
 from gateway import languages, security, web_sessions
 from gateway.admin import (
     access,
+    account,
     assets,
+    audit_trail,
     banks,
     bill_debiting,
     bills,
@@ -25,28 +27,35 @@ from gateway.admin import (
     deliveries,
     evidence,
     expectations,
+    factors,
     key_words,
     lumps,
     mandate_words,
     mandates,
     marks,
+    masking,
     message_costs,
     messages,
     mismatches,
     month,
     overview,
     payments,
+    people,
+    personal_data,
     question_words,
     remarking,
     reports,
     run_lists,
+    second_step,
     settling,
     settling_words,
     sign_in,
+    sign_in_log,
     sms_wishes,
     texts,
     together,
     trace,
+    unmasking,
     usual_words,
     words,
 )
@@ -55,7 +64,8 @@ from gateway.admin.listing import RowId
 PAGES = (
     overview, month, mismatches, casework, together, closes, settling, lumps, remarking, expectations, calendar,
     payments, bills, bill_debiting, debit_runs, run_lists, debits, mandates, deliveries, marks, reports, messages,
-    message_costs, sms_wishes, texts, carriers, trace, sign_in,
+    message_costs, sms_wishes, texts, carriers, trace, unmasking, audit_trail, people, account, factors, sign_in,
+    second_step,
 )  # fmt: skip
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 
@@ -90,6 +100,7 @@ def register(app: Flask) -> None:
     app.register_blueprint(assets.blueprint())
     app.register_blueprint(admin)
     app.jinja_env.globals["icon"] = heroicon_micro
+    app.jinja_env.filters["masked"] = masking.masked
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
 
@@ -105,6 +116,8 @@ def _furniture() -> dict[str, object]:
         "usual_words": usual_words,
         "key_words": key_words,
         "mandate_words": mandate_words,
+        "sign_in_log": sign_in_log,
+        "personal_data": personal_data,
         "bank_title": banks.bank_title,
         "titles": banks.bank_choices(),
         "languages": languages.LANGUAGES,

@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flask import abort, redirect, request, url_for
+from flask import abort, current_app, redirect, request, url_for
 from flask_login import LoginManager, current_user
 from werkzeug.wrappers import Response
 
-from gateway import close_desk, mandate_desk
+from gateway import close_desk, mandate_desk, second_factors
+from gateway.admin import office_scope, personal_data
 from gateway.languages import lazy_gettext
 from gateway.request_session import db
 from reconciliation.staff import (
+    ADMINISTRATOR,
     BANK_LIAISONS,
     BOOKKEEPERS,
     CASEWORKERS,
@@ -25,12 +27,28 @@ from reconciliation.staff import (
 )
 
 ANYONE: frozenset[str] = frozenset(ROLES)
+ADMINISTRATORS = frozenset({ADMINISTRATOR})
+READERS_OF_THE_AUDIT = frozenset({"auditor", "chief_accountant", ADMINISTRATOR})
 FINANCE = ANYONE - {"care", "office_manager"}
 
-OPEN_TO_VISITORS = frozenset({"admin.sign_in.form", "admin.sign_in.enter", "admin.sign_in.language"})
+OPEN_TO_VISITORS = frozenset(
+    {
+        "admin.sign_in.form", "admin.sign_in.enter", "admin.sign_in.language", "admin.sign_in.by_passkey",
+        "admin.second_step.page", "admin.second_step.code", "admin.second_step.passkey",
+    }
+)  # fmt: skip
+OWN = (
+    "admin.sign_in.leave", "admin.account.page", "admin.account.prove", "admin.account.password",
+    "admin.account.end_session", "admin.account.end_others", "admin.factors.begin_codes",
+    "admin.factors.confirm_codes", "admin.factors.end_codes", "admin.factors.add_passkey",
+    "admin.factors.name_passkey", "admin.factors.remove_passkey", "admin.factors.recovery_codes",
+)  # fmt: skip
+"""What everybody does about themselves."""
+OPEN_AT_FIRST = frozenset(OWN)
+"""All that is open to a person who has yet to choose a password or to set up the second factor their role must have."""
 
 RULES: Mapping[str, frozenset[str]] = {
-    "admin.sign_in.leave": ANYONE,
+    **dict.fromkeys(OWN, ANYONE),
     "admin.nowhere": ANYONE,
     "admin.trace.page": ANYONE,
     "admin.overview.page": FINANCE,
@@ -93,6 +111,21 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.closes.page": FINANCE,
     "admin.closes.minutes": FINANCE,
     **{f"admin.closes.{act}": roles for act, roles in close_desk.MAY.items()},
+    "admin.audit_trail.listing": READERS_OF_THE_AUDIT,
+    "admin.audit_trail.file": READERS_OF_THE_AUDIT,
+    "admin.people.listing": ADMINISTRATORS,
+    "admin.people.add": ADMINISTRATORS,
+    "admin.people.page": ADMINISTRATORS,
+    "admin.people.change": ADMINISTRATORS,
+    "admin.people.password": ADMINISTRATORS,
+    "admin.people.reset_factors": ADMINISTRATORS,
+    "admin.people.end_sessions": ADMINISTRATORS,
+    "admin.unmasking.of_bill": personal_data.MAY["phone"],
+    "admin.unmasking.of_message": personal_data.MAY["phone"],
+    "admin.unmasking.of_customer": personal_data.MAY["phone"],
+    "admin.unmasking.of_mandate": personal_data.MAY["account"],
+    "admin.unmasking.of_payment": personal_data.MAY["narrative"] & FINANCE,
+    "admin.unmasking.of_mismatch": personal_data.MAY["narrative"] & FINANCE,
     "admin.settling.propose": BOOKKEEPERS,
     "admin.settling.deny": BOOKKEEPERS,
     "admin.settling.pay_out": BOOKKEEPERS,
@@ -118,6 +151,15 @@ RULES: Mapping[str, frozenset[str]] = {
 }
 """Endpoint → the roles that may open it."""
 
+OF_AN_OFFICE = frozenset(
+    endpoint for endpoint in RULES
+    if endpoint.split(".")[1] in {
+        "bills", "bill_debiting", "mandates", "messages", "mismatches", "nowhere", "payments", "sms_wishes", "texts",
+        "trace", "unmasking",
+    }
+)  # fmt: skip
+"""What is open to a person who belongs to an office: pages whose rows are cut to it, and pages without rows."""
+
 MENU = (
     ("admin.overview.page", "squares-2x2", lazy_gettext("Overview")),
     ("admin.mismatches.listing", "scale", lazy_gettext("Mismatches")),
@@ -131,6 +173,8 @@ MENU = (
     ("admin.marks.listing", "check-badge", lazy_gettext("Marks")),
     ("admin.messages.listing", "device-phone-mobile", lazy_gettext("Messages")),
     ("admin.reports.listing", "document-arrow-down", lazy_gettext("Reports")),
+    ("admin.audit_trail.listing", "clipboard-document-list", lazy_gettext("Audit trail")),
+    ("admin.people.listing", "users", lazy_gettext("People")),
 )
 """Endpoint, icon and name of what stands in the menu, for those who may open it."""
 
@@ -160,6 +204,10 @@ class Person:
     name: str
     role: str
     language: str
+    office: str = ""
+    must_change_password: bool = False
+    lacks_factor: bool = False
+    """Whether their role must have a second factor, and they have none."""
     is_authenticated: bool = True
     is_active: bool = True
     is_anonymous: bool = False
@@ -180,14 +228,23 @@ def login_manager() -> LoginManager:
 def load(person_id: str) -> Person | None:
     """Return the person the session names, unless they no longer work here."""
     row = db().get(Staff, int(person_id))
-    if row is None or not row.active:
-        return None
-    return Person(id=row.id, username=row.username, name=row.name, role=row.role, language=row.language)
+    return person_of(row) if row is not None and row.active else None
+
+
+def person_of(row: Staff) -> Person:
+    """Return a person as every page knows them."""
+    must = row.role in second_factors.roles_that_must(current_app.extensions["doisoat"].settings)
+    return Person(
+        id=row.id, username=row.username, name=row.name, role=row.role, language=row.language, office=row.office,
+        must_change_password=row.must_change_password, lacks_factor=must and not second_factors.has_one(db(), row),
+    )  # fmt: skip
 
 
 def may_open(endpoint: str) -> bool:
     """Tell whether the person who is signed in may open a page."""
-    return current_user.is_authenticated and current_user.role in RULES.get(endpoint, frozenset())
+    if not current_user.is_authenticated or current_user.role not in RULES.get(endpoint, frozenset()):
+        return False
+    return not current_user.office or endpoint in OF_AN_OFFICE or endpoint in OWN
 
 
 def home() -> str:
@@ -210,4 +267,14 @@ def guard() -> Response | None:
         if endpoint == "admin.overview.page":
             return redirect(home(), 303)
         abort(403)
+    if current_user.office and endpoint in OF_AN_OFFICE and not _sees_the_rows():
+        abort(404)
+    if (current_user.must_change_password or current_user.lacks_factor) and endpoint not in OPEN_AT_FIRST:
+        return redirect(url_for("admin.account.page"), 303)
     return None
+
+
+def _sees_the_rows() -> bool:
+    """Tell whether every row the address names is of the person's office."""
+    named = {name: number for name, number in (request.view_args or {}).items() if name.endswith("_id")}
+    return all(office_scope.sees(name, number) for name, number in named.items())

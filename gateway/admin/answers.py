@@ -16,6 +16,8 @@ from reconciliation.payments import Allocation, Payment
 from reconciliation.placements import Placement
 from reconciliation.settlements import Settlement
 
+NOTHING: Mapping[str, Any] = {"made": (), "answerable": False, "leaving": ()}
+"""What a page offers to who may not answer."""
 ROWS = usual_answers.MOST_BILLS
 """Bills that one answer can name on the page."""
 PLACES = 2

@@ -5,7 +5,7 @@ from datetime import datetime, time, timedelta
 from flask import Blueprint, abort, current_app, render_template
 from sqlalchemy import ColumnElement, Exists, func, or_, select
 
-from gateway.admin import words
+from gateway.admin import office_scope, words
 from gateway.admin.banks import bank_choices
 from gateway.admin.listing import Asked, Filter, page_of
 from gateway.clock import LOCAL
@@ -64,7 +64,7 @@ def listing() -> str:
         if (amount := asked.amount()) is not None:
             found.append(Bill.minor == amount)
         wanted = wanted.where(or_(*found))
-    return render_template("admin/bills.html", page=page_of(db(), wanted, Bill.id, asked))
+    return render_template("admin/bills.html", page=page_of(db(), office_scope.within(wanted, Bill), Bill.id, asked))
 
 
 @blueprint.get("/<row:bill_id>")

@@ -13,7 +13,7 @@ from flask_login import current_user
 from sqlalchemy import ColumnElement, Select, and_, not_, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
-from gateway.admin import question_words, words
+from gateway.admin import office_scope, question_words, words
 from gateway.admin.banks import bank_choices
 from gateway.admin.listing import SIZE, Asked, Filter, Page, counted
 from gateway.languages import lazy_gettext as _
@@ -75,8 +75,8 @@ def wanted(held: Asked, now: datetime) -> Select[Any]:
         .where(*_narrowed(held, now))
     )
     if held.search:
-        return found.where(or_(*_searched(held)))
-    return found
+        found = found.where(or_(*_searched(held)))
+    return office_scope.within(found, Mismatch)
 
 
 def page(held: Asked, now: datetime) -> Page:

@@ -10,7 +10,7 @@ from sqlalchemy import and_, or_, select
 from werkzeug.wrappers import Response
 
 from gateway import consents
-from gateway.admin import access, answer_form, mandate_form, mandate_words
+from gateway.admin import access, answer_form, mandate_form, mandate_words, office_scope
 from gateway.admin.answer_form import Unreadable
 from gateway.admin.banks import bank_choices
 from gateway.admin.listing import Asked, Filter, page_of
@@ -50,7 +50,9 @@ def listing() -> str:
     if asked.search:
         codes = asked.spellings()
         wanted = wanted.where(or_(Mandate.reference.in_(codes), Customer.code.in_(codes)))
-    return render_template("admin/mandates.html", page=page_of(db(), wanted, Mandate.id, asked))
+    return render_template(
+        "admin/mandates.html", page=page_of(db(), office_scope.within(wanted, Mandate), Mandate.id, asked)
+    )
 
 
 @blueprint.get("/<row:mandate_id>")

@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 from werkzeug.wrappers import Response
 
 from gateway import bell, claiming, composing
-from gateway.admin import customer_search, message_words, words
+from gateway.admin import customer_search, message_words, office_scope, words
 from gateway.admin.listing import Asked, Filter, Page, page_of
 from gateway.clock import LOCAL
 from gateway.database import insist
@@ -72,13 +72,15 @@ def listing() -> str | tuple[str, int]:
         wanted = wanted.where(Message.created_at >= begins, Message.created_at < begins + timedelta(days=1))
     if asked.search:
         wanted = wanted.where(_meant(asked))
-    return render_template("admin/messages.html", page=page_of(db(), wanted, Message.id, asked))
+    return render_template(
+        "admin/messages.html", page=page_of(db(), office_scope.within(wanted, Message), Message.id, asked)
+    )
 
 
 @blueprint.get("/<row:message_id>")
 def page(message_id: int) -> str:
     """Show one message: its text, its way, and the other versions of its event."""
-    return _page(message_id)
+    return show(message_id)
 
 
 @blueprint.post("/<row:message_id>/resolve")
@@ -125,11 +127,12 @@ def _done(message_id: int, act: Callable[[], int]) -> Response | tuple[str, int]
         db().rollback()
         if refused.code == "gone":
             abort(404)
-        return _page(message_id, str(PROBLEMS[refused.code])), 400 if refused.code == "no_reason" else 409
+        return show(message_id, problem=str(PROBLEMS[refused.code])), 400 if refused.code == "no_reason" else 409
     return redirect(url_for(".page", message_id=shown), 303)
 
 
-def _page(message_id: int, problem: str = "") -> str:
+def show(message_id: int, *, problem: str = "") -> str:
+    """Return a message's page; `problem` is what was wrong with the act that was just asked for."""
     message = db().get(Message, message_id)
     if message is None:
         abort(404)

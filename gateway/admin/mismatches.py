@@ -15,6 +15,7 @@ from gateway.admin import (
     case_story,
     debit_words,
     desk_queue,
+    office_scope,
     question_words,
     settlement_lines,
     verdicts,
@@ -35,6 +36,8 @@ from reconciliation.statements import Line, Statement
 
 blueprint = Blueprint("mismatches", __name__, url_prefix="/mismatches")
 _TYPED = {"why": _("Reason"), "said": _("Words"), "bill1": _("Bill"), "amount1": _("Part"), "sum1": _("Amount")}
+_OF_OTHERS = {"candidates", "items", "unknown", "debits", "lines", "file", "statement"}
+"""Facts that may name other customers or a whole file: not for who belongs to an office."""
 
 
 @blueprint.get("/")
@@ -45,14 +48,15 @@ def listing() -> str:
 
 def show_queue(*, problem: str = "") -> str:
     """Return the queue's page; `problem` is what was in the way of what was just asked of it."""
-    held, now = desk_queue.asked(), current_app.extensions["doisoat"].clock()
+    held, now, mine = desk_queue.asked(), current_app.extensions["doisoat"].clock(), office_scope.office()
     page = desk_queue.page(held, now)
     settled = counted(db(), desk_queue.wanted(held, now).where(Mismatch.state == "resolved"), Mismatch.id)
     return render_template(
         "admin/mismatches.html",
         page=page,
         settled=0 if held["state"] else settled,
-        spans=ageing.aged(db(), source=held["bank"], now=now),
+        # The spans count every office's questions: who belongs to one is not told of the others'.
+        spans=[] if mine else ageing.aged(db(), source=held["bank"], now=now),
         kept={"queue": "1", **{name: value for name, value in {"q": held.search, **held.values}.items() if value}},
         people=remarks.assignees(db()),
         undo=_done(),
@@ -82,14 +86,16 @@ def show(mismatch_id: int, *, problem: str = "", meanwhile: Sequence[Any] = (), 
     line = db().get(Line, mismatch.line_id) if mismatch.line_id else None
     bill = db().get(Bill, mismatch.bill_id) if mismatch.bill_id else None
     # What the linked bill says itself is not said twice.
-    told = {name: value for name, value in mismatch.facts.items() if name != "ranked"}
+    mine = office_scope.office()
+    hidden = {"ranked"} | (_OF_OTHERS if mine else set())
+    told = {name: value for name, value in mismatch.facts.items() if name not in hidden}
     shown = {name: value for name, value in told.items() if bill is None or value != bill.number}
     payment = db().get(Payment, mismatch.payment_id) if mismatch.payment_id else None
     statement_id = mismatch.statement_id or (line.statement_id if line else None)
-    settling = answers.offered(mismatch, payment)
+    settling = answers.NOTHING if mine else answers.offered(mismatch, payment)
     suggested = [part["bill"] for one in settling.get("ranked", ())[:1] for part in one.bills]
     before, after = desk_queue.beside(mismatch_id, now) if desk_queue.carried() else (None, None)
-    answer = usual_answers.usual(db(), mismatch, now=now)
+    answer = None if mine else usual_answers.usual(db(), mismatch, now=now)
     return render_template(
         "admin/mismatch.html",
         mismatch=mismatch,
@@ -116,7 +122,7 @@ def show(mismatch_id: int, *, problem: str = "", meanwhile: Sequence[Any] = (), 
         following=desk_queue.address(after) if after else "",
         undo=_done() or case_offers.undo_line(mismatch_id),
         line=line,
-        settlement=settlement_lines.settlement(mismatch.line_id),
+        settlement=None if mine else settlement_lines.settlement(mismatch.line_id),
         statement=db().get(Statement, statement_id) if statement_id else None,
         remarks=db().scalars(select(Remark).where(Remark.mismatch_id == mismatch.id).order_by(Remark.id)).all(),
         moves=story.moves_of(db(), "mismatch", [mismatch.id]),

@@ -3,7 +3,7 @@
 from flask import Blueprint, abort, render_template
 from sqlalchemy import and_, any_, literal, or_, select
 
-from gateway.admin import words
+from gateway.admin import office_scope, words
 from gateway.admin.banks import bank_choices
 from gateway.admin.listing import Asked, Filter, page_of
 from gateway.languages import lazy_gettext as _
@@ -57,13 +57,22 @@ def listing() -> str:
         if (amount := asked.amount()) is not None:
             found.append(Payment.minor == amount)
         wanted = wanted.where(or_(*found))
-    return render_template("admin/payments.html", page=page_of(db(), wanted, Payment.id, asked))
+    return render_template(
+        "admin/payments.html", page=page_of(db(), office_scope.within(wanted, Payment), Payment.id, asked)
+    )
 
 
 @blueprint.get("/<row:payment_id>")
 def page(payment_id: int) -> str:
     """Show one payment and everything that happened to it."""
+    return show(payment_id)
+
+
+def show(payment_id: int, *, problem: str = "") -> str:
+    """Return a payment's page; `problem` is what was wrong with the act that was just asked for."""
     payment = db().get(Payment, payment_id)
     if payment is None:
         abort(404)
-    return render_template("admin/payment.html", payment=payment, story=story.of_payment(db(), payment))
+    return render_template(
+        "admin/payment.html", payment=payment, story=story.of_payment(db(), payment), problem=problem
+    )

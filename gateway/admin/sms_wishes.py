@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from gateway.admin import answer_form, customer_search
+from gateway.admin import answer_form, customer_search, office_scope
 from gateway.admin.answer_form import Unreadable
 from gateway.admin.listing import Asked, page_of
 from gateway.database import insist
@@ -31,7 +31,8 @@ def listing() -> str | Response:
     asked = Asked.of_request()
     if not asked.search:
         return render_template("admin/sms_wishes.html", page=None, asked=asked)
-    found = page_of(db(), select(Customer).where(Customer.id.in_(customer_search.named(asked))), Customer.id, asked)
+    wanted = office_scope.within(select(Customer).where(Customer.id.in_(customer_search.named(asked))), Customer)
+    found = page_of(db(), wanted, Customer.id, asked)
     if found.total == 1 and found.rows:
         return redirect(url_for(".page", customer_id=found.rows[0][0].id), 303)
     return render_template("admin/sms_wishes.html", page=found, asked=asked)
@@ -40,7 +41,7 @@ def listing() -> str | Response:
 @blueprint.get("/<row:customer_id>")
 def page(customer_id: int) -> str:
     """Show one customer's wishes."""
-    return _page(_customer(customer_id))
+    return show(customer_id)
 
 
 @blueprint.post("/<row:customer_id>")
@@ -78,6 +79,11 @@ def _asked_for(code: str) -> Callable[[Session, str, str, datetime], object]:
         abort(400)
     kept = _SIGNS[signs]
     return lambda session, by, why, now: sms_wishes.write(session, code, diacritics=kept, by=by, why=why, now=now)
+
+
+def show(customer_id: int, *, problem: str = "") -> str:
+    """Return the page of a customer's wishes; `problem` is what was wrong with the act that was just asked for."""
+    return _page(_customer(customer_id), problem)
 
 
 def _page(customer: Customer, problem: str = "") -> str:

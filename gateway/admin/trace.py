@@ -8,7 +8,7 @@ from flask import Blueprint, current_app, redirect, render_template
 from sqlalchemy import CompoundSelect, Select, and_, or_, select, text, union
 from werkzeug.wrappers import Response
 
-from gateway.admin import access, customer_search
+from gateway.admin import access, customer_search, office_scope
 from gateway.admin.listing import Asked
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
@@ -27,12 +27,13 @@ _MOST = 20
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of thing: its name, the page of one, the address's name for its id, and the page of all, if any.
+    """One kind of thing: its name, table, the page of one, the address's name for its id, and the page of all, if any.
 
     `state` is what its states are called by; a customer has none.
     """
 
     name: Any
+    model: type[Any]
     page: str
     key: str
     listing: str
@@ -50,14 +51,20 @@ class Found:
     more: bool
 
 
-BILLS = Kind(_("Bills"), "admin.bills.page", "bill_id", "admin.bills.listing", "bill")
-PAYMENTS = Kind(_("Payments"), "admin.payments.page", "payment_id", "admin.payments.listing", "payment")
-DEBITS = Kind(_("Debits"), "admin.debits.page", "debit_id", "", "debit")
-MANDATES = Kind(_("Mandates"), "admin.mandates.page", "mandate_id", "admin.mandates.listing", "mandate")
+BILLS = Kind(_("Bills"), Bill, "admin.bills.page", "bill_id", "admin.bills.listing", "bill")
+PAYMENTS = Kind(_("Payments"), Payment, "admin.payments.page", "payment_id", "admin.payments.listing", "payment")
+DEBITS = Kind(_("Debits"), Debit, "admin.debits.page", "debit_id", "", "debit")
+MANDATES = Kind(_("Mandates"), Mandate, "admin.mandates.page", "mandate_id", "admin.mandates.listing", "mandate")
 DELIVERIES = Kind(
-    _("Deliveries"), "admin.deliveries.page", "delivery_id", "admin.deliveries.listing", "delivery", has_moment=True
+    _("Deliveries"),
+    Delivery,
+    "admin.deliveries.page",
+    "delivery_id",
+    "admin.deliveries.listing",
+    "delivery",
+    has_moment=True,
 )
-CUSTOMERS = Kind(_("Customers"), "admin.sms_wishes.page", "customer_id", "admin.sms_wishes.listing")
+CUSTOMERS = Kind(_("Customers"), Customer, "admin.sms_wishes.page", "customer_id", "admin.sms_wishes.listing")
 
 
 @blueprint.get("/")
@@ -77,7 +84,7 @@ def page() -> str | Response:
 def _found(kind: Kind, wanted: Select[*tuple[Any, ...]]) -> Found | None:
     if not access.may_open(kind.page):
         return None
-    rows = db().execute(wanted.limit(_MOST + 1)).all()
+    rows = db().execute(office_scope.within(wanted, kind.model).limit(_MOST + 1)).all()
     return Found(kind, rows[:_MOST], len(rows) > _MOST) if rows else None
 
 

@@ -62,8 +62,9 @@ def address(any_state: None, engine: Engine, monkeypatch: pytest.MonkeyPatch, tm
     )  # fmt: skip
     sealer = Sealer([b"s" * 32], b"i" * 32)
     app.extensions["doisoat"] = SimpleNamespace(
-        settings=settings, clock=lambda: NOW, engine=engine, sealer=sealer, carriers={}, times=ANY_TIME
-    )
+        settings=settings, clock=lambda: NOW, engine=engine, sealer=sealer, carriers={}, times=ANY_TIME,
+        wall_clock=lambda: NOW,
+    )  # fmt: skip
     app.secret_key = "a key for tests only"
     request_session.install(app)
     admin.register(app)

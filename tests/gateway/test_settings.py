@@ -279,3 +279,11 @@ def test_the_banks_that_the_page_on_tables_declares_are_read(config):
     ]
     assert [name for name, _ in reached] == ["bidv", "mb", "vietinbank", "vietcombank", "vietcombank"]
     assert all(pattern.endswith((".csv", ".xlsx")) for _, pattern in reached)
+
+
+def test_who_must_have_a_second_factor_is_a_list_of_roles(config):
+    assert load({}).second_factor_roles is None
+    assert load({"DOISOAT_SECOND_FACTOR_ROLES": "accountant care"}).second_factor_roles == {"accountant", "care"}
+    assert load(config('home = "data"\nsecond_factor_roles = []')).second_factor_roles == frozenset()
+    with pytest.raises(SettingsError, match=r"second_factor_roles: expected a list of roles among accountant"):
+        load(config('home = "data"\nsecond_factor_roles = ["boss"]'))

@@ -76,7 +76,7 @@ def page_settings() -> SimpleNamespace:
     )
     return SimpleNamespace(
         sandbox=True, banks=banks, utility="Công ty Điện lực", brand="Điện lực", hotline="19001000", billing_url=None,
-        sms=sms,
+        sms=sms, web_origin=None, second_factor_roles=None,
     )  # fmt: skip
 
 
@@ -84,8 +84,9 @@ def page_settings() -> SimpleNamespace:
 def app(engine: Engine, clock: Clock, page_settings: SimpleNamespace, sealer: Sealer) -> Flask:
     made = Flask("pages", static_folder=None)
     made.extensions["doisoat"] = SimpleNamespace(
-        settings=page_settings, clock=clock, engine=engine, sealer=sealer, carriers={}, times=Times()
-    )
+        settings=page_settings, clock=clock, engine=engine, sealer=sealer, carriers={}, times=Times(), wall_clock=clock,
+        audit_key=b"a" * 32,
+    )  # fmt: skip
     made.secret_key = "a key for tests only"
     request_session.install(made)
     admin.register(made)

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from gateway import staff_desk
+from gateway import signing_in
 from gateway.commands.staff import staff
 
 PASSWORD = "mat khau cua toi"
@@ -27,14 +27,16 @@ def add(at_home):
 def test_a_person_is_taken_on_and_may_sign_in(add, session, now, rows):
     result = add()
     assert (result.exit_code, result.stdout) == (0, "thuha may sign in as accountant\n")
-    person = staff_desk.sign_in(session, username="thuha", password=PASSWORD, remote="10.0.0.9", now=now)
+    source = signing_in.Source("10.0.0.9")
+    person = signing_in.check_password(session, username="thuha", password=PASSWORD, source=source, now=now)
     assert (person.name, person.role) == ("Nguyễn Thị Thu Hà", "accountant")
     assert rows("SELECT actor, action FROM audit") == [("command line", "staff_created")]
 
 
 def test_the_password_is_asked_for_twice_when_it_is_not_given(add, session, now):
     assert add(typed=f"{PASSWORD}\n{PASSWORD}\n").exit_code == 0
-    assert staff_desk.sign_in(session, username="thuha", password=PASSWORD, remote="", now=now)
+    source = signing_in.Source("10.0.0.9")
+    assert signing_in.check_password(session, username="thuha", password=PASSWORD, source=source, now=now)
 
 
 @pytest.mark.parametrize(
@@ -82,3 +84,31 @@ def test_the_limit_of_one_person_is_shown_and_set_and_noted(limit, rows):
     assert rows("SELECT actor, action FROM audit") == [("command line", "approval_limit_set")]
     assert rows("SELECT facts->>'before' FROM audit") == ["2000000"]
     assert limit("-1").exit_code == 2
+
+
+def test_a_person_is_changed_let_go_and_helped_over_a_lost_factor(add, session, now, rows):
+    def ask(*words):
+        return CliRunner().invoke(staff, [*words])
+
+    add()
+    moved = ask("change", "thuha", "--role", "care", "--office", "Điện lực Hồ Sen")
+    assert moved.stdout == "thuha: Nguyễn Thị Thu Hà, care, Điện lực Hồ Sen\n"
+    assert ask("change", "thuha", "--inactive").stdout.endswith("Hồ Sen, no longer active\n")
+    assert ask("change", "nobody", "--inactive").exit_code == 1
+    helped = ask("reset-factors", "thuha")
+    assert helped.stdout == "thuha signs in by password alone until they set up a second factor; 0 sessions ended\n"
+    handed = ask("password", "thuha").stdout.split()[-1]
+    source = signing_in.Source("10.0.0.9")
+    ask("change", "thuha", "--active")
+    found = signing_in.check_password(session, username="thuha", password=handed, source=source, now=now)
+    assert found.must_change_password
+    assert [one for (one,) in rows("SELECT action FROM audit ORDER BY id")] == [
+        "staff_created", "staff_changed", "staff_changed", "factors_reset", "password_set", "staff_changed",
+    ]  # fmt: skip
+
+
+def test_the_last_administrator_is_not_let_go_by_command_either(add, rows):
+    add(role="administrator")
+    refused = CliRunner().invoke(staff, ["change", "thuha", "--inactive"])
+    assert (refused.exit_code, "got the last one" in refused.stderr) == (1, True)
+    assert rows("SELECT active FROM staff") == [(True,)]

@@ -1,0 +1,90 @@
+"""The office a person belongs to: what they see is cut to its customers, in every list and on every page.
+
+A list asks `within`; single rows are checked by the guard of all pages, by the names addresses give them, so that a
+page can't forget to. A person without an office sees every office.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVarTuple
+
+from flask_login import current_user
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, aliased
+
+from gateway.request_session import db
+from reconciliation.bills import Bill
+from reconciliation.customers import Customer
+from reconciliation.mandates import Mandate
+from reconciliation.mismatches import Mismatch
+from reconciliation.outbox import Message
+from reconciliation.payments import Allocation, Payment
+
+Columns = TypeVarTuple("Columns")
+
+
+def office() -> str:
+    """Return the office of the person who is signed in; "" for every office."""
+    return str(current_user.office) if current_user.is_authenticated else ""
+
+
+def within(wanted: Select[*Columns], model: type[Any]) -> Select[*Columns]:
+    """Return `wanted`, a query of rows of `model`, cut to the office of the person who is signed in."""
+    mine = office()
+    return wanted.where(_OF[model](mine)) if mine else wanted
+
+
+def sees(name: str, number: int) -> bool:
+    """Tell whether a person with an office may see the row an address calls `name`; none of an unknown kind."""
+    model = ROWS.get(name)
+    if model is None:
+        return False
+    return db().scalar(within(select(model.id).where(model.id == number), model)) is not None
+
+
+def _by_customer(column: InstrumentedAttribute[int]) -> Callable[[str], ColumnElement[bool]]:
+    customer = aliased(Customer)
+    return lambda mine: exists().where(customer.id == column, customer.office == mine)
+
+
+def _of_payment(mine: str) -> ColumnElement[bool]:
+    # It settles bills of the office's customers and of nobody else's: matches that were undone count, for they show.
+    return and_(_settles(mine, ours=True), ~_settles(mine, ours=False))
+
+
+def _settles(mine: str, *, ours: bool) -> ColumnElement[bool]:
+    link, bill, customer = aliased(Allocation), aliased(Bill), aliased(Customer)
+    return exists().where(
+        link.payment_id == Payment.id, bill.id == link.bill_id, customer.id == bill.customer_id,
+        customer.office == mine if ours else customer.office != mine,
+    )  # fmt: skip
+
+
+def _of_mismatch(mine: str) -> ColumnElement[bool]:
+    # What it is about is the office's: its bill, and its payment as far as it has one.
+    bill, customer = aliased(Bill), aliased(Customer)
+    of_bill = exists().where(
+        bill.id == Mismatch.bill_id, customer.id == bill.customer_id, customer.office == mine
+    )  # fmt: skip
+    of_payment = exists().where(Payment.id == Mismatch.payment_id, _of_payment(mine))
+    strange = exists().where(Payment.id == Mismatch.payment_id, _settles(mine, ours=False))
+    return or_(and_(of_bill, ~strange), and_(Mismatch.bill_id.is_(None), of_payment))
+
+
+_OF: Mapping[type[Any], Callable[[str], ColumnElement[bool]]] = {
+    Customer: lambda mine: Customer.office == mine,
+    Bill: _by_customer(Bill.customer_id),
+    Message: _by_customer(Message.customer_id),
+    Mandate: _by_customer(Mandate.customer_id),
+    Payment: _of_payment,
+    Mismatch: _of_mismatch,
+}
+"""A table → how a row is told to be an office's."""
+ROWS: Mapping[str, type[Any]] = {
+    "bill_id": Bill,
+    "customer_id": Customer,
+    "mandate_id": Mandate,
+    "message_id": Message,
+    "mismatch_id": Mismatch,
+    "payment_id": Payment,
+}
+"""What addresses call a row's number → its table."""

@@ -1,0 +1,165 @@
+"""Who belongs to an office sees its customers alone, on every page their role may open; read from the routes."""
+
+import pytest
+from flask_login import login_user
+from sqlalchemy import select, update
+
+from gateway.admin import access, office_scope
+from gateway.request_session import db
+from reconciliation.customers import Customer
+from reconciliation.mandates import Mandate
+from reconciliation.staff import Staff
+from tests.gateway.admin.conftest import NOW
+
+OURS, THEIRS = "Điện lực Hồ Sen", "Điện lực Bến Đá"
+PHONES = {OURS: "+84912000111", THEIRS: "+84912000222"}
+
+
+class Office:
+    """One office's rows, and the texts by which each would show."""
+
+    def __init__(self, books, session, sealer, name):
+        self.bill, self.payment = books.settled()
+        self.customer = session.get_one(Customer, self.bill.customer_id)
+        self.customer.office = name
+        self.customer.msisdn_hash = sealer.blind(PHONES[name], "msisdn")
+        self.message = books.message(self.bill, "payment_recorded", body=f"Da thanh toan {self.bill.number}")
+        self.question = books.mismatch(
+            "M12", f"payment:{self.payment.id}", payment_id=self.payment.id, bill_id=self.bill.id,
+        )  # fmt: skip
+        self.mandate = Mandate(
+            bank="saomai",
+            reference=f"UQ{self.bill.number}",
+            customer_id=self.customer.id,
+            state="draft",
+            created_at=NOW,
+        )
+        session.add(self.mandate)
+        session.flush()
+        self.ids = {
+            "bill_id": self.bill.id, "customer_id": self.customer.id, "mandate_id": self.mandate.id,
+            "message_id": self.message.id, "mismatch_id": self.question.id, "payment_id": self.payment.id,
+        }  # fmt: skip
+        self.marks = {
+            self.bill.number, self.bill.payment_code, self.customer.code, self.payment.source_reference,
+            self.mandate.reference, self.message.body, name,
+        }  # fmt: skip
+
+
+@pytest.fixture
+def offices(books, session, sealer):
+    books.bill()  # rows come before theirs, so that no number of one kind is that of another
+    found = Office(books, session, sealer, OURS), Office(books, session, sealer, THEIRS)
+    session.commit()
+    return found
+
+
+@pytest.fixture(params=["care", "office_manager", "accountant", "liaison"])
+def person(request, as_role, staff, session, offices):
+    session.execute(update(Staff).where(Staff.role == request.param).values(office=OURS))
+    session.commit()
+    found = as_role(request.param)
+    found.role = request.param
+    found.kept = found.token("/admin/account/")
+    return found
+
+
+def _open(app, role, method):
+    """Yield the rules a person of the office may open by a method."""
+    for rule in sorted(app.url_map.iter_rules(), key=lambda one: one.rule):
+        if rule.endpoint in access.OF_AN_OFFICE and role in access.RULES[rule.endpoint] and method in rule.methods:
+            yield rule
+
+
+def _address(app, rule, ids):
+    values = {name: ids.get(name, 1 if name == "version" else "none") for name in rule.arguments}
+    return app.url_map.bind("localhost").build(rule.endpoint, values)
+
+
+def test_nothing_of_another_office_shows_on_any_page(app, person, offices):
+    ours, theirs = offices
+    listed = set()
+    for rule in _open(app, person.role, "GET"):
+        if rule.endpoint == "admin.nowhere":
+            continue
+        address = _address(app, rule, ours.ids)
+        searches = ["", "?q=", *(f"?q={one}" for one in sorted(theirs.marks | {PHONES[THEIRS]}))]
+        for search in searches if not rule.arguments else [""]:
+            answer = person.get(address + search)
+            if search.startswith("?q=") and answer.status_code == 303:
+                pytest.fail(f"{address}{search} leads to {answer.location}")
+            shown = answer.text.replace(search.removeprefix("?q="), "") if len(search) > 3 else answer.text
+            assert not [mark for mark in theirs.marks if mark in shown], (address, search)
+            listed |= {mark for mark in ours.marks if mark in answer.text}
+    needs_finance = {ours.payment.source_reference}
+    assert listed >= ours.marks - (needs_finance if person.role not in access.FINANCE else set())
+
+
+def test_single_rows_of_another_office_are_not_there(app, person, offices):
+    _ours, theirs = offices
+    asked = 0
+    for method in ("GET", "POST"):
+        for rule in _open(app, person.role, method):
+            if not any(name.endswith("_id") for name in rule.arguments):
+                continue
+            address = _address(app, rule, theirs.ids)
+            fields = {"csrf_token": person.kept, "unmask_why": "khách hàng gọi đến hỏi", "why": "khách hàng yêu cầu"}
+            answer = person.get(address) if method == "GET" else person.client.post(address, data=fields)
+            assert answer.status_code == 404, (method, address)
+            asked += 1
+    assert asked >= 5
+
+
+def test_own_rows_are_there(app, person, offices):
+    ours, _theirs = offices
+    for rule in _open(app, person.role, "GET"):
+        if rule.arguments and "version" not in rule.arguments and rule.endpoint != "admin.nowhere":
+            assert person.get(_address(app, rule, ours.ids)).status_code == 200, rule.rule
+
+
+def test_searching_for_ones_own_customer_leads_to_them(person, offices):
+    ours, _theirs = offices
+    assert ours.bill.number in person.page(f"/admin/trace/?q={ours.customer.code}").text
+    assert person.get(f"/admin/sms-wishes/?q={PHONES[OURS]}").location == f"/admin/sms-wishes/{ours.customer.id}"
+
+
+def test_who_has_no_office_sees_every_office(as_role, offices):
+    for role in ("care", "office_manager"):
+        text = as_role(role).page("/admin/bills/").text
+        assert all(one.bill.number in text for one in offices)
+
+
+def test_a_payment_of_two_offices_and_one_of_nobody_belong_to_none(as_role, session, books, offices):
+    ours, theirs = offices
+    both, nobodys = books.payment(200_000), books.payment(300_000)
+    more, others = books.bill(100_000), books.bill(100_000)
+    session.execute(update(Customer).where(Customer.id == more.customer_id).values(office=OURS))
+    session.execute(update(Customer).where(Customer.id == others.customer_id).values(office=THEIRS))
+    books.allocate(both, more, 100_000)
+    books.allocate(both, others, 100_000)
+    asked = books.mismatch("M12", f"payment:{both.id}", payment_id=both.id, bill_id=more.id)
+    loose = books.mismatch("M12", f"payment:{nobodys.id}", payment_id=nobodys.id)
+    session.execute(update(Staff).where(Staff.role == "accountant").values(office=OURS))
+    session.commit()
+    person = as_role("accountant")
+    for path in (f"payments/{both.id}", f"payments/{nobodys.id}", f"mismatches/{asked.id}", f"mismatches/{loose.id}"):
+        assert person.get(f"/admin/{path}").status_code == 404, path
+    shown = person.page("/admin/payments/").text
+    assert ours.payment.source_reference in shown
+    assert not [one for one in (both, nobodys, theirs.payment) if one.source_reference in shown]
+
+
+def test_questions_show_no_suggestions_of_other_customers(as_role, session, books, offices):
+    ours, theirs = offices
+    ours.question.facts = {"candidates": [theirs.bill.number], "ranked": [], "paid": 5}
+    session.execute(update(Staff).where(Staff.role == "accountant").values(office=OURS))
+    session.commit()
+    assert theirs.bill.number not in as_role("accountant").page(f"/admin/mismatches/{ours.question.id}").text
+
+
+def test_a_row_of_a_kind_that_no_office_has_is_nobodys(app, staff, session):
+    session.execute(update(Staff).where(Staff.role == "care").values(office=OURS))
+    session.commit()
+    with app.test_request_context("/admin/bills/"):
+        login_user(access.person_of(db().scalar(select(Staff).where(Staff.role == "care"))))
+        assert office_scope.sees("delivery_id", 1) is False
