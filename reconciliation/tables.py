@@ -1,6 +1,8 @@
 """Every table in one place, for migrations and for tests that compare them with the database."""
 
 from reconciliation import (
+    api_answers,
+    api_tokens,
     approval_limits,
     audit,
     bank_days,
@@ -43,6 +45,7 @@ from reconciliation import (
 from reconciliation.db import metadata
 
 __all__ = [
+    "api_answers", "api_tokens",
     "approval_limits", "audit", "bank_days", "bill_holds", "bills", "carrier_balances", "carrier_receipts",
     "carriers", "closes", "customers", "debit_days", "debit_notices", "debit_recalls", "debit_rules", "debits",
     "fees", "inbox", "ledger", "lifecycle", "links", "lump_choices", "lump_sums", "mandate_codes", "mandate_orders",

@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 from gateway import languages, security, web_sessions
 from gateway.admin import (
     access,
+    api_tokens,
     assets,
     banks,
     bill_debiting,
@@ -51,7 +52,7 @@ from gateway.admin.listing import RowId
 PAGES = (
     overview, mismatches, closes, settling, lumps, remarking, expectations, calendar, payments, bills,
     bill_debiting, debit_runs, run_lists, debits, mandates, deliveries, marks, reports, messages,
-    message_costs, sms_wishes, texts, carriers, trace, sign_in,
+    message_costs, sms_wishes, texts, carriers, api_tokens, trace, sign_in,
 )  # fmt: skip
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 

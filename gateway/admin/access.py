@@ -16,6 +16,7 @@ from reconciliation.staff import (
     CHECKERS_OF_DEBITS,
     HOLDERS_OF_BILLS,
     KEEPERS_OF_CARRIERS,
+    KEEPERS_OF_INTERFACES,
     KEEPERS_OF_MESSAGES,
     KEEPERS_OF_THE_CALENDAR,
     KEEPERS_OF_WISHES,
@@ -25,6 +26,7 @@ from reconciliation.staff import (
 
 ANYONE: frozenset[str] = frozenset(ROLES)
 FINANCE = ANYONE - {"care", "office_manager"}
+SEE_INTERFACES = KEEPERS_OF_INTERFACES | {"auditor"}
 
 OPEN_TO_VISITORS = frozenset({"admin.sign_in.form", "admin.sign_in.enter", "admin.sign_in.language"})
 
@@ -62,6 +64,9 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.mismatches.listing": FINANCE,
     "admin.mismatches.page": FINANCE,
     "admin.expectations.page": FINANCE,
+    "admin.api_tokens.page": SEE_INTERFACES,
+    "admin.api_tokens.make": KEEPERS_OF_INTERFACES,
+    "admin.api_tokens.revoke": KEEPERS_OF_INTERFACES,
     "admin.reports.listing": FINANCE,
     "admin.reports.file": FINANCE,
     "admin.calendar.page": FINANCE,
@@ -120,6 +125,7 @@ MENU = (
     ("admin.marks.listing", "check-badge", lazy_gettext("Marks")),
     ("admin.messages.listing", "device-phone-mobile", lazy_gettext("Messages")),
     ("admin.reports.listing", "document-arrow-down", lazy_gettext("Reports")),
+    ("admin.api_tokens.page", "key", lazy_gettext("API")),
 )
 """Endpoint, icon and name of what stands in the menu, for those who may open it."""
 
