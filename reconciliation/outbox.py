@@ -52,6 +52,7 @@ class Message(Base):
         Index(None, "bill_id"),
         Index(None, "payment_id", postgresql_where=text("payment_id IS NOT NULL")),
         Index(None, "customer_id"),
+        Index(None, "created_at", postgresql_using="brin"),
         one_of("event", EVENTS),
         one_of("state", MESSAGE.states),
         CheckConstraint("resent_of IS NULL OR version > 1", name="resent"),

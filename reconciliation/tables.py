@@ -41,6 +41,8 @@ from reconciliation import (
     staff,
     statements,
     tariffs,
+    webhook_endpoints,
+    webhook_events,
 )
 from reconciliation.db import metadata
 
@@ -50,5 +52,6 @@ __all__ = [
     "carriers", "closes", "customers", "debit_days", "debit_notices", "debit_recalls", "debit_rules", "debits",
     "fees", "inbox", "ledger", "lifecycle", "links", "lump_choices", "lump_sums", "mandate_codes", "mandate_orders",
     "mandates", "marks", "message_parts", "metadata", "mismatches", "outbox", "payments", "placements", "policies",
-    "remarks", "returns", "settlements", "staff", "statements", "tariffs",
+    "remarks", "returns", "settlements", "staff", "statements", "tariffs", "webhook_endpoints",
+    "webhook_events",
 ]  # fmt: skip
