@@ -37,6 +37,7 @@ COMMANDS = {
     "mandates": "mandates",
     "sms": "sms",
     "api-token": "api_token",
+    "webhooks": "webhooks",
     "states": "states",
 }
 """Command → module of `gateway.commands`, in the order of the help; the module binds each under its name, _ for -."""

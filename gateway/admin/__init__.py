@@ -45,6 +45,7 @@ from gateway.admin import (
     sms_wishes,
     texts,
     trace,
+    webhooks,
     words,
 )
 from gateway.admin.listing import RowId
@@ -52,7 +53,7 @@ from gateway.admin.listing import RowId
 PAGES = (
     overview, mismatches, closes, settling, lumps, remarking, expectations, calendar, payments, bills,
     bill_debiting, debit_runs, run_lists, debits, mandates, deliveries, marks, reports, messages,
-    message_costs, sms_wishes, texts, carriers, api_tokens, trace, sign_in,
+    message_costs, sms_wishes, texts, carriers, api_tokens, webhooks, trace, sign_in,
 )  # fmt: skip
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 

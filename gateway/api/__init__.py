@@ -1,12 +1,26 @@
 """The JSON API for the utility's own systems: its operations and their description, installed in one place."""
 
+from typing import Any
+
 from flask import Flask, Response, jsonify
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
-from gateway.api import bills, callers, closes, marks, messages, mismatches, openapi, operations, payments, problems
+from gateway.api import (
+    bills,
+    callers,
+    closes,
+    marks,
+    messages,
+    mismatches,
+    openapi,
+    operations,
+    payments,
+    problems,
+    webhook_events,
+)
 
-MODULES = (bills, payments, mismatches, closes, messages, marks)
+MODULES = (bills, payments, mismatches, closes, messages, marks, webhook_events)
 """Every module that declares operations."""
 
 
@@ -20,5 +34,10 @@ def install(app: Flask) -> None:
     )
 
 
+def description() -> dict[str, Any]:
+    """Return the description as it is served."""
+    return openapi.document(operations.OPERATIONS, openapi.webhooks(webhook_events.EVENTS, webhook_events.body_of))
+
+
 def _description() -> Response:
-    return jsonify(openapi.document(operations.OPERATIONS))
+    return jsonify(description())

@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 description of /api/v1, made from the same declarations as its routes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gateway.api import callers, problems, replaying
@@ -54,6 +54,46 @@ def document(operations: Sequence[Operation], webhooks: Mapping[str, Any] | None
                 }
             },
         },
+    }
+
+
+_SIGNED = {
+    "webhook-id": "The event's id, the same however often it comes: pass over one you know, and answer 2xx.",
+    "webhook-timestamp": "Unix seconds of this try; refuse one that is more than five minutes off.",
+    "webhook-signature": "v1,<base64 of HMAC-SHA256 over id.timestamp.body>; several, parted by spaces, while a key is "
+    "being replaced.",
+}
+
+
+def webhooks(
+    events: Mapping[str, tuple[str, Schema, Mapping[str, Any]]], body_of: Callable[[str, Schema], Schema]
+) -> dict[str, Any]:
+    """Return the events that endpoints are sent, each as an operation of the receiver."""
+    headers = [
+        {"name": name, "in": "header", "required": True, "schema": {"type": "string"}, "description": what}
+        for name, what in _SIGNED.items()
+    ]
+    return {
+        kind: {
+            "post": {
+                "operationId": f"on {kind}",
+                "summary": about,
+                "security": [],
+                "parameters": headers,
+                "requestBody": {
+                    "required": True,
+                    "content": _content(
+                        body_of(kind, data), {"type": kind, "timestamp": "2026-11-18T03:00:00Z", "data": dict(example)}
+                    ),
+                },
+                "responses": {
+                    "2XX": {"description": "The event is taken."},
+                    "410": {"description": "Send nothing any more: the endpoint is disabled."},
+                    "default": {"description": "The event comes again: ten tries over 75 hours."},
+                },
+            }
+        }
+        for kind, (about, data, example) in events.items()
     }
 
 

@@ -10,14 +10,15 @@ from jsonschema import Draft202012Validator, FormatChecker
 from werkzeug.routing import Map, Rule
 from werkzeug.test import Client, TestResponse
 
-from gateway.api import openapi, operations
+from gateway import api
+from gateway.api import operations
 from gateway.api.operations import OPERATIONS
 from gateway.database import transaction
 from gateway.wiring import Wiring
 from reconciliation import api_tokens
 
 PREFIX = "/api/v1"
-DOCUMENT = openapi.document(OPERATIONS)
+DOCUMENT = api.description()
 _ROADS = Map([Rule(one.rule, endpoint=one.path, methods=[one.method]) for one in OPERATIONS]).bind("")
 FORMATS = FormatChecker()
 

@@ -13,10 +13,11 @@ from tests.gateway.api.conftest import Caller
 from tests.gateway.samples import a_bill
 
 PLACES = {"number": "HD1", "id": "1", "bank": "standard", "reference": "FT1", "date": "2026-11-18"}
+_UID = "evt_" + "0" * 32
 
 
 def path_of(one):
-    return one.path.format(**PLACES)
+    return one.path.format(**PLACES | ({"id": _UID} if "webhook" in one.path else {}))
 
 
 @pytest.mark.parametrize("one", OPERATIONS, ids=lambda one: one.name)

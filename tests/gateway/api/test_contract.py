@@ -15,7 +15,7 @@ from gateway.api import callers
 from gateway.api.operations import OPERATIONS
 from gateway.database import transaction
 from gateway.web import create_app
-from reconciliation import api_tokens, closes, mismatches, remarks
+from reconciliation import api_tokens, closes, mismatches, remarks, webhook_endpoints, webhook_events
 from tests.gateway.samples import a_debit_bill
 
 MOST_EXAMPLES = 12
@@ -30,9 +30,13 @@ def contract(wiring, token_of, paid, issue, monkeypatch):
     """The description as it is served over HTTP, of a gateway with something of everything in its books."""
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
     monkeypatch.setattr(callers, "PACE", RateLimitItemPerMinute(1_000_000))
+    with transaction(wiring.engine) as session:
+        url, hears, now = "http://127.0.0.1:9/", webhook_endpoints.TYPES, wiring.clock()
+        webhook_endpoints.add(session, url, hears, sealer=wiring.sealer, by="test", now=now)
     paid(1)
     issue(a_debit_bill(2))
     with transaction(wiring.engine) as session:
+        webhook_events.gather(session, now=wiring.clock())
         asked = mismatches.ask_one(session, code="M13", subject="link:x", source="standard", now=wiring.clock())
         remarks.comment(session, asked, "chờ ngân hàng", by="lan", now=wiring.clock())
         day = date(2026, 11, 17)

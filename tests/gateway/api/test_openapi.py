@@ -5,10 +5,11 @@ import re
 import pytest
 from jsonschema import Draft202012Validator
 
-from gateway.api import problems
+from gateway.api import problems, webhook_events
 from gateway.api.operations import OPERATIONS
 from gateway.web import create_machines
 from reconciliation.api_tokens import SCOPES
+from reconciliation.webhook_endpoints import TYPES
 from tests.gateway.api.conftest import DOCUMENT, faults
 
 
@@ -33,7 +34,7 @@ def test_every_route_is_described_and_every_description_has_its_route(wiring):
 
 
 def test_every_scope_opens_something_and_every_operation_names_one():
-    assert {one.scope for one in OPERATIONS} <= set(SCOPES)
+    assert {one.scope for one in OPERATIONS} == set(SCOPES)
 
 
 def test_names_are_unique_and_each_operation_says_what_it_does():
@@ -61,3 +62,11 @@ def test_parameters_in_the_address_are_those_declared(one):
 def test_the_example_of_bills_is_taken_as_it_stands(ask):
     [issue] = [one for one in OPERATIONS if one.name == "issueBills"]
     assert ask.post("/bills", issue.body.example).json == issue.example
+
+
+@pytest.mark.parametrize("kind", list(webhook_events.EVENTS))
+def test_events_are_described_with_an_example_that_fits(kind):
+    content = DOCUMENT["webhooks"][kind]["post"]["requestBody"]["content"]["application/json"]
+    Draft202012Validator.check_schema(content["schema"])
+    assert faults(content["schema"], content["example"]) == []
+    assert set(DOCUMENT["webhooks"]) == {*TYPES, "ping"}
