@@ -16,6 +16,7 @@ JOBS = {
     "messages": "gateway.jobs.send_messages",
     "billing": "gateway.jobs.tell_billing",
     "debits": "gateway.jobs.move_debits",
+    "webhooks": "gateway.jobs.send_webhooks",
 }
 """Queue → the one job that drains it. Each worker listens on exactly one queue."""
 _RUNG_FOR = 5

@@ -36,10 +36,12 @@ COMMANDS = {
     "month": "running",
     "mandates": "mandates",
     "sms": "sms",
+    "api-token": "api_token",
+    "webhooks": "webhooks",
     "states": "states",
     "roles": "roles",
 }
-"""Command → module of `gateway.commands`, in the order of the help; the module binds the command under its name."""
+"""Command → module of `gateway.commands`, in the order of the help; the module binds each under its name, _ for -."""
 
 
 class _Contents(click.Group):
@@ -53,7 +55,7 @@ class _Contents(click.Group):
         """Load and return the command called `name`."""
         if name not in COMMANDS:
             return None
-        found: click.Command = getattr(import_module(f"gateway.commands.{COMMANDS[name]}"), name)
+        found: click.Command = getattr(import_module(f"gateway.commands.{COMMANDS[name]}"), name.replace("-", "_"))
         gc.enable()  # see `start`
         return found
 

@@ -46,7 +46,7 @@ class Period:
     @property
     def written(self) -> str:
         """The period as it stands in addresses."""
-        return self.day.isoformat() if self.kind == DAY else f"{self.day:%Y-%m}"
+        return self.day.isoformat() if self.kind == DAY else self.day.isoformat()[:7]
 
 
 def asked_of(session: Session, wiring: "Wiring", bank: str, day: date) -> dict[str, bool]:

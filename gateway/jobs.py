@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import lru_cache
 
 from banks import profile
-from gateway import bell, billing, callback_reading, collecting, debiting, messaging, statement_reading
+from gateway import bell, billing, callback_reading, collecting, debiting, messaging, statement_reading, webhook_sender
 from gateway.wiring import Wiring, from_environment
 from reconciliation import business_days
 
@@ -85,6 +85,16 @@ def move_debits() -> int:
     if moved:
         bell.ring(parts.valkey, "messages")
     return moved + handed + asked
+
+
+def send_webhooks() -> int:
+    """Tell other systems what has happened; return how many events were taken."""
+    parts = wiring()
+    bell.heard(parts.valkey, "webhooks")
+    sent, more = webhook_sender.send_due(parts)
+    if more:
+        bell.ring(parts.valkey, "webhooks")
+    return sent
 
 
 def prepare() -> None:

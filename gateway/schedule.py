@@ -26,6 +26,8 @@ from reconciliation import (
     mandates,
     marks,
     overdue,
+    webhook_events,
+    webhook_sending,
 )  # fmt: skip
 from reconciliation.db import AdvisoryLock
 from reconciliation.deadlines import ExpectedFile
@@ -61,6 +63,8 @@ def sweep(wiring: Wiring) -> None:
         told = wiring.settings.billing_url is not None and marks.is_due(session, now=wiring.clock())
         if told or marks.are_waiting(session):
             bell.ring(wiring.valkey, "billing")
+        if webhook_events.are_noted(session) or webhook_sending.is_due(session, now=wiring.clock()):
+            bell.ring(wiring.valkey, "webhooks")
 
 
 def watch_deadlines(wiring: Wiring) -> int:

@@ -65,6 +65,7 @@ class Settings:
     database_url: str | None = field(default=None, repr=False)
     valkey_url: str | None = field(default=None, repr=False)
     billing_url: str | None = field(default=None, repr=False)
+    webhooks_private: bool = False
     host: str = "127.0.0.1"
     port: int = 8080
     sandbox: bool = False
@@ -113,6 +114,7 @@ _PLAIN = {
     "database_url": kinds.address("postgresql", "postgres", "postgresql+psycopg"),
     "valkey_url": kinds.address("redis", "rediss", "unix", "valkey", "valkeys"),
     "billing_url": kinds.address("http", "https"),
+    "webhooks_private": kinds.TRUTH,
     "host": kinds.LINE,
     "port": kinds.whole(1, 65535),
     "sandbox": kinds.TRUTH,

@@ -4,7 +4,6 @@ Callbacks, receipts and the API know no sessions, languages or forms, and pay fo
 customer portal have them all. They share nothing but the wiring.
 """
 
-import logging
 import os
 from collections.abc import Iterable
 from ipaddress import ip_address
@@ -15,13 +14,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.multiprocess import MultiProcessCollector
 from redis.exceptions import RedisError
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from banks.signatures import match_token
-from gateway import admin, bell, carrier_metrics, link_metrics, portal, receipts, request_session, webhooks
-from gateway.api import bills, marks
+from gateway import admin, api, bell, carrier_metrics, link_metrics, portal, receipts, request_session, webhooks
+from gateway.api import bills
 from gateway.collect import routes as collect
 from gateway.intake import Intake
 from gateway.refusals import Refusals
@@ -32,7 +31,6 @@ from gateway.wiring import Wiring
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
 
-log = logging.getLogger(__name__)
 
 _PEOPLE = ("/admin", "/assets", "/mandate/")
 
@@ -61,9 +59,7 @@ def create_machines(wiring: Wiring) -> Flask:
     webhooks.install(app, wiring, intake, Refusals(wiring.engine, wiring.sealer))
     collect.install(app, wiring)
     app.register_blueprint(receipts.blueprint)
-    app.register_blueprint(bills.blueprint)
-    app.register_blueprint(marks.blueprint)
-    app.register_error_handler(OperationalError, _without_database)
+    api.install(app)
     _health(app, wiring)
     return app
 
@@ -83,11 +79,6 @@ def create_people(wiring: Wiring) -> Flask:
 def _behind_proxies(application: "WSGIApplication", count: int) -> "WSGIApplication":
     """Believe exactly as many proxies as there are: one more would let anybody choose the address we see."""
     return ProxyFix(application, x_for=count, x_proto=count, x_host=count) if count else application
-
-
-def _without_database(error: OperationalError) -> Response:
-    log.error("a request failed for want of the database: %s", type(error.orig).__name__)
-    return bills.problem(503, "busy", ["the database does not answer; please send it again"])
 
 
 def _health(app: Flask, wiring: Wiring) -> None:

@@ -42,6 +42,7 @@ class AdvisoryLock(IntEnum):
     MANDATES = 0x646F69736F617408
     CARRIERS = 0x646F69736F617409
     DAILY_MESSAGES = 0x646F69736F61740A
+    WEBHOOKS = 0x646F69736F61740B
 
 
 Id = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_key=True)]

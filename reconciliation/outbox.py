@@ -19,6 +19,12 @@ TEST_REFERENCE = "test-"
 """So begins the reference of what went to a test number: it left for nobody."""
 
 
+EVENTS = [
+    "before_debit", "bill_held", "debit_failed", "mandate_code", "overdue", "payment_recorded", "payment_returned",
+]  # fmt: skip
+"""What customers are told of."""
+
+
 class Message(Base):
     """One SMS: `facts` are frozen with the promise, `body` in the same transaction; `request_id` is our key.
 
@@ -46,11 +52,8 @@ class Message(Base):
         Index(None, "bill_id"),
         Index(None, "payment_id", postgresql_where=text("payment_id IS NOT NULL")),
         Index(None, "customer_id"),
-        one_of(
-            "event",
-            ["before_debit", "bill_held", "debit_failed", "mandate_code", "overdue", "payment_recorded",
-             "payment_returned"],
-        ),
+        Index(None, "created_at", postgresql_using="brin"),
+        one_of("event", EVENTS),
         one_of("state", MESSAGE.states),
         CheckConstraint("resent_of IS NULL OR version > 1", name="resent"),
         {"postgresql_with": {"fillfactor": 70}},

@@ -34,6 +34,9 @@ KEEPERS_OF_MESSAGES = HOLDERS_OF_BILLS | {"liaison"}
 KEEPERS_OF_WISHES = frozenset({"care", "administrator"})
 """Who may note what a customer wishes of SMS."""
 
+KEEPERS_OF_INTERFACES = frozenset({"administrator"})
+"""Who may let other systems ask us, and have them told."""
+
 
 class Staff(Base):
     """One person; the password stands as an argon2id hash."""

@@ -1,6 +1,8 @@
 """Every table in one place, for migrations and for tests that compare them with the database."""
 
 from reconciliation import (
+    api_answers,
+    api_tokens,
     approval_limits,
     audit,
     bank_days,
@@ -42,13 +44,16 @@ from reconciliation import (
     staff,
     statements,
     tariffs,
+    webhook_endpoints,
+    webhook_events,
 )
 from reconciliation.db import metadata
 
 __all__ = [
-    "approval_limits", "audit", "bank_days", "bill_holds", "bills", "carrier_balances", "carrier_receipts", "carriers",
-    "case_visits", "closes", "counted_months", "customers", "debit_days", "debit_notices", "debit_recalls",
-    "debit_rules", "debits", "factors", "fees", "inbox", "ledger", "lifecycle", "links", "lump_choices", "lump_sums",
-    "mandate_codes", "mandate_orders", "mandates", "marks", "message_parts", "metadata", "mismatches", "outbox",
-    "payments", "placements", "policies", "remarks", "returns", "settlements", "staff", "statements", "tariffs",
+    "api_answers", "api_tokens", "approval_limits", "audit", "bank_days", "bill_holds", "bills", "carrier_balances",
+    "carrier_receipts", "carriers", "case_visits", "closes", "counted_months", "customers", "debit_days",
+    "debit_notices", "debit_recalls", "debit_rules", "debits", "factors", "fees", "inbox", "ledger", "lifecycle",
+    "links", "lump_choices", "lump_sums", "mandate_codes", "mandate_orders", "mandates", "marks", "message_parts",
+    "metadata", "mismatches", "outbox", "payments", "placements", "policies", "remarks", "returns", "settlements",
+    "staff", "statements", "tariffs", "webhook_endpoints", "webhook_events",
 ]  # fmt: skip

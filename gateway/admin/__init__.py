@@ -11,6 +11,7 @@ from gateway import languages, security, web_sessions
 from gateway.admin import (
     access,
     account,
+    api_tokens,
     assets,
     audit_trail,
     banks,
@@ -57,6 +58,7 @@ from gateway.admin import (
     trace,
     unmasking,
     usual_words,
+    webhooks,
     words,
 )
 from gateway.admin.listing import RowId
@@ -64,8 +66,8 @@ from gateway.admin.listing import RowId
 PAGES = (
     overview, month, mismatches, casework, together, closes, settling, lumps, remarking, expectations, calendar,
     payments, bills, bill_debiting, debit_runs, run_lists, debits, mandates, deliveries, marks, reports, messages,
-    message_costs, sms_wishes, texts, carriers, trace, unmasking, audit_trail, people, account, factors, sign_in,
-    second_step,
+    message_costs, sms_wishes, texts, carriers, api_tokens, webhooks, trace, unmasking, audit_trail, people,
+    account, factors, sign_in, second_step,
 )  # fmt: skip
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 

@@ -19,6 +19,7 @@ from reconciliation.staff import (
     CHECKERS_OF_DEBITS,
     HOLDERS_OF_BILLS,
     KEEPERS_OF_CARRIERS,
+    KEEPERS_OF_INTERFACES,
     KEEPERS_OF_MESSAGES,
     KEEPERS_OF_THE_CALENDAR,
     KEEPERS_OF_WISHES,
@@ -30,6 +31,7 @@ ANYONE: frozenset[str] = frozenset(ROLES)
 ADMINISTRATORS = frozenset({ADMINISTRATOR})
 READERS_OF_THE_AUDIT = frozenset({"auditor", "chief_accountant", ADMINISTRATOR})
 FINANCE = ANYONE - {"care", "office_manager"}
+SEE_INTERFACES = KEEPERS_OF_INTERFACES | {"auditor"}
 
 OPEN_TO_VISITORS = frozenset(
     {
@@ -82,6 +84,17 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.mismatches.listing": FINANCE,
     "admin.mismatches.page": FINANCE,
     "admin.expectations.page": FINANCE,
+    "admin.api_tokens.page": SEE_INTERFACES,
+    "admin.api_tokens.make": KEEPERS_OF_INTERFACES,
+    "admin.api_tokens.revoke": KEEPERS_OF_INTERFACES,
+    "admin.webhooks.listing": SEE_INTERFACES,
+    "admin.webhooks.page": SEE_INTERFACES,
+    "admin.webhooks.add": KEEPERS_OF_INTERFACES,
+    "admin.webhooks.rotate": KEEPERS_OF_INTERFACES,
+    "admin.webhooks.disable": KEEPERS_OF_INTERFACES,
+    "admin.webhooks.enable": KEEPERS_OF_INTERFACES,
+    "admin.webhooks.ping": KEEPERS_OF_INTERFACES,
+    "admin.webhooks.replay": KEEPERS_OF_INTERFACES,
     "admin.reports.listing": FINANCE,
     "admin.reports.file": FINANCE,
     "admin.calendar.page": FINANCE,
@@ -175,6 +188,7 @@ MENU = (
     ("admin.reports.listing", "document-arrow-down", lazy_gettext("Reports")),
     ("admin.audit_trail.listing", "clipboard-document-list", lazy_gettext("Audit trail")),
     ("admin.people.listing", "users", lazy_gettext("People")),
+    ("admin.api_tokens.page", "key", lazy_gettext("API")),
 )
 """Endpoint, icon and name of what stands in the menu, for those who may open it."""
 

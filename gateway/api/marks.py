@@ -2,59 +2,51 @@
 
 from collections.abc import Iterator
 
-from flask import Blueprint, Response, current_app, jsonify, request
+from flask import Response
 
-from banks import strict_json
-from banks.errors import Unreadable
 from gateway import mark_files
-from gateway.api.bills import is_allowed, problem
-from gateway.request_session import db
-from gateway.wiring import Wiring
+from gateway.api import kinds, shapes
+from gateway.api.operations import Asked, Body, Done, operation
+from gateway.api.problems import Problem
 from reconciliation import marks
 
-blueprint = Blueprint("marks", __name__, url_prefix="/api/v1/marks")
 _MAX_BYTES = 1024
+_NUMBER = {
+    "type": "integer",
+    "minimum": 0,
+    "maximum": 10**18 - 1,
+    "description": "The last mark that has been received.",
+}
 
 
-@blueprint.before_request
-def _allow() -> Response | None:
-    wiring: Wiring = current_app.extensions["doisoat"]
-    if is_allowed(wiring):
-        return None
-    return problem(401, "unauthorized", ["expected the header Authorization: Bearer <api token>"])
-
-
-@blueprint.get("")
-def fetch() -> Response:
+@operation(
+    "GET", "/marks", "marks", name="fetchMarks", answer=shapes.TEXT, media_type="text/csv",
+    example="record,batch,number,action,bill,version,customer,period,billed,change,paid,owed,state,at,items,marked,"
+    "unmarked\r\n",
+    query={"since": kinds.whole(0, 10**18 - 1, "The number of a mark; the last acknowledged one when not given.")},
+)  # fmt: skip
+def fetch(asked: Asked) -> Response:
     """Return the batches that hold the marks after `since`, or after the last acknowledged one, as CSV."""
-    wiring: Wiring = current_app.extensions["doisoat"]
-    written = request.args.get("since", "")
-    if written and not (written.isascii() and written.isdigit() and len(written) <= 18):
-        return problem(400, "not readable", ["since: expected the number of a mark"])
 
     def lines() -> Iterator[bytes]:
-        for line in mark_files.lines(wiring, int(written) if written else None):
+        for line in mark_files.lines(asked.wiring, asked["since"]):
             yield line.encode()
 
     return Response(lines(), content_type="text/csv; charset=utf-8")
 
 
-@blueprint.post("/acknowledged")
-def acknowledge() -> Response:
-    """Take in {"number": N}: mark N and all before it have been received; a repetition changes nothing."""
-    wiring: Wiring = current_app.extensions["doisoat"]
+@operation(
+    "POST", "/marks/acknowledged", "marks", name="acknowledgeMarks", problems=(422,),
+    body=Body(shapes.of(number=_NUMBER), lambda: _MAX_BYTES, {"number": 1204}),
+    answer=shapes.of(acknowledged=shapes.COUNT), example={"acknowledged": 1204},
+)  # fmt: skip
+def acknowledge(asked: Asked) -> Done:
+    """Say that a mark and all before it have been received; a repetition changes nothing."""
+    number = asked.content.get("number")
+    if type(number) is not int or set(asked.content) != {"number"}:
+        raise Problem(400, "not readable", ["number: expected a whole number and nothing else"])
     try:
-        content = strict_json.read_object(request.stream.read(_MAX_BYTES + 1), max_bytes=_MAX_BYTES)
-        number = content.get("number")
-        if type(number) is not int or set(content) != {"number"}:
-            raise Unreadable("expected a whole number and nothing else", "number")
-    except Unreadable as error:
-        return problem(400, "not readable", [str(error)])
-    session = db()
-    try:
-        marks.acknowledge(session, number, by="billing", how="told by the billing system", now=wiring.clock())
+        marks.acknowledge(asked.session, number, by="billing", how="told by the billing system", now=asked.now)
     except marks.Unknown as error:
-        return problem(422, "unknown mark", [str(error)])
-    done = {"acknowledged": marks.acknowledged(session)}
-    session.commit()
-    return jsonify(done)
+        raise Problem(422, "unknown mark", [str(error)]) from None
+    return Done({"acknowledged": marks.acknowledged(asked.session)})

@@ -183,4 +183,6 @@ def test_whatever_is_handed_over_is_taken_or_refused_and_never_breaks_us(web, bi
 
 
 def test_another_method_is_refused(web):
-    assert web.get("/api/v1/bills", headers=TOKEN).status_code == 405
+    answer = web.put("/api/v1/bills", headers=TOKEN)
+    assert_problem(answer, 405, "header Allow")
+    assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "POST"}

@@ -1,0 +1,64 @@
+"""Addresses that somebody else chose: which of them may be called, and the one machine that a call then goes to.
+
+A name is resolved once and the call goes to what it resolved to: a name that points elsewhere a moment later, to a
+machine within the house, leads nowhere.
+"""
+
+import socket
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+from urllib.parse import urlsplit
+
+LONGEST = 2_000
+
+
+class NotOutside(ValueError):
+    """An address that may not be called; says what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a call goes: the address with the machine's number in it, the Host to name, and the name to prove."""
+
+    url: str
+    host: str
+    name: str
+
+
+def check(url: str, *, inside: bool) -> str:
+    """Return an address as it may be called as far as its words go; `inside` also lets plain http and our own house."""
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port
+    except ValueError:
+        raise NotOutside("expected an address such as https://example.vn/hooks") from None
+    schemes = ("https", "http") if inside else ("https",)
+    if parts.scheme not in schemes or not parts.hostname or not url.isascii() or not url.strip().isprintable():
+        raise NotOutside(f"expected an address that begins with {' or '.join(f'{one}://' for one in schemes)}")
+    if len(url) > LONGEST or parts.username is not None or parts.fragment or port == 0 or " " in url.strip():
+        raise NotOutside(f"expected at most {LONGEST} characters, without a user, a fragment or spaces")
+    try:
+        number = ip_address(parts.hostname)
+    except ValueError:
+        return url.strip()
+    _check_number(str(number), inside)
+    return url.strip()
+
+
+def place(url: str, *, inside: bool) -> Place:
+    """Resolve an address; raises NotOutside for one that leads into the house, OSError for a name nobody knows."""
+    parts = urlsplit(check(url, inside=inside))
+    name, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    found = [str(one[4][0]) for one in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)]
+    for number in found:
+        _check_number(number, inside)
+    shown = f"[{found[0]}]" if ":" in found[0] else found[0]
+    return Place(parts._replace(netloc=f"{shown}:{port}").geturl(), parts.netloc, name)
+
+
+def _check_number(written: str, inside: bool) -> None:
+    number = ip_address(written.partition("%")[0])
+    if isinstance(number, IPv6Address) and number.ipv4_mapped is not None:
+        number = number.ipv4_mapped
+    if not inside and (not number.is_global or number.is_multicast):
+        raise NotOutside("expected an address on the internet, got one within the house")

@@ -1,0 +1,51 @@
+"""The webhook desk: what people do with endpoints, by page or command: one set of rules for both."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from gateway import outside
+from gateway.clock import LOCAL
+from gateway.webhook_sender import may_go_inside
+from reconciliation import webhook_endpoints
+from reconciliation.webhook_endpoints import Endpoint, NotAdded
+from reconciliation.webhook_events import Attempt, Event, Sending
+
+if TYPE_CHECKING:
+    from gateway.wiring import Wiring
+
+
+def add(session: Session, wiring: "Wiring", url: str, events: Iterable[str], *, by: str) -> tuple[Endpoint, str]:
+    """Add an endpoint and return it with its key; raises NotAdded, also for an address that may not be called."""
+    try:
+        checked = outside.check(url, inside=may_go_inside(wiring))
+    except outside.NotOutside as error:
+        raise NotAdded(str(error)) from None
+    return webhook_endpoints.add(session, checked, events, sealer=wiring.sealer, by=by, now=wiring.clock())
+
+
+def log_of(endpoint_id: int) -> Select[*tuple[Any, ...]]:
+    """Return the question for an endpoint's sendings, each with its event and its last try."""
+    latest = (
+        select(Attempt.id)
+        .where(Attempt.sending_id == Sending.id)
+        .order_by(Attempt.id.desc())
+        .limit(1)
+        .correlate(Sending)
+        .scalar_subquery()
+    )
+    return (
+        select(Sending, Event, Attempt)
+        .join(Event, Event.id == Sending.event_id)
+        .outerjoin(Attempt, Attempt.id == latest)
+        .where(Sending.endpoint_id == endpoint_id)
+    )
+
+
+def moment(written: str) -> datetime:
+    """Return a moment as people write it, Vietnam's where no zone is named; raises ValueError."""
+    read = datetime.fromisoformat(written)
+    return read if read.tzinfo else read.replace(tzinfo=LOCAL)
