@@ -50,11 +50,11 @@ def show_queue(*, problem: str = "") -> str:
     """Return the queue's page; `problem` is what was in the way of what was just asked of it."""
     held, now, mine = desk_queue.asked(), current_app.extensions["doisoat"].clock(), office_scope.office()
     page = desk_queue.page(held, now)
-    settled = counted(db(), desk_queue.wanted(held, now).where(Mismatch.state == "resolved"), Mismatch.id)
+    resolved = desk_queue.wanted(held, now).where(Mismatch.state == "resolved")
     return render_template(
         "admin/mismatches.html",
         page=page,
-        settled=0 if held["state"] else settled,
+        settled=0 if held["state"] else counted(db(), resolved, Mismatch.id),
         # The spans count every office's questions: who belongs to one is not told of the others'.
         spans=[] if mine else ageing.aged(db(), source=held["bank"], now=now),
         kept={"queue": "1", **{name: value for name, value in {"q": held.search, **held.values}.items() if value}},

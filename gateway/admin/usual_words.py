@@ -73,6 +73,8 @@ _SENTENCES = {
 
 
 def _shares(answer: Usual) -> list[str]:
+    if not answer.shares:
+        return []
     wanted = select(Bill).where(Bill.id.in_(answer.shares)).order_by(Bill.issued_on, Bill.id)
     return [
         gettext("Books %(amount)s to bill %(number)s", amount=money(answer.shares[one.id]), number=one.number)
@@ -81,6 +83,8 @@ def _shares(answer: Usual) -> list[str]:
 
 
 def _undone(answer: Usual) -> list[str]:
+    if not answer.undoes:
+        return []
     wanted = select(Allocation.minor, Bill.number).join(Bill, Bill.id == Allocation.bill_id)
     return [
         gettext("Undoes the match of %(amount)s with bill %(number)s", amount=money(row.minor), number=row.number)
@@ -90,7 +94,8 @@ def _undone(answer: Usual) -> list[str]:
 
 def _placed(answer: Usual) -> list[str]:
     owners = {one.customer_id for one in answer.places if one.kind == CREDIT}
-    codes = {one.id: one.code for one in db().scalars(select(Customer).where(Customer.id.in_(owners)))}
+    named = select(Customer).where(Customer.id.in_(owners)).order_by(Customer.id)
+    codes = {one.id: one.code for one in db().scalars(named)} if owners else {}
     return [
         gettext(
             "Credits %(amount)s to customer %(code)s", amount=money(one.minor), code=codes.get(one.customer_id or 0)
