@@ -102,7 +102,7 @@ def test_a_person_is_changed_let_go_and_helped_over_a_lost_factor(add, session, 
     ask("change", "thuha", "--active")
     found = signing_in.check_password(session, username="thuha", password=handed, source=source, now=now)
     assert found.must_change_password
-    assert [one for (one,) in rows("SELECT action FROM audit ORDER BY id")] == [
+    assert rows("SELECT action FROM audit ORDER BY id") == [
         "staff_created", "staff_changed", "staff_changed", "factors_reset", "password_set", "staff_changed",
     ]  # fmt: skip
 
@@ -111,4 +111,4 @@ def test_the_last_administrator_is_not_let_go_by_command_either(add, rows):
     add(role="administrator")
     refused = CliRunner().invoke(staff, ["change", "thuha", "--inactive"])
     assert (refused.exit_code, "got the last one" in refused.stderr) == (1, True)
-    assert rows("SELECT active FROM staff") == [(True,)]
+    assert rows("SELECT active FROM staff") == [True]
