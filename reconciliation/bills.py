@@ -25,7 +25,7 @@ class Bill(Base):
         Index("uq_bills_live_payment_code", "payment_code", unique=True, postgresql_where=text("live")),
         Index(None, "payment_code"),
         Index(None, "customer_id"),
-        Index(None, "issued_on", postgresql_using="brin"),
+        Index(None, "issued_on", "id"),
         Index("ix_bills_withdrawn", "id", postgresql_where=text("NOT live")),
         Index(None, "charge_on", postgresql_where=text("charge_on IS NOT NULL")),
         CheckConstraint("paid_minor >= 0 AND paid_minor <= minor", name="paid_within_amount"),

@@ -53,6 +53,7 @@ class Payment(Base):
         Index("ix_payments_unmatched", "id", postgresql_where=text("matched_minor < minor")),
         Index("ix_payments_unconfirmed", "source", "minor", postgresql_where=text("state = 'reported'")),
         Index("ix_payments_denied", "source", postgresql_where=text("state = 'denied'")),
+        Index("ix_payments_returned", "id", postgresql_where=text("state = 'returned'")),
         Index("ix_payments_taken_back", "denied_at", postgresql_where=text("denied_at IS NOT NULL")),
         Index("ix_payments_untold", "source", "minor", postgresql_where=text("source_reference LIKE 'line:%'")),
         Index("ix_payments_payer", "payer_hash", postgresql_where=text("payer_hash IS NOT NULL")),

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Select, select
 
 from banks.errors import Unreadable
 from gateway import bell, bill_import, table_files
-from gateway.api import kinds, paging, shapes
+from gateway.api import customers, kinds, paging, shapes
 from gateway.api.operations import Asked, Body, Done, operation
 from gateway.api.problems import Problem
 from gateway.composing import compose_promises
@@ -135,9 +135,8 @@ def issue(asked: Asked) -> Done:
     },
 )  # fmt: skip
 def listing(asked: Asked) -> Done:
-    """List versions of bills, the newest first."""
-    wanted = select(Bill, Customer).join(Customer, Customer.id == Bill.customer_id)
-    wanted = wanted.where(*paging.days(asked, Bill.issued_on))
+    """List versions of bills, those issued last first."""
+    wanted = select(Bill.id, Bill.issued_on).where(*paging.days(asked, Bill.issued_on))
     if asked["state"]:
         wanted = wanted.where(Bill.state == asked["state"])
         if asked["state"] in ("open", "part_paid"):
@@ -147,8 +146,8 @@ def listing(asked: Asked) -> Done:
     if asked["bank"]:
         wanted = wanted.where(Bill.bank == asked["bank"])
     if asked["customer"]:
-        wanted = wanted.where(Customer.code == asked["customer"])
-    return paging.page(asked, wanted, Bill.id, written)
+        wanted = wanted.where(Bill.customer_id == customers.of_code(asked["customer"]))
+    return paging.page(asked, wanted, _whole(), Bill.id, written, day=Bill.issued_on)
 
 
 @operation(
@@ -158,7 +157,7 @@ def listing(asked: Asked) -> Done:
 )  # fmt: skip
 def one(asked: Asked) -> Done:
     """Return a bill by its number."""
-    wanted = select(Bill, Customer).join(Customer, Customer.id == Bill.customer_id)
+    wanted = _whole()
     wanted = wanted.where(Bill.number == asked["number"]).order_by(Bill.version.desc()).limit(1)
     if asked["version"]:
         wanted = wanted.where(Bill.version == asked["version"])
@@ -166,6 +165,10 @@ def one(asked: Asked) -> Done:
     if found is None:
         raise Problem(404, "no such bill", ["number: expected that of a bill that was handed over"])
     return Done(written(found))
+
+
+def _whole() -> Select[*tuple[Any, ...]]:
+    return select(Bill, Customer).join(Customer, Customer.id == Bill.customer_id)
 
 
 def written(row: Row[*tuple[Any, ...]]) -> dict[str, object]:

@@ -51,11 +51,11 @@ def _period(written: str) -> str:
 )  # fmt: skip
 def listing(asked: Asked) -> Done:
     """List versions of closes, those begun last first."""
-    wanted = select(Close).where(*paging.days(asked, Close.day))
+    wanted = select(Close.id).where(*paging.days(asked, Close.day))
     for name, column in (("bank", Close.bank), ("period", Close.period), ("state", Close.state)):
         if asked[name]:
             wanted = wanted.where(column == asked[name])
-    return paging.page(asked, wanted, Close.id, lambda row: written(row[0]))
+    return paging.page(asked, wanted, select(Close), Close.id, lambda row: written(row[0]))
 
 
 @operation(

@@ -68,25 +68,27 @@ def day(about: str) -> Kind:
     return Kind({"type": "string", "format": "date"}, read, "a day as 2026-11-18", about)
 
 
+def _place(written: str) -> tuple[int, date]:
+    """Return the number and the day of the row that a place is behind; the last day there is where it names none."""
+    found = re.fullmatch("c([0-9a-f]{1,15})(?:[.]([0-9a-f]{1,5}))?", written, re.ASCII)
+    if found is None:
+        raise ValueError(written)
+    return int(found[1], 16), date.fromordinal(max(1, int(found[2], 16))) if found[2] else date.max
+
+
 CODE = text(r"[A-Za-z0-9_./\-]{1,64}", "1 to 64 letters, digits or _ . / -", slashes=True)
 BANK = text(r"[a-z0-9_\-]{1,64}", "the name of a bank as it is declared", "The bank, by the name it is declared under.")
 ID = whole(1, 10**18 - 1, "The number of the row.")
 """A row's number."""
 LIMIT = whole(1, 500, "At most so many rows in one answer.", default=100)
 AFTER = Kind(
-    {"type": "string", "pattern": "^c[0-9a-f]{1,15}$"},
-    lambda written: int(_cursor(written), 16),
+    {"type": "string", "pattern": "^c[0-9a-f]{1,15}([.][0-9a-f]{1,5})?$"},
+    _place,
     "what `next` said in the answer before",
     "The place to go on from: `next` of the answer before, as it is.",
 )
 
 
-def cursor(row_id: int) -> str:
-    """Return the place behind a row."""
-    return f"c{row_id:x}"
-
-
-def _cursor(written: str) -> str:
-    if not re.fullmatch("c[0-9a-f]{1,15}", written, re.ASCII):
-        raise ValueError(written)
-    return written[1:]
+def cursor(row_id: int, day: date | None = None) -> str:
+    """Return the place behind a row, of a day where the list goes by days."""
+    return f"c{row_id:x}" + (f".{day.toordinal():x}" if day is not None else "")

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, select
 
-from gateway.api import kinds, paging, shapes
+from gateway.api import customers, kinds, paging, shapes
 from gateway.api.operations import Asked, Done, operation
 from gateway.api.problems import Problem
 from reconciliation.bills import Bill
@@ -43,12 +43,16 @@ _EXAMPLE = {
 )  # fmt: skip
 def listing(asked: Asked) -> Done:
     """List messages, the newest first."""
-    wanted = _wanted().where(*paging.moments(asked, Message.created_at))
-    columns = {"state": Message.state, "event": Message.event, "customer": Customer.code, "bill": Bill.number}
-    for name, column in columns.items():
-        if asked[name]:
-            wanted = wanted.where(column == asked[name])
-    return paging.page(asked, wanted, Message.id, _written)
+    wanted = select(Message.id).where(*paging.moments(asked, Message.created_at))
+    if asked["state"]:
+        wanted = wanted.where(Message.state == asked["state"])
+    if asked["event"]:
+        wanted = wanted.where(Message.event == asked["event"])
+    if asked["customer"]:
+        wanted = wanted.where(Message.customer_id == customers.of_code(asked["customer"]))
+    if asked["bill"]:
+        wanted = wanted.where(Message.bill_id.in_(select(Bill.id).where(Bill.number == asked["bill"])))
+    return paging.page(asked, wanted, _wanted(), Message.id, _written)
 
 
 @operation(

@@ -58,12 +58,12 @@ _REMARK_EXAMPLE = {
 )  # fmt: skip
 def listing(asked: Asked) -> Done:
     """List mismatches, the newest first."""
-    wanted = _wanted().where(*paging.moments(asked, Mismatch.opened_at))
+    wanted = select(Mismatch.id).where(*paging.moments(asked, Mismatch.opened_at))
     columns = {"state": Mismatch.state, "code": Mismatch.code, "bank": Mismatch.source, "owner": Mismatch.owner}
     for name, column in columns.items():
         if asked[name]:
             wanted = wanted.where(column == asked[name])
-    return paging.page(asked, wanted, Mismatch.id, _written)
+    return paging.page(asked, wanted, _wanted(), Mismatch.id, _written)
 
 
 @operation(

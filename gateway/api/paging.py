@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select
+from sqlalchemy import ColumnElement, Select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from gateway.api import kinds
@@ -31,17 +31,31 @@ def page_of(items: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def page(
-    asked: Asked, wanted: Select[*tuple[Any, ...]], key: InstrumentedAttribute[int], written: Callable[[Any], object]
+    asked: Asked,
+    narrowed: Select[*tuple[Any, ...]],
+    whole: Select[*tuple[Any, ...]],
+    key: InstrumentedAttribute[int],
+    written: Callable[[Any], object],
+    *,
+    day: InstrumentedAttribute[date] | None = None,
 ) -> Done:
-    """Return a page of `wanted`, each row as `written` says."""
+    """Return a page: `narrowed` asks for the keys of the rows that are meant, `whole` for rows, each as `written` says.
+
+    Rows come by their key, or by `day` and then key: a list that is narrowed by days begins at the right place.
+    What else belongs to a row is joined to the few of a page alone, whatever the planner thinks of the many.
+    """
     limit: int = asked["limit"] or LIMIT
+    order: list[ColumnElement[Any]] = [*([] if day is None else [day.desc()]), key.desc()]
     if asked["after"] is not None:
-        wanted = wanted.where(key < asked["after"])
-    wanted = wanted.add_columns(key.label("_key")).order_by(key.desc()).limit(limit + 1)
-    rows = asked.session.execute(wanted).all()
-    more = len(rows) > limit
-    rows = rows[:limit]
-    return Done({"items": [written(row) for row in rows], "next": kinds.cursor(rows[-1][-1]) if more else None})
+        row_id, of_day = asked["after"]
+        before = key < row_id
+        narrowed = narrowed.where(before if day is None else tuple_(day, key) < tuple_(of_day, row_id))
+    keys = asked.session.execute(narrowed.order_by(*order).limit(limit + 1)).all()
+    shown = [row[0] for row in keys[:limit]]
+    rows = asked.session.execute(whole.where(key.in_(shown)).order_by(*order)).all()
+    last = keys[limit - 1] if len(keys) > limit else None
+    place = None if last is None else kinds.cursor(last[0], last[1] if day is not None else None)
+    return Done({"items": [written(row) for row in rows], "next": place})
 
 
 def days(asked: Asked, column: InstrumentedAttribute[date]) -> list[ColumnElement[bool]]:

@@ -4,11 +4,10 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from gateway.api import kinds, paging, shapes
+from gateway.api import customers, kinds, paging, shapes
 from gateway.api.operations import Asked, Done, operation
 from gateway.api.problems import Problem
 from reconciliation.bills import Bill
-from reconciliation.customers import Customer
 from reconciliation.lifecycle import PAYMENT
 from reconciliation.payments import Allocation, Payment
 
@@ -51,8 +50,8 @@ _WHOLE_EXAMPLE = {**_EXAMPLE, "bills": [{
     },
 )  # fmt: skip
 def listing(asked: Asked) -> Done:
-    """List payments, the newest first."""
-    wanted = select(Payment).where(*paging.days(asked, Payment.business_date))
+    """List payments, those of the last business day first."""
+    wanted = select(Payment.id, Payment.business_date).where(*paging.days(asked, Payment.business_date))
     if asked["state"]:
         wanted = wanted.where(Payment.state == asked["state"])
     if asked["bank"]:
@@ -64,11 +63,12 @@ def listing(asked: Asked) -> Done:
         settled = (
             select(Allocation.payment_id)
             .join(Bill, Bill.id == Allocation.bill_id)
-            .join(Customer, Customer.id == Bill.customer_id)
-            .where(Customer.code == asked["customer"], Allocation.undone_at.is_(None))
+            .where(Bill.customer_id == customers.of_code(asked["customer"]), Allocation.undone_at.is_(None))
         )
         wanted = wanted.where(Payment.id.in_(settled))
-    return paging.page(asked, wanted, Payment.id, lambda row: written(row[0]))
+    # What is not wholly matched is little, and found by its own index.
+    day = None if asked["matched"] == "not_wholly" else Payment.business_date
+    return paging.page(asked, wanted, select(Payment), Payment.id, lambda row: written(row[0]), day=day)
 
 
 @operation(

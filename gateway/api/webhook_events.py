@@ -87,10 +87,10 @@ _EXAMPLE = {
 )  # fmt: skip
 def listing(asked: Asked) -> Done:
     """List the events that endpoints hear of, the newest first: for a system that was away for longer."""
-    wanted = select(Event).where(Event.type != PING, *paging.moments(asked, Event.at))
+    wanted = select(Event.id).where(Event.type != PING, *paging.moments(asked, Event.at))
     if asked["type"]:
         wanted = wanted.where(Event.type == asked["type"])
-    return paging.page(asked, wanted, Event.id, lambda row: _written(row[0]))
+    return paging.page(asked, wanted, select(Event), Event.id, lambda row: _written(row[0]))
 
 
 @operation(

@@ -137,7 +137,8 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_webhook_attempts_sending_id_id"), "webhook_attempts", ["sending_id", "id"])
     op.execute(GUARDS)
-    # Rows come in the order of these days: a few pages find a day's, and a load hardly notices.
-    op.create_index(op.f("ix_bills_issued_on"), "bills", ["issued_on"], postgresql_using="brin")
+    op.create_index(op.f("ix_bills_issued_on_id"), "bills", ["issued_on", "id"])
+    op.create_index("ix_payments_returned", "payments", ["id"], postgresql_where=sa.text("state = 'returned'"))
+    # Messages come in the order of their moments: a few pages find a day's, and a load hardly notices.
     op.create_index(op.f("ix_messages_created_at"), "messages", ["created_at"], postgresql_using="brin")
     op.create_index("ix_bills_withdrawn", "bills", ["id"], postgresql_where=sa.text("NOT live"))
