@@ -12,8 +12,11 @@ from reconciliation.staff import ROLES
 READS, ACTS = "reads", "acts"
 AREAS: Mapping[str, Any] = {
     "overview": _("Overview"),
+    "month": _("Month"),
     "trace": _("Trace"),
     "mismatches": _("Mismatches"),
+    "casework": _("Work on a case"),
+    "together": _("Many cases at once"),
     "settling": _("Answers to mismatches"),
     "remarking": _("Remarks and evidence"),
     "lumps": _("Lump sums"),
@@ -35,6 +38,8 @@ AREAS: Mapping[str, Any] = {
     "texts": _("Texts of messages"),
     "carriers": _("SMS carriers"),
     "reports": _("Reports"),
+    "api_tokens": _("Tokens of the API"),
+    "webhooks": _("Outgoing webhooks"),
     "unmasking": _("Personal data in full"),
     "audit_trail": _("Audit trail"),
     "people": _("People"),
