@@ -111,7 +111,7 @@ class Desk:
             path = look(chance)
             self._statements.clear()
             begun = time.perf_counter()
-            answer = person.get(path)
+            answer = person.get(path, follow_redirects=True)
             data = answer.get_data()
             spent = 1000 * (time.perf_counter() - begun)
             if answer.status_code != 200:
