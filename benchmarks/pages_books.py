@@ -13,7 +13,7 @@ FIRST_DAY = "2026-09-01"
 
 _BANK = "(ARRAY['bac_a','kim_long','sao_mai','song_hong','vi_sen'])[1 + {n} % 5]"
 _MINOR = "50000 + ({n}::bigint * 7919 % 4000000)"
-_DAY = "date '2026-11-01' + ({n} / 5 % 30)::int"
+_DAY = "date '2026-11-01' + ({n}::bigint * 30 / {of})::int"
 
 # In their order; `:bills`, `:payments`, `:customers` are numbers. Every 49th payment settles nothing.
 _STEPS = {
@@ -25,14 +25,19 @@ _STEPS = {
         FROM generate_series(0, :customers - 1) n""",
     "bills": f"""
         INSERT INTO bills (number, version, customer_id, payment_code, period, kwh, charge_minor, tax_minor,
-            arrears_minor, minor, paid_minor, issued_on, due_on, bank, state, moves, created_at)
+            arrears_minor, minor, paid_minor, issued_on, due_on, charge_on, bank, state, moves,
+            created_at)
         SELECT 'HD' || lpad(n::text, 10, '0'), 1, 1 + n % :customers,
             'PA' || lpad((n % :customers)::text, 11, '0') || '1' || lpad((9 + n / :customers)::text, 2, '0') || '26',
             (9 + n / :customers) || '/2026', 90, {_MINOR.format(n="n")}, 0, 0, {_MINOR.format(n="n")},
-            CASE WHEN n < :payments AND n % 49 <> 0 THEN {_MINOR.format(n="n")} ELSE 0 END,
+            CASE WHEN n >= :bills - :payments AND (n - :bills + :payments) % 49 <> 0 THEN {_MINOR.format(n="n")}
+                ELSE 0 END,
             date '{FIRST_DAY}' + ((n / :customers) * interval '1 month')::interval,
             date '{FIRST_DAY}' + ((n / :customers) * interval '1 month' + (n % 20) * interval '1 day')::interval,
-            {_BANK.format(n="n")}, CASE WHEN n < :payments AND n % 49 <> 0 THEN 'paid' ELSE 'open' END, 1, now()
+            CASE WHEN n % 10 = 0 THEN date '2026-12-01' + (n % 3)::int END,
+            CASE WHEN n % 10 = 0 THEN {_BANK.format(n="n / 10")} ELSE '' END,
+            CASE WHEN n >= :bills - :payments AND (n - :bills + :payments) % 49 <> 0 THEN 'paid' ELSE 'open' END, 1,
+            now()
         FROM generate_series(0, :bills - 1) n""",
     "owed bills": "INSERT INTO owed_bills SELECT id, bank, due_on FROM bills WHERE state = 'open'",
     "deliveries": f"""
@@ -42,21 +47,24 @@ _STEPS = {
             CASE WHEN n < 150 THEN 'sao-ke-' || n || '.xml' ELSE '' END, sha256(n::text::bytea), 64, :head, :body,
             200, '', 'read', 1, at, at
         FROM generate_series(0, :payments / 5) n
-        CROSS JOIN LATERAL (SELECT {_DAY.format(n="n")} + interval '9 hours' AS at) t""",
+        CROSS JOIN LATERAL (SELECT CASE WHEN n < 150 THEN date '2026-11-01' + n / 5
+            ELSE {_DAY.format(n="n", of="(:payments / 5 + 1)")} END + interval '9 hours' AS at) t""",
     "payments": f"""
         INSERT INTO payments (source, source_reference, bank_reference, minor, currency, matched_minor, confirmed_minor,
             paid_at, business_date, channel, narrative, quoted, told, payer_tail, origin, delivery_id, reported_at,
             state, moves, created_at)
-        SELECT {_BANK.format(n="n")}, 'T' || n, 'FT26' || lpad(n::text, 12, '0'), {_MINOR.format(n="n")}, 'VND',
-            CASE WHEN n % 49 <> 0 THEN {_MINOR.format(n="n")} ELSE 0 END, {_MINOR.format(n="n")}, at, at::date,
+        SELECT {_BANK.format(n="n")}, 'T' || n, 'FT26' || lpad(n::text, 12, '0'), minor, 'VND',
+            CASE WHEN n % 49 <> 0 THEN minor ELSE 0 END, minor, at, at::date,
             (ARRAY['app','qr','counter','auto_debit'])[1 + n % 4], 'TT TIEN DIEN',
             ARRAY['PA' || lpad(n::text, 11, '0')], ARRAY['PA' || lpad(n::text, 11, '0')], '999', 'callback',
             1 + n / 5, at, 'confirmed', 1, at
         FROM generate_series(0, :payments - 1) n
-        CROSS JOIN LATERAL (SELECT {_DAY.format(n="n")} + (n % 86400) * interval '1 second' AS at) t""",
+        CROSS JOIN LATERAL (SELECT {_DAY.format(n="n", of=":payments")} + (n % 60000) * interval '1 second' AS at,
+            {_MINOR.format(n="(n + :bills - :payments)")} AS minor) t""",
     "matches": """
         INSERT INTO allocations (payment_id, bill_id, minor, rule, quoted, evidence, by, at)
-        SELECT p.id, p.id, p.minor, 'payment_code', p.quoted[1], 'the payment code was quoted', 'matching', p.created_at
+        SELECT p.id, p.id + :bills - :payments, p.minor, 'payment_code', p.quoted[1], 'the payment code was quoted',
+            'matching', p.created_at
         FROM payments p WHERE p.matched_minor > 0""",
     "statements": """
         INSERT INTO statements (delivery_id, bank, account_hash, account_tail, kind, format, statement_id, currency,

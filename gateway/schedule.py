@@ -97,8 +97,10 @@ def remind_overdue(wiring: Wiring) -> int:
 
 
 def count_months(wiring: Wiring) -> None:
-    """Count the figures of the months anew, each in its own transaction."""
+    """Count what is owed and the figures of the months anew, each in its own transaction."""
     now = wiring.clock()
+    with transaction(wiring.engine) as session:
+        counted_months.count_owed(session)
     with transaction(wiring.engine) as session:
         months = counted_months.to_count(session, today=business_days.local_day(now))
     for month in months:

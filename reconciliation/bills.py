@@ -67,6 +67,7 @@ class OwedBill(Base):
     """A live bill that is not wholly paid; rows come and go with it, by a trigger that nobody else may stand in for."""
 
     __tablename__ = "owed_bills"
+    __table_args__ = (Index("ix_owed_bills_debited", "bill_id", postgresql_where=text("bank <> ''")),)
 
     bill_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     bank: Mapped[str]

@@ -61,6 +61,17 @@ class OfficeMonth(Base):
         return 1000 * self.paid_minor // self.minor if self.minor else 0
 
 
+class OwedDay(Base):
+    """What is still owed of the live bills that one bank debits, or nobody does (""), due on one day."""
+
+    __tablename__ = "owed_days"
+
+    bank: Mapped[str] = mapped_column(primary_key=True)
+    due_on: Mapped[date] = mapped_column(primary_key=True)
+    bills: Mapped[int]
+    minor: Mapped[Minor]
+
+
 class CountedMonth(Base):
     """As of when the figures of one month were counted."""
 
@@ -107,6 +118,12 @@ _OFFICES = f"""
     FROM bills b JOIN customers c ON c.id = b.customer_id
     WHERE b.issued_on >= :first AND b.issued_on < :after AND {LIVE} GROUP BY 2
 """  # noqa: S608
+_OWED = """
+    INSERT INTO owed_days (bank, due_on, bills, minor)
+    SELECT o.bank, o.due_on, count(*), sum(b.minor - b.paid_minor)
+    FROM owed_bills o JOIN bills b ON b.id = o.bill_id GROUP BY 1, 2
+"""
+_ONE_AT_A_TIME = "LOCK TABLE owed_days IN SHARE ROW EXCLUSIVE MODE"
 _NOTE = """
     INSERT INTO counted_months (month, counted_at) VALUES (:first, :now)
     ON CONFLICT (month) DO UPDATE SET counted_at = excluded.counted_at
@@ -131,6 +148,12 @@ def count(session: Session, first: date, *, now: datetime) -> None:
         session.execute(text(f"DELETE FROM {table} WHERE {month}"), given)  # noqa: S608 - constants
     for query in (_PAYMENTS, _DUE, _OFFICES):
         session.execute(text(query), given)
+
+
+def count_owed(session: Session) -> None:
+    """Count anew what is still owed; the caller commits."""
+    for query in (_ONE_AT_A_TIME, "DELETE FROM owed_days", _OWED):
+        session.execute(text(query))
 
 
 def to_count(session: Session, *, today: date) -> list[date]:

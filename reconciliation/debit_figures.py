@@ -68,7 +68,7 @@ _ABNORMAL = """
 _MISSED = f"""
     SELECT b.id FROM owed_bills o JOIN bills b ON b.id = o.bill_id AND b.paid_minor = 0
     CROSS JOIN LATERAL (SELECT {DAY.format(bill="b")} AS day) due
-    WHERE b.bank <> ''
+    WHERE o.bank <> ''
       AND (b.charge_on < :today OR b.id IN (SELECT bill_id FROM debit_dates WHERE charge_on < :today))
       AND due.day < :today AND NOT EXISTS (
         SELECT 1 FROM debits d WHERE d.bill_number = b.number AND d.charge_on >= due.day AND d.state <> 'dropped')

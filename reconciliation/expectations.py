@@ -44,15 +44,19 @@ _WAITING = """
         CAST(coalesce(sum(minor) FILTER (WHERE currency = 'VND'), 0) AS bigint)
     FROM mismatches WHERE state IN ('open', 'proposed') AND due_at IS NOT NULL GROUP BY 1, 2, 3
 """
+# Millions of bills may be owed: the schedule adds them up (`counted_months.count_owed`).
 _OWED = """
-    SELECT o.bank, greatest(o.due_on, CAST(:floor AS date)) AS due_on, count(*) AS things,
-        CAST(sum(b.minor - b.paid_minor) AS bigint) AS minor
-    FROM owed_bills o JOIN bills b ON b.id = o.bill_id GROUP BY 1, 2
+    SELECT bank, greatest(due_on, CAST(:floor AS date)) AS due_on, CAST(sum(bills) AS bigint) AS things,
+        CAST(sum(minor) AS bigint) AS minor
+    FROM owed_days GROUP BY 1, 2
 """
 
 
 def expected(session: Session, files: Sequence[ExpectedFile], *, now: datetime) -> list[Expected]:
-    """Return everything that is expected, by kind, bank and deadline: what is overdue first, then the nearest."""
+    """Return everything that is expected, by kind, bank and deadline: what is overdue first, then the nearest.
+
+    Bills are told as the schedule counted them last.
+    """
     oldest = local_day(now) - LONG_AGO
     found = [
         Expected(row.kind, row.bank, row.deadline, row.things, row.minor, row.deadline <= now)

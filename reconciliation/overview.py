@@ -101,7 +101,7 @@ def bank_days(session: Session, day: date, expected: Mapping[str, int]) -> list[
     on_day = {"day": day}
     rows = [
         *session.execute(_payments(day)).mappings(),
-        *session.execute(text(_UNEXPLAINED_LINES), on_day).mappings(),
+        *session.execute(text(_UNEXPLAINED_LINES.format(of_day=_OF_DAY)), on_day).mappings(),
         *session.execute(text(_QUESTIONS)).mappings(),
         *session.execute(text(_FILES), on_day).mappings(),
         *session.execute(text(_MESSAGES), on_day).mappings(),
@@ -140,7 +140,8 @@ def unexplained(session: Session, day: date | None = None) -> int:
     if day is not None:
         wanted = and_(wanted, Payment.business_date == day)
     payments = session.scalar(select(func.coalesce(func.sum(Payment.minor - Payment.matched_minor), 0)).where(wanted))
-    lines = session.execute(text(_UNEXPLAINED_LINES), {"day": day}).mappings().all()
+    query = _UNEXPLAINED_LINES.format(of_day="" if day is None else _OF_DAY)
+    lines = session.execute(text(query), {} if day is None else {"day": day}).mappings().all()
     return int(payments or 0) + sum(int(row["unexplained_minor"]) for row in lines)
 
 
@@ -193,6 +194,9 @@ def _payments(day: date) -> Executable:
     )
 
 
+# By the day a line bears, which is indexed, or by its statement's where it bears none.
+_OF_DAY = """AND (l.booked_on = CAST(:day AS date)
+        OR (l.booked_on IS NULL AND coalesce(s.closing_on, s.to_on) = CAST(:day AS date)))"""
 _UNEXPLAINED_LINES = f"""
     SELECT s.bank, sum(abs(l.minor + coalesce(f.minor + f.vat_minor, 0) - coalesce(p.minor, 0))) AS unexplained_minor
     FROM statement_lines l
@@ -202,7 +206,7 @@ _UNEXPLAINED_LINES = f"""
     WHERE s.state = 'accepted' AND l.counts AND l.state <> 'rejected' AND l.currency = 'VND' AND {BOOKED}
       AND (l.payment_id IS NULL OR l.minor + coalesce(f.minor + f.vat_minor, 0) <> p.minor)
       AND NOT EXISTS (SELECT 1 FROM lump_sums u WHERE u.line_id = l.id AND u.undone_at IS NULL AND u.day IS NOT NULL)
-      AND (CAST(:day AS date) IS NULL OR coalesce(l.booked_on, s.closing_on, s.to_on) = CAST(:day AS date))
+      {{of_day}}
       AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.line_id = l.id)
       AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.payment_id = l.payment_id AND m.state <> 'resolved')
     GROUP BY s.bank

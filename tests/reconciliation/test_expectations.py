@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from reconciliation import deadlines, expectations
+from reconciliation import counted_months, deadlines, expectations
 from reconciliation.deadlines import ExpectedFile
 from reconciliation.expectations import Expected
 from tests.reconciliation.books import CODE, CUSTOMER, DAY, Books, a_bill, a_line, a_notice
@@ -16,6 +16,7 @@ def end(day: int) -> datetime:
 
 
 def expected(books: Books, now: datetime) -> list[Expected]:
+    books.run(counted_months.count_owed)
     found: list[Expected] = books.run(lambda session: expectations.expected(session, FILES, now=now))
     return found
 
