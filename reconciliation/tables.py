@@ -36,6 +36,7 @@ from reconciliation import (
     policies,
     remarks,
     returns,
+    secret_sightings,
     settlements,
     staff,
     statements,
@@ -49,5 +50,5 @@ __all__ = [
     "debits", "fees", "inbox", "ledger", "lifecycle", "links", "lump_choices", "lump_sums", "mandate_codes",
     "mandate_orders",
     "mandates", "marks", "message_parts", "metadata", "mismatches", "outbox", "payments", "placements", "policies",
-    "remarks", "returns", "settlements", "staff", "statements", "tariffs",
+    "remarks", "returns", "secret_sightings", "settlements", "staff", "statements", "tariffs",
 ]  # fmt: skip
