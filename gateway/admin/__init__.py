@@ -11,6 +11,9 @@ from gateway import languages, security, web_sessions
 from gateway.admin import (
     access,
     assets,
+    bank_pages,
+    bank_trying,
+    bank_words,
     banks,
     bill_debiting,
     bills,
@@ -51,8 +54,8 @@ from gateway.admin.listing import RowId
 
 PAGES = (
     overview, month, mismatches, closes, settling, lumps, remarking, expectations, calendar, payments, bills,
-    bill_debiting, debit_runs, run_lists, debits, mandates, deliveries, marks, reports, messages,
-    message_costs, sms_wishes, texts, carriers, trace, sign_in,
+    bill_debiting, debit_runs, run_lists, debits, mandates, bank_pages, bank_trying, deliveries, marks, reports,
+    messages, message_costs, sms_wishes, texts, carriers, trace, sign_in,
 )  # fmt: skip
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 
@@ -76,6 +79,7 @@ def register(app: Flask) -> None:
     app.url_map.converters["row"] = RowId
     admin = Blueprint("admin", __name__, url_prefix="/admin", template_folder="templates")
     admin.before_request(remarking.give_room)
+    admin.before_request(bank_trying.give_room)
     admin.before_request(csrf.protect)
     admin.before_request(access.guard)
     for module in PAGES:
@@ -95,6 +99,7 @@ def _furniture() -> dict[str, object]:
     return {
         "words": words,
         "carrier_words": carrier_words,
+        "bank_words": bank_words,
         "question_words": question_words,
         "evidence": evidence,
         "debit_words": debit_words,
