@@ -218,6 +218,7 @@ _ROWS = {
 }
 LISTS: dict[str, Look] = {
     "admin.overview.page": _at("/admin/"),
+    "admin.bank_pages.listing": _at("/admin/banks/"),
     "admin.calendar.page": _at("/admin/calendar/"),
     "admin.carriers.page": _at("/admin/carriers/"),
     "admin.closes.listing": _at("/admin/closes/"),
@@ -251,6 +252,7 @@ LISTS: dict[str, Look] = {
 }
 ROWS = {
     "admin.overview.page day": "/admin/?day=<day>",
+    "admin.bank_pages.page": "/admin/banks/<bank>",
     "admin.bills.page": "/admin/bills/<bill>",
     "admin.bills.listing searched": "/admin/bills/?q=<number>",
     "admin.bills.listing of a customer": "/admin/bills/?q=<code>",

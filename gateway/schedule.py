@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from gateway import balances, bell, checkpoints, composing, debiting, messaging
+from gateway import balances, bank_keys, bell, checkpoints, composing, debiting, messaging
 from gateway.database import transaction
 from gateway.wiring import Wiring
 from reconciliation import (
@@ -148,6 +148,7 @@ def duties(wiring: Wiring) -> list[Duty]:
         Duty("overdue", 5 if wiring.settings.sandbox else 1800, remind_overdue),
         Duty("months", 5 if wiring.settings.sandbox else 600, count_months, beside=True),
         Duty("audit", 3600, sign_audit),
+        Duty("secrets", 600, bank_keys.note_sightings),
         Duty("balances", 5 if wiring.settings.sandbox else 600, balances.ask, beside=True),
     ]
 

@@ -145,3 +145,32 @@ def following(session: Session, statements: Sequence[Statement]) -> list[Stateme
         found += after
         todo += after
     return found
+
+
+# A statement opens where the last accepted one before it closed, or where one does that nothing orders against it.
+_BROKEN = """
+    SELECT s.id FROM statements s CROSS JOIN LATERAL (
+        SELECT t.closing_on, coalesce(t.sequence, 0) AS sequence, t.page FROM statements t
+        WHERE (t.bank, t.account_hash, t.currency) = (s.bank, s.account_hash, s.currency) AND t.id <> s.id
+          AND t.kind = 'statement' AND t.state = 'accepted' AND t.closing_on <= s.closing_on
+          AND t.opening_minor IS NOT NULL AND t.closing_minor IS NOT NULL
+          AND (t.closing_on, coalesce(t.sequence, 0), t.page) < (s.closing_on, coalesce(s.sequence, 0), s.page)
+        ORDER BY t.closing_on DESC, coalesce(t.sequence, 0) DESC, t.page DESC LIMIT 1
+    ) before
+    WHERE s.id = ANY(:ids) AND s.kind = 'statement' AND s.opening_minor IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM statements t
+        WHERE (t.bank, t.account_hash, t.currency) = (s.bank, s.account_hash, s.currency) AND t.id <> s.id
+          AND t.kind = 'statement' AND t.state = 'accepted' AND t.closing_minor = s.opening_minor
+          AND t.closing_on IN (s.closing_on, before.closing_on)
+          AND (t.closing_on, coalesce(t.sequence, 0), t.page) IN (
+              (s.closing_on, coalesce(s.sequence, 0), s.page), (before.closing_on, before.sequence, before.page)))
+    ORDER BY s.id
+"""
+
+
+def broken(session: Session, ids: Sequence[int]) -> list[int]:
+    """Return which of the statements `ids`, in whatever state, do not open where the account's last one closed.
+
+    The first of an account, and one without balances, breaks nothing.
+    """
+    return list(session.scalars(text(_BROKEN), {"ids": list(ids)}))

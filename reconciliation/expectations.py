@@ -65,11 +65,11 @@ def expected(session: Session, files: Sequence[ExpectedFile], *, now: datetime) 
     for row in session.execute(text(_OWED), {"floor": oldest}):
         deadline = end_of(row.due_on)
         found.append(Expected("bill", row.bank, deadline, row.things, row.minor, deadline <= now))
-    found += _files(session, files, now)
+    found += files_missing(session, files, now=now)
     return sorted(found, key=lambda one: (not one.overdue, one.deadline, KINDS.index(one.kind), one.bank))
 
 
-def _files(session: Session, files: Sequence[ExpectedFile], now: datetime) -> Iterator[Expected]:
+def files_missing(session: Session, files: Sequence[ExpectedFile], *, now: datetime) -> Iterator[Expected]:
     """Yield each statement that is owed and has not come, and the one of today, which will be."""
     calendar, today = bank_days.calendar(session), local_day(now)
     days = [(one, day, due) for one in files for day, due in deadlines.owed(one, calendar, now=now)]

@@ -30,11 +30,15 @@ class Delivery(Base):
         UniqueConstraint("source", "event_id"),
         Index("ix_deliveries_waiting", "kind", "id", postgresql_where=text("state = 'received'")),
         Index(None, "received_at"),
+        # A bank's last calls, and how many came within the hour, without a look at the others' of that time.
+        Index(None, "source", "kind", "received_at"),
+        Index("ix_deliveries_for_people", "source", "received_at",
+              postgresql_where=text("state IN ('set_aside', 'conflicting', 'unreadable')")),
         Index(None, "name", postgresql_where=text("name <> ''")),
         one_of("kind", ["callback", "statement"]),
         one_of("state", DELIVERY.states),
         {"postgresql_with": {"fillfactor": 80}},
-    )
+    )  # fmt: skip
 
     id: Mapped[Id]
     source: Mapped[str]
@@ -75,7 +79,7 @@ class Refusal(Base):
     """A call that did not prove its sender: kept for a person, acted on by nobody."""
 
     __tablename__ = "refusals"
-    __table_args__ = (Index(None, "received_at"),)
+    __table_args__ = (Index(None, "received_at"), Index(None, "source", "received_at"))
 
     id: Mapped[Id]
     source: Mapped[str]

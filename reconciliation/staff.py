@@ -28,6 +28,9 @@ HOLDERS_OF_BILLS = BOOKKEEPERS | {"care"}
 KEEPERS_OF_CARRIERS = BANK_LIAISONS | {"administrator"}
 """Who may let an ill SMS carrier be tried again."""
 
+TRIERS_OF_SAMPLES = BANK_LIAISONS | {"administrator"}
+"""Who may try a bank's callback or file against its profile: a sample may name customers."""
+
 KEEPERS_OF_MESSAGES = HOLDERS_OF_BILLS | {"liaison"}
 """Who may say whether a message arrived, and have one sent again."""
 

@@ -40,6 +40,7 @@ from reconciliation import (
     policies,
     remarks,
     returns,
+    secret_sightings,
     settlements,
     staff,
     statements,
@@ -54,6 +55,6 @@ __all__ = [
     "carrier_receipts", "carriers", "case_visits", "closes", "counted_months", "customers", "debit_days",
     "debit_notices", "debit_recalls", "debit_rules", "debits", "factors", "fees", "inbox", "ledger", "lifecycle",
     "links", "lump_choices", "lump_sums", "mandate_codes", "mandate_orders", "mandates", "marks", "message_parts",
-    "metadata", "mismatches", "outbox", "payments", "placements", "policies", "remarks", "returns", "settlements",
-    "staff", "statements", "tariffs", "webhook_endpoints", "webhook_events",
+    "metadata", "mismatches", "outbox", "payments", "placements", "policies", "remarks", "returns", "secret_sightings",
+    "settlements", "staff", "statements", "tariffs", "webhook_endpoints", "webhook_events",
 ]  # fmt: skip

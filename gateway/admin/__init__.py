@@ -14,6 +14,9 @@ from gateway.admin import (
     api_tokens,
     assets,
     audit_trail,
+    bank_pages,
+    bank_trying,
+    bank_words,
     banks,
     bill_debiting,
     bills,
@@ -65,9 +68,9 @@ from gateway.admin.listing import RowId
 
 PAGES = (
     overview, month, mismatches, casework, together, closes, settling, lumps, remarking, expectations, calendar,
-    payments, bills, bill_debiting, debit_runs, run_lists, debits, mandates, deliveries, marks, reports, messages,
-    message_costs, sms_wishes, texts, carriers, api_tokens, webhooks, trace, unmasking, audit_trail, people,
-    account, factors, sign_in, second_step,
+    payments, bills, bill_debiting, debit_runs, run_lists, debits, mandates, bank_pages, bank_trying, deliveries, marks,
+    reports, messages, message_costs, sms_wishes, texts, carriers, api_tokens, webhooks, trace, unmasking, audit_trail,
+    people, account, factors, sign_in, second_step,
 )  # fmt: skip
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 
@@ -91,6 +94,7 @@ def register(app: Flask) -> None:
     app.url_map.converters["row"] = RowId
     admin = Blueprint("admin", __name__, url_prefix="/admin", template_folder="templates")
     admin.before_request(remarking.give_room)
+    admin.before_request(bank_trying.give_room)
     admin.before_request(csrf.protect)
     admin.before_request(access.guard)
     for module in PAGES:
@@ -111,6 +115,7 @@ def _furniture() -> dict[str, object]:
     return {
         "words": words,
         "carrier_words": carrier_words,
+        "bank_words": bank_words,
         "question_words": question_words,
         "evidence": evidence,
         "debit_words": debit_words,

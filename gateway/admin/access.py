@@ -24,6 +24,7 @@ from reconciliation.staff import (
     KEEPERS_OF_THE_CALENDAR,
     KEEPERS_OF_WISHES,
     ROLES,
+    TRIERS_OF_SAMPLES,
     Staff,
 )
 
@@ -99,6 +100,10 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.reports.file": FINANCE,
     "admin.calendar.page": FINANCE,
     "admin.calendar.note": KEEPERS_OF_THE_CALENDAR,
+    "admin.bank_pages.listing": FINANCE,
+    "admin.bank_pages.page": FINANCE,
+    "admin.bank_trying.callback": TRIERS_OF_SAMPLES,
+    "admin.bank_trying.statement": TRIERS_OF_SAMPLES,
     "admin.carriers.page": FINANCE,
     "admin.carriers.retry": KEEPERS_OF_CARRIERS,
     "admin.message_costs.page": FINANCE,
@@ -182,6 +187,7 @@ MENU = (
     ("admin.bills.listing", "document-text", lazy_gettext("Bills")),
     ("admin.debit_runs.listing", "credit-card", lazy_gettext("Debits")),
     ("admin.mandates.listing", "document-check", lazy_gettext("Mandates")),
+    ("admin.bank_pages.listing", "building-library", lazy_gettext("Banks")),
     ("admin.deliveries.listing", "inbox-arrow-down", lazy_gettext("Deliveries")),
     ("admin.marks.listing", "check-badge", lazy_gettext("Marks")),
     ("admin.messages.listing", "device-phone-mobile", lazy_gettext("Messages")),

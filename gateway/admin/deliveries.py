@@ -19,7 +19,7 @@ from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
 from reconciliation import import_undo, large_statements, story
 from reconciliation.import_undo import NotUndone
-from reconciliation.inbox import Delivery, DeliveryChunk
+from reconciliation.inbox import FOR_PEOPLE, Delivery, DeliveryChunk
 from reconciliation.mismatches import Mismatch
 from reconciliation.payments import Payment
 from reconciliation.statements import Statement
@@ -44,6 +44,7 @@ def listing() -> str:
         Filter("kind", _("Kind"), words.KINDS),
         Filter("state", _("State"), words.DELIVERY_STATES),
         Filter("day", _("Received on")),
+        Filter("waits", _("Waits for"), {"person": _("a person")}, quiet=True),
     )
     wanted = select(Delivery).options(_SHOWN)
     if asked["bank"]:
@@ -52,6 +53,8 @@ def listing() -> str:
         wanted = wanted.where(Delivery.kind == asked["kind"])
     if asked["state"]:
         wanted = wanted.where(Delivery.state == asked["state"])
+    if asked["waits"]:
+        wanted = wanted.where(Delivery.state.in_(FOR_PEOPLE))
     day = asked.day()
     if day is not None:
         begins = datetime.combine(day, time(), LOCAL)

@@ -11,7 +11,7 @@ from gateway import carrier_desk
 from gateway.admin import charts, words
 from gateway.clock import local_date
 from gateway.request_session import db
-from reconciliation import bank_days, debit_figures, message_desk, overview, settlements
+from reconciliation import bank_days, callback_health, debit_figures, message_desk, overview, settlements
 
 blueprint = Blueprint("overview", __name__)
 _BAR = 300
@@ -44,9 +44,17 @@ def page() -> str:
         debits=debit_figures.waiting(db(), now=now),
         carriers=[line for line in lines if line.state in ("ill", "stopped")],
         balances=[line for line in lines if line.balance_alarms],
+        health=callback_health.of_banks(db(), _callers(), now=now),
+        today=local_date(now),
         unsure=message_desk.unsure(db(), now=now),
         now=now,
     )
+
+
+def _callers() -> list[str]:
+    """Return the banks that call back or leave files: the others have no health to tell of."""
+    banks = current_app.extensions["doisoat"].settings.banks
+    return [name for name, bank in banks.items() if bank.callbacks or bank.sftp is not None]
 
 
 def _age_bars(codes: Sequence[overview.CodeAges]) -> dict[str, list[charts.Part]]:

@@ -30,6 +30,8 @@ AREAS: Mapping[str, Any] = {
     "run_lists": _("Lists of a debit run"),
     "debits": _("Debits"),
     "mandates": _("Mandates"),
+    "bank_pages": _("Banks"),
+    "bank_trying": _("Samples tried against a bank's profile"),
     "deliveries": _("Deliveries"),
     "marks": _("Marks"),
     "messages": _("Messages"),

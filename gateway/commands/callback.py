@@ -12,13 +12,14 @@ from typing import Any, NoReturn
 import click
 
 from banks import profile as bank_profile
-from banks.errors import BankError, Misconfigured, Unproven
+from banks.errors import BankError, Misconfigured
 from banks.profile import CallbackProfile, Signed
 from banks.records import Proof, RawRequest
 from gateway import secrets as kept
 from gateway import settings
 from gateway.bank_settings import BankSettings
-from gateway.commands.callback_preview import preview
+from gateway.callback_preview import preview
+from gateway.callback_trying import Unusable, headers_of, prove, query_of, readable, which_keys
 from gateway.commands.callback_refusals import refusals
 from gateway.practice import settings_here
 from gateway.setting_tables import SettingsError
@@ -72,27 +73,24 @@ def verify(max_age: int | None, received_at: datetime | None, name: str, **input
         request = replace(request, received_at=received_at.astimezone(UTC))
     if max_age is not None and profile.max_age is None:
         _usage(f"{profile.name} callbacks carry no time of signing, so --max-age can't be judged")
-    size, part = (len(request.query), "query") if profile.method == "GET" else (len(request.body), "body")
-    if size > profile.max_bytes:
-        _refuse(f"the {part} has {size} bytes, more than the {profile.max_bytes} that {profile.name} may send")
     try:
-        proof = profile.prove(request, secrets, request.received_at)
+        tried = prove(profile, request, secrets)
     except Misconfigured as error:
         _usage(str(error))
-    except Unproven as error:
-        _refuse(error.reason, error.signed, secrets)
+    proof = tried.proof
+    if proof is None:
+        _refuse(tried.reason, tried.signed, secrets)
     if max_age is not None and proof.age_seconds is None:
         _usage("a call proven by a token carries no time of signing, so --max-age can't be judged")
     if max_age is not None and proof.age_seconds is not None and abs(proof.age_seconds) > max_age:
         _refuse(f"{_age(proof)}, which is beyond --max-age {max_age} s", proof.signed, secrets)
     click.echo("verified")
-    click.echo(f"event id: {_readable(proof.event_id.encode(), secrets)}")
+    click.echo(f"event id: {readable(proof.event_id.encode(), secrets)}")
     click.echo(_age(proof))
-    for secret, keys in secrets.items():
-        if len(keys) > 1 and not _is_idle(profile, request, secrets, secret):
-            click.echo(f"signed with {secret} {_position(profile, request, secrets, secret)} of {len(keys)}")
+    for secret, position in which_keys(profile, request, secrets).items():
+        click.echo(f"signed with {secret} {position} of {len(secrets[secret])}")
     for line in preview(profile, request):
-        click.echo(_readable(line.encode("utf-8", "backslashreplace"), secrets))
+        click.echo(readable(line.encode("utf-8", "backslashreplace"), secrets))
 
 
 @callback.command()
@@ -156,10 +154,14 @@ def _prepare(
         _usage(f"{profile.name} calls by GET: give the query by --query")
     if profile.method != "GET" and body is None:
         _usage(f"{profile.name} calls by {profile.method}: give the body by --body")
+    try:
+        named = headers_of(headers)
+    except Unusable as error:
+        _usage(str(error))
     request = RawRequest(
         method=profile.method,
-        query=_query(query or ""),
-        headers=_headers(headers),
+        query=query_of(query or ""),
+        headers=named,
         body=b"" if body is None else _body(body),
         received_at=datetime.now(UTC),
     )
@@ -172,27 +174,6 @@ def _body(path: str) -> bytes:
         return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
         _usage(f"can't read the body from {path}: {error.strerror}")
-
-
-def _query(text: str) -> bytes:
-    # A whole address, as copied from a log, is as good as its query.
-    if text.startswith(("http://", "https://", "/")):
-        text = text.partition("?")[2]
-    return os.fsencode(text.removeprefix("?"))
-
-
-def _headers(lines: Sequence[str]) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for position, line in enumerate(lines, 1):
-        name, colon, value = line.partition(":")
-        name = name.strip().lower()
-        if not colon or not name or any(char.isspace() for char in name):
-            # The line itself stays unsaid: it may be a bearer token.
-            _usage(f"header {position}: expected 'Name: value'")
-        if name in headers:
-            _usage(f"header {position}: {name} is given twice")
-        headers[name] = value.strip()
-    return headers
 
 
 def _secrets(
@@ -222,47 +203,12 @@ def _secrets(
         _usage(f"{bank.name} needs {missing}; without it: {error}")
 
 
-def _is_idle(profile: CallbackProfile, request: RawRequest, secrets: Keys, name: str) -> bool:
-    """Tell whether the proof stands without the secret `name`, one of several that are each enough."""
-    others = {other: keys for other, keys in secrets.items() if other != name}
-    if not (profile.any_secret and others):
-        return False
-    try:
-        profile.prove(request, others, request.received_at)
-    except (Misconfigured, Unproven):
-        return False
-    return True
-
-
-def _position(profile: CallbackProfile, request: RawRequest, secrets: Keys, name: str) -> int:
-    for position, key in enumerate(secrets[name], 1):
-        try:
-            profile.prove(request, {**secrets, name: [key]}, request.received_at)
-        except Unproven:
-            continue
-        return position
-    raise AssertionError(f"proved with all keys of {name}, but with none alone")
-
-
 def _age(proof: Proof) -> str:
     if proof.age_seconds is None:
         return "age: this form carries no time of signing"
     if proof.age_seconds < 0:
         return f"age: {proof.age_seconds:.0f} s, signed ahead of this machine's clock"
     return f"age: {proof.age_seconds:.0f} s"
-
-
-def _readable(text: bytes, secrets: Keys) -> str:
-    # Some forms sign a key along with the fields, so a secret may stand inside the signed text.
-    # It is masked as the bytes that were signed, or as an error writes them, before anything is escaped; the longest
-    # first, because one key may begin another.
-    named = [(key, name) for name, keys in secrets.items() for key in keys if key]
-    for key, name in sorted(named, key=lambda pair: len(pair[0]), reverse=True):
-        for written in (key.encode("utf-8", "surrogateescape"), key.encode("ascii", "backslashreplace")):
-            text = text.replace(written, f"<{name}>".encode())
-    shown = text.decode("utf-8", "backslashreplace")
-    # A terminal must not obey what a sender wrote.
-    return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in shown)
 
 
 def _curl(signed: Signed, url: str, body: str | None) -> str:
@@ -278,10 +224,10 @@ def _curl(signed: Signed, url: str, body: str | None) -> str:
 
 
 def _refuse(reason: str, signed: bytes = b"", secrets: Keys | None = None) -> NoReturn:
-    click.echo(f"not verified: {_readable(reason.encode('utf-8', 'backslashreplace'), secrets or {})}")
+    click.echo(f"not verified: {readable(reason.encode('utf-8', 'backslashreplace'), secrets or {})}")
     if signed:
         click.echo("the text that was signed:")
-        click.echo(_readable(signed, secrets or {}))
+        click.echo(readable(signed, secrets or {}))
     raise SystemExit(1)
 
 

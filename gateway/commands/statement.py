@@ -28,10 +28,9 @@ from banks.records import (
     StatementLine,
     StatementOpened,
 )
+from gateway import statement_trying
 from gateway.commands import imports
 from gateway.commands.imports import EXIT_UNREADABLE
-from gateway.openpgp_keys import openpgp_keys
-from gateway.own_formats import own_formats
 from gateway.practice import settings_here
 
 EXIT_NO_INPUT = 66
@@ -62,7 +61,7 @@ def read(file: Path, bank: str | None) -> None:
     try:
         keys, own = _of_bank(bank)
         with file.open("rb") as opened, _seekable(opened) as stream:
-            summaries = _summaries(statements.read(stream, keys, own))
+            summaries = statement_trying.try_file(statements.read(stream, keys, own)).statements
             stream.seek(0)
             out = sys.stdout.buffer
             for record in _records(statements.read(stream, keys, own), summaries):
@@ -81,11 +80,9 @@ def read(file: Path, bank: str | None) -> None:
 def _of_bank(name: str | None) -> tuple[OpenPgpKeys, list[statements.Format]]:
     """Return the keys and formats to read with: those of a bank in the settings, or nobody's."""
     known = settings_here(os.environ)
-    if name is None:
-        return openpgp_keys(known), []
-    if name not in known.banks:
+    if name is not None and name not in known.banks:
         raise click.UsageError(f"no bank is called {name!r}; known: {', '.join(known.banks) or 'none'}")
-    return openpgp_keys(known, f"{name}_"), own_formats(known, known.banks[name])
+    return statement_trying.reading_of(known, known.banks[name] if name is not None else None)
 
 
 def _seekable(opened: BinaryIO) -> BinaryIO:
@@ -96,17 +93,6 @@ def _seekable(opened: BinaryIO) -> BinaryIO:
     shutil.copyfileobj(opened, copy)
     copy.seek(0)
     return copy
-
-
-def _summaries(events: Iterator[FileEvent]) -> list[tuple[StatementOpened, StatementClosed]]:
-    """Read the file once, keeping the head and the foot of each statement and no line."""
-    heads, feet = [], []
-    for event in events:
-        if isinstance(event, StatementOpened):
-            heads.append(event)
-        elif isinstance(event, StatementClosed):
-            feet.append(event)
-    return list(zip(heads, feet, strict=True))
 
 
 def _records(

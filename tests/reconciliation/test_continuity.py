@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 
+from reconciliation import continuity
 from tests.reconciliation.books import CODE, DAY, Books, a_bill, a_line
 
 NEXT = DAY + timedelta(days=1)
@@ -87,3 +88,29 @@ def test_many_statements_are_named_in_short(sound_books: Books) -> None:
     sound_books.read(*(a_line(1_000, f"A{number}") for number in range(5)), id="ALL", opening=5_000, on=NEXT)
     (reason,) = held(sound_books)
     assert reason.endswith("1 of statement S0, 1 of statement S1, 1 of statement S2 and lines of 2 more")
+
+
+def broken(books: Books) -> list[str]:
+    """The statements that do not open where the one before them closed, whatever became of them."""
+    named = dict(books.rows("SELECT id, statement_id FROM statements ORDER BY id"))
+    return [named[one] for one in books.run(lambda session: continuity.broken(session, list(named)))]
+
+
+def test_a_statement_that_opens_elsewhere_is_marked_whether_held_or_not(sound_books: Books) -> None:
+    sound_books.read(a_line(7_000, "B1"), id="S1", opening=0)
+    sound_books.read(a_line(1_000, "B2"), id="S2", opening=7_000, on=NEXT)
+    assert broken(sound_books) == []
+    sound_books.read(a_line(1_000, "B3"), id="S3", opening=8_001, on=NEXT + timedelta(days=1))
+    assert broken(sound_books) == ["S3"]
+
+
+def test_two_statements_that_nothing_orders_may_follow_each_other_either_way(sound_books: Books) -> None:
+    sound_books.read(a_line(7_000, "B1"), id="S1", opening=0)
+    sound_books.read(a_line(1_000, "B2"), id="S2", opening=7_000, on=NEXT)
+    sound_books.read(a_line(500, "B3"), id="S3", opening=8_000, on=NEXT)
+    assert held(sound_books) == broken(sound_books) == []
+
+
+def test_the_first_of_an_account_breaks_nothing(sound_books: Books) -> None:
+    sound_books.read(a_line(7_000, "B1"), id="S1", opening=5)
+    assert broken(sound_books) == []

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -64,7 +65,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def page_settings() -> SimpleNamespace:
+def page_settings(tmp_path: Path) -> SimpleNamespace:
     sftp = SftpSettings("127.0.0.1", "doisoat", "ssh-ed25519 AAAA")
     banks = {
         "saomai": BankSettings("saomai", "Ngân hàng Sao Mai", sftp=sftp),
@@ -75,8 +76,8 @@ def page_settings() -> SimpleNamespace:
         declared={"esms": CarrierSettings("esms", "esms", weight=3), "fast": CarrierSettings("fast", "speedsms")},
     )
     return SimpleNamespace(
-        sandbox=True, banks=banks, utility="Công ty Điện lực", brand="Điện lực", hotline="19001000", billing_url=None,
-        sms=sms, web_origin=None, second_factor_roles=None,
+        home=tmp_path, sandbox=True, banks=banks, utility="Công ty Điện lực", brand="Điện lực", hotline="19001000",
+        billing_url=None, sms=sms, web_origin=None, second_factor_roles=None,
     )  # fmt: skip
 
 

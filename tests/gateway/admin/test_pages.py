@@ -72,7 +72,7 @@ def test_open_mismatches_are_named_and_aged(accountant, books, session, clock):
     books.mismatch("M01", "payment:1", minor=1000, opened_at=clock() - timedelta(days=9))
     books.mismatch("M01", "payment:2", minor=2000, opened_at=clock() - timedelta(hours=2))
     session.commit()
-    row = _text(accountant.page("/admin/").select("main table")[1].select_one("tbody tr"))
+    row = _text(accountant.page("/admin/").select_one("section[aria-labelledby=codes-title] tbody tr"))
     assert row == "M01 Có thông báo, không có trên sao kê 2 3.000 ₫ 9 ngày 0–1 ngày: 1 trên 7 ngày: 1 1 0 0 1"
 
 

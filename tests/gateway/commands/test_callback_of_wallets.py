@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from gateway.commands.callback import _readable, callback
+from gateway.callback_trying import readable
+from gateway.commands.callback import callback
 
 CORPUS = Path(__file__).parents[2] / "corpus"
 MOMO = ("--secret", "access_key=F8BBA842ECF85", "--secret", "secret_key=K951B6PE1waDMi640xX08PD3vg6EkVlz")
@@ -69,10 +70,10 @@ def test_an_access_key_of_any_bytes_is_masked(body: Path, key: bytes) -> None:
 
 def test_a_key_that_an_error_repeats_is_masked_in_the_way_it_is_written_there() -> None:
     for key in ("mật-topsecret", os.fsdecode(b"\xff\xfetopsecret")):
-        shown = _readable(f"expected a key, got {key!a}".encode(), {"access_key": [key]})
+        shown = readable(f"expected a key, got {key!a}".encode(), {"access_key": [key]})
         assert shown == "expected a key, got '<access_key>'"
     keys = {"access_key": ["F8BB"], "secret_key": ["F8BB-topsecret"]}
-    assert _readable(b"F8BB-topsecret,F8BB", keys) == "<secret_key>,<access_key>", "one key may begin another"
+    assert readable(b"F8BB-topsecret,F8BB", keys) == "<secret_key>,<access_key>", "one key may begin another"
 
 
 def test_momo_needs_both_secrets(body: Path) -> None:

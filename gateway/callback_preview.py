@@ -1,6 +1,6 @@
 """What would be made of a proven callback, in a line for each thing it tells: for an integrator with but a sample."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from banks import profile as bank_profile
 from banks.errors import Unreadable
@@ -10,15 +10,26 @@ from banks.vietnam_time import VIETNAM
 from gateway.payment_time import check_time
 
 
+def notices_of(profile: CallbackProfile, request: RawRequest) -> Sequence[Notice]:
+    """Return what a proven `request` tells of, as the gateway would read it; raise Unreadable."""
+    notices = bank_profile.read_all(profile, request)
+    for notice in notices:
+        check_time(notice, request.received_at)
+    return notices
+
+
 def preview(profile: CallbackProfile, request: RawRequest) -> list[str]:
     """Return a line for each payment or mandate that the proven `request` tells of, or why it can't be read."""
     try:
-        notices = bank_profile.read_all(profile, request)
-        for notice in notices:
-            check_time(notice, request.received_at)
+        notices = notices_of(profile, request)
     except Unreadable as error:
         return [f"proven, but unreadable: {error}"]
     return [", ".join(_parts(notice)) for notice in notices]
+
+
+def account_shown(number: str) -> str:
+    """Return an account by its last digits: enough to know it again by; those of a short number would be all of it."""
+    return f"···{number[-4:] if len(number) > 6 else ''}"
 
 
 def _parts(notice: Notice) -> Iterator[str]:
@@ -33,8 +44,7 @@ def _parts(notice: Notice) -> Iterator[str]:
         yield f"paid {notice.paid_at.astimezone(VIETNAM):%Y-%m-%d %H:%M:%S} +07:00"
     yield f"reference {notice.source_reference}"
     if notice.payer_account:
-        # The last digits are enough to know an account again by; those of a short number would be all of it.
-        yield f"from account ···{notice.payer_account[-4:] if len(notice.payer_account) > 6 else ''}"
+        yield f"from account {account_shown(notice.payer_account)}"
 
 
 def _purpose(notice: PaymentNotice) -> str:
