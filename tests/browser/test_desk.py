@@ -4,7 +4,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,19 +12,19 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher
 from flask import Flask
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from werkzeug.serving import make_server
 
 from gateway import admin, request_session, staff_desk
 from gateway.bank_settings import BankSettings
 from gateway.database import owner_engine
 from gateway.settings import Settings, SmsSettings
-from reconciliation import deadlines, issuing, matching, mismatches, settlements
-from reconciliation.deadlines import ExpectedFile
+from reconciliation import settlements
 from reconciliation.sealing import Sealer
 from reconciliation.sending_times import ANY_TIME
 from tests import emptied
-from tests.reconciliation.books import Books, a_bill, a_line, a_notice, at
+from tests.browser.cases import bill, seed
+from tests.reconciliation.books import Books, a_line
 
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = [
@@ -35,17 +35,6 @@ PASSWORD = "mat khau cua toi"
 QUEUE = "/admin/mismatches/?state=unsettled"
 PEOPLE = (("lan", "Nguyễn Thị Lan", "accountant"), ("hoa", "Trần Văn Hòa", "accountant"),
           ("chi", "Lê Thị Chi", "chief_accountant"))  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -119,74 +108,6 @@ def _show(page: Any, name: str) -> None:
     folder = os.environ.get("DOISOAT_TEST_SCREENSHOTS")
     if folder:
         page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
-
-
-def customer(n: int) -> str:
-    return f"PA{n:011}"
-
-
-def bill(books: Books, n: int, minor: int = 100_000, **more: Any) -> str:
-    """Issue the n-th customer's bill; return its payment code."""
-    code = f"{customer(n)}11126"
-    books.issue(a_bill(f"HD{n:04}", minor, code, customer_code=customer(n), **more))
-    return code
-
-
-def seed(books: Books) -> None:
-    """Let 24 cases come up the way they do: callbacks, statements, deadlines and files that do not agree."""
-    lines = []
-    for n in (1, 2, 3):  # too little: the bill is left part paid
-        books.hear(a_notice(f"SHORT{n}", 90_000, bill(books, n)))
-        lines.append(a_line(90_000, f"SHORT{n}"))
-    for n in (4, 5):  # too much
-        books.hear(a_notice(f"OVER{n}", 130_000 + n, bill(books, n)))
-        lines.append(a_line(130_000 + n, f"OVER{n}"))
-    for n in (6, 7):  # twice through the same door
-        code = bill(books, n)
-        books.hear(a_notice(f"FIRST{n}", 100_000, code), a_notice(f"AGAIN{n}", 100_000, code, paid_at=at(2)))
-        lines += [a_line(100_000, f"FIRST{n}"), a_line(100_000, f"AGAIN{n}")]
-    for n in (8, 9):  # twice through two doors
-        code = bill(books, n)
-        books.hear(a_notice(f"BANK{n}", 100_000, code))
-        books.hear(a_notice(f"WALLET{n}", 100_000, code, paid_at=at(2)), source="wallet")
-        lines.append(a_line(100_000, f"BANK{n}"))
-    for n in (10, 11):  # a bill and a customer that do not belong together
-        bill(books, n + 20)
-        books.hear(a_notice(f"WRONG{n}", 100_000, bill(books, n), narrative=f"KH {customer(n + 20)}"))
-        lines.append(a_line(100_000, f"WRONG{n}"))
-    for n in (12, 13):  # a bill that is no longer owed
-        code = bill(books, n)
-        books.run(lambda s, n=n: _cancel(s, books, f"HD{n:04}"))
-        books.hear(a_notice(f"GONE{n}", 100_000, code))
-        lines.append(a_line(100_000, f"GONE{n}"))
-    for n in (14, 15):  # deposits that name a customer, of another amount
-        bill(books, n)
-        lines.append(a_line(70_000 + n, f"NAMED{n}", f"tien dien {customer(n)}"))
-    lines.append(a_line(55_000, "NOBODY1", "tien dien thang 11"))
-    lines.append(a_line(65_000, "NOBODY2", "chuyen khoan"))
-    lines.append(a_line(45_000, "BACK1", "hoan lai", reversal=True))
-    books.hear(a_notice("TOLD1", 80_000, code="", narrative="ung ho", bank_reference="R1"))
-    lines.append(a_line(75_000, "R1", "ung ho"))  # the statement shows another amount than the callback
-    books.agree(source="purse")
-    lines.append(a_line(98_000, "L1", "Quyet toan vi ngay 17/11"))  # the settlement of no day
-    lines.append(a_line(-5_000, "OUT1", "rut tien"))
-    books.hear(a_notice("UNSEEN1", 100_000, bill(books, 16)))  # never on a statement
-    books.read(*lines, id="S1", opening=0)
-    books.read(a_line(1_000, "HELD1"), id="S2", opening=5, closing=5)
-    books.now = books.now.replace(day=25)
-    books.run(lambda s: deadlines.pass_deadlines(s, now=books.now))
-    owed = ExpectedFile("standard", date(2026, 11, 23), time(9, 0))
-    books.run(lambda s: deadlines.missing_files(s, [owed], now=books.now))
-    books.run(lambda s: mismatches.ask_one(s, code="M16", subject="debit:1", minor=5_000, now=books.now))
-    number = bill(books, 17)
-    books.run(lambda s: mismatches.ask_one(s, code="M17", subject="bill:HD0017", minor=100_000, now=books.now,
-        bill_id=s.scalar(text("SELECT id FROM bills WHERE payment_code = :code"), {"code": number})))  # fmt: skip
-
-
-def _cancel(session: Any, books: Books, number: str) -> None:
-    ids = list(session.scalars(text("SELECT id FROM bills WHERE number = :number"), {"number": number}))
-    freed = issuing.withdraw(session, ids, to="cancelled", by="lan", why="misread", now=books.now)
-    matching.match(session, freed, now=books.now)
 
 
 def left(books: Books) -> int:

@@ -36,17 +36,6 @@ NOW = datetime(2026, 11, 19, 2, 0, tzinfo=UTC)
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 375, "height": 740}
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        )
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def address(any_state: None, engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     """The pages served on this machine, with sixty payments, their bills and one question."""
