@@ -19,6 +19,7 @@ from reconciliation import (
     business_days,
     counted_months,
     deadlines,
+    debit_figures,
     debit_work,
     inbox,
     large_statements,
@@ -101,6 +102,7 @@ def count_months(wiring: Wiring) -> None:
     now = wiring.clock()
     with transaction(wiring.engine) as session:
         counted_months.count_owed(session)
+        debit_figures.count_missed(session, now=now)
     with transaction(wiring.engine) as session:
         months = counted_months.to_count(session, today=business_days.local_day(now))
     for month in months:

@@ -25,6 +25,7 @@ class Bill(Base):
         Index("uq_bills_live_payment_code", "payment_code", unique=True, postgresql_where=text("live")),
         Index(None, "payment_code"),
         Index(None, "customer_id"),
+        Index(None, "minor"),
         Index(None, "issued_on", "id"),
         Index("ix_bills_withdrawn", "id", postgresql_where=text("NOT live")),
         Index(None, "charge_on", postgresql_where=text("charge_on IS NOT NULL")),

@@ -72,6 +72,16 @@ class OwedDay(Base):
     minor: Mapped[Minor]
 
 
+class CountedFigure(Base):
+    """One figure that is dear to count, as it was counted last."""
+
+    __tablename__ = "counted_figures"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[int]
+    counted_at: Mapped[datetime]
+
+
 class CountedMonth(Base):
     """As of when the figures of one month were counted."""
 

@@ -74,6 +74,11 @@ _MISSED = f"""
         SELECT 1 FROM debits d WHERE d.bill_number = b.number AND d.charge_on >= due.day AND d.state <> 'dropped')
 """  # noqa: S608
 _COUNTED = 10_000
+_COUNT_MISSED = f"""
+    INSERT INTO counted_figures (name, value, counted_at)
+    SELECT 'missed_debits', count(*), :now FROM ({_MISSED} LIMIT {_COUNTED}) m
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value, counted_at = excluded.counted_at
+"""  # noqa: S608
 _WAITING = f"""
     SELECT (SELECT count(*) FROM debit_runs WHERE state = 'proposed') AS runs,
         (SELECT count(*) FROM debit_files WHERE state = 'claimed' AND attempts > 0) AS files,
@@ -81,7 +86,7 @@ _WAITING = f"""
         (SELECT count(*) FROM mismatches
          WHERE code = 'M16' AND state <> 'resolved' AND subject LIKE 'debit:%') AS given_up,
         (SELECT count(*) FROM ({_ABNORMAL}) a) AS abnormal,
-        (SELECT count(*) FROM ({_MISSED} LIMIT {_COUNTED}) m) AS missed
+        (SELECT coalesce(max(value), 0) FROM counted_figures WHERE name = 'missed_debits') AS missed
 """  # noqa: S608
 
 
@@ -89,7 +94,8 @@ _WAITING = f"""
 class Waiting:
     """What waits for people: counts. `asked_after` are unknown debits that the schedule asks about, `given_up` others.
 
-    `missed` are bills owed whole whose day passed without a debit that left or is about to, counted up to 10,000.
+    `missed` are bills owed whole whose day passed without a debit that left or is about to, up to 10,000, as the
+    schedule counted them last (`count_missed`).
     """
 
     runs: int
@@ -181,9 +187,14 @@ ACTS_ON_BILLS = ("bill_held", "bill_released", "notice_printed")
 """What people do to a bill's debiting, as the audit trail calls it."""
 
 
-def waiting(session: Session, *, now: datetime) -> Waiting:
+def waiting(session: Session) -> Waiting:
     """Count what waits for people."""
-    return Waiting(**session.execute(text(_WAITING), {"today": local_day(now)}).mappings().one())
+    return Waiting(**session.execute(text(_WAITING)).mappings().one())
+
+
+def count_missed(session: Session, *, now: datetime) -> None:
+    """Count the bills whose day passed without a debit, for who asks what waits; the caller commits."""
+    session.execute(text(_COUNT_MISSED), {"today": local_day(now), "now": now})
 
 
 def missed(now: datetime) -> Select[tuple[int]]:

@@ -60,6 +60,7 @@ class Payment(Base):
         # Without the list of pending entries, which every look-up would read through.
         Index("ix_payments_quoted", "quoted", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
         Index(None, "business_date", "source"),
+        Index(None, "minor"),
         # What stands for a line is found by the line.
         Index(None, "delivery_id", postgresql_where=text("source_reference NOT LIKE 'line:%'")),
         CheckConstraint("minor > 0", name="positive"),

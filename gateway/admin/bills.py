@@ -3,9 +3,9 @@
 from datetime import datetime, time, timedelta
 
 from flask import Blueprint, abort, current_app, render_template
-from sqlalchemy import ColumnElement, Exists, func, or_, select
+from sqlalchemy import Exists, func, select
 
-from gateway.admin import office_scope, words
+from gateway.admin import office_scope, searches, words
 from gateway.admin.banks import bank_choices
 from gateway.admin.listing import Asked, Filter, page_of
 from gateway.clock import LOCAL
@@ -54,16 +54,7 @@ def listing() -> str:
     if told:
         wanted = wanted.where(_told(asked))
     if asked.search:
-        codes = asked.spellings()
-        found: list[ColumnElement[bool]] = [
-            Bill.number.in_(codes),
-            Bill.payment_code.in_(codes),
-            Bill.end_to_end_id.in_(codes),
-            Customer.code.in_(codes),
-        ]
-        if (amount := asked.amount()) is not None:
-            found.append(Bill.minor == amount)
-        wanted = wanted.where(or_(*found))
+        wanted = wanted.where(Bill.id.in_(searches.with_amount(searches.bills(asked), asked, Bill)))
     return render_template("admin/bills.html", page=page_of(db(), office_scope.within(wanted, Bill), Bill.id, asked))
 
 

@@ -13,14 +13,13 @@ from flask_login import current_user
 from sqlalchemy import ColumnElement, Select, and_, not_, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
-from gateway.admin import office_scope, question_words, words
+from gateway.admin import office_scope, question_words, searches, words
 from gateway.admin.banks import bank_choices
 from gateway.admin.listing import SIZE, Asked, Filter, Page, counted
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
 from reconciliation import ageing, remarks
 from reconciliation.bills import Bill
-from reconciliation.customers import Customer
 from reconciliation.mismatches import CARE, Mismatch
 from reconciliation.payments import Payment
 
@@ -75,7 +74,7 @@ def wanted(held: Asked, now: datetime) -> Select[Any]:
         .where(*_narrowed(held, now))
     )
     if held.search:
-        found = found.where(or_(*_searched(held)))
+        found = found.where(Mismatch.id.in_(searches.mismatches(held)))
     return office_scope.within(found, Mismatch)
 
 
@@ -155,23 +154,6 @@ def _narrowed(held: Asked, now: datetime) -> Sequence[ColumnElement[bool]]:
     if held["code"]:
         narrowed.append(Mismatch.code == held["code"])
     return narrowed
-
-
-def _searched(held: Asked) -> Sequence[ColumnElement[bool]]:
-    codes = held.spellings()
-    owing = select(Bill.id).join(Customer, Customer.id == Bill.customer_id).where(Customer.code.in_(codes))
-    found: list[ColumnElement[bool]] = [
-        Mismatch.code.in_(codes),
-        Mismatch.subject == held.search,
-        Bill.number.in_(codes),
-        Bill.payment_code.in_(codes),
-        Mismatch.bill_id.in_(owing),
-        Payment.source_reference.in_(codes),
-        Payment.bank_reference.in_(codes),
-    ]
-    if (amount := held.amount()) is not None:
-        found.append(Mismatch.minor == amount)
-    return found
 
 
 def _from(query: Select[Any], held: Asked, place: int | None, *, backwards: bool) -> Select[Any]:

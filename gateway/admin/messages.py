@@ -8,12 +8,11 @@ from uuid import UUID
 
 from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
 from flask_login import current_user
-from sqlalchemy import ColumnElement, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import CompoundSelect, select, union
 from werkzeug.wrappers import Response
 
 from gateway import bell, claiming, composing
-from gateway.admin import customer_search, message_words, office_scope, words
+from gateway.admin import customer_search, message_words, office_scope, searches, words
 from gateway.admin.listing import Asked, Filter, Page, page_of
 from gateway.clock import LOCAL
 from gateway.database import insist
@@ -71,7 +70,7 @@ def listing() -> str | tuple[str, int]:
         begins = datetime.combine(day, time(), LOCAL)
         wanted = wanted.where(Message.created_at >= begins, Message.created_at < begins + timedelta(days=1))
     if asked.search:
-        wanted = wanted.where(_meant(asked))
+        wanted = wanted.where(Message.id.in_(_meant(asked)))
     return render_template(
         "admin/messages.html", page=page_of(db(), office_scope.within(wanted, Message), Message.id, asked)
     )
@@ -163,15 +162,15 @@ def _asked_again_at(wiring: Wiring, message: Message) -> datetime | None:
     return None
 
 
-def _meant(asked: Asked) -> ColumnElement[bool]:
-    codes = asked.spellings()
-    bill = aliased(Bill)
-    of_bills = select(bill.id).where(or_(bill.number.in_(codes), bill.payment_code.in_(codes)))
-    of_customers = customer_search.named(asked)
-    found = [Message.bill_id.in_(of_bills), Message.customer_id.in_(of_customers), Message.provider_ref == asked.search]
+def _meant(asked: Asked) -> CompoundSelect[Any]:
+    found = [
+        select(Message.id).where(Message.bill_id.in_(searches.bills(asked))),
+        select(Message.id).where(Message.customer_id.in_(customer_search.named(asked))),
+        select(Message.id).where(Message.provider_ref == asked.search),
+    ]
     with suppress(ValueError):
-        found.append(Message.request_id == UUID(asked.search))
-    return or_(*found)
+        found.append(select(Message.id).where(Message.request_id == UUID(asked.search)))
+    return union(*found)
 
 
 def _went_to_a_test_number(message: Message) -> bool:

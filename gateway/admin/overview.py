@@ -41,7 +41,7 @@ def page() -> str:
         age_bars=_age_bars(codes),
         of_age=_of_age,
         waiting=settlements.waiting(db()),
-        debits=debit_figures.waiting(db(), now=now),
+        debits=debit_figures.waiting(db()),
         carriers=[line for line in lines if line.state in ("ill", "stopped")],
         balances=[line for line in lines if line.balance_alarms],
         health=callback_health.of_banks(db(), _callers(), now=now),

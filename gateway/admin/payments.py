@@ -1,18 +1,16 @@
 """Payments: what came in, by whichever door it was heard, and which bills it settles."""
 
 from flask import Blueprint, abort, render_template
-from sqlalchemy import and_, any_, literal, or_, select
+from sqlalchemy import select
 
-from gateway.admin import office_scope, words
+from gateway.admin import office_scope, searches, words
 from gateway.admin.banks import bank_choices
 from gateway.admin.listing import Asked, Filter, page_of
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
 from reconciliation import story
-from reconciliation.bills import Bill
-from reconciliation.customers import Customer
 from reconciliation.overview import PAYMENT_VIEWS
-from reconciliation.payments import Allocation, Payment
+from reconciliation.payments import Payment
 
 blueprint = Blueprint("payments", __name__, url_prefix="/payments")
 
@@ -39,24 +37,7 @@ def listing() -> str:
         wanted = wanted.where(Payment.channel == asked["channel"])
     wanted = asked.between(wanted, Payment.business_date, "day", "until")
     if asked.search:
-        codes = asked.spellings()
-        settled = (
-            select(Allocation.payment_id)
-            .join(Bill, Bill.id == Allocation.bill_id)
-            .join(Customer, Customer.id == Bill.customer_id)
-            .where(or_(Bill.number.in_(codes), Bill.payment_code.in_(codes), Customer.code.in_(codes)))
-        )
-        quoting = or_(*(literal(code) == any_(Payment.quoted) for code in codes))
-        found = [
-            Payment.source_reference.in_(codes),
-            Payment.bank_reference.in_(codes),
-            Payment.end_to_end_id.in_(codes),
-            Payment.id.in_(settled),
-            and_(Payment.matched_minor < Payment.minor, quoting),
-        ]
-        if (amount := asked.amount()) is not None:
-            found.append(Payment.minor == amount)
-        wanted = wanted.where(or_(*found))
+        wanted = wanted.where(Payment.id.in_(searches.with_amount(searches.payments(asked), asked, Payment)))
     return render_template(
         "admin/payments.html", page=page_of(db(), office_scope.within(wanted, Payment), Payment.id, asked)
     )

@@ -8,7 +8,7 @@ from flask import Blueprint, current_app, redirect, render_template
 from sqlalchemy import CompoundSelect, Select, and_, or_, select, text, union
 from werkzeug.wrappers import Response
 
-from gateway.admin import access, customer_search, office_scope
+from gateway.admin import access, customer_search, office_scope, searches
 from gateway.admin.listing import Asked
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
@@ -17,7 +17,7 @@ from reconciliation.customers import Customer
 from reconciliation.debits import MEANT, Debit
 from reconciliation.inbox import Delivery, RemoteFile
 from reconciliation.mandates import Mandate
-from reconciliation.payments import Allocation, Payment
+from reconciliation.payments import Payment
 from reconciliation.statements import Line, Statement
 
 blueprint = Blueprint("trace", __name__, url_prefix="/trace")
@@ -71,14 +71,14 @@ CUSTOMERS = Kind(_("Customers"), Customer, "admin.sms_wishes.page", "customer_id
 def page() -> str | Response:
     """Find what is searched for; the one thing that it names is shown at once.
 
-    Every look is by an index. An amount names too much: the lists of payments and bills are asked for it.
+    Every look is by an index; an amount names bills and payments that are over just as much.
     """
     asked = Asked.of_request()
     found = [one for kind, wanted in _looks(asked) if (one := _found(kind, wanted))] if asked.search else []
     if len(found) == 1 and len(found[0].rows) == 1:
         [one] = found
         return redirect(current_app.url_for(one.kind.page, **{one.kind.key: one.rows[0].id}), 303)
-    return render_template("admin/trace.html", asked=asked, found=found, amount=asked.amount())
+    return render_template("admin/trace.html", asked=asked, found=found)
 
 
 def _found(kind: Kind, wanted: Select[*tuple[Any, ...]]) -> Found | None:
@@ -92,30 +92,8 @@ def _looks(asked: Asked) -> Sequence[tuple[Kind, Select[*tuple[Any, ...]]]]:
     """Return how each kind is looked for: rows of id, name, state, moment or day, and đồng where there are any."""
     codes = asked.spellings()
     customers = db().scalars(customer_search.named(asked)).all()
-    bill_ids = (
-        db()
-        .scalars(
-            union(
-                select(Bill.id).where(Bill.customer_id.in_(customers)),
-                select(Bill.id).where(Bill.number.in_(codes)),
-                select(Bill.id).where(Bill.payment_code.in_(codes)),
-                select(Bill.id).where(Bill.end_to_end_id.in_(codes)),
-            ).limit(1000)
-        )
-        .all()
-    )
+    bill_ids = db().scalars(searches.bills(asked).limit(1000)).all()
     banks = list(current_app.extensions["doisoat"].settings.banks)
-    payments: CompoundSelect[Any] = union(
-        select(Allocation.payment_id).where(Allocation.bill_id.in_(bill_ids)),
-        select(Payment.id).where(Payment.source.in_(banks), Payment.source_reference.in_(codes)),
-        select(Payment.id).where(
-            Payment.source.in_(banks), Payment.bank_reference != "", Payment.bank_reference.in_(codes)
-        ),
-        select(Payment.id).where(
-            Payment.source.in_(banks), Payment.end_to_end_id != "", Payment.end_to_end_id.in_(codes)
-        ),
-        select(Line.payment_id).where(Line.bank_reference != "", Line.bank_reference.in_(codes)),
-    )
     deliveries: CompoundSelect[Any] = union(
         select(Delivery.id).where(Delivery.source.in_(banks), Delivery.event_id.in_(codes)),
         select(Delivery.id).where(Delivery.name != "", Delivery.name == asked.search),
@@ -128,10 +106,11 @@ def _looks(asked: Asked) -> Sequence[tuple[Kind, Select[*tuple[Any, ...]]]]:
         (CUSTOMERS, select(Customer.id, Customer.code.label("name"), Customer.office.label("state"))
          .where(Customer.id.in_(customers)).order_by(Customer.code)),
         (BILLS, select(Bill.id, Bill.number.label("name"), Bill.state, Bill.issued_on.label("at"), Bill.minor)
-         .where(Bill.id.in_(bill_ids)).order_by(Bill.id.desc())),
+         .where(Bill.id.in_(searches.with_amount(searches.bills(asked), asked, Bill))).order_by(Bill.id.desc())),
         (PAYMENTS, select(Payment.id, Payment.source_reference.label("name"), Payment.state,
                           Payment.business_date.label("at"), Payment.minor)
-         .where(Payment.id.in_(payments)).order_by(Payment.id.desc())),
+         .where(Payment.id.in_(searches.with_amount(searches.payments(asked), asked, Payment)))
+         .order_by(Payment.id.desc())),
         (DEBITS, select(Debit.id, Debit.end_to_end_id.label("name"), Debit.state, Debit.charge_on.label("at"),
                         Debit.minor)
          .where(or_(Debit.bill_id.in_(bill_ids), and_(text(MEANT), Debit.end_to_end_id.in_(codes))))

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from reconciliation import debit_asking, debit_sending, mismatches
+from reconciliation import debit_asking, debit_figures, debit_sending, mismatches
 from tests.gateway.admin.conftest import NOW
 from tests.gateway.admin.debit_house import act, house, in_english, main, page_settings, ready
 from tests.reconciliation import debits_made as made
@@ -169,6 +169,7 @@ def test_the_overview_says_what_waits_and_leads_to_it(accountant, silent, ready)
         assert accountant.page(href.partition("#")[0]).select("tbody tr"), href
     assert "no route" in main(accountant.page("/admin/debits/"))
     ready.as_owner("UPDATE bills SET charge_on = '2026-11-18' WHERE number IN ('HD0001', 'HD0004')")
+    ready.run(lambda session: debit_figures.count_missed(session, now=NOW))
     missed = waits()["1 hóa đơn đã qua ngày trích nợ mà chưa trích"]
     assert [link.text for link in accountant.page(missed).select("tbody th a")] == ["HD0004"], "HD0001 was debited"
     assert "đã qua" in main(accountant.page(page_of(ready, "HD0004")))
