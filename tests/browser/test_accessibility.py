@@ -40,6 +40,7 @@ FIRST_ROWS = {
 }
 """Endpoint of one row's page → which row is shown."""
 ADDRESSES = {
+    "admin.bank_pages.page": ["/admin/banks/standard"],
     "admin.nowhere": ["/admin/no/such/page"],
     "admin.closes.page": ["/admin/closes/purse/2026-11-17", "/admin/closes/standard/2026-11-18",
                           "/admin/closes/standard/2026-11"],
