@@ -19,6 +19,7 @@ def test_a_token_is_made_listed_and_revoked(run, session, wiring):
     found = api_tokens.find(session, token, now=wiring.clock())
     assert (found.name, found.scopes, found.made_by) == ("billing", ["bills:write", "marks"], "hoa")
     assert (found.expires_at - found.made_at).days == 30
+    session.rollback()  # that it was used is noted by `find`: nobody else could touch the row until we are done
     assert "shown this once" in made.stderr
     listed = run("list").stdout
     assert listed == "billing: live, bills:write marks, made by hoa on 18/11/2026, used never\n"
