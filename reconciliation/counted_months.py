@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from reconciliation import counted_messages
 from reconciliation.bills import LIVE
 from reconciliation.db import Base, Minor
 from reconciliation.payments import Payment
@@ -158,6 +159,7 @@ def count(session: Session, first: date, *, now: datetime) -> None:
         session.execute(text(f"DELETE FROM {table} WHERE {month}"), given)  # noqa: S608 - constants
     for query in (_PAYMENTS, _DUE, _OFFICES):
         session.execute(text(query), given)
+    counted_messages.count(session, first, after(first))
 
 
 def count_owed(session: Session) -> None:
@@ -180,12 +182,17 @@ def to_count(session: Session, *, today: date) -> list[date]:
     return wanted
 
 
+def as_of(session: Session, first: date) -> datetime | None:
+    """Return when the month that begins on `first` was counted last; None when it never was."""
+    return session.scalar(select(CountedMonth.counted_at).where(CountedMonth.month == first))
+
+
 def read(session: Session, first: date) -> Month:
     """Return the figures of the month that begins on `first`, as they were counted last."""
     end = after(first)
     return Month(
         first,
-        session.scalar(select(CountedMonth.counted_at).where(CountedMonth.month == first)),
+        as_of(session, first),
         session.scalars(
             select(PaymentDay).where(PaymentDay.day >= first, PaymentDay.day < end)
             .order_by(PaymentDay.day, PaymentDay.bank, PaymentDay.channel)

@@ -90,8 +90,9 @@ _TAKEN_OUT = f"""
     WHERE l.statement_id = ANY(:statements)
 """  # noqa: S608
 
-# `told` by someone else as well: a callback, or a notice that stands. `booked` says what the line's entry credited.
-_TOUCHED = f"""
+# `told` by someone else as well: a callback, or a notice that stands. `from_suspense` says what the line's
+# entry credited. What of a large statement is not booked yet is let go before, and counts for nothing.
+TOUCHED = f"""
     SELECT p.id, p.state, p.denied_at IS NOT NULL AS taken_back, bool_or(l.counts) AS confirmed,
         p.source_reference NOT LIKE 'line:%' OR EXISTS (
             SELECT 1 FROM statement_lines n JOIN statements s ON s.id = n.statement_id
@@ -101,8 +102,9 @@ _TOUCHED = f"""
             SELECT 1 FROM entries e JOIN postings c ON c.entry_id = e.id
             WHERE e.key = 'line:' || l.id AND c.account = 'suspense')
             AND NOT EXISTS (SELECT 1 FROM entries e WHERE e.key = {late_recognitions.ENTRY})) AS from_suspense
-    FROM payments p JOIN statement_lines l ON l.payment_id = p.id
-    WHERE l.statement_id = ANY(:statements) GROUP BY p.id ORDER BY p.id
+    FROM statements s JOIN statement_lines l ON l.statement_id = s.id AND {BOOKED}
+    JOIN payments p ON p.id = l.payment_id
+    WHERE s.id = ANY(:statements) GROUP BY p.id ORDER BY p.id
 """  # noqa: S608
 
 _UNLINK = """
@@ -150,10 +152,9 @@ _QUESTIONS = """
         OR line_id IN (SELECT id FROM statement_lines WHERE statement_id = ANY(:statements)))
 """
 
-_TOLD = """
-    SELECT count(*) FROM messages WHERE payment_id = ANY(:denied) AND event = 'payment_recorded'
-      AND state IN ('sending', 'sent', 'unsure', 'delivered', 'undelivered')
-"""
+HEARD = "m.event = 'payment_recorded' AND m.state IN ('sending', 'sent', 'unsure', 'delivered', 'undelivered')"
+"""Whether message `m` confirmed a payment and has left, or may have."""
+_TOLD = f"SELECT count(*) FROM messages m WHERE m.payment_id = ANY(:denied) AND {HEARD}"  # noqa: S608
 
 
 def chosen(session: Session, name: str) -> list[Statement]:
@@ -219,7 +220,7 @@ def _take_back(session: Session, gone: list[Statement], by: str, why: str, now: 
     lump_releases.admit_all(session, ids, by=by, why=said, now=now)
     settled = settling_lumps.undo(session, ids, why=said, now=now)
     fees.undo(session, ids, why=said, now=now)
-    touched = session.execute(text(_TOUCHED), these).all()
+    touched = session.execute(text(TOUCHED), these).all()
     placements.untie_statements(session, ids, by=by, why=said, now=now)
     ledger.post(session, _TAKEN_OUT, these)
     session.execute(text(_UNLINK), these)

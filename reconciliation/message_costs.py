@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from reconciliation.business_days import LOCAL
 from reconciliation.outbox import TEST_REFERENCE, TOLD
 
-_LEFT = f"""
+LEFT = f"""
     SELECT c.office, count(*) AS messages, CAST(sum(m.parts) AS bigint) AS parts
     FROM messages m JOIN customers c ON c.id = m.customer_id
     WHERE m.state IN {TOLD} AND coalesce(m.sent_at, m.asked_at) >= :since AND coalesce(m.sent_at, m.asked_at) < :until
@@ -18,16 +18,22 @@ _LEFT = f"""
         SELECT 1 FROM message_parts p WHERE p.message_id = m.id AND p.provider_ref LIKE '{TEST_REFERENCE}%')
     GROUP BY 1 ORDER BY 1
 """  # noqa: S608 - put together from constants
+"""(office, messages, parts) of what left, or may have, from `:since` to before `:until`.
+
+What went to test numbers left for nobody, and is not counted.
+"""
 
 
 def of_month(session: Session, first: date) -> Sequence[Row[tuple[str, int, int]]]:
-    """Return (office, messages, parts) of the month that begins on `first` in Vietnam: what left, or may have.
+    """Return (office, messages, parts) of the month that begins on `first` in Vietnam, counted now."""
+    first = first.replace(day=1)
+    following = (first + timedelta(days=32)).replace(day=1)
+    return session.execute(text(LEFT), between(first, following)).all()
 
-    What went to test numbers left for nobody, and is not counted.
-    """
-    following = (first.replace(day=1) + timedelta(days=32)).replace(day=1)
-    values = {"since": _begin(first.replace(day=1)), "until": _begin(following)}
-    return session.execute(text(_LEFT), values).all()
+
+def between(first: date, after: date) -> dict[str, datetime]:
+    """Return the moments in which two days begin in Vietnam, as the queries name them."""
+    return {"since": _begin(first), "until": _begin(after)}
 
 
 def _begin(day: date) -> datetime:

@@ -17,7 +17,7 @@ from gateway.database import insist
 from gateway.languages import gettext
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
-from reconciliation import import_undo, large_statements, story
+from reconciliation import import_preview, import_undo, large_statements, story
 from reconciliation.import_undo import NotUndone
 from reconciliation.inbox import FOR_PEOPLE, Delivery, DeliveryChunk
 from reconciliation.mismatches import Mismatch
@@ -104,7 +104,7 @@ def page(delivery_id: int) -> str:
 
 @blueprint.get("/<row:delivery_id>/undo")
 def ask_undo(delivery_id: int) -> str:
-    """Show what would go back: it is done in this request's transaction, which is never committed."""
+    """Show what would go back."""
     return _undo_page(delivery_id)
 
 
@@ -157,14 +157,10 @@ def _chosen(delivery_id: int) -> list[Statement]:
 
 
 def _undo_page(delivery_id: int, *, problem: str = "") -> str:
-    now = current_app.extensions["doisoat"].clock()
-    chosen = _chosen(delivery_id)
-    done = import_undo.undo(db(), chosen, by=current_user.username, why="?", now=now, with_following=True)
+    done = import_preview.preview(db(), _chosen(delivery_id))
     gone = db().scalars(select(Statement).where(Statement.id.in_(done.statements)).order_by(Statement.id)).all()
-    page = render_template(
+    return render_template(
         "admin/undo_import.html", delivery_id=delivery_id, done=done, problem=problem,
         own=[one for one in gone if one.delivery_id == delivery_id],
         following=[one for one in gone if one.delivery_id != delivery_id],
     )  # fmt: skip
-    db().rollback()
-    return page

@@ -6,23 +6,24 @@ from flask import Blueprint, current_app, render_template, request
 
 from gateway.clock import local_date
 from gateway.request_session import db
-from reconciliation import message_costs
+from reconciliation import counted_messages, counted_months
 
 blueprint = Blueprint("message_costs", __name__, url_prefix="/messages/costs")
 
 
 @blueprint.get("/")
 def page() -> str:
-    """Show one month, the present one unless the address names another."""
+    """Show one month as it was counted last, the present one unless the address names another."""
     wiring = current_app.extensions["doisoat"]
     first = _month(request.args.get("month", "")) or local_date(wiring.clock()).replace(day=1)
-    found = message_costs.of_month(db(), first)
+    found = counted_messages.of_offices(db(), first)
     following = (first + timedelta(days=32)).replace(day=1)
     return render_template(
         "admin/message_costs.html",
         first=first,
         before=(first - timedelta(days=1)).replace(day=1),
         following=following if following <= local_date(wiring.clock()) else None,
+        counted_at=counted_months.as_of(db(), first),
         rows=found,
         messages=sum(row.messages for row in found),
         parts_left=sum(row.parts for row in found),

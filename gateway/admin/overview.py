@@ -11,7 +11,7 @@ from gateway import carrier_desk
 from gateway.admin import charts, words
 from gateway.clock import local_date
 from gateway.request_session import db
-from reconciliation import bank_days, callback_health, debit_figures, message_desk, overview, settlements
+from reconciliation import bank_days, callback_health, counted_months, debit_figures, message_desk, overview, settlements
 
 blueprint = Blueprint("overview", __name__)
 _BAR = 300
@@ -46,6 +46,7 @@ def page() -> str:
         balances=[line for line in lines if line.balance_alarms],
         health=callback_health.of_banks(db(), _callers(), now=now),
         today=local_date(now),
+        messages_as_of=counted_months.as_of(db(), counted_months.first_of(day)),
         unsure=message_desk.unsure(db(), now=now),
         now=now,
     )

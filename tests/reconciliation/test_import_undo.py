@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import business_days, denials, import_undo, statement_deadlines
+from reconciliation import business_days, denials, import_preview, import_undo, statement_deadlines
 from reconciliation.import_undo import NotUndone, Undone
 from reconciliation.lifecycle import MESSAGE, move
 from tests.reconciliation.books import CODE, DAY, OTHER_CODE, OTHER_CUSTOMER, Books, a_bill, a_line, a_notice, at
@@ -22,7 +22,10 @@ def undo(books: Books, *names: str, following: bool = False, by: str = "ketoan",
 
     def act(session: Session) -> Undone:
         chosen = [one for name in names for one in import_undo.chosen(session, name)]
-        return import_undo.undo(session, chosen, by=by, why=why, now=books.now, with_following=following)
+        expected = import_preview.preview(session, chosen)
+        done = import_undo.undo(session, chosen, by=by, why=why, now=books.now, with_following=following)
+        assert done == expected, "what a person was shown before is what was done"
+        return done
 
     done: Undone = books.run(act)
     return done

@@ -1,8 +1,10 @@
 """The overview and the pages of single rows."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
+from reconciliation import counted_months
 from reconciliation.lifecycle import MISMATCH, move
+from tests.gateway.admin.conftest import NOW
 
 
 def _text(tag):
@@ -18,6 +20,7 @@ def test_the_overview_counts_a_day_per_bank(accountant, books, session):
     books.settled(100_000, bank="vidien")
     unmatched = books.payment(50_000)
     books.mismatch("M12", f"payment:{unmatched.id}", payment_id=unmatched.id, minor=50_000)
+    counted_months.count(session, date(2026, 11, 1), now=NOW)
     session.commit()
     page = accountant.page("/admin/?day=2026-11-18")
     rows = [_text(row) for row in page.select("table.banks tbody tr")]
@@ -46,6 +49,7 @@ def test_each_figure_leads_to_as_many_rows_as_it_counts(accountant, books, sessi
         books.settled(minor)
     books.settled(40_000, bank="vidien")
     books.payment(5_000)
+    counted_months.count(session, date(2026, 11, 1), now=NOW)
     session.commit()
     page = accountant.page("/admin/?day=2026-11-18")
     cells = page.select("table.banks tbody tr:first-child td:has(small)")

@@ -14,6 +14,7 @@ from banks.records import FileEvent, PaymentNotice, StatementClosed, StatementKi
 from reconciliation import (
     deadlines,
     denials,
+    import_preview,
     import_undo,
     issuing,
     lump_choices,
@@ -250,7 +251,9 @@ class Stage:
 
         def act(session: Session) -> None:
             found = [session.get_one(KeptStatement, one) for one in ids]
-            import_undo.undo(session, found, by="mai", why="the wrong file", now=self.now, with_following=True)
+            expected = import_preview.preview(session, found)
+            done = import_undo.undo(session, found, by="mai", why="the wrong file", now=self.now, with_following=True)
+            assert done == expected
 
         self.books.run(act)
 
