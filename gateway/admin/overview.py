@@ -11,7 +11,15 @@ from gateway import carrier_desk
 from gateway.admin import charts, words
 from gateway.clock import local_date
 from gateway.request_session import db
-from reconciliation import bank_days, callback_health, counted_months, debit_figures, message_desk, overview, settlements
+from reconciliation import (
+    bank_days,
+    callback_health,
+    counted_months,
+    debit_figures,
+    message_desk,
+    overview,
+    settlements,
+)
 
 blueprint = Blueprint("overview", __name__)
 _BAR = 300
