@@ -266,6 +266,7 @@ ROWS = {
     "admin.mismatches.listing of an amount": "/admin/mismatches/?q=<amount>",
     "admin.deliveries.page": "/admin/deliveries/<delivery>",
     "admin.deliveries.page file": "/admin/deliveries/<file>",
+    "admin.contents.page": "/admin/deliveries/<delivery>/contents",
     "admin.deliveries.ask_undo": "/admin/deliveries/<file>/undo",
     "admin.messages.page": "/admin/messages/<message>",
     "admin.messages.listing searched": "/admin/messages/?q=<code>",

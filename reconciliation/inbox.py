@@ -146,6 +146,11 @@ def keep_file(session: Session, *, source: str, name: str, path: Path, sealer: S
     return kept
 
 
+def chunk_of(sealer: Sealer, sealed: bytes) -> bytes:
+    """Return the bytes of one piece of a kept file."""
+    return zlib.decompress(sealer.open(sealed, "delivery_chunks.body"))
+
+
 class KeptFile(io.RawIOBase):
     """A kept file as a stream of its bytes, opened piece by piece."""
 
@@ -169,7 +174,7 @@ class KeptFile(io.RawIOBase):
             )
             if sealed is None:
                 return 0
-            self._rest = zlib.decompress(self._sealer.open(sealed, "delivery_chunks.body"))
+            self._rest = chunk_of(self._sealer, sealed)
             self._ordinal += 1
         taken = min(len(view), len(self._rest))
         view[:taken] = self._rest[:taken]

@@ -11,6 +11,7 @@ from reconciliation.staff import BOOKKEEPERS
 MAY: Mapping[str, frozenset[str]] = {
     "phone": BOOKKEEPERS | {"liaison", "care", "office_manager"},
     "account": frozenset({"chief_accountant", "liaison", "care"}),
+    "contents": frozenset({"chief_accountant", "liaison", "auditor"}),
     "narrative": BOOKKEEPERS | {"liaison", "auditor"},
 }
 """What may be shown in full, each time for a reason, and to which roles."""

@@ -33,6 +33,7 @@ AREAS: Mapping[str, Any] = {
     "bank_pages": _("Banks"),
     "bank_trying": _("Samples tried against a bank's profile"),
     "deliveries": _("Deliveries"),
+    "contents": _("What deliveries brought"),
     "marks": _("Marks"),
     "messages": _("Messages"),
     "message_costs": _("Costs of messages"),

@@ -7,12 +7,14 @@ from flask import Blueprint, abort, current_app, g, request
 from flask_login import current_user
 from sqlalchemy import select
 
-from gateway.admin import bills, mandates, messages, mismatches, payments, personal_data, sms_wishes
+from gateway import kept_contents
+from gateway.admin import bills, contents, mandates, messages, mismatches, payments, personal_data, sms_wishes
 from gateway.languages import gettext
 from gateway.request_session import db
 from reconciliation import audit
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
+from reconciliation.inbox import Delivery
 from reconciliation.mandates import HOLDER_SEALED, SEALED, MandateVersion
 from reconciliation.mismatches import Mismatch
 from reconciliation.outbox import Message
@@ -80,6 +82,17 @@ def of_mismatch(mismatch_id: int) -> Answer:
         return f"mismatch:{mismatch_id}", {"narrative": text} if text else {}
 
     return _show("narrative", find, lambda said: mismatches.show(mismatch_id, problem=said))
+
+
+@blueprint.post("/deliveries/<row:delivery_id>/unmask")
+def of_delivery(delivery_id: int) -> Answer:
+    """Show a window of what came as it came on the page of its contents."""
+
+    def find() -> Found:
+        text = kept_contents.window(db(), _sealer(), _row(Delivery, delivery_id), contents.start()).text
+        return f"delivery:{delivery_id}", {"contents": text} if text else {}
+
+    return _show("contents", find, lambda said: contents.show(delivery_id, problem=said))
 
 
 def _show(what: str, find: Callable[[], Found], page: Callable[[str], str]) -> Answer:

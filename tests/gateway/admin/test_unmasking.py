@@ -13,6 +13,7 @@ from tests.gateway.admin.conftest import DAY, NOW
 
 PHONE, ACCOUNT, HOLDER = "+84912345678", "19012345678901", "NGUYEN THI HOA"
 WROTE = "NGUYEN THI HOA tra tien dien PA00000000001"
+CALLED = f'{{"amount": 844960, "payer": "{HOLDER}", "account": "{ACCOUNT}"}}'
 WHY = "Khách hàng gọi lên hỏi"
 
 
@@ -25,6 +26,7 @@ def places(books, session, sealer):
     customer.msisdn_sealed = sealer.seal(PHONE.encode(), "customers.msisdn")
     message = books.message(bill, "payment_recorded")
     question = books.mismatch("M12", f"payment:{payment.id}", payment_id=payment.id)
+    delivery = books.delivery(body=sealer.seal(CALLED.encode(), "deliveries.body"))
     mandate = Mandate(bank="saomai", reference="UQ1", customer_id=customer.id, state="draft", created_at=NOW)
     session.add(mandate)
     session.flush()
@@ -44,6 +46,7 @@ def places(books, session, sealer):
         f"/admin/mandates/{mandate.id}": ("account", ACCOUNT, f"mandate:{mandate.id}"),
         f"/admin/payments/{payment.id}": ("narrative", WROTE, f"payment:{payment.id}"),
         f"/admin/mismatches/{question.id}": ("narrative", WROTE, f"mismatch:{question.id}"),
+        f"/admin/deliveries/{delivery.id}/contents": ("contents", HOLDER, f"delivery:{delivery.id}"),
     }
 
 
