@@ -53,7 +53,7 @@ def window(session: Session, sealer: Sealer, delivery: Delivery, start: int) -> 
         first = data[:4] if start == 0 else _piece(session, sealer, delivery.id, 0)[:4]
         size = delivery.size
     kind = next((name for magic, name in _BINARY.items() if first.startswith(magic)), "")
-    text = None if kind else _text(data, first)
+    text = None if kind else _text(data, first, whole=start + len(data) >= size)
     return Window(start, len(data), size, text, kind or ("" if text is not None else "binary"))
 
 
@@ -64,7 +64,7 @@ def _piece(session: Session, sealer: Sealer, delivery_id: int, ordinal: int) -> 
     return chunk_of(sealer, sealed) if sealed is not None else b""
 
 
-def _text(data: bytes, first: bytes) -> str | None:
+def _text(data: bytes, first: bytes, *, whole: bool) -> str | None:
     """Return bytes as UTF-16 where their mark says so, as UTF-8 if they are, else a letter a byte; None for no text."""
     if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         wide = "utf-16-le" if first.startswith(codecs.BOM_UTF16_LE) else "utf-16-be"
@@ -72,8 +72,9 @@ def _text(data: bytes, first: bytes) -> str | None:
     if b"\0" in data:
         return None
     try:
-        # What a window cuts in two at its edges is at most three bytes of one letter.
-        return codecs.getincrementaldecoder("utf-8")().decode(data.lstrip(_CONTINUED)).removeprefix("\ufeff")
+        # A letter that a window cuts in two is left out.
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        return decoder.decode(data.lstrip(_CONTINUED), final=whole).removeprefix("\ufeff")
     except UnicodeDecodeError:
         return data.decode("cp1252", "replace")
 

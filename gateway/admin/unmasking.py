@@ -84,7 +84,7 @@ def of_mismatch(mismatch_id: int) -> Answer:
     return _show("narrative", find, lambda said: mismatches.show(mismatch_id, problem=said))
 
 
-@blueprint.post("/deliveries/<row:delivery_id>/unmask")
+@blueprint.post("/deliveries/<row:delivery_id>/contents/unmask")
 def of_delivery(delivery_id: int) -> Answer:
     """Show a window of what came as it came on the page of its contents."""
 
