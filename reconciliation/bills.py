@@ -27,6 +27,7 @@ class Bill(Base):
         Index(None, "customer_id"),
         Index(None, "minor"),
         Index(None, "issued_on", "id"),
+        Index(None, "due_on", "id"),
         Index("ix_bills_withdrawn", "id", postgresql_where=text("NOT live")),
         Index(None, "charge_on", postgresql_where=text("charge_on IS NOT NULL")),
         CheckConstraint("paid_minor >= 0 AND paid_minor <= minor", name="paid_within_amount"),

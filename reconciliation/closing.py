@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import audit, business_days, closes, day_figures, month_figures, overview, payments, tie_out
+from reconciliation import audit, business_days, closes, day_figures, month_figures, payments, tie_out, unexplained
 from reconciliation.closes import DAY, MONTH, Close
 from reconciliation.lifecycle import CLOSE, move
 
@@ -78,11 +78,11 @@ def obstacles(
     subject = f"file:{bank}:{day.isoformat()}"
     if owes_statement and session.scalar(text(_STATEMENT_IS_DUE), {**asked, "subject": subject}):
         found.append(NotClosed("no_statement", f"expected the bank's statement of {day}, got none (M13)"))
-    unexplained = sum(row.unexplained_minor for row in overview.bank_days(session, day, {}) if row.bank == bank)
+    minor = unexplained.total(session, day, bank=bank)
     differing = session.scalar(text(_UNEXPLAINED), asked)
-    if unexplained or differing:
-        said = f"expected everything explained, got {unexplained} đ unexplained and {differing} differences"
-        found.append(NotClosed("unexplained", said, minor=unexplained, count=differing))
+    if minor or differing:
+        said = f"expected everything explained, got {minor} đ unexplained and {differing} differences"
+        found.append(NotClosed("unexplained", said, minor=minor, count=differing))
     blocking = session.execute(text(_UNANSWERED), asked).one()
     if blocking.open:
         said = f"expected the questions answered that leave the day unknown, got {blocking.open} open: {blocking.codes}"

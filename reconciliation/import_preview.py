@@ -22,6 +22,10 @@ _COUNTED = f"""
 """  # noqa: S608 - put together from constants
 
 
+MOST = 20_000
+"""Lines of which it is counted what would go back while a person waits for the page."""
+
+
 def preview(session: Session, statements: Sequence[Statement]) -> Undone:
     """Return what `import_undo.undo` of these statements, and of those that follow on, would report."""
     gone = plan(session, statements, with_following=True)

@@ -90,14 +90,17 @@ _TAKEN_OUT = f"""
     WHERE l.statement_id = ANY(:statements)
 """  # noqa: S608
 
+# Each by its own index: one condition for both would read every line there is, for every payment.
+_NOTICED = """EXISTS (
+            SELECT 1 FROM statement_lines n JOIN statements s ON s.id = n.statement_id
+            WHERE {line} AND NOT n.counts AND s.state = 'accepted' AND n.statement_id <> ALL(:statements))"""
+_ITS_LINE = r"CASE WHEN p.source_reference ~ '^line\:\d+$' THEN CAST(substr(p.source_reference, 6) AS bigint) END"
 # `told` by someone else as well: a callback, or a notice that stands. `from_suspense` says what the line's
 # entry credited. What of a large statement is not booked yet is let go before, and counts for nothing.
 TOUCHED = f"""
     SELECT p.id, p.state, p.denied_at IS NOT NULL AS taken_back, bool_or(l.counts) AS confirmed,
-        p.source_reference NOT LIKE 'line:%' OR EXISTS (
-            SELECT 1 FROM statement_lines n JOIN statements s ON s.id = n.statement_id
-            WHERE (n.payment_id = p.id OR 'line:' || n.id = p.source_reference) AND NOT n.counts
-              AND s.state = 'accepted' AND n.statement_id <> ALL(:statements)) AS told,
+        p.source_reference NOT LIKE 'line:%' OR {_NOTICED.format(line="n.payment_id = p.id")}
+            OR {_NOTICED.format(line=f"n.id = {_ITS_LINE}")} AS told,
         bool_or(l.counts AND EXISTS (
             SELECT 1 FROM entries e JOIN postings c ON c.entry_id = e.id
             WHERE e.key = 'line:' || l.id AND c.account = 'suspense')

@@ -3,31 +3,29 @@
 The conditions behind the figures are exported, so that a list shows exactly the rows that a figure counted.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, ColumnExpressionArgument, Executable, and_, exists, func, select, text
+from sqlalchemy import ColumnElement, ColumnExpressionArgument, Executable, func, or_, select, text
 from sqlalchemy.orm import Session
 
+from reconciliation import ageing, unexplained
 from reconciliation.mismatches import Mismatch
 from reconciliation.payments import Payment
-from reconciliation.statements import BOOKED, Statement
-
-OPEN = and_(Payment.matched_minor < Payment.minor, Payment.state.in_(["reported", "confirmed"]))
-_ASKED = exists().where(Mismatch.payment_id == Payment.id, Mismatch.state != "resolved")
+from reconciliation.statements import Statement
 
 PAYMENT_VIEWS: Mapping[str, ColumnElement[bool]] = {
     "received": Payment.reported_at.is_not(None),
     "confirmed": Payment.confirmed_minor != 0,
+    "counts": Payment.state.in_(["reported", "confirmed"]),
     "matched": Payment.matched_minor > 0,
-    "open": OPEN,
-    "unexplained": and_(OPEN, Payment.currency == "VND", ~_ASKED),
+    "open": unexplained.OPEN,
+    "unexplained": unexplained.PAYMENTS,
 }
-"""Which payments stand behind each figure; "open" has money that settles no bill yet."""
-
-AGES = (1, 3, 7)
-"""Ageing: up to 1 day, 2 to 3, 4 to 7, and above."""
+"""Which payments stand behind each figure; those that were taken back or returned count no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +73,16 @@ class ChannelDay:
 
 
 @dataclass(frozen=True, slots=True)
+class Day:
+    """A business day: per bank, and per bank and channel."""
+
+    banks: list[BankDay]
+    channels: list[ChannelDay]
+
+
+@dataclass(frozen=True, slots=True)
 class CodeAges:
-    """The open mismatches of one code: how many, over how much, since when, and per age."""
+    """The unsettled mismatches of one code: how many, over how much, since when, and per age."""
 
     code: str
     count: int
@@ -96,14 +102,15 @@ def latest_day(session: Session) -> date | None:
     return found
 
 
-def bank_days(session: Session, day: date, expected: Mapping[str, int]) -> list[BankDay]:
-    """Return one row per bank that is expected to have a day (bank → files owed) or that has anything on it."""
+def of_day(session: Session, day: date, expected: Mapping[str, int], *, now: datetime) -> Day:
+    """Return a day's figures: of each bank that is expected to have a day (bank → files owed) or has anything on it."""
     found: dict[str, dict[str, int]] = {bank: {"files_expected": files} for bank, files in expected.items()}
-    on_day = {"day": day}
-    rows = [
-        *session.execute(_payments(day)).mappings(),
-        *session.execute(text(_UNEXPLAINED_LINES.format(of_day=_OF_DAY)), on_day).mappings(),
-        *session.execute(text(_QUESTIONS)).mappings(),
+    on_day = {"day": day, "now": now}
+    came = session.execute(_payments(day)).mappings().all()
+    rows: list[Mapping[str, Any]] = [
+        *({name: value for name, value in row.items() if name in _OF_BANK} for row in came),
+        *({"bank": bank, "unexplained_minor": minor} for bank, minor in _unexplained(session, day).items()),
+        *session.execute(text(_QUESTIONS), on_day).mappings(),
         *session.execute(text(_FILES), on_day).mappings(),
         *session.execute(text(_MESSAGES), on_day).mappings(),
     ]
@@ -112,50 +119,30 @@ def bank_days(session: Session, day: date, expected: Mapping[str, int]) -> list[
         for name, value in row.items():
             if name != "bank":
                 figures[name] = figures.get(name, 0) + int(value)
-    return [BankDay(bank=bank, **figures) for bank, figures in sorted(found.items())]
+    channels = [
+        ChannelDay(row["bank"], row["channel"], row["counts"], *(int(row[name]) for name in _OF_CHANNEL))
+        for row in came if row["counts"]
+    ]  # fmt: skip
+    return Day([BankDay(bank=bank, **figures) for bank, figures in sorted(found.items())], channels)
 
 
-def channel_days(session: Session, day: date) -> list[ChannelDay]:
-    """Return what was heard, confirmed and matched on one day by each bank and channel."""
-    rows = session.execute(
-        select(
-            Payment.source, Payment.channel, func.count(), func.sum(Payment.minor), func.sum(Payment.confirmed_minor),
-            func.sum(Payment.matched_minor),
-        )
-        .where(
-            Payment.business_date == day, Payment.currency == "VND", Payment.state.in_(["reported", "confirmed"])
-        )
-        .group_by(Payment.source, Payment.channel).order_by(Payment.source, Payment.channel)
-    )  # fmt: skip
-    return [ChannelDay(bank, channel, *map(int, figures)) for bank, channel, *figures in rows]
-
-
-def unexplained(session: Session, day: date | None = None) -> int:
-    """Return the đồng that nobody can explain, on `day` or ever: 0 is the only good answer.
-
-    Counted are statement lines without a payment, a question or a rejection that are no settlement taken apart, lines
-    that with the fee kept from them are over another amount than their payment and that nobody was asked about, and
-    parts of payments that settle no bill and have no open question.
-    """
-    wanted = PAYMENT_VIEWS["unexplained"]
-    if day is not None:
-        wanted = and_(wanted, Payment.business_date == day)
-    payments = session.scalar(select(func.coalesce(func.sum(Payment.minor - Payment.matched_minor), 0)).where(wanted))
-    query = _UNEXPLAINED_LINES.format(of_day="" if day is None else _OF_DAY)
-    lines = session.execute(text(query), {} if day is None else {"day": day}).mappings().all()
-    return int(payments or 0) + sum(int(row["unexplained_minor"]) for row in lines)
+def _unexplained(session: Session, day: date) -> Mapping[str, int]:
+    found = Counter(unexplained.payments_by_bank(session, day))
+    found.update(unexplained.lines_by_bank(session, day))
+    return found
 
 
 def open_by_code(session: Session, now: datetime) -> list[CodeAges]:
-    """Return the open mismatches by code, in the order of codes, with their ages in days at `now`."""
-    edges = [now - timedelta(days=days) for days in AGES]
+    """Return the unsettled mismatches by code, in the order of codes, per span of `ageing.SPANS`.
+
+    One that rests until a day is expected, and not among them: as in the queue.
+    """
     opened = Mismatch.opened_at
+    spans = [ageing.bounds(span, now) for span in ageing.SPANS]
     buckets = [
-        func.count().filter(opened > edges[0]),
-        func.count().filter(opened <= edges[0], opened > edges[1]),
-        func.count().filter(opened <= edges[1], opened > edges[2]),
-        func.count().filter(opened <= edges[2]),
-    ]
+        func.count().filter(opened < until, *([opened >= since] if since is not None else []))
+        for since, until in spans
+    ]  # fmt: skip
     rows = session.execute(
         select(
             Mismatch.code,
@@ -164,58 +151,49 @@ def open_by_code(session: Session, now: datetime) -> list[CodeAges]:
             func.min(opened),
             *buckets,
         )
-        .where(Mismatch.state != "resolved")
+        .where(Mismatch.state != "resolved", or_(Mismatch.rests_until.is_(None), Mismatch.rests_until <= now))
         .group_by(Mismatch.code)
         .order_by(Mismatch.code)
     ).all()
     return [CodeAges(code=row[0], count=row[1], minor=int(row[2]), oldest=row[3], ages=tuple(row[4:])) for row in rows]
 
 
+_OF_BANK = (
+    "bank", "received", "received_minor", "confirmed", "confirmed_minor", "matched", "matched_minor", "open",
+    "open_minor",
+)  # fmt: skip
+_OF_CHANNEL = ("counts_minor", "counts_confirmed", "counts_matched")
+
+
 def _payments(day: date) -> Executable:
-    views, unmatched = PAYMENT_VIEWS, Payment.minor - Payment.matched_minor
+    """Return the query of a day's payments in đồng by bank and channel, which looks at each of them once."""
 
     def total(column: ColumnExpressionArgument[int], view: str) -> ColumnElement[int]:
-        return func.coalesce(func.sum(column).filter(views[view]), 0)
+        return func.coalesce(func.sum(column).filter(PAYMENT_VIEWS[view]), 0)
+
+    def count(view: str) -> ColumnElement[int]:
+        return func.count().filter(PAYMENT_VIEWS[view]).label(view)
 
     return (
         select(
-            Payment.source.label("bank"),
-            func.count().filter(views["received"]).label("received"),
-            total(Payment.minor, "received").label("received_minor"),
-            func.count().filter(views["confirmed"]).label("confirmed"),
-            total(Payment.confirmed_minor, "confirmed").label("confirmed_minor"),
-            func.count().filter(views["matched"]).label("matched"),
-            total(Payment.matched_minor, "matched").label("matched_minor"),
-            func.count().filter(views["open"]).label("open"),
-            total(unmatched, "open").label("open_minor"),
-            total(unmatched, "unexplained").label("unexplained_minor"),
+            Payment.source.label("bank"), Payment.channel,
+            count("received"), total(Payment.minor, "received").label("received_minor"),
+            count("confirmed"), total(Payment.confirmed_minor, "confirmed").label("confirmed_minor"),
+            count("matched"), total(Payment.matched_minor, "matched").label("matched_minor"),
+            count("open"), total(Payment.minor - Payment.matched_minor, "open").label("open_minor"),
+            count("counts"), total(Payment.minor, "counts").label("counts_minor"),
+            total(Payment.confirmed_minor, "counts").label("counts_confirmed"),
+            total(Payment.matched_minor, "counts").label("counts_matched"),
         )
         .where(Payment.business_date == day, Payment.currency == "VND")
-        .group_by(Payment.source)
-    )
+        .group_by(Payment.source, Payment.channel).order_by(Payment.source, Payment.channel)
+    )  # fmt: skip
 
 
-# By the day a line bears, which is indexed, or by its statement's where it bears none.
-_OF_DAY = """AND (l.booked_on = CAST(:day AS date)
-        OR (l.booked_on IS NULL AND coalesce(s.closing_on, s.to_on) = CAST(:day AS date)))"""
-_UNEXPLAINED_LINES = f"""
-    SELECT s.bank, sum(abs(l.minor + coalesce(f.minor + f.vat_minor, 0) - coalesce(p.minor, 0))) AS unexplained_minor
-    FROM statement_lines l
-    JOIN statements s ON s.id = l.statement_id
-    LEFT JOIN payments p ON p.id = l.payment_id
-    LEFT JOIN fees f ON f.line_id = l.id AND f.undone_at IS NULL AND f.charged = 'netted'
-    WHERE s.state = 'accepted' AND l.counts AND l.state <> 'rejected' AND l.currency = 'VND' AND {BOOKED}
-      AND (l.payment_id IS NULL OR l.minor + coalesce(f.minor + f.vat_minor, 0) <> p.minor)
-      AND NOT EXISTS (SELECT 1 FROM lump_sums u WHERE u.line_id = l.id AND u.undone_at IS NULL AND u.day IS NOT NULL)
-      {{of_day}}
-      AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.line_id = l.id)
-      AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.payment_id = l.payment_id AND m.state <> 'resolved')
-    GROUP BY s.bank
-"""  # noqa: S608 - put together from constants
-
+# Without those that rest, as the queue that the figure opens.
 _QUESTIONS = """
     SELECT source AS bank, count(*) AS mismatches FROM mismatches
-    WHERE state <> 'resolved' AND source <> '' GROUP BY source
+    WHERE state <> 'resolved' AND source <> '' AND (rests_until IS NULL OR rests_until <= :now) GROUP BY source
 """
 
 _FILES = """

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, Index, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ColumnElement, Index, Text, UniqueConstraint, and_, or_, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -114,6 +114,7 @@ class Allocation(Base):
         Index("uq_allocations_live", "payment_id", "bill_id", unique=True, postgresql_where=text("undone_at IS NULL")),
         # With `undone_at`: the live ones of a bill are one look-up, even while no statistics say how many there are.
         Index("ix_allocations_of_bill", "bill_id", "undone_at"),
+        Index("ix_allocations_undone", "payment_id", postgresql_where=text("undone_at IS NOT NULL")),
         Index("ix_allocations_barred", "payment_id", "bill_id", postgresql_where=text("barred")),
         CheckConstraint("minor > 0", name="positive"),
     )
@@ -137,6 +138,12 @@ class Allocation(Base):
     """A person took it back: matching may not put these two together again."""
     born: Mapped[bool] = mapped_column(server_default="false")
     """Made in one statement with its payment, whose counter came with it."""
+
+    @classmethod
+    def of(cls, payment_id: int | ColumnElement[int]) -> ColumnElement[bool]:
+        """Return the condition of a payment's links, live and undone ones, each of which has an index of its own."""
+        theirs = cls.payment_id == payment_id
+        return or_(and_(theirs, cls.undone_at.is_(None)), and_(theirs, cls.undone_at.is_not(None)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def of_bill(session: Session, bill: Bill) -> Story:
 
 def of_payment(session: Session, payment: Payment) -> Story:
     """Tell the story of a payment and of its links to bills, without the bills' own histories."""
-    allocations = session.scalars(select(Allocation).where(Allocation.payment_id == payment.id)).all()
+    allocations = session.scalars(select(Allocation).where(Allocation.of(payment.id))).all()
     return _tell(session, [], [payment], allocations, [])
 
 

@@ -55,6 +55,7 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.nowhere": ANYONE,
     "admin.trace.page": ANYONE,
     "admin.overview.page": FINANCE,
+    "admin.overview.unexplained_page": FINANCE,
     "admin.month.page": FINANCE,
     "admin.payments.listing": FINANCE,
     "admin.payments.page": FINANCE,

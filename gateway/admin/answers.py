@@ -42,7 +42,7 @@ def offered(mismatch: Mismatch, payment: Payment | None) -> Mapping[str, Any]:
             Placement.undone_at.is_(None), Placement.line_id.is_(None),
             or_(
                 Placement.payment_id == payment.id,
-                Placement.bill_id.in_(select(Allocation.bill_id).where(Allocation.payment_id == payment.id)),
+                Placement.bill_id.in_(select(Allocation.bill_id).where(Allocation.of(payment.id))),
             ),
         ).order_by(Placement.id)
     ).all()  # fmt: skip

@@ -54,7 +54,7 @@ def listing() -> str:
     if told:
         wanted = wanted.where(_told(asked))
     if asked.search:
-        wanted = wanted.where(Bill.id.in_(searches.with_amount(searches.bills(asked), asked, Bill)))
+        wanted = wanted.where(searches.among(Bill.id, searches.with_amount(searches.bills(asked), asked, Bill)))
     return render_template("admin/bills.html", page=page_of(db(), office_scope.within(wanted, Bill), Bill.id, asked))
 
 

@@ -4,12 +4,12 @@ from datetime import datetime, time, timedelta
 
 from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
 from flask_login import current_user
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import load_only
 from werkzeug.wrappers import Response
 
 from gateway import composing
-from gateway.admin import words
+from gateway.admin import searches, words
 from gateway.admin.banks import bank_choices
 from gateway.admin.listing import Asked, Filter, page_of
 from gateway.clock import LOCAL
@@ -22,7 +22,7 @@ from reconciliation.import_undo import NotUndone
 from reconciliation.inbox import FOR_PEOPLE, Delivery, DeliveryChunk
 from reconciliation.mismatches import Mismatch
 from reconciliation.payments import Payment
-from reconciliation.statements import Statement
+from reconciliation.statements import Line, Statement
 
 blueprint = Blueprint("deliveries", __name__, url_prefix="/deliveries")
 _SHOWN = load_only(
@@ -44,6 +44,7 @@ def listing() -> str:
         Filter("kind", _("Kind"), words.KINDS),
         Filter("state", _("State"), words.DELIVERY_STATES),
         Filter("day", _("Received on")),
+        Filter("closing", _("Statement of"), quiet=True),
         Filter("waits", _("Waits for"), {"person": _("a person")}, quiet=True),
     )
     wanted = select(Delivery).options(_SHOWN)
@@ -59,18 +60,12 @@ def listing() -> str:
     if day is not None:
         begins = datetime.combine(day, time(), LOCAL)
         wanted = wanted.where(Delivery.received_at >= begins, Delivery.received_at < begins + timedelta(days=1))
+    if asked["closing"]:
+        of_day = func.coalesce(Statement.closing_on, Statement.to_on) == asked.day("closing")
+        told = select(Statement.delivery_id).where(Statement.kind == "statement", of_day)
+        wanted = wanted.where(Delivery.id.in_(told))
     if asked.search:
-        number = asked.search.removeprefix("#")
-        reported = select(Payment.delivery_id).where(Payment.source_reference.in_(asked.spellings()))
-        found = [
-            Delivery.event_id.in_(asked.spellings()),
-            Delivery.name == asked.search,
-            Delivery.id.in_(reported),
-            func.encode(Delivery.digest, "hex") == asked.search.lower(),
-        ]
-        if number.isascii() and number.isdigit() and len(number) <= 18:
-            found.append(Delivery.id == int(number))
-        wanted = wanted.where(or_(*found))
+        wanted = wanted.where(searches.among(Delivery.id, searches.deliveries(asked)))
     return render_template("admin/deliveries.html", page=page_of(db(), wanted, Delivery.id, asked))
 
 
@@ -80,7 +75,6 @@ def page(delivery_id: int) -> str:
     delivery = db().scalars(select(Delivery).options(_SHOWN).where(Delivery.id == delivery_id)).first()
     if delivery is None:
         abort(404)
-    payments = select(Payment).where(Payment.delivery_id == delivery_id).order_by(Payment.id).limit(20)
     chunks = select(func.count()).where(DeliveryChunk.delivery_id == delivery_id)
     statements = db().scalars(select(Statement).where(Statement.delivery_id == delivery_id)).all()
     states = {one.state for one in statements}
@@ -88,7 +82,7 @@ def page(delivery_id: int) -> str:
         "admin/delivery.html",
         delivery=delivery,
         chunks=db().scalar(chunks),
-        payments=db().scalars(payments).all(),
+        payments=db().scalars(_payments(delivery).order_by(Payment.id).limit(20)).all(),
         statements=statements,
         in_work={
             one.id: large_statements.progress(one, current_app.extensions["doisoat"].clock())
@@ -100,6 +94,15 @@ def page(delivery_id: int) -> str:
         questions=db().scalars(select(Mismatch).where(Mismatch.delivery_id == delivery_id)).all(),
         moves=story.moves_of(db(), "delivery", [delivery_id]),
     )
+
+
+def _payments(delivery: Delivery) -> Select[Payment]:
+    """Return the query of the payments that a delivery told of: a callback by itself, a file by its lines."""
+    if delivery.kind == "callback":
+        told = select(Payment).where(Payment.delivery_id == delivery.id)
+        return told.where(Payment.source_reference.not_like("line:%"))
+    told = select(Line.payment_id).join(Statement, Statement.id == Line.statement_id)
+    return select(Payment).where(Payment.id.in_(told.where(Statement.delivery_id == delivery.id)))
 
 
 @blueprint.get("/<row:delivery_id>/undo")
@@ -157,10 +160,12 @@ def _chosen(delivery_id: int) -> list[Statement]:
 
 
 def _undo_page(delivery_id: int, *, problem: str = "") -> str:
-    done = import_preview.preview(db(), _chosen(delivery_id))
-    gone = db().scalars(select(Statement).where(Statement.id.in_(done.statements)).order_by(Statement.id)).all()
+    chosen = _chosen(delivery_id)
+    gone = import_undo.plan(db(), chosen, with_following=True)
+    lines = sum(one.lines for one in gone)
     return render_template(
-        "admin/undo_import.html", delivery_id=delivery_id, done=done, problem=problem,
+        "admin/undo_import.html", delivery_id=delivery_id, problem=problem, lines=lines,
+        counted=import_preview.preview(db(), chosen) if lines <= import_preview.MOST else None,
         own=[one for one in gone if one.delivery_id == delivery_id],
         following=[one for one in gone if one.delivery_id != delivery_id],
     )  # fmt: skip

@@ -23,6 +23,8 @@ from reconciliation.bills import Bill
 from reconciliation.mismatches import CARE, Mismatch
 from reconciliation.payments import Payment
 
+COUNTED = 10_000
+"""Cases are counted further than other rows: how many wait is what people work by."""
 UNSETTLED = "unsettled"
 MINE, NOBODYS = "mine", "nobody"
 _OWNERS = {role: words.ROLES[role] for role in sorted({care.owner for care in CARE.values()})}
@@ -74,7 +76,7 @@ def wanted(held: Asked, now: datetime) -> Select[Any]:
         .where(*_narrowed(held, now))
     )
     if held.search:
-        found = found.where(Mismatch.id.in_(searches.mismatches(held)))
+        found = found.where(searches.among(Mismatch.id, searches.mismatches(held)))
     return office_scope.within(found, Mismatch)
 
 
@@ -88,7 +90,7 @@ def page(held: Asked, now: datetime) -> Page:
     if backwards:
         rows.reverse()
     return Page(
-        rows, counted(db(), query, Mismatch.id), held,
+        rows, counted(db(), query, Mismatch.id, most=COUNTED), held, most=COUNTED,
         previous=held.link(before=rows[0][0].id) if rows and (more if backwards else place is not None) else None,
         next=held.link(after=rows[-1][0].id) if rows and (backwards or more) else None,
     )  # fmt: skip

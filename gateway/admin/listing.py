@@ -18,8 +18,8 @@ from werkzeug.routing import IntegerConverter
 from gateway.languages import gettext
 
 SIZE = 50
-COUNTED = 10_000
-"""Rows are counted up to here; beyond it the page says "more than"."""
+COUNTED = 1_000
+"""Rows are counted up to here, unless a list says otherwise; beyond it the page says "more than"."""
 _AMOUNT = re.compile(r"[0-9]{1,3}(?:[.,  ][0-9]{3})+|[0-9]{1,15}", re.ASCII)
 _MAX_SEARCH = 100
 
@@ -126,18 +126,19 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The rows of one page, how many there are in all (up to COUNTED), and the addresses beside it."""
+    """The rows of one page, how many there are in all (up to `most`), and the addresses beside it."""
 
     rows: Sequence[Any]
     total: int
     asked: Asked
     previous: str | None = None
     next: str | None = None
+    most: int = COUNTED
 
     @property
     def many(self) -> bool:
         """Tell whether there are more rows than were counted."""
-        return self.total > COUNTED
+        return self.total > self.most
 
 
 def page_of(
@@ -171,9 +172,11 @@ def page_of(
     )  # fmt: skip
 
 
-def counted(session: Session, wanted: Select[*tuple[Any, ...]], key: InstrumentedAttribute[int]) -> int:
-    """Return how many rows `wanted` has, COUNTED + 1 for any more than that."""
-    some = wanted.with_only_columns(key).order_by(None).limit(COUNTED + 1).subquery()
+def counted(
+    session: Session, wanted: Select[*tuple[Any, ...]], key: InstrumentedAttribute[int], *, most: int = COUNTED
+) -> int:
+    """Return how many rows `wanted` has, `most` + 1 for any more than that."""
+    some = wanted.with_only_columns(key).order_by(None).limit(most + 1).subquery()
     return session.scalar(select(func.count()).select_from(some)) or 0
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from flask import Blueprint, abort, current_app, redirect, render_template, request, send_file, url_for
 from flask_login import current_user
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, select
 from werkzeug.wrappers import Response
 
 from gateway import consents
-from gateway.admin import access, answer_form, mandate_form, mandate_words, office_scope
+from gateway.admin import access, answer_form, mandate_form, mandate_words, office_scope, searches
 from gateway.admin.answer_form import Unreadable
 from gateway.admin.banks import bank_choices
 from gateway.admin.listing import Asked, Filter, page_of
@@ -48,8 +48,7 @@ def listing() -> str:
         if asked[name]:
             wanted = wanted.where(column == asked[name])
     if asked.search:
-        codes = asked.spellings()
-        wanted = wanted.where(or_(Mandate.reference.in_(codes), Customer.code.in_(codes)))
+        wanted = wanted.where(searches.among(Mandate.id, searches.mandates(asked)))
     return render_template(
         "admin/mandates.html", page=page_of(db(), office_scope.within(wanted, Mandate), Mandate.id, asked)
     )

@@ -6,6 +6,7 @@ from functools import reduce
 from operator import add
 
 from flask import Blueprint, current_app, render_template, request, url_for
+from sqlalchemy import select
 
 from gateway import carrier_desk
 from gateway.admin import charts, words
@@ -19,9 +20,13 @@ from reconciliation import (
     message_desk,
     overview,
     settlements,
+    unexplained,
 )
+from reconciliation.payments import Payment
 
 blueprint = Blueprint("overview", __name__)
+LISTED = 50
+"""Rows of one kind that are shown; the list of payments has them all."""
 _BAR = 300
 """How wide the longest bar is."""
 
@@ -35,16 +40,16 @@ def page() -> str:
     day = _asked_day() or latest
     lines = carrier_desk.lines(db(), wiring.settings.sms.carriers, now=now)
     codes = overview.open_by_code(db(), now)
-    rows = overview.bank_days(db(), day, _files_owed(day))
+    figures = overview.of_day(db(), day, _files_owed(day), now=now)
     return render_template(
         "admin/overview.html",
         day=day,
         latest=latest,
         before=day - timedelta(days=1),
         after=day + timedelta(days=1),
-        rows=rows,
-        total=reduce(add, rows, overview.BankDay(bank="")),
-        channels=overview.channel_days(db(), day),
+        rows=figures.banks,
+        total=reduce(add, figures.banks, overview.BankDay(bank="")),
+        channels=figures.channels,
         codes=codes,
         age_bars=_age_bars(codes),
         of_age=_of_age,
@@ -57,6 +62,26 @@ def page() -> str:
         messages_as_of=counted_months.as_of(db(), counted_months.first_of(day)),
         unsure=message_desk.unsure(db(), now=now),
         now=now,
+    )
+
+
+@blueprint.get("/unexplained/")
+def unexplained_page() -> str:
+    """Show what nobody can explain of one day, of one bank or of all: payments, and lines that stand for nothing."""
+    now = current_app.extensions["doisoat"].clock()
+    day = _asked_day() or overview.latest_day(db()) or local_date(now)
+    bank = request.args.get("bank", "")
+    wanted = select(Payment).where(unexplained.PAYMENTS, Payment.business_date == day).order_by(Payment.id)
+    if bank:
+        wanted = wanted.where(Payment.source == bank)
+    return render_template(
+        "admin/unexplained.html",
+        day=day,
+        bank=bank,
+        minor=unexplained.total(db(), day, bank=bank),
+        payments=db().scalars(wanted.limit(LISTED + 1)).all(),
+        lines=unexplained.lines(db(), day, bank, most=LISTED + 1),
+        most=LISTED,
     )
 
 

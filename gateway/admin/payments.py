@@ -1,6 +1,8 @@
 """Payments: what came in, by whichever door it was heard, and which bills it settles."""
 
-from flask import Blueprint, abort, render_template
+from typing import Any
+
+from flask import Blueprint, abort, render_template, request
 from sqlalchemy import select
 
 from gateway.admin import office_scope, searches, words
@@ -13,6 +15,9 @@ from reconciliation.overview import PAYMENT_VIEWS
 from reconciliation.payments import Payment
 
 blueprint = Blueprint("payments", __name__, url_prefix="/payments")
+NOT_TOLD = "none"
+"""What an address calls payments of which no channel was told."""
+MOST_CHANNEL = 50
 
 
 @blueprint.get("/")
@@ -22,7 +27,8 @@ def listing() -> str:
         Filter("bank", _("Bank"), bank_choices()),
         Filter("state", _("State"), words.PAYMENT_STATES),
         Filter("view", _("Figure"), words.VIEWS),
-        Filter("channel", _("Channel"), words.CHANNELS, quiet=True),
+        Filter("channel", _("Channel"), _channels(), quiet=True),
+        Filter("currency", _("Currency"), {"VND": "VND"}, quiet=True),
         Filter("day", _("Business day")),
         Filter("until", _("until"), quiet=True),
     )
@@ -34,13 +40,23 @@ def listing() -> str:
     if asked["view"]:
         wanted = wanted.where(PAYMENT_VIEWS[asked["view"]])
     if asked["channel"]:
-        wanted = wanted.where(Payment.channel == asked["channel"])
+        wanted = wanted.where(Payment.channel == ("" if asked["channel"] == NOT_TOLD else asked["channel"]))
+    if asked["currency"]:
+        wanted = wanted.where(Payment.currency == asked["currency"])
     wanted = asked.between(wanted, Payment.business_date, "day", "until")
     if asked.search:
-        wanted = wanted.where(Payment.id.in_(searches.with_amount(searches.payments(asked), asked, Payment)))
+        wanted = wanted.where(
+            searches.among(Payment.id, searches.with_amount(searches.payments(asked), asked, Payment))
+        )
     return render_template(
         "admin/payments.html", page=page_of(db(), office_scope.within(wanted, Payment), Payment.id, asked)
     )
+
+
+def _channels() -> dict[str, Any]:
+    """Return the channels with their names; one that a bank has declared by another name is asked for as it is."""
+    named = request.args.get("channel", "").strip()[:MOST_CHANNEL]
+    return {**({named: named} if named else {}), **words.CHANNELS, NOT_TOLD: _("not told")}
 
 
 @blueprint.get("/<row:payment_id>")

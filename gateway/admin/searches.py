@@ -3,19 +3,40 @@
 One condition that asks for a number or a customer or a payment's reference would read every row there is.
 """
 
+import re
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import ARRAY, ColumnElement, CompoundSelect, Select, Text, literal, select, union
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    Text,
+    any_,
+    literal,
+    select,
+    tuple_,
+    union,
+)
+from sqlalchemy.orm import InstrumentedAttribute
 
 from gateway.admin import customer_search
 from gateway.admin.listing import Asked
+from gateway.request_session import db
 from reconciliation.bills import Bill
+from reconciliation.inbox import Delivery, RemoteFile
+from reconciliation.mandates import Mandate
 from reconciliation.mismatches import Mismatch
 from reconciliation.payments import Allocation, Payment
-from reconciliation.statements import Line
+from reconciliation.statements import Line, Statement
 
 Ids = CompoundSelect[Any]
+MOST = 10_000
+"""Rows of one search that can be paged through; who searches for something finds fewer."""
+_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
+_DIGEST = re.compile(r"(?:[0-9a-fA-F]{2}){32}", re.ASCII)
 
 
 def bills(asked: Asked) -> Ids:
@@ -61,6 +82,50 @@ def mismatches(asked: Asked) -> Ids:
         select(Mismatch.id).where(Mismatch.payment_id.in_(payments(asked))),
         *of_amount,
     )
+
+
+def mandates(asked: Asked) -> Ids:
+    """Return the query of mandates by reference or customer (code or phone)."""
+    banks = list(current_app.extensions["doisoat"].settings.banks)
+    return union(
+        select(Mandate.id).where(Mandate.bank.in_(banks), Mandate.reference.in_(asked.spellings())),
+        select(Mandate.id).where(Mandate.customer_id.in_(customer_search.named(asked))),
+    )
+
+
+def deliveries(asked: Asked) -> Ids:
+    """Return the query of deliveries by number, event, file, digest, or the reference of a payment or line in them."""
+    codes, banks = asked.spellings(), list(current_app.extensions["doisoat"].settings.banks)
+    number = asked.search.removeprefix("#")
+    by_number = [select(Delivery.id).where(Delivery.id == int(number))] if _NUMBER.fullmatch(number) else []
+    # A digest is unique with its source and kind.
+    known = [(bank, kind) for bank in banks for kind in ("callback", "statement")]
+    by_digest = (
+        [select(Delivery.id).where(tuple_(Delivery.source, Delivery.kind).in_(known),
+                                   Delivery.digest == bytes.fromhex(asked.search))]
+        if _DIGEST.fullmatch(asked.search) else []
+    )  # fmt: skip
+    return union(
+        select(Delivery.id).where(Delivery.source.in_(banks), Delivery.event_id.in_(codes)),
+        select(Delivery.id).where(Delivery.name != "", Delivery.name == asked.search),
+        select(RemoteFile.delivery_id).where(RemoteFile.bank.in_(banks), RemoteFile.name == asked.search),
+        select(Payment.delivery_id).where(Payment.source.in_(banks), Payment.source_reference.in_(codes)),
+        select(Statement.delivery_id)
+        .join(Line, Line.statement_id == Statement.id)
+        .where(Line.bank_reference != "", Line.bank_reference.in_(codes)),
+        *by_number,
+        *by_digest,
+    )
+
+
+def among(key: InstrumentedAttribute[int], found: Ids) -> ColumnElement[bool]:
+    """Return the condition that a row is among what a search names, up to MOST of them, the newest.
+
+    They are looked up first: a list in order with a search inside it would be read from its end to find a row or two.
+    """
+    ids = found.subquery()
+    named = db().scalars(select(ids.c[0]).where(ids.c[0].is_not(None)).order_by(ids.c[0].desc()).limit(MOST)).all()
+    return key == any_(literal(list(named), ARRAY(BigInteger)))
 
 
 def with_amount(found: Ids, asked: Asked, model: type[Bill] | type[Payment]) -> Ids:

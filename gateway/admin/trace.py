@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, current_app, redirect, render_template
-from sqlalchemy import CompoundSelect, Select, and_, or_, select, text, union
+from sqlalchemy import Select, and_, or_, select, text
 from werkzeug.wrappers import Response
 
 from gateway.admin import access, customer_search, office_scope, searches
@@ -15,10 +15,9 @@ from gateway.request_session import db
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
 from reconciliation.debits import MEANT, Debit
-from reconciliation.inbox import Delivery, RemoteFile
+from reconciliation.inbox import Delivery
 from reconciliation.mandates import Mandate
 from reconciliation.payments import Payment
-from reconciliation.statements import Line, Statement
 
 blueprint = Blueprint("trace", __name__, url_prefix="/trace")
 _MOST = 20
@@ -93,31 +92,23 @@ def _looks(asked: Asked) -> Sequence[tuple[Kind, Select[*tuple[Any, ...]]]]:
     codes = asked.spellings()
     customers = db().scalars(customer_search.named(asked)).all()
     bill_ids = db().scalars(searches.bills(asked).limit(1000)).all()
-    banks = list(current_app.extensions["doisoat"].settings.banks)
-    deliveries: CompoundSelect[Any] = union(
-        select(Delivery.id).where(Delivery.source.in_(banks), Delivery.event_id.in_(codes)),
-        select(Delivery.id).where(Delivery.name != "", Delivery.name == asked.search),
-        select(RemoteFile.delivery_id).where(RemoteFile.bank.in_(banks), RemoteFile.name == asked.search),
-        select(Statement.delivery_id)
-        .join(Line, Line.statement_id == Statement.id)
-        .where(Line.bank_reference != "", Line.bank_reference.in_(codes)),
-    )
     return (
         (CUSTOMERS, select(Customer.id, Customer.code.label("name"), Customer.office.label("state"))
          .where(Customer.id.in_(customers)).order_by(Customer.code)),
         (BILLS, select(Bill.id, Bill.number.label("name"), Bill.state, Bill.issued_on.label("at"), Bill.minor)
-         .where(Bill.id.in_(searches.with_amount(searches.bills(asked), asked, Bill))).order_by(Bill.id.desc())),
+         .where(searches.among(Bill.id, searches.with_amount(searches.bills(asked), asked, Bill)))
+         .order_by(Bill.id.desc())),
         (PAYMENTS, select(Payment.id, Payment.source_reference.label("name"), Payment.state,
                           Payment.business_date.label("at"), Payment.minor)
-         .where(Payment.id.in_(searches.with_amount(searches.payments(asked), asked, Payment)))
+         .where(searches.among(Payment.id, searches.with_amount(searches.payments(asked), asked, Payment)))
          .order_by(Payment.id.desc())),
         (DEBITS, select(Debit.id, Debit.end_to_end_id.label("name"), Debit.state, Debit.charge_on.label("at"),
                         Debit.minor)
          .where(or_(Debit.bill_id.in_(bill_ids), and_(text(MEANT), Debit.end_to_end_id.in_(codes))))
          .order_by(Debit.id.desc())),
         (MANDATES, select(Mandate.id, Mandate.reference.label("name"), Mandate.state)
-         .where(or_(Mandate.customer_id.in_(customers), Mandate.bank.in_(banks) & Mandate.reference.in_(codes)))
+         .where(searches.among(Mandate.id, searches.mandates(asked)))
          .order_by(Mandate.id.desc())),
         (DELIVERIES, select(Delivery.id, Delivery.name, Delivery.state, Delivery.received_at.label("at"))
-         .where(Delivery.id.in_(deliveries)).order_by(Delivery.id.desc())),
+         .where(searches.among(Delivery.id, searches.deliveries(asked))).order_by(Delivery.id.desc())),
     )  # fmt: skip

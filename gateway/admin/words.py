@@ -127,6 +127,7 @@ ROLES = {
 VIEWS = {
     "received": _("heard by callback"),
     "confirmed": _("confirmed by statement"),
+    "counts": _("neither returned nor taken back"),
     "matched": _("matched to bills"),
     "open": _("with money left over"),
     "unexplained": _("unexplained"),

@@ -1,4 +1,4 @@
-"""Messages are counted ahead with their month; an office's customers are found by it."""
+"""Messages are counted ahead with their month; what was undone, is due or bears no day is found by an index."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -27,3 +27,8 @@ def upgrade() -> None:
     )
     for table in ("office_messages", "message_days"):
         op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO doisoat_app")
+    undone = sa.text("undone_at IS NOT NULL")
+    op.create_index("ix_allocations_undone", "allocations", ["payment_id"], postgresql_where=undone)
+    op.create_index("ix_bills_due_on_id", "bills", ["due_on", "id"])
+    undated = sa.text("booked_on IS NULL")
+    op.create_index("ix_statement_lines_undated", "statement_lines", ["statement_id"], postgresql_where=undated)

@@ -1,13 +1,11 @@
-"""The day's figures: what counts as unexplained, and that all of it is caught."""
+"""The day's figures by bank and channel, and open mismatches by code and age."""
 
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sqlalchemy import update
 
 from reconciliation import overview
 from reconciliation.inbox import Delivery
-from reconciliation.invariants import unexplained_vnd
 from reconciliation.mismatches import Mismatch
 from reconciliation.payments import Payment
 from reconciliation.statements import Line, Statement
@@ -52,72 +50,16 @@ def _ask(session, code, **columns):
 
 
 def test_an_empty_house_has_nothing_to_explain(session):
-    assert overview.unexplained(session) == 0
     assert overview.latest_day(session) is None
-    assert overview.bank_days(session, DAY, {}) == []
+    assert overview.of_day(session, DAY, {}, now=NOW) == overview.Day([], [])
     assert overview.open_by_code(session, NOW) == []
 
 
-def test_money_without_a_bill_is_unexplained_until_someone_is_asked(session):
-    payment = _payment(session, "FT1")
-    assert overview.unexplained(session) == overview.unexplained(session, DAY) == 1000
-    assert overview.unexplained(session, DAY + timedelta(days=1)) == 0
-    _ask(session, "M12", payment_id=payment.id)
-    assert overview.unexplained(session) == 0
-
-
-def test_a_settled_question_does_not_explain_money_that_still_lies_about(session):
-    payment = _payment(session, "FT1")
-    _ask(session, "M12", payment_id=payment.id, state="resolved")
-    assert overview.unexplained(session) == 1000
-
-
-def test_money_that_went_back_is_not_asked_for_again(session):
-    _payment(session, "FT1", state="denied")
-    _payment(session, "FT2", state="returned")
-    assert overview.unexplained(session) == 0
-
-
-@pytest.mark.parametrize("minor", [500, -500])
-def test_a_line_without_payment_question_or_rejection_is_unexplained(session, minor):
-    line = _line(session, minor)
-    assert overview.unexplained(session, DAY) == 500
-    assert overview.bank_days(session, DAY, {})[0].unexplained_minor == 500
-    _ask(session, "M09", line_id=line.id)
-    assert overview.unexplained(session) == 0
-
-
-def test_rejected_lines_notices_and_quarantined_statements_are_not_money(session):
-    _line(session, 500, state="rejected")
-    _line(session, 600, counts=False)
-    _line(session, 700, accepted="quarantined")
-    assert overview.unexplained(session) == 0
-
-
-def test_a_line_over_another_amount_than_its_payment_is_unexplained_by_the_difference(session):
-    payment = _payment(session, "FT1", minor=1000)
-    line = _line(session, 700, payment, state="matched")
-    _ask(session, "M12", payment_id=payment.id)
-    assert overview.unexplained(session) == 0
-    session.execute(update(Mismatch).values(state="resolved"))
-    assert overview.unexplained(session) == 1000 + 300
-    _ask(session, "M03", line_id=line.id)
-    assert overview.unexplained(session) == 1000
-
-
-def test_where_the_overview_sees_nothing_unexplained_neither_does_verify(session):
-    payment = _payment(session, "FT1")
-    _line(session, 1000, payment, state="matched")
-    assert bool(overview.unexplained(session)) == bool(unexplained_vnd(session)) is True
-    _ask(session, "M12", payment_id=payment.id)
-    assert overview.unexplained(session) == unexplained_vnd(session) == 0
-
-
 def test_a_bank_that_owes_a_file_has_a_row_before_anything_comes(session):
-    (row,) = overview.bank_days(session, DAY, {"saomai": 1})
+    (row,) = overview.of_day(session, DAY, {"saomai": 1}, now=NOW).banks
     assert (row.files_expected, row.files, row.quarantined, row.received) == (1, 0, 0, 0)
     _line(session, 700, accepted="quarantined")
-    (row,) = overview.bank_days(session, DAY, {"saomai": 1})
+    (row,) = overview.of_day(session, DAY, {"saomai": 1}, now=NOW).banks
     assert (row.files, row.quarantined) == (0, 1)
 
 
@@ -125,8 +67,18 @@ def test_ages_fall_into_the_four_buckets_and_settled_ones_into_none(session):
     for days in (0, 1, 2, 3, 5, 7, 8, 30):
         opened = NOW - timedelta(days=days)
         session.add(Mismatch(code="M01", subject=f"p:{days}", minor=10, opened_at=opened))
+    rests = NOW + timedelta(days=1)
+    session.add(Mismatch(code="M01", subject="p:rests", minor=10, opened_at=NOW, rests_until=rests))
     session.add(Mismatch(code="M01", subject="p:settled", minor=10, opened_at=NOW, state="resolved"))
     session.flush()
     (found,) = overview.open_by_code(session, NOW)
-    assert (found.count, found.minor, found.ages) == (8, 80, (1, 2, 2, 3))
+    assert (found.count, found.minor, found.ages) == (8, 80, (2, 2, 2, 2))
     assert found.oldest == NOW - timedelta(days=30)
+
+
+def test_ages_go_by_the_days_of_the_calendar_in_vietnam(session):
+    for number, hours in enumerate((1, 10, 26, 33, 34)):  # 34 hours ago it was the evening of the day before yesterday
+        session.add(Mismatch(code="M01", subject=f"p:{number}", minor=10, opened_at=NOW - timedelta(hours=hours)))
+    session.flush()
+    (found,) = overview.open_by_code(session, NOW)
+    assert found.ages == (4, 1, 0, 0)

@@ -1,0 +1,74 @@
+"""What nobody can explain: money that settles no bill and of which nobody was asked, lines that stand for nothing.
+
+Zero is the only good answer, of each day and of all.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from sqlalchemy import RowMapping, and_, exists, func, select, text
+from sqlalchemy.orm import Session
+
+from reconciliation.mismatches import Mismatch
+from reconciliation.payments import Payment
+from reconciliation.statements import BOOKED
+
+OPEN = and_(Payment.matched_minor < Payment.minor, Payment.state.in_(["reported", "confirmed"]))
+"""Payments with money that settles no bill yet."""
+PAYMENTS = and_(
+    OPEN, Payment.currency == "VND", ~exists().where(Mismatch.payment_id == Payment.id, Mismatch.state != "resolved")
+)
+"""Those of them that nobody was asked about."""
+
+# Lines without a payment, a question or a rejection that are no settlement taken apart; lines that with the fee kept
+# from them are over another amount than their payment, and that nobody was asked about.
+_LINES = f"""
+    SELECT s.bank, s.delivery_id, l.id, l.booked_on, l.bank_reference, l.minor,
+        abs(l.minor + coalesce(f.minor + f.vat_minor, 0) - coalesce(p.minor, 0)) AS unexplained_minor
+    FROM statement_lines l
+    JOIN statements s ON s.id = l.statement_id
+    LEFT JOIN payments p ON p.id = l.payment_id
+    LEFT JOIN fees f ON f.line_id = l.id AND f.undone_at IS NULL AND f.charged = 'netted'
+    WHERE s.state = 'accepted' AND l.counts AND l.state <> 'rejected' AND l.currency = 'VND' AND {BOOKED}
+      AND (l.payment_id IS NULL OR l.minor + coalesce(f.minor + f.vat_minor, 0) <> p.minor)
+      AND NOT EXISTS (SELECT 1 FROM lump_sums u WHERE u.line_id = l.id AND u.undone_at IS NULL AND u.day IS NOT NULL)
+      AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.line_id = l.id)
+      AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.payment_id = l.payment_id AND m.state <> 'resolved')
+"""  # noqa: S608 - put together from constants, here and below
+# By the day a line bears or, where it bears none, by its statement's: each by its own index.
+_OF_DAY = f"""
+    {_LINES} AND l.booked_on = CAST(:day AS date)
+    UNION ALL
+    {_LINES} AND l.booked_on IS NULL AND coalesce(s.closing_on, s.to_on) = CAST(:day AS date)
+"""
+
+
+def lines_by_bank(session: Session, day: date | None = None) -> Mapping[str, int]:
+    """Return bank → the đồng of its lines that nobody can explain, on `day` or ever."""
+    found = _LINES if day is None else _OF_DAY
+    query = f"SELECT bank, CAST(sum(unexplained_minor) AS bigint) AS minor FROM ({found}) l GROUP BY bank"  # noqa: S608
+    return {row.bank: row.minor for row in session.execute(text(query), {"day": day} if day else {})}
+
+
+def lines(session: Session, day: date, bank: str = "", *, most: int) -> Sequence[RowMapping]:
+    """Return the first `most` lines of a day that nobody can explain, of one bank or of all.
+
+    Each with bank, delivery_id, id, booked_on, bank_reference, minor and unexplained_minor, in đồng.
+    """
+    query = f"SELECT * FROM ({_OF_DAY}) l WHERE :bank IN ('', bank) ORDER BY id LIMIT :most"  # noqa: S608
+    return session.execute(text(query), {"day": day, "bank": bank, "most": most}).mappings().all()
+
+
+def payments_by_bank(session: Session, day: date | None = None) -> Mapping[str, int]:
+    """Return bank → the đồng of its payments that nobody can explain, on `day` or ever."""
+    wanted: Any = PAYMENTS if day is None else and_(PAYMENTS, Payment.business_date == day)
+    left = func.sum(Payment.minor - Payment.matched_minor)
+    found = session.execute(select(Payment.source, left).where(wanted).group_by(Payment.source))
+    return {source: int(minor) for source, minor in found}
+
+
+def total(session: Session, day: date | None = None, *, bank: str = "") -> int:
+    """Return the đồng that nobody can explain, on `day` or ever, of one bank or of all."""
+    found = (payments_by_bank(session, day), lines_by_bank(session, day))
+    return sum(minor for each in found for one, minor in each.items() if bank in ("", one))
