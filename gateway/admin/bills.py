@@ -55,7 +55,9 @@ def listing() -> str:
         wanted = wanted.where(_told(asked))
     if asked.search:
         wanted = wanted.where(searches.among(Bill.id, searches.with_amount(searches.bills(asked), asked, Bill)))
-    return render_template("admin/bills.html", page=page_of(db(), office_scope.within(wanted, Bill), Bill.id, asked))
+    return render_template(
+        "admin/bills.html", page=page_of(db(), office_scope.within(wanted, Bill), Bill.id, asked, amount=Bill.minor)
+    )
 
 
 @blueprint.get("/<row:bill_id>")

@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any
 
 from flask import request, url_for
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from werkzeug.routing import IntegerConverter
 
@@ -131,9 +131,11 @@ class Page:
     rows: Sequence[Any]
     total: int
     asked: Asked
+    most: int
+    minor: int | None = None
+    """What the rows come to in đồng, where they were all counted and have amounts."""
     previous: str | None = None
     next: str | None = None
-    most: int = COUNTED
 
     @property
     def many(self) -> bool:
@@ -149,8 +151,9 @@ def page_of(
     *,
     newest_first: bool = True,
     size: int = SIZE,
+    amount: ColumnElement[int] | InstrumentedAttribute[int] | None = None,
 ) -> Page:
-    """Return one page of `wanted`, ordered by `key`, at the place that was asked for."""
+    """Return one page of `wanted`, ordered by `key`, at the place that was asked for; `amount` is summed up."""
     backwards = asked.before is not None
     place = asked.before if backwards else asked.after
     falling = newest_first != backwards
@@ -162,22 +165,30 @@ def page_of(
     rows = rows[:size]
     if backwards:
         rows.reverse()
-    total = counted(session, wanted, key)
+    total, minor = counted(session, wanted, key, amount, most=COUNTED)
     has_previous = more if backwards else place is not None
     has_next = backwards or more
     return Page(
-        rows, total, asked,
+        rows, total, asked, COUNTED, minor,
         previous=asked.link(before=rows[0][-1]) if rows and has_previous else None,
         next=asked.link(after=rows[-1][-1]) if rows and has_next else None,
     )  # fmt: skip
 
 
 def counted(
-    session: Session, wanted: Select[*tuple[Any, ...]], key: InstrumentedAttribute[int], *, most: int = COUNTED
-) -> int:
-    """Return how many rows `wanted` has, `most` + 1 for any more than that."""
-    some = wanted.with_only_columns(key).order_by(None).limit(most + 1).subquery()
-    return session.scalar(select(func.count()).select_from(some)) or 0
+    session: Session,
+    wanted: Select[*tuple[Any, ...]],
+    key: InstrumentedAttribute[int],
+    amount: ColumnElement[int] | InstrumentedAttribute[int] | None = None,
+    *,
+    most: int,
+) -> tuple[int, int | None]:
+    """Return how many rows `wanted` has, `most` + 1 for any more than that, and what `amount` of them comes to."""
+    columns = [key] if amount is None else [key, amount.label("amount")]
+    some = wanted.with_only_columns(*columns).order_by(None).limit(most + 1).subquery()
+    sums = select(func.count()) if amount is None else select(func.count(), func.sum(some.c.amount))
+    found = session.execute(sums.select_from(some)).one()
+    return found[0], int(found[1] or 0) if amount is not None and found[0] <= most else None
 
 
 def values_of(session: Session, column: InstrumentedAttribute[str], most: int = 500) -> list[str]:

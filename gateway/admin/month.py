@@ -26,12 +26,14 @@ class Sum:
     payments: int = 0
     minor: int = 0
     matched_minor: int = 0
+    placed_minor: int = 0
     confirmed_minor: int = 0
 
     def __add__(self, other: PaymentDay) -> "Sum":
         return Sum(
             self.bank, self.channel, self.payments + other.payments, self.minor + other.minor,
-            self.matched_minor + other.matched_minor, self.confirmed_minor + other.confirmed_minor,
+            self.matched_minor + other.matched_minor,
+            self.placed_minor + other.placed_minor, self.confirmed_minor + other.confirmed_minor,
         )  # fmt: skip
 
     @property

@@ -55,6 +55,7 @@ def page() -> str:
         of_age=_of_age,
         waiting=settlements.waiting(db()),
         debits=debit_figures.waiting(db()),
+        runs=debit_figures.runs(db(), day, day + timedelta(days=7)),
         carriers=[line for line in lines if line.state in ("ill", "stopped")],
         balances=[line for line in lines if line.balance_alarms],
         health=callback_health.of_banks(db(), _callers(), now=now),

@@ -129,6 +129,7 @@ VIEWS = {
     "confirmed": _("confirmed by statement"),
     "counts": _("neither returned nor taken back"),
     "matched": _("matched to bills"),
+    "placed": _("kept as credit, refund or in suspense"),
     "open": _("with money left over"),
     "unexplained": _("unexplained"),
 }
