@@ -5,6 +5,7 @@ machine within the house, leads nowhere.
 """
 
 import socket
+import threading
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
@@ -45,15 +46,39 @@ def check(url: str, *, inside: bool) -> str:
     return url.strip()
 
 
-def place(url: str, *, inside: bool) -> Place:
-    """Resolve an address; raises NotOutside for one that leads into the house, OSError for a name nobody knows."""
+def place(url: str, *, inside: bool, seconds: float) -> Place:
+    """Resolve an address; raises NotOutside for one that leads into the house.
+
+    OSError for a name nobody knows, or that is not found within `seconds`.
+    """
     parts = urlsplit(check(url, inside=inside))
     name, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    found = [str(one[4][0]) for one in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)]
+    found = _find(name, port, seconds)
     for number in found:
         _check_number(number, inside)
     shown = f"[{found[0]}]" if ":" in found[0] else found[0]
     return Place(parts._replace(netloc=f"{shown}:{port}").geturl(), parts.netloc, name)
+
+
+def _find(name: str, port: int, seconds: float) -> list[str]:
+    found: list[str] = []
+    failed: list[Exception] = []
+
+    def find() -> None:
+        try:
+            found.extend(str(one[4][0]) for one in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            failed.append(error)
+
+    # Nothing else ends a question that a name server leaves open: whoever asked goes on without it.
+    asking = threading.Thread(target=find, daemon=True)
+    asking.start()
+    asking.join(seconds)
+    if asking.is_alive():
+        raise TimeoutError("the name was not found in time")
+    if failed:
+        raise failed[0]
+    return found
 
 
 def _check_number(written: str, inside: bool) -> None:

@@ -1,7 +1,7 @@
 """Sending events: which are due, what an answer means, after how long the next try is, and what a person asks anew."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -60,7 +60,7 @@ _CLAIM = f"""
             WHERE s.endpoint_id = p.id AND s.state = 'waiting' AND s.next_at <= :now
             ORDER BY s.next_at, s.id LIMIT CASE WHEN p.failures >= :patience THEN 1 ELSE :each END
             FOR UPDATE SKIP LOCKED
-        ) s WHERE {_READY} ORDER BY s.id LIMIT :most
+        ) s WHERE {_READY} AND p.id <> ALL(CAST(:busy AS bigint[])) ORDER BY s.id LIMIT :most
     )
     UPDATE webhook_sendings s SET attempts = s.attempts + 1, next_at = :until
     FROM due, webhook_events e WHERE s.id = due.id AND e.id = s.event_id
@@ -73,9 +73,15 @@ def is_due(session: Session, *, now: datetime) -> bool:
     return bool(session.scalar(text(_DUE), {"now": now}))
 
 
-def claim(session: Session, *, each: int, most: int, lease: timedelta, now: datetime) -> list[Claimed]:
-    """Take events that are due, at most `each` of an endpoint; nobody else sends them until `lease` has passed."""
+def claim(
+    session: Session, *, each: int, most: int, lease: timedelta, now: datetime, but_not_of: Iterable[int] = ()
+) -> list[Claimed]:
+    """Take events that are due, at most `each` of an endpoint; nobody else sends them until `lease` has passed.
+
+    None of the endpoints of `but_not_of`: what goes to them is still under way.
+    """
     values = {"now": now, "until": now + lease, "each": each, "most": most, "patience": PATIENCE}
+    values["busy"] = list(but_not_of)
     rows = session.execute(text(_CLAIM), values).mappings().all()
     return sorted((Claimed(**row) for row in rows), key=lambda one: one.sending_id)
 

@@ -376,7 +376,7 @@ def test_a_name_that_leads_into_the_house_is_not_called(wiring, receiver, add, p
 def test_a_call_goes_to_the_machine_that_was_looked_at_and_names_the_host(monkeypatch):
     found = [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("2606:4700::1111", 443, 0, 0))]
     monkeypatch.setattr(outside.socket, "getaddrinfo", lambda *_args, **_more: found)
-    place = outside.place("https://hooks.example.vn/x?y=1", inside=False)
+    place = outside.place("https://hooks.example.vn/x?y=1", inside=False, seconds=5)
     assert (place.url, place.host, place.name) == (
         "https://[2606:4700::1111]:443/x?y=1", "hooks.example.vn", "hooks.example.vn",
     )  # fmt: skip
