@@ -1,12 +1,18 @@
 """Lines to endpoints: no call outlasts its time whatever drips, and no two endpoints share a connection."""
 
 import socket
+import ssl
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gateway import outside, webhook_line, webhook_sender
 from gateway.database import transaction
@@ -144,3 +150,62 @@ def test_a_name_that_nobody_finds_in_time_holds_up_nothing(line, monkeypatch):
     ends.set()
     assert (answered.status, answered.said) == (None, "no answer: TimeoutError")
     assert time.monotonic() - started < MOST_SECONDS * 2
+
+
+@pytest.fixture
+def proving(tmp_path, monkeypatch):
+    """A system of two names at one address; notes for which name each call's connection was proven, and its Host."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "hooks")])
+    names = x509.SubjectAlternativeName([x509.DNSName("crm.example.vn"), x509.DNSName("billing.example.vn")])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
+        .add_extension(names, critical=False)
+        .sign(key, SHA256())
+    )
+    written = tmp_path / "both.pem"
+    sealed = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    written.write_bytes(made.public_bytes(Encoding.PEM) + sealed)
+    trusting = ssl.create_default_context(cafile=str(written))
+    monkeypatch.setattr(webhook_sender.httpx, "create_ssl_context", lambda **_: trusting)
+    local = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+    monkeypatch.setattr(outside.socket, "getaddrinfo", lambda _name, port, *_, **__: [(*local, ("127.0.0.1", port))])
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["content-length"]))
+            self.server.noted.append((self.connection.proven, self.headers["host"].partition(":")[0]))
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(written)
+    serving.sni_callback = lambda connection, name, _context: setattr(connection, "proven", name)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.socket = serving.wrap_socket(server.socket, server_side=True)
+        server.noted = []
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_two_names_at_one_address_share_no_connection(wiring, proving, paid, monkeypatch):
+    monkeypatch.setattr(webhook_sender, "_LINES", 1)
+    hosts = ["billing.example.vn", "crm.example.vn"]
+    with transaction(wiring.engine) as session:
+        for host in hosts:
+            webhook_endpoints.add(
+                session, f"https://{host}:{proving.server_port}/", ["payment.matched"], sealer=wiring.sealer, by="test",
+                now=wiring.clock(),
+            )  # fmt: skip
+    paid(1, 2, 3)
+    assert webhook_sender.send_due(wiring) == (6, False)
+    assert sorted(proving.noted) == [(host, host) for host in hosts for _ in range(3)]
