@@ -94,6 +94,14 @@ class Attempt(Base):
 
 
 _WRITTEN = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24\\:MI\\:SS\"Z\"')"
+REASONS = ("returned", "denied", "bill_replaced", "amount_corrected", "matched_otherwise", "undone_by_person")
+"""Why a payment no longer settles what it did. Never the words that a person typed: they may name anybody."""
+_REASON = """CASE
+    WHEN t.undone_by = 'billing' THEN 'bill_replaced'
+    WHEN t.undone_by = 'matching' THEN 'matched_otherwise'
+    WHEN t.undone_by IN ('callback', 'statement') THEN 'amount_corrected'
+    WHEN p.state IN ('returned', 'denied') THEN p.state
+    ELSE 'undone_by_person' END"""
 # An allocation made and undone in one transaction tells nothing; several of one payment are told together.
 _GATHER = f"""
     WITH taken AS (
@@ -107,7 +115,7 @@ _GATHER = f"""
     ), parts AS (
         SELECT k.kind, k.payment_id, min(k.id) AS turn, max(k.at) AS at, min(a.id) AS first,
             sum(a.minor)::bigint AS minor,
-            max(a.undone_why) AS why,
+            max(a.undone_by) AS undone_by,
             json_agg(json_build_object('number', b.number, 'version', b.version, 'customer', c.code,
                 'amount', a.minor) ORDER BY a.id) AS bills
         FROM kept k JOIN allocations a ON a.id = k.subject_id JOIN bills b ON b.id = a.bill_id
@@ -118,7 +126,7 @@ _GATHER = f"""
             'payment', json_build_object('id', p.id, 'bank', p.source, 'reference', p.source_reference,
                 'amount', p.minor, 'currency', p.currency, 'business_date', p.business_date),
             'amount', t.minor, 'currency', p.currency, 'bills', t.bills,
-            'reason', CASE t.kind WHEN 'payment.reversed' THEN t.why END) AS data
+            'reason', CASE WHEN t.kind = 'payment.reversed' THEN {_REASON} END) AS data
         FROM parts t JOIN payments p ON p.id = t.payment_id
         UNION ALL
         SELECT k.id, k.kind, k.kind || '\\:' || c.id, k.at, json_build_object(

@@ -12,7 +12,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from gateway import jobs, outside, schedule, webhook_sender
 from gateway.database import transaction
 from reconciliation import closes, matching, webhook_endpoints, webhook_events, webhook_sending
-from reconciliation.lifecycle import CLOSE, move
+from reconciliation.lifecycle import CLOSE, PAYMENT, move
 from reconciliation.webhook_endpoints import Endpoint
 
 
@@ -76,15 +76,15 @@ def send(wiring):
 def undo(wiring):
     """Take back what a payment settled, as a person or a return does."""
 
-    def do(reference, why="the money went back"):
+    def do(reference, why="the money went back", by="test"):
         with transaction(wiring.engine) as session:
             found = session.execute(
                 matching.text("SELECT a.id FROM allocations a JOIN payments p ON p.id = a.payment_id"
                               " WHERE p.source_reference = :reference ORDER BY a.id"), {"reference": reference},
             ).scalars().all()  # fmt: skip
             session.execute(
-                matching.text("UPDATE allocations SET undone_at = :now, undone_by = 'test', undone_why = :why"
-                              " WHERE id = ANY(:ids)"), {"now": wiring.clock(), "why": why, "ids": found},
+                matching.text("UPDATE allocations SET undone_at = :now, undone_by = :by, undone_why = :why"
+                              " WHERE id = ANY(:ids)"), {"now": wiring.clock(), "by": by, "why": why, "ids": found},
             )  # fmt: skip
 
     return do
@@ -146,17 +146,30 @@ def test_without_an_endpoint_nothing_is_noted(paid, undo, sign_day, rows, send):
     assert rows("SELECT id FROM webhook_waiting UNION ALL SELECT id FROM webhook_events") == []
 
 
-def test_a_reversal_is_told_with_its_reason(add, paid, undo, send, receiver):
+@pytest.mark.parametrize(
+    ("by", "state", "told_as"),
+    [
+        ("lan", "confirmed", "undone_by_person"), ("lan", "denied", "denied"), ("returns", "returned", "returned"),
+        ("standard", "denied", "denied"), ("billing", "returned", "bill_replaced"),
+        ("matching", "returned", "matched_otherwise"), ("callback", "confirmed", "amount_corrected"),
+    ],
+)  # fmt: skip
+def test_a_reversal_is_told_by_a_code_and_never_in_a_persons_words(
+    wiring, add, paid, undo, send, receiver, rows, by, state, told_as
+):
     add()
     paid(1)
     send()
-    undo("FT1", why="the bank took it back")
+    undo("FT1", why="Nguyễn Văn An 0912345678 gọi đến", by=by)
+    with transaction(wiring.engine) as session:
+        for to in {"returned": ("confirmed", "returned")}.get(state, (state,)):
+            move(session, PAYMENT, rows("SELECT id FROM payments ORDER BY id"), to, by=by, why="", now=wiring.clock())
     assert send() == 1
     [_, told] = receiver.bodies
-    assert (told["type"], told["data"]["amount"], told["data"]["reason"]) == (
-        "payment.reversed", 100_000, "the bank took it back",
-    )  # fmt: skip
+    assert (told["type"], told["data"]["amount"], told["data"]["reason"]) == ("payment.reversed", 100_000, told_as)
+    assert "Văn" not in json.dumps(receiver.bodies, ensure_ascii=False)
     assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 2
+    assert told["data"]["reason"] in webhook_events.REASONS
 
 
 def test_what_came_and_went_in_one_transaction_is_not_told(wiring, add, paid, undo, rows, send):
