@@ -5,7 +5,7 @@ many, and only while an endpoint wants to know. One gatherer turns what has been
 to the endpoints that hear of its type.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import (
     BigInteger,
@@ -26,8 +26,13 @@ from reconciliation.db import AdvisoryLock, Base, Id, Label, metadata, one_of
 from reconciliation.webhook_endpoints import PING, Endpoint
 
 AT_ONCE = 5_000
-"""Notes that one transaction turns into events."""
+"""Notes that one transaction turns into events, and old events that one clears away."""
+KEPT = timedelta(days=90)
+"""How long an event stays that every endpoint has taken; one that was not taken stays for good."""
 STATES = ["waiting", "delivered", "failed"]
+Place = tuple[datetime, int]
+"""A place in the events by their moments: the moment and id of the one before it."""
+FIRST: Place = (datetime(1, 1, 1, tzinfo=UTC), 0)
 
 waiting = Table(
     "webhook_waiting",
@@ -46,7 +51,7 @@ class Event(Base):
     """One event: `uid` is the webhook-id, the same however often it is sent, and `body` the bytes; both for good."""
 
     __tablename__ = "webhook_events"
-    __table_args__ = (UniqueConstraint("uid"), UniqueConstraint("event_key"), Index(None, "at"))
+    __table_args__ = (UniqueConstraint("uid"), UniqueConstraint("event_key"), Index(None, "at", "id"))
 
     id: Mapped[Id]
     uid: Mapped[str]
@@ -164,6 +169,18 @@ def gather(session: Session, *, now: datetime) -> int:
 def are_noted(session: Session) -> bool:
     """Tell whether something waits to become an event."""
     return bool(session.scalar(text("SELECT EXISTS (SELECT 1 FROM webhook_waiting)")))
+
+
+def clear_told(session: Session, after: Place = FIRST, *, now: datetime) -> tuple[int, Place | None]:
+    """Clear away what was taken and is older than KEPT, with its tries, looking at AT_ONCE events past `after`.
+
+    Return how many events are gone, and from where to go on; None at the end. What is being sent again just now stays.
+    """
+    values = {"at": after[0], "id": after[1], "before": now - KEPT, "most": AT_ONCE}
+    row = session.execute(
+        text("SELECT cleared, last_at, last_id FROM clear_told_webhooks(:at, :id, :before, :most)"), values
+    ).one()
+    return int(row.cleared), None if row.last_id is None else (row.last_at, row.last_id)
 
 
 _PING = f"""

@@ -7,13 +7,15 @@ from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from gateway import jobs, outside, schedule, webhook_sender
-from gateway.database import transaction
+from gateway.database import owner_engine, transaction
 from reconciliation import closes, matching, webhook_endpoints, webhook_events, webhook_sending
 from reconciliation.lifecycle import CLOSE, PAYMENT, move
 from reconciliation.webhook_endpoints import Endpoint
+from reconciliation.webhook_sending import Again
 
 
 class Receiver:
@@ -318,10 +320,10 @@ def test_a_replay_sends_the_same_id_and_bytes(wiring, receiver, add, paid, send,
     later, _ = add(url=receiver.url + "&second=1")
     with transaction(wiring.engine) as session:
         endpoint = session.get_one(Endpoint, later.id)
-        since = wiring.clock() - timedelta(hours=1)
-        assert len(webhook_sending.replay_since(session, endpoint, since, by="hoa", now=wiring.clock())) == 2
-        since = wiring.clock() + timedelta(hours=1)
-        assert webhook_sending.replay_since(session, endpoint, since, by="hoa", now=wiring.clock()) == []
+        since = (wiring.clock() - timedelta(hours=1), 0)
+        assert webhook_sending.replay_since(session, endpoint, since, by="hoa", now=wiring.clock()) == Again(2, None)
+        since = (wiring.clock() + timedelta(hours=1), 0)
+        assert webhook_sending.replay_since(session, endpoint, since, by="hoa", now=wiring.clock()) == Again(0, None)
     assert send() == 2
     assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 2
 
@@ -422,3 +424,60 @@ def test_many_matches_are_told_by_as_many_events_in_one_statement(add, paid, row
         assert webhook_events.gather(session, now=wiring.clock()) == 5
         assert webhook_events.gather(session, now=wiring.clock()) == 0
     assert rows("SELECT count(*) FROM webhook_events") == [5]
+
+
+def test_events_of_one_moment_are_sent_again_piece_by_piece_none_twice(wiring, add, paid, send, rows, monkeypatch):
+    made, _ = add()
+    paid(*range(1, 6))
+    send()
+    monkeypatch.setattr(webhook_sending, "MOST_AGAIN", 2)
+    [first] = rows("SELECT min(at) FROM webhook_events")
+    place, asked = (first, 0), []
+    with transaction(wiring.engine) as session:
+        endpoint = session.get_one(Endpoint, made.id)
+        while place:
+            again = webhook_sending.replay_since(session, endpoint, place, by="hoa", now=wiring.clock())
+            place = again.further
+            asked.append(again.asked)
+    assert asked == [2, 2, 1]
+    assert rows("SELECT count(*) FROM webhook_sendings WHERE state = 'waiting'") == [5]
+    assert rows("SELECT facts->>'sendings' FROM audit WHERE action = 'webhook_event.replayed' ORDER BY id") == [
+        "2", "2", "1",
+    ]  # fmt: skip
+
+
+def test_what_was_taken_is_cleared_away_after_90_days_and_nothing_else(
+    wiring, receiver, add, paid, send, rows, change, pass_by, monkeypatch
+):
+    monkeypatch.setattr(webhook_events, "AT_ONCE", 2)
+    add()
+    paid(*range(1, 6))
+    send()
+    pass_by(days=89)
+    paid(6)
+    send()
+    receiver.plan = [(410, b"")]
+    paid(7)
+    send()
+    assert schedule.clear_webhooks(wiring) == 0
+    pass_by(days=2)
+    change("UPDATE webhook_sendings SET state = 'waiting' WHERE id = (SELECT min(id) FROM webhook_sendings)")
+    assert schedule.clear_webhooks(wiring) == 4, "one is being sent again"
+    pass_by(days=100)
+    assert schedule.clear_webhooks(wiring) == 1
+    assert rows("SELECT state FROM webhook_sendings ORDER BY id") == ["waiting", "failed"]
+    assert rows("SELECT count(*) FROM webhook_events") == [2]
+    assert rows("SELECT count(*) FROM webhook_attempts") == [2]
+    assert "webhooks" in [duty.name for duty in schedule.duties(wiring)]
+
+
+def test_not_even_the_owner_clears_away_what_was_not_taken(receiver, add, paid, send, database_url):
+    add()
+    paid(1)
+    receiver.plan = [(500, b"")]
+    send()
+    owner = owner_engine(database_url)
+    with owner.connect() as connection:
+        connection.execute(matching.text("DELETE FROM webhook_attempts"))
+        with pytest.raises(DBAPIError, match="only ever added to"):
+            connection.execute(matching.text("DELETE FROM webhook_sendings"))
