@@ -52,6 +52,7 @@ class Line:
         clock = threading.Timer(CONNECT_SECONDS + SECONDS, self._hang_up)
         clock.daemon = True
         clock.start()
+        status: int | None
         try:
             to = outside.place(url, inside=inside, seconds=CONNECT_SECONDS)
             status, said = self._ask(to, body, {"host": to.host, **headers}, started)
