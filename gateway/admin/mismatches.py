@@ -18,6 +18,7 @@ from gateway.admin import (
     office_scope,
     question_words,
     settlement_lines,
+    statement_words,
     verdicts,
 )
 from gateway.admin.banks import bank_title
@@ -178,6 +179,8 @@ def _written(value: Any, kind: str, currency: str) -> str:
     with suppress(TypeError, ValueError):  # a fact of another shape than its name promises is shown as it is
         if kind == "money":
             return money(int(value), currency)
+        if kind == "held":
+            return "; ".join(statement_words.said(one, currency) for one in value)
         if kind in _WRITTEN:
             return _WRITTEN[kind](value)
     if isinstance(value, list):

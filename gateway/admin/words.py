@@ -233,7 +233,7 @@ def why(text: str, kind: str = "") -> str:
         return f"{REASONS[cause]}: {why(said)}"
     if cause in ("refused", "withdrawn") and said:
         return f"{SETTLEMENT_STATES[cause]}: {said}"
-    return str(REASONS[text]) if text in REASONS else debit_words.said(text) or text
+    return str(REASONS[text]) if text in REASONS else mandate_words.said(text) or debit_words.said(text) or text
 
 
 def payment_name(source_reference: str, bank_reference: str) -> str:
