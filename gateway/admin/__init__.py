@@ -25,6 +25,7 @@ from gateway.admin import (
     carriers,
     casework,
     closes,
+    contents,
     debit_runs,
     debit_words,
     debits,
@@ -68,9 +69,9 @@ from gateway.admin.listing import RowId
 
 PAGES = (
     overview, month, mismatches, casework, together, closes, settling, lumps, remarking, expectations, calendar,
-    payments, bills, bill_debiting, debit_runs, run_lists, debits, mandates, bank_pages, bank_trying, deliveries, contents, marks,
-    reports, messages, message_costs, sms_wishes, texts, carriers, api_tokens, webhooks, trace, unmasking, audit_trail,
-    people, account, factors, sign_in, second_step,
+    payments, bills, bill_debiting, debit_runs, run_lists, debits, mandates, bank_pages, bank_trying, deliveries,
+    contents, marks, reports, messages, message_costs, sms_wishes, texts, carriers, api_tokens, webhooks, trace,
+    unmasking, audit_trail, people, account, factors, sign_in, second_step,
 )  # fmt: skip
 """Every module of pages; each has a `blueprint`, and each of its endpoints a row in `access.RULES`."""
 
