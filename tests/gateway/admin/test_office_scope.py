@@ -214,7 +214,7 @@ def _shared(books, session, ours, theirs):
 
 
 def test_the_story_beside_a_case_is_not_of_another_offices_customer(as_role, session, books, offices):
-    ours, theirs = offices
+    _ours, theirs = offices
     payment, bill = books.payment(70_000, quoted=[theirs.customer.code]), books.bill(70_000)
     session.execute(update(Customer).where(Customer.id == bill.customer_id).values(office=OURS))
     link = books.allocate(payment, bill, 70_000)
