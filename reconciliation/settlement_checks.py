@@ -33,8 +33,8 @@ _TRANSFERS = """
             WHERE l.payment_id = :payment AND l.kind = 'credit' AND (l.id = ANY(:lifts) OR l.undone_at IS NOT NULL)
         ) had JOIN (
             SELECT customer_id FROM bills WHERE id = ANY(:bills)
-            UNION SELECT CAST(place->>'customer_id' AS bigint) FROM jsonb_array_elements(CAST(:places AS jsonb)) AS place
-            WHERE place->>'kind' = 'credit'
+            UNION SELECT customer_id FROM jsonb_to_recordset(CAST(:places AS jsonb))
+                AS place (kind text, customer_id bigint) WHERE kind = 'credit'
         ) gets ON gets.customer_id <> had.customer_id)
 """
 _DIFFERENCE = "SELECT minor FROM approval_limits WHERE action = 'difference'"

@@ -48,7 +48,7 @@ def undo(person, path):
 
 
 def test_who_has_left_the_books_takes_nothing_of_them_back(accountant, deposit, session):
-    path, case = deposit()
+    path, _case = deposit()
     assert give(accountant, path).status_code == 303
     form = accountant.page(path).select_one("form.undo")
     assert form is not None
