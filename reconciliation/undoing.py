@@ -139,7 +139,12 @@ def _reverse(session: Session, made: Settlement) -> Mapping[str, Any] | None:
     places = [
         Place(one.kind, one.minor, one.account, bill_id=one.bill_id, customer_id=one.customer_id) for one in lifted
     ]
-    reverse = {"undoes": undoes, "lifts": [one.id for one in placed], "settles": shares, "places": places}
+    reverse: dict[str, Any] = {
+        "undoes": undoes,
+        "lifts": [one.id for one in placed],
+        "settles": shares,
+        "places": places,
+    }
     # Money that would go from one customer to another is nobody's to move by a press: whoever doubts it raises a
     # question about the payment, where the evidence is attached.
     return None if settlement_checks.transfers(session, made.payment_id, **reverse) else reverse
