@@ -39,7 +39,9 @@ def check_password(session: Session, *, username: str, password: str, source: So
 
     Nobody is signed in yet: `admit` does that, after the second factor where there is one. The caller commits.
     """
-    person = session.scalar(select(Staff).where(Staff.username == username.strip().lower()).with_for_update())
+    wanted = select(Staff).where(Staff.username == username.strip().lower()).with_for_update()
+    # Whoever is signed in has been read before: what is counted is what stands under the lock.
+    person = session.scalar(wanted.execution_options(populate_existing=True))
     proven = staff_desk.proves(person, password)
     if person is None:
         # What was typed as a name may be a password in the wrong field: it is not kept.
