@@ -176,7 +176,7 @@ OF_AN_OFFICE = frozenset(
     if endpoint.split(".")[1] in {
         "bills", "bill_debiting", "mandates", "messages", "mismatches", "nowhere", "payments", "sms_wishes", "texts",
         "trace", "unmasking",
-    }
+    } and endpoint != "admin.unmasking.of_delivery"  # a delivery may bring anybody's
 )  # fmt: skip
 """What is open to a person who belongs to an office: pages whose rows are cut to it, and pages without rows."""
 

@@ -94,7 +94,8 @@ def test_of_two_people_who_answer_at_once_over_two_connections_one_wins(deposit:
 
 def test_a_form_sent_twice_notes_one_trace_of_a_case_without_a_payment(deposit: Books) -> None:
     asked = int(deposit.one(
-        "INSERT INTO mismatches (code, subject, source, opened_at) VALUES ('M11', 'file:1', 'standard', now()) RETURNING id"
+        "INSERT INTO mismatches (code, subject, source, opened_at) VALUES ('M11', 'file:1', 'standard', now())"
+        " RETURNING id"
     ))  # fmt: skip
     known = deposit.run(lambda s: case_versions.version(s, s.get_one(Mismatch, asked)))
     together, outcomes = threading.Barrier(2), []
