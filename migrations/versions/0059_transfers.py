@@ -1,5 +1,6 @@
-"""Money that goes from one customer to another as credit is a transfer too: two people, on evidence."""
+"""Money that becomes another customer's credit is a transfer; passwords for once expire."""
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0059"
@@ -55,3 +56,10 @@ END $$;
 def upgrade() -> None:
     """Apply."""
     op.execute(GUARD)
+    op.add_column("staff", sa.Column("password_until", sa.DateTime(timezone=True), nullable=True))
+    op.execute("UPDATE staff SET password_until = now() + interval '7 days' WHERE must_change_password")
+    op.drop_constraint("ck_sign_ins_outcome", "sign_ins")
+    op.create_check_constraint(
+        op.f("ck_sign_ins_outcome"), "sign_ins",
+        "outcome IN ('expired', 'half', 'inactive', 'locked', 'signed_in', 'unknown', 'wrong')",
+    )  # fmt: skip

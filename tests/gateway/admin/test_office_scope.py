@@ -170,9 +170,19 @@ def test_searching_for_ones_own_customer_leads_to_them(person, offices):
 
 
 def test_who_has_no_office_sees_every_office(as_role, offices):
-    for role in ("care", "office_manager"):
-        text = as_role(role).page("/admin/bills/").text
-        assert all(one.bill.number in text for one in offices)
+    text = as_role("care").page("/admin/bills/").text
+    assert all(one.bill.number in text for one in offices)
+
+
+def test_an_office_manager_without_an_office_sees_nothing_but_their_own_account(app, as_role, session, offices):
+    ours, _theirs = offices
+    session.execute(update(Staff).where(Staff.role == "office_manager").values(office=""))
+    session.commit()
+    person = as_role("office_manager")
+    assert person.get("/admin/").location == "/admin/account/"
+    assert person.get("/admin/account/").status_code == 200
+    for rule in _open(app, "office_manager", "GET"):
+        assert person.get(_address(app, rule, ours.ids)).status_code == 403, rule.rule
 
 
 def test_a_payment_of_two_offices_and_one_of_nobody_belong_to_none(as_role, session, books, offices):
