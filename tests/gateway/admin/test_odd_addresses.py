@@ -56,7 +56,10 @@ def test_what_no_table_can_hold_is_not_there(as_role, path):
 
 @pytest.mark.parametrize(
     ("asked", "status"),
-    [("day=9999-12-31", 400), ("day=0001-01-01", 400), ("day=2999-12-31", 200), (f"q={_BIG}", 200), ("after=" + "9" * 30, 400)],
+    [
+        ("day=9999-12-31", 400), ("day=0001-01-01", 400), ("day=2999-12-31", 200), (f"q={_BIG}", 200),
+        ("after=" + "9" * 30, 400),
+    ],
 )  # fmt: skip
 def test_messages_say_what_they_do_not_know(accountant, asked, status):
     assert accountant.get(f"/admin/messages/?{asked}").status_code == status
