@@ -28,7 +28,9 @@ _TRANSFERS = """
     SELECT EXISTS (
         SELECT 1 FROM (
             SELECT b.customer_id FROM allocations a JOIN bills b ON b.id = a.bill_id
-            WHERE a.payment_id = :payment AND (a.id = ANY(:undoes) OR a.barred)
+            WHERE a.payment_id = :payment AND (a.id = ANY(:undoes) OR a.barred OR EXISTS (
+                SELECT 1 FROM settlements s
+                WHERE s.payment_id = :payment AND s.state = 'applied' AND a.id = ANY(s.undoes)))
             UNION SELECT l.customer_id FROM placements l
             WHERE l.payment_id = :payment AND l.kind = 'credit' AND (l.id = ANY(:lifts) OR l.undone_at IS NOT NULL)
         ) had JOIN (

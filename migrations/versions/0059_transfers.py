@@ -32,7 +32,9 @@ BEGIN
     IF EXISTS (
         SELECT 1 FROM (
             SELECT b.customer_id FROM public.allocations a JOIN public.bills b ON b.id = a.bill_id
-            WHERE a.payment_id = NEW.payment_id AND (a.id = ANY(NEW.undoes) OR a.barred)
+            WHERE a.payment_id = NEW.payment_id AND (a.id = ANY(NEW.undoes) OR a.barred OR EXISTS (
+                SELECT 1 FROM public.settlements s
+                WHERE s.payment_id = NEW.payment_id AND s.state = 'applied' AND a.id = ANY(s.undoes)))
             UNION SELECT l.customer_id FROM public.placements l
             WHERE l.payment_id = NEW.payment_id AND l.kind = 'credit'
               AND (l.id = ANY(NEW.lifts) OR l.undone_at IS NOT NULL)

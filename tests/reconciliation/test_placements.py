@@ -136,6 +136,19 @@ def test_in_two_steps_it_is_the_same_transfer(books: Books) -> None:
     assert answer(books, own).state == "applied", "the customer's own money stays one person's to place"
 
 
+def test_what_is_left_after_a_part_was_given_back_is_still_the_customers(books: Books) -> None:
+    pay(books, 100_000)
+    doubt(books)
+    [wrong] = [row[0] for row in books.rows("SELECT id FROM allocations WHERE undone_at IS NULL")]
+    answer(books, undoes=(wrong,), HD0001=40_000)
+    assert books.one("SELECT count(*) FROM allocations WHERE barred") == 0
+    credit = Place("credit", 60_000, customer_id=customer(books, OTHER_CUSTOMER))
+    with pytest.raises(NotSettled, match="expected evidence with the question"):
+        answer(books, credit)
+    with pytest.raises(DBAPIError, match="a transfer to another customer needs evidence"):
+        insert(books, places=[credit])
+
+
 def test_a_lifted_credit_goes_to_another_customer_by_two_people_on_evidence(books: Books) -> None:
     pay(books, 160_000)
     answer(books, Place("credit", 60_000, customer_id=customer(books)))
