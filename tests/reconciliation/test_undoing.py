@@ -1,12 +1,12 @@
 """Taking back on real books: a settlement by its reverse, words, a rest and an assignment by one of their kind."""
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from reconciliation import acknowledgements, remarks, settlements, undoing
@@ -137,14 +137,28 @@ def test_words_are_not_taken_back_while_the_payment_is_asked_about_under_another
     assert deposit.one(about, subject=f"payment:{payment}") == "M05"
 
 
-def test_words_are_taken_back_under_the_lock_of_the_payment(deposit: Books) -> None:
-    asked = part_paid(deposit)
+def test_words_that_are_taken_back_while_the_payment_is_asked_about_anew_wait_for_it(deposit: Books) -> None:
+    asked, outcomes = part_paid(deposit), []
     payment = deposit.one("SELECT payment_id FROM mismatches WHERE id = :id", id=asked)
-    with Session(deposit.engine) as matching, Session(deposit.engine) as person:
-        settlements.lock(matching, payment)
-        person.execute(text("SET LOCAL lock_timeout = '300ms'"))
-        with pytest.raises(OperationalError):
-            acknowledgements.ask_again(person, asked, by="lan", now=deposit.now)
+
+    def take_back() -> None:
+        with Session(deposit.engine) as session, session.begin():
+            try:
+                acknowledgements.ask_again(session, asked, by="lan", now=deposit.now)
+                outcomes.append("asked")
+            except NotSettled as refused:
+                session.rollback()
+                outcomes.append(refused.reason)
+
+    with Session(deposit.engine) as other:
+        settlements.raise_question(other, payment, why="the payer called", by="hoa", now=deposit.now)
+        person = threading.Thread(target=take_back)
+        person.start()
+        person.join(1)
+        assert person.is_alive(), "whoever asks holds the payment"
+        other.commit()
+        person.join()
+    assert outcomes == ["not_open"]
 
 
 def test_what_facts_have_answered_since_closes_itself_when_words_are_taken_back(deposit: Books) -> None:
