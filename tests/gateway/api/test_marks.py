@@ -34,9 +34,10 @@ def test_what_waits_is_fetched_acknowledged_and_fetched_again_on_demand(fetch, a
     assert fetch("?since=0").data == first.data
 
 
-def test_the_audit_names_whose_token_acknowledged(acknowledge, paid, rows):
+def test_the_audit_names_whose_token_acknowledged(fetch, acknowledge, paid, rows):
     paid(1)
-    acknowledge(1)
+    fetch()
+    assert acknowledge(1).status_code == 200
     assert rows("SELECT actor, facts FROM audit WHERE action = 'marks_acknowledged'") == [
         ("api:api_token", {"number": 1, "batches": 1})
     ]
