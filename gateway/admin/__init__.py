@@ -88,7 +88,8 @@ def register(app: Flask) -> None:
     app.config.setdefault("WTF_CSRF_CHECK_DEFAULT", False)
     app.config.setdefault("WTF_CSRF_TIME_LIMIT", None)  # a token lives as long as the session that holds it
     security.install(app)
-    web_sessions.install(app, ("/admin", "/mandate", "/"))  # the customer portal's pages too
+    # The customer portal's pages too. A case that lies open says so every 20 seconds, whoever has left the desk.
+    web_sessions.install(app, ("/admin", "/mandate", "/"), frozenset({"admin.casework.here"}))
     languages.install(app)
     access.login_manager().init_app(app)
     csrf = CSRFProtect(app)

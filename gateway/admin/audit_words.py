@@ -22,6 +22,8 @@ ACTS = {
     "import_undone": _("took an import back"),
     "file_read_anew": _("let a file be read anew"),
     "file_taken_in": _("took in a file"),
+    "bills_taken_in": _("handed bills over"),
+    "marks_acknowledged": _("acknowledged marks"),
     "remarked": _("remarked on a mismatch"),
     "question_raised": _("raised a question about a payment"),
     "refund_paid_out": _("noted a refund as paid out"),

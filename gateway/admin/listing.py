@@ -21,6 +21,10 @@ SIZE = 50
 COUNTED = 1_000
 """Rows are counted up to here, unless a list says otherwise; beyond it the page says "more than"."""
 _AMOUNT = re.compile(r"[0-9]{1,3}(?:[.,  ][0-9]{3})+|[0-9]{1,15}", re.ASCII)
+_MOST = 10**18 - 1
+"""What a column of đồng holds: a larger amount is nobody's."""
+_FIRST, _LAST = date(1900, 1, 1), date(2999, 12, 31)
+"""Days that can be reckoned with: the edges of the calendar have no day before or after them."""
 _MAX_SEARCH = 100
 
 
@@ -59,7 +63,7 @@ class Asked:
         values = {}
         for one in filters:
             value = request.args.get(one.name, "").strip()
-            if value and (value in one.choices if one.choices is not None else _day(value) is not None):
+            if value and (value in one.choices if one.choices is not None else a_day(value) is not None):
                 values[one.name] = value
         search = request.args.get("q", "").strip()[:_MAX_SEARCH].replace("\0", "")
         return cls(search, filters, values, _id(request.args.get("after")), _id(request.args.get("before")))
@@ -92,7 +96,7 @@ class Asked:
 
     def day(self, name: str = "day") -> date | None:
         """Return the day a filter asks for."""
-        return _day(self.values.get(name, ""))
+        return a_day(self.values.get(name, ""))
 
     def between(
         self, wanted: Select[*tuple[Any, ...]], column: InstrumentedAttribute[date], since: str, until: str
@@ -106,7 +110,8 @@ class Asked:
     def amount(self) -> int | None:
         """Return the search read as an amount in đồng ("844.960 ₫", "844960"), or None."""
         plain = self.search.replace("₫", "").replace("đ", "").strip()
-        return int(re.sub(r"\D", "", plain)) if _AMOUNT.fullmatch(plain) else None
+        amount = int(re.sub(r"\D", "", plain)) if _AMOUNT.fullmatch(plain) else None
+        return amount if amount is not None and amount <= _MOST else None
 
     def spellings(self) -> list[str]:
         """Return the search as typed and in capitals, since codes are written in capitals."""
@@ -206,8 +211,15 @@ def _id(text: str | None) -> int | None:
     return int(text) if text and re.fullmatch("[0-9]{1,18}", text, re.ASCII) else None
 
 
-def _day(text: str) -> date | None:
+def a_day(text: str) -> date | None:
+    """Read a day as 2026-11-18; None for what is none, and for one that nothing can be reckoned from."""
     try:
-        return date.fromisoformat(text) if len(text) == 10 else None
+        day = date.fromisoformat(text) if len(text) == len("2026-11-18") else None
     except ValueError:
         return None
+    return day if day is not None and _FIRST <= day <= _LAST else None
+
+
+def a_month(text: str) -> date | None:
+    """Read a month as 2026-11; return its first day, None as for a day."""
+    return a_day(f"{text}-01")

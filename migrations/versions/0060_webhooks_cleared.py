@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0060"
-down_revision = "0058"
+down_revision = "0059"
 
 CLEARING = """
 DROP TRIGGER only_added_to ON webhook_events;
