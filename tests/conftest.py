@@ -35,8 +35,6 @@ NOW = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
 """Wednesday, nine in the morning in Vietnam: a plain business day."""
 _TEMPLATE = "doisoat_template"
 _numbers = itertools.count(1)
-_UNHURRIED = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
-"""The machine does not lose power in a test: a server that ends by itself or is killed loses nothing without these."""
 _DOISOAT = str(Path(sys.executable).parent / "doisoat")
 _LONGEST_FIRST = (
     "proofs/test_corpus.py",
@@ -85,8 +83,8 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
     home = tmp_path_factory.mktemp("services")
     with ExitStack() as running:
         with pytest.MonkeyPatch.context() as patched:
-            for name, value in _UNHURRIED.items():
-                patched.setitem(postgres._SETTINGS, name, value)
+            # No machine loses power in a test; a server that is killed has still written what it committed.
+            patched.setitem(postgres._SETTINGS, "fsync", "off")
             made = running.enter_context(Embedded(home, lambda _line: None))
         yield made
     erase(home, lambda _line: None)
