@@ -79,9 +79,8 @@ def _whose(
 def _of_mismatch(mine: str) -> ColumnElement[bool]:
     # What it is about is the office's: its bill, and its payment as far as it has one.
     bill, customer = aliased(Bill), aliased(Customer)
-    of_bill = exists().where(
-        bill.id == Mismatch.bill_id, customer.id == bill.customer_id, customer.office == mine
-    )  # fmt: skip
+    whose_bill = select(customer.office).join(bill, bill.customer_id == customer.id).where(bill.id == Mismatch.bill_id)
+    of_bill = whose_bill.scalar_subquery() == mine
     of_payment = _of_payment(mine, Mismatch.payment_id)
     strange = _whose(Mismatch.payment_id, lambda customer: func.bool_or(customer.office != mine))
     return or_(and_(of_bill, ~strange), and_(Mismatch.bill_id.is_(None), of_payment))
