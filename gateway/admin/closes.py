@@ -49,7 +49,7 @@ def listing() -> str:
         month=month,
         before=(month - timedelta(days=1)).replace(day=1),
         after=last + timedelta(days=1),
-        days=closes.days(db(), bank, month, min(last, today)),
+        days=closes.listed(db(), bank, month, min(last, today)),
         versions=closes.versions(db(), bank, MONTH, month),
         close_words=close_words,
     )

@@ -59,7 +59,7 @@ def test_a_day_is_balanced_signed_and_reopened_each_by_its_role(as_role, told, s
     assert act(chief, "reopen", why="x").status_code == 403
     assert act(administrator, "reopen").status_code == 409
     listed = auditor.page("/admin/closes/?bank=vidien&month=2026-11")
-    assert [row.select_one(".state").text for row in listed.select("tbody tr")] == ["đã ký"]
+    assert [row.select_one(".state").text for row in listed.select("tbody tr")] == ["chưa khóa sổ", "đã ký"]
     assert act(administrator, "reopen", why="sao kê đến muộn").status_code == 303
     page = auditor.page(DAY)
     assert "sao kê đến muộn" in page.text
@@ -121,3 +121,17 @@ def test_what_is_no_period_is_not_found(accountant):
     for path in ("vidien/2026-13-01", "vidien/x", "nobody/2026-11-18", "minutes/99.pdf"):
         assert accountant.get(f"/admin/closes/{path}").status_code == 404
     assert "Khóa sổ 11/2026" in accountant.page("/admin/closes/?bank=x&month=zz").text
+
+
+def test_every_business_day_since_the_first_is_listed_whatever_happened_on_it(as_role, told, books, clock, session):
+    clock.now += timedelta(days=6)  # the 25th
+    accountant = as_role("accountant")
+    books.statement(bank="vidien", closing_on=date(2026, 11, 17))
+    session.execute(text("INSERT INTO closes (bank, period, day, version, created_at)"
+                         " VALUES ('vidien', 'day', '2026-11-22', 1, now())"))  # fmt: skip
+    session.commit()
+    rows = accountant.page("/admin/closes/?bank=vidien&month=2026-11").select("tbody tr")
+    days = [row.select_one("a")["href"][-2:] for row in rows]
+    assert days == ["25", "23", "22", "20", "19", "18", "17"]  # the 24th is a holiday, the 22nd a Sunday with a close
+    assert [day for day, row in zip(days, rows, strict=True) if "chưa có bút toán" not in row.text] == ["18"]
+    assert not accountant.page("/admin/closes/?bank=vidien&month=2026-10").select("tbody tr")
