@@ -16,6 +16,7 @@ from werkzeug.wrappers import Response as Answer
 from gateway import close_desk
 from gateway.admin import close_words
 from gateway.admin.banks import bank_choices
+from gateway.admin.listing import asked_month
 from gateway.close_desk import Period
 from gateway.languages import day as written_day
 from gateway.languages import money, number
@@ -40,7 +41,8 @@ def listing() -> str:
     if bank not in banks:
         bank = next(iter(banks), "")
     today = business_days.local_day(_now())
-    month = _month(request.args.get("month", "")) or today.replace(day=1)
+    asked, odd = asked_month()
+    month = asked or today.replace(day=1)
     last = month_figures.last_day(month)
     return render_template(
         "admin/closes.html",
@@ -57,6 +59,7 @@ def listing() -> str:
 
 @blueprint.get("/<bank>/<period>")
 def page(bank: str, period: str) -> str:
+        odd=odd,
     """Show one day or month: as it is now while it is open, as it was kept since."""
     return show(_period(bank, period))
 
@@ -148,7 +151,7 @@ def _kept(made: Close) -> tuple[dict[str, Any], Sequence[Any], list[NotClosed]]:
 def _as_it_is(period: Period) -> tuple[dict[str, Any], Sequence[Any], list[NotClosed]]:
     if period.kind == MONTH:
         found = closing.month_obstacles(db(), period.bank, period.day, _now())
-        return month_figures.of_month(db(), period.bank, period.day), [], found
+        return month_figures.of_month(db(), period.bank, period.day), ([], []), found
     asked = close_desk.asked_of(db(), _wiring(), period.bank, period.day)
     obstacles = closing.obstacles(db(), period.bank, period.day, now=_now(), **asked)
     values = day_figures.values(period.bank, period.day, tells=asked["tells"])
@@ -180,13 +183,6 @@ def _period(bank: str, written: str) -> Period:
         return Period.read(bank, written)
     except ValueError:
         abort(404)
-
-
-def _month(written: str) -> date | None:
-    try:
-        return Period.read("", written).day if len(written) == len("2026-11") else None
-    except ValueError:
-        return None
 
 
 def _why() -> str:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from gateway import carrier_desk
 from gateway.admin import charts, words
+from gateway.admin.listing import asked_day
 from gateway.clock import local_date
 from gateway.request_session import db
 from reconciliation import (
@@ -37,13 +38,16 @@ def page() -> str:
     wiring = current_app.extensions["doisoat"]
     now = wiring.clock()
     latest = overview.latest_day(db()) or local_date(now)
-    day = _asked_day() or latest
+    asked, odd = asked_day()
+    day = asked or latest
     lines = carrier_desk.lines(db(), wiring.settings.sms.carriers, now=now)
     codes = overview.open_by_code(db(), now)
     figures = overview.of_day(db(), day, _files_owed(day), now=now)
     return render_template(
         "admin/overview.html",
         day=day,
+        asked=asked is not None,
+        odd=odd,
         latest=latest,
         before=day - timedelta(days=1),
         after=day + timedelta(days=1),
@@ -69,7 +73,8 @@ def page() -> str:
 def unexplained_page() -> str:
     """Show what nobody can explain of one day, of one bank or of all: payments, and lines that stand for nothing."""
     now = current_app.extensions["doisoat"].clock()
-    day = _asked_day() or overview.latest_day(db()) or local_date(now)
+    asked, odd = asked_day()
+    day = asked or overview.latest_day(db()) or local_date(now)
     bank = request.args.get("bank", "")
     wanted = select(Payment).where(unexplained.PAYMENTS, Payment.business_date == day).order_by(Payment.id)
     if bank:
@@ -77,6 +82,7 @@ def unexplained_page() -> str:
     return render_template(
         "admin/unexplained.html",
         day=day,
+        odd=odd,
         bank=bank,
         minor=unexplained.total(db(), day, bank=bank),
         payments=db().scalars(wanted.limit(LISTED + 1)).all(),
@@ -101,13 +107,6 @@ def _age_bars(codes: Sequence[overview.CodeAges]) -> dict[str, list[charts.Part]
 
 def _of_age(code: str) -> Callable[[str], str]:
     return lambda age: url_for("admin.mismatches.listing", code=code, state="unsettled", age=age)
-
-
-def _asked_day() -> date | None:
-    try:
-        return date.fromisoformat(request.args.get("day", ""))
-    except ValueError:
-        return None
 
 
 def _files_owed(day: date) -> dict[str, int]:
