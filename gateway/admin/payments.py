@@ -22,7 +22,7 @@ MOST_CHANNEL = 50
 
 @blueprint.get("/")
 def listing() -> str:
-    """List payments, newest first."""
+    """List payments in the order in which they were heard of, the last first, whatever their days."""
     asked = Asked.of_request(
         Filter("bank", _("Bank"), bank_choices()),
         Filter("state", _("State"), words.PAYMENT_STATES),
