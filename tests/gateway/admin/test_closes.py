@@ -187,3 +187,14 @@ def test_the_rows_of_the_tie_out_add_up_apart_from_the_questions(accountant, tol
         assert above == ["1 việc đã nêu ở các dòng chênh lệch trên", "844.960 ₫"]
         assert of_all == ["Tổng cộng, 2 việc", "1.689.920 ₫"]
         act(accountant, "balance")
+
+
+def test_a_close_on_paper_names_the_utility_the_bank_the_period_and_who_signed(as_role, told):
+    act(as_role("accountant"), "balance")
+    act(as_role("chief_accountant"), "sign")
+    page = as_role("auditor").page(DAY)
+    printed = [" ".join(one.text.split()) for one in page.select("main .printed, main .path, main .heading")]
+    assert printed == [
+        "Công ty Điện lực", "Khóa sổ / Ví Điện", "Thứ Tư, 18/11/2026 đã ký",
+        "Người lậpNgười accountant, 19/11/2026 09:00 Người duyệtNgười chief_accountant, 19/11/2026 09:00",
+    ]  # fmt: skip
