@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from reconciliation import bank_days
 from reconciliation.db import Base, Id, Label, Minor, Moves, one_of
 from reconciliation.lifecycle import CLOSE
 
@@ -119,34 +120,60 @@ def versions(session: Session, bank: str, period: str, day: date) -> Sequence[Cl
 
 @dataclass(frozen=True, slots=True)
 class BankDay:
-    """A day on which a bank has entries or a close, with its latest version (0 and "open" before anyone has begun)."""
+    """A day of a bank with its latest version (0 and "open" before anyone has begun), and whether it has entries."""
 
     bank: str
     day: date
     version: int
     state: str
+    booked: bool
 
 
 # Day by day through the index, so that a year of entries is not read to find its days.
 _DAYS = """
     SELECT CAST(:bank AS text) AS bank, CAST(d AS date) AS day, coalesce(c.version, 0) AS version,
-        coalesce(c.state, 'open') AS state
+        coalesce(c.state, 'open') AS state, e.booked
     FROM generate_series(CAST(:first AS date), CAST(:last AS date), interval '1 day') AS d
     LEFT JOIN LATERAL (
         SELECT version, state FROM closes
         WHERE bank = :bank AND period = 'day' AND day = CAST(d AS date) ORDER BY version DESC LIMIT 1
     ) c ON true
-    WHERE c.version IS NOT NULL
-       OR EXISTS (SELECT 1 FROM entries e WHERE e.business_date = CAST(d AS date) AND e.bank = :bank)
+    CROSS JOIN LATERAL (
+        SELECT EXISTS (SELECT 1 FROM entries WHERE business_date = CAST(d AS date) AND bank = :bank) AS booked
+    ) e
+    WHERE c.version IS NOT NULL OR e.booked OR CAST(d AS date) = ANY(CAST(:quiet AS date[]))
     ORDER BY d DESC
+"""
+_FIRST = """
+    SELECT least(
+        (SELECT CAST(min(d) AS date)
+         FROM generate_series((SELECT min(business_date) FROM entries), CAST(:last AS date), interval '1 day') AS d
+         WHERE EXISTS (SELECT 1 FROM entries WHERE business_date = CAST(d AS date) AND bank = :bank)),
+        (SELECT min(coalesce(closing_on, to_on)) FROM statements
+         WHERE bank = :bank AND kind = 'statement' AND state = 'accepted'),
+        (SELECT min(day) FROM closes WHERE bank = :bank AND period = 'day'))
 """
 _FIRST_SIGNED = "SELECT min(day) FROM closes WHERE bank = :bank AND period = 'day' AND state IN ('signed', 'reopened')"
 
 
-def days(session: Session, bank: str, first: date, last: date) -> list[BankDay]:
-    """Return the days of a bank from `first` to `last` that have entries or a close, the latest first."""
-    rows = session.execute(text(_DAYS), {"bank": bank, "first": first, "last": last})
+def days(session: Session, bank: str, first: date, last: date, *, quiet: Sequence[date] = ()) -> list[BankDay]:
+    """Return the days of a bank from `first` to `last` with entries or a close, and the `quiet` ones, latest first."""
+    rows = session.execute(text(_DAYS), {"bank": bank, "first": first, "last": last, "quiet": list(quiet)})
     return [BankDay(*row) for row in rows]
+
+
+def listed(session: Session, bank: str, first: date, last: date) -> list[BankDay]:
+    """Return `days` and every business day since the bank's first one: a missing one is seen, whatever happened.
+
+    A bank's first day is the first with an entry, a statement or a close.
+    """
+    since: date | None = session.scalar(text(_FIRST), {"bank": bank, "last": last})
+    if since is None:
+        return []
+    calendar = bank_days.calendar(session)
+    start = max(first, since)
+    every = (start + timedelta(days=n) for n in range((last - start).days + 1))
+    return days(session, bank, first, last, quiet=[day for day in every if calendar.is_business_day(day)])
 
 
 def first_signed(session: Session, bank: str) -> date | None:

@@ -39,10 +39,11 @@ _STATEMENT_IS_DUE = """
                        AND coalesce(closing_on, to_on) = :day)
        AND NOT EXISTS (SELECT 1 FROM mismatches WHERE subject = :subject AND state = 'resolved')
 """
-_UNEXPLAINED = f"SELECT count(*) FROM ({tie_out.DIFFERENCES}) i WHERE verdict = 'unexplained'"  # noqa: S608 - constants
 _UNANSWERED = f"""
-    SELECT count(*) AS open, string_agg(DISTINCT code, ', ' ORDER BY code) AS codes FROM ({tie_out.QUESTIONS}) i
-    WHERE verdict IN ('blocking', 'proposed')
+    WITH {tie_out.TIED_OUT}
+    SELECT (SELECT count(*) FROM differences WHERE verdict = 'unexplained') AS differing, count(*) AS open,
+        string_agg(DISTINCT code, ', ' ORDER BY code) AS codes
+    FROM questions WHERE verdict IN ('blocking', 'proposed')
 """  # noqa: S608 - constants
 _MAKE = """
     INSERT INTO closes (bank, period, day, version, created_at)
@@ -79,11 +80,10 @@ def obstacles(
     if owes_statement and session.scalar(text(_STATEMENT_IS_DUE), {**asked, "subject": subject}):
         found.append(NotClosed("no_statement", f"expected the bank's statement of {day}, got none (M13)"))
     minor = unexplained.total(session, day, bank=bank)
-    differing = session.scalar(text(_UNEXPLAINED), asked)
-    if minor or differing:
-        said = f"expected everything explained, got {minor} đ unexplained and {differing} differences"
-        found.append(NotClosed("unexplained", said, minor=minor, count=differing))
     blocking = session.execute(text(_UNANSWERED), asked).one()
+    if minor or blocking.differing:
+        said = f"expected everything explained, got {minor} đ unexplained and {blocking.differing} differences"
+        found.append(NotClosed("unexplained", said, minor=minor, count=blocking.differing))
     if blocking.open:
         said = f"expected the questions answered that leave the day unknown, got {blocking.open} open: {blocking.codes}"
         found.append(NotClosed("questions", said, count=blocking.open, codes=blocking.codes))

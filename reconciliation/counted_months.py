@@ -12,7 +12,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from reconciliation import counted_messages
-from reconciliation.bills import LIVE
+from reconciliation.bills import LIVE, Bill
 from reconciliation.db import Base, Minor
 from reconciliation.payments import Payment
 
@@ -177,17 +177,24 @@ def count_owed(session: Session) -> None:
 
 
 def to_count(session: Session, *, today: date) -> list[date]:
-    """Return the months to count: this one and the one before, and one that has payments and was never counted."""
+    """Return the months to count: this one, the one before, the next once bills fall due in it, and an earlier one.
+
+    The earlier one is the first that has payments and was never counted, else the one that was counted longest ago:
+    what is paid late still moves its shares.
+    """
     current = first_of(today)
-    wanted = [current, first_of(current - timedelta(days=1))]
-    counted = set(session.scalars(select(CountedMonth.month)))
+    previous, following = first_of(current - timedelta(days=1)), after(current)
+    wanted = [current, previous]
+    due = select(Bill.id).where(Bill.due_on >= following, Bill.due_on < after(following)).limit(1)
+    if session.scalar(due) is not None:
+        wanted.append(following)
+    counted = select(CountedMonth.month).where(CountedMonth.month < previous)
+    known = session.scalars(counted.order_by(CountedMonth.counted_at, CountedMonth.month)).all()
     earliest = session.scalar(select(func.min(Payment.business_date)))
-    month = first_of(earliest) if earliest else current
-    while month < wanted[-1]:
-        if month not in counted:
-            return [*wanted, month]
+    month = first_of(earliest) if earliest else previous
+    while month < previous and month in known:
         month = after(month)
-    return wanted
+    return [*wanted, month] if month < previous else [*wanted, *known[:1]]
 
 
 def as_of(session: Session, first: date) -> datetime | None:

@@ -51,26 +51,6 @@ _FEES = r"""
     WHERE e.bank = :bank AND e.business_date = :day AND e.key ~ '^lump:\d+/\d+/(fee|vat)' GROUP BY 1
 """
 
-_SIDES = f"""
-    WITH {tie_out.SIDES}
-    SELECT currency, sum(told)\\:\\:bigint AS told, sum(booked)\\:\\:bigint AS booked, sum(shown)\\:\\:bigint AS shown,
-        count(*) FILTER (WHERE told <> 0) AS told_count, count(*) FILTER (WHERE booked <> 0) AS booked_count,
-        count(*) FILTER (WHERE shown <> 0) AS shown_count,
-        coalesce(sum(shown) FILTER (WHERE shown < 0), 0)\\:\\:bigint AS leaving
-    FROM sides GROUP BY currency ORDER BY currency
-"""  # noqa: S608
-
-_REASONS = f"""
-    SELECT verdict, code, currency, count(*) AS count, sum(told_minor)\\:\\:bigint AS told,
-        sum(booked_minor)\\:\\:bigint AS booked, sum(shown_minor)\\:\\:bigint AS shown
-    FROM ({tie_out.DIFFERENCES}) d GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-"""  # noqa: S608
-
-_OPEN = f"""
-    SELECT verdict, code, currency, count(*) AS count, sum(minor)\\:\\:bigint AS minor
-    FROM ({tie_out.QUESTIONS}) q GROUP BY 1, 2, 3 ORDER BY 2, 1, 3
-"""  # noqa: S608
-
 _MOVEMENTS = """
     SELECT o.account, o.currency, coalesce(sum(o.minor) FILTER (WHERE o.minor > 0), 0)\\:\\:bigint AS debit,
         -coalesce(sum(o.minor) FILTER (WHERE o.minor < 0), 0)\\:\\:bigint AS credit
@@ -88,7 +68,28 @@ _STATEMENTS = """
 ITEM_ROW = """concat_ws('|', kind, subject, coalesce(payment_id, 0), coalesce(line_id, 0), coalesce(mismatch_id, 0),
     reference, currency, told_minor, booked_minor, shown_minor, minor, verdict, code)"""
 DIGEST_OF_ROWS = r"encode(sha256(convert_to(coalesce(string_agg(row, E'\n' ORDER BY row), ''), 'UTF8')), 'hex')"
-_ITEMS_DIGEST = f"SELECT {DIGEST_OF_ROWS} FROM (SELECT {ITEM_ROW} AS row FROM ({tie_out.ITEMS}) i) rows"  # noqa: S608
+
+# The tie-out of a day, read once for everything that is told of it.
+_TIE_OUT = f"""
+    WITH {tie_out.TIED_OUT}, sums AS (
+        SELECT currency, sum(told)\\:\\:bigint AS told, sum(booked)\\:\\:bigint AS booked,
+            sum(shown)\\:\\:bigint AS shown, count(*) FILTER (WHERE told <> 0) AS told_count,
+            count(*) FILTER (WHERE booked <> 0) AS booked_count, count(*) FILTER (WHERE shown <> 0) AS shown_count,
+            coalesce(sum(shown) FILTER (WHERE shown < 0), 0)\\:\\:bigint AS leaving
+        FROM sides GROUP BY currency
+    ), reasons AS (
+        SELECT verdict, code, currency, count(*) AS count, sum(told_minor)\\:\\:bigint AS told,
+            sum(booked_minor)\\:\\:bigint AS booked, sum(shown_minor)\\:\\:bigint AS shown
+        FROM differences GROUP BY 1, 2, 3
+    ), asked AS (
+        SELECT verdict, code, currency, count(*) AS count, sum(minor)\\:\\:bigint AS minor
+        FROM questions GROUP BY 1, 2, 3
+    )
+    SELECT coalesce((SELECT jsonb_agg(r ORDER BY currency) FROM sums r), '[]') AS sides,
+        coalesce((SELECT jsonb_agg(r ORDER BY verdict, code, currency) FROM reasons r), '[]') AS reasons,
+        coalesce((SELECT jsonb_agg(r ORDER BY code, verdict, currency) FROM asked r), '[]') AS questions,
+        (SELECT {DIGEST_OF_ROWS} FROM (SELECT {ITEM_ROW} AS row FROM ({tie_out.ROWS}) i) rows) AS items
+"""  # noqa: S608
 
 
 def values(bank: str, day: date, *, tells: bool) -> dict[str, object]:
@@ -114,12 +115,9 @@ def of_day(session: Session, bank: str, day: date, *, tells: bool) -> dict[str, 
         "period": "day",
         "day": day.isoformat(),
         "channels": _with_fees(rows(_CHANNELS), rows(_FEES)),
-        "sides": rows(_SIDES),
-        "reasons": rows(_REASONS),
-        "questions": rows(_OPEN),
+        **rows(_TIE_OUT)[0],
         "movements": rows(_MOVEMENTS),
         "statements": rows(_STATEMENTS),
-        "items": session.scalar(text(_ITEMS_DIGEST), asked),
     }
 
 

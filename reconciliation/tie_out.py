@@ -101,8 +101,8 @@ SIDES = f"""
 """  # noqa: S608 - put together from constants, here and below; values travel as parameters
 
 # Why a row differs; the first reason that fits. What no reason fits is unexplained, and no day is signed with it.
-DIFFERENCES = f"""
-    WITH {SIDES}, differing AS MATERIALIZED (
+_DIFFERING = """
+    WITH differing AS MATERIALIZED (
         SELECT s.*, s.subject ~ '^(fee|lump)\\:' AS is_fee, p.denied_at, p.state, p.reported_at,
             st.state = 'withdrawn' AS withdrawn,
             coalesce(nullif(p.bank_reference, ''), nullif(p.source_reference, ''), nullif(l.bank_reference, ''),
@@ -149,11 +149,10 @@ DIFFERENCES = f"""
     FROM coded c LEFT JOIN asked a
         ON (a.subject, a.currency) = (c.subject, c.currency) AND (c.expected = '' OR a.code = c.expected)
     ORDER BY c.subject, c.currency, a.open DESC, a.id DESC
-"""  # noqa: S608
+"""
 
 # What stays open past the day: asked about its money, its statements, its files, or on the day itself.
-QUESTIONS = f"""
-    WITH {SIDES}
+_ASKED = """
     SELECT 'question' AS kind, m.subject, m.payment_id, m.line_id, m.id AS mismatch_id,
         coalesce(nullif(p.bank_reference, ''), nullif(p.source_reference, ''), nullif(l.bank_reference, ''),
             s.statement_id, m.subject) AS reference,
@@ -168,9 +167,19 @@ QUESTIONS = f"""
         OR :day = coalesce(CASE WHEN m.subject LIKE 'file:%' THEN CAST(m.facts->>'day' AS date) END,
             p.business_date, l.booked_on, s.closing_on, s.to_on,
             CAST(m.opened_at AT TIME ZONE 'Asia/Ho_Chi_Minh' AS date)))
-"""  # noqa: S608
+"""
 
-ITEMS = f"""
-    SELECT * FROM ({DIFFERENCES}) d WHERE verdict NOT IN ('never_tells', 'fee') UNION ALL SELECT * FROM ({QUESTIONS}) q
-"""  # noqa: S608
-"""What a close keeps row by row. A bank that never calls back, or nets fees, differs on every line: kept as one sum."""
+DIFFERENCES = f"WITH {SIDES} SELECT * FROM ({_DIFFERING}) d"  # noqa: S608
+QUESTIONS = f"WITH {SIDES} {_ASKED}"
+TIED_OUT = f"""
+    {SIDES}, differences AS MATERIALIZED ({_DIFFERING}), questions AS MATERIALIZED ({_ASKED})
+"""
+"""Sides, differences and questions for one statement that asks for several of them: a large day is read once."""
+
+ONE_SUM = ("never_tells", "fee")
+"""Verdicts of which a close keeps one sum: a bank that never calls back, or nets fees, differs on every line."""
+
+LISTED = f"verdict NOT IN {ONE_SUM}"
+ROWS = f"SELECT * FROM differences WHERE {LISTED} UNION ALL SELECT * FROM questions"  # noqa: S608
+"""What a close keeps row by row, of what TIED_OUT names."""
+ITEMS = f"WITH {TIED_OUT} {ROWS}"

@@ -32,6 +32,7 @@ from gateway.admin import (
     deliveries,
     evidence,
     expectations,
+    expired,
     factors,
     key_words,
     lumps,
@@ -103,7 +104,7 @@ def register(app: Flask) -> None:
     for module in PAGES:
         admin.register_blueprint(module.blueprint)
     admin.add_url_rule("/<path:rest>", "nowhere", lambda rest: abort(404))  # noqa: ARG005 - the rule names it
-    admin.register_error_handler(CSRFError, _expired)
+    admin.register_error_handler(CSRFError, expired.answer)
     admin.register_error_handler(HTTPException, _problem)
     admin.context_processor(_furniture)
     app.register_blueprint(assets.blueprint())
@@ -139,10 +140,6 @@ def _furniture() -> dict[str, object]:
         "may_open": access.may_open,
         "person": current_user if current_user.is_authenticated else None,
     }
-
-
-def _expired(_problem: CSRFError) -> tuple[str, int]:
-    return render_template("admin/problem.html", code=400, expired=True), 400
 
 
 def _problem(problem: HTTPException) -> tuple[str, int]:

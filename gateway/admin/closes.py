@@ -14,22 +14,32 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
 
 from gateway import close_desk
-from gateway.admin import close_words
+from gateway.admin import close_totals, close_words
 from gateway.admin.banks import bank_choices
-from gateway.admin.listing import a_day, a_month
+from gateway.admin.listing import a_day, asked_month
 from gateway.close_desk import Period
 from gateway.languages import day as written_day
 from gateway.languages import money, number
 from gateway.request_session import db
-from reconciliation import business_days, closes, closing, day_figures, month_figures, tie_out
-from reconciliation.closes import MONTH, Close, CloseItem
+from reconciliation import business_days, closes, closing, day_figures, month_figures, story, tie_out
+from reconciliation.closes import DIFFERENCE, MONTH, QUESTION, Close, CloseItem
 from reconciliation.closing import NotClosed
+from reconciliation.lifecycle import CLOSE, Transition
+from reconciliation.staff import Staff
 from reconciliation.statements import Line, Statement
 
 blueprint = Blueprint("closes", __name__, url_prefix="/closes")
 LISTED = 200
 """Rows shown on a page; the workbook has them all."""
 MOST_WORDS = 500
+_DIFFERENCES = text(
+    f"SELECT * FROM ({tie_out.DIFFERENCES}) d WHERE {tie_out.LISTED}"  # noqa: S608 - constants, here and below
+    " ORDER BY verdict, code, subject LIMIT :most"
+)
+_QUESTIONS = text(
+    f"SELECT * FROM ({tie_out.QUESTIONS}) q WHERE mismatch_id <> ALL(CAST(:asked AS bigint[]))"  # noqa: S608
+    " ORDER BY verdict, code, subject LIMIT :most"
+)
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -41,16 +51,18 @@ def listing() -> str:
     if bank not in banks:
         bank = next(iter(banks), "")
     today = business_days.local_day(_now())
-    month = a_month(request.args.get("month", "")) or today.replace(day=1)
+    asked, odd = asked_month()
+    month = asked or today.replace(day=1)
     last = month_figures.last_day(month)
     return render_template(
         "admin/closes.html",
         banks=banks,
         bank=bank,
         month=month,
+        odd=odd,
         before=(month - timedelta(days=1)).replace(day=1),
         after=last + timedelta(days=1),
-        days=closes.days(db(), bank, month, min(last, today)),
+        days=closes.listed(db(), bank, month, min(last, today)),
         versions=closes.versions(db(), bank, MONTH, month),
         close_words=close_words,
     )
@@ -110,7 +122,8 @@ def show(period: Period, *, problem: str = "") -> str:
     versions = closes.versions(db(), period.bank, period.kind, period.day)
     kept = next((one for one in versions if one.id == request.args.get("close", type=int)), None)
     kept = kept or next((one for one in reversed(versions) if one.state in ("balanced", "signed")), None)
-    figures, items, obstacles = _kept(kept) if kept is not None else _as_it_is(period)
+    figures, rows, obstacles = _kept(kept) if kept is not None else _as_it_is(period)
+    differences, questions = rows
     return render_template(
         "admin/close.html",
         period=period,
@@ -118,10 +131,14 @@ def show(period: Period, *, problem: str = "") -> str:
         kept=kept,
         latest=versions[-1] if versions else None,
         versions=versions,
+        people=_people(versions),
+        withdrawn=_withdrawn(versions),
         figures=figures,
-        items=items[:LISTED],
-        cut=len(items) > LISTED,
-        deliveries=_deliveries(items[:LISTED]),
+        totals=close_totals,
+        differences=differences[:LISTED],
+        questions=questions[:LISTED],
+        cut={"differences": len(differences) > LISTED, "questions": len(questions) > LISTED},
+        deliveries=_deliveries([*differences[:LISTED], *questions[:LISTED]]),
         obstacles=[said(one) for one in obstacles],
         problem=problem,
         close_words=close_words,
@@ -141,20 +158,42 @@ def said(problem: NotClosed) -> str:
     return str(close_words.NOT_CLOSED[problem.reason]) % facts
 
 
-def _kept(made: Close) -> tuple[dict[str, Any], Sequence[Any], list[NotClosed]]:
-    wanted = select(CloseItem).where(CloseItem.close_id == made.id).order_by(CloseItem.id).limit(LISTED + 1)
-    return made.figures, db().scalars(wanted).all(), []
+def _kept(made: Close) -> tuple[dict[str, Any], tuple[Sequence[Any], Sequence[Any]], list[NotClosed]]:
+    items = select(CloseItem).where(CloseItem.close_id == made.id).order_by(CloseItem.id).limit(LISTED + 1)
+    differences = db().scalars(items.where(CloseItem.kind == DIFFERENCE)).all()
+    questions = items.where(CloseItem.kind == QUESTION, CloseItem.mismatch_id.not_in(_asked(differences)))
+    return made.figures, (differences, db().scalars(questions).all()), []
 
 
-def _as_it_is(period: Period) -> tuple[dict[str, Any], Sequence[Any], list[NotClosed]]:
+def _as_it_is(period: Period) -> tuple[dict[str, Any], tuple[Sequence[Any], Sequence[Any]], list[NotClosed]]:
     if period.kind == MONTH:
         found = closing.month_obstacles(db(), period.bank, period.day, _now())
-        return month_figures.of_month(db(), period.bank, period.day), [], found
+        return month_figures.of_month(db(), period.bank, period.day), ([], []), found
     asked = close_desk.asked_of(db(), _wiring(), period.bank, period.day)
     obstacles = closing.obstacles(db(), period.bank, period.day, now=_now(), **asked)
-    values = day_figures.values(period.bank, period.day, tells=asked["tells"])
-    items = db().execute(text(f"SELECT * FROM ({tie_out.ITEMS}) i LIMIT {LISTED + 1}"), values).all()  # noqa: S608 - constants
-    return day_figures.of_day(db(), period.bank, period.day, tells=asked["tells"]), items, obstacles
+    values = {**day_figures.values(period.bank, period.day, tells=asked["tells"]), "most": LISTED + 1}
+    differences = db().execute(_DIFFERENCES, values).all()
+    questions = db().execute(_QUESTIONS, {**values, "asked": _asked(differences)}).all()
+    figures = day_figures.of_day(db(), period.bank, period.day, tells=asked["tells"])
+    return figures, (differences, questions), obstacles
+
+
+def _asked(differences: Sequence[Any]) -> list[int]:
+    """Return the questions that stand beside a difference: they are not listed a second time."""
+    return [one.mismatch_id for one in differences[:LISTED] if one.mismatch_id]
+
+
+def _people(versions: Sequence[Close]) -> dict[str, str]:
+    """Return the names of those who balanced, signed and reopened, by the name each signs in with."""
+    names = {name for one in versions for name in (one.maker, one.checker, one.reopened_by) if name}
+    rows = db().execute(select(Staff.username, Staff.name).where(Staff.username.in_(names)))
+    return {row.username: row.name for row in rows}
+
+
+def _withdrawn(versions: Sequence[Close]) -> dict[int, Transition]:
+    """Return who took a version back, when and why."""
+    gone = [one.id for one in versions if one.state == "withdrawn"]
+    return {one.subject_id: one for one in story.moves_of(db(), CLOSE.kind, gone) if one.to_state == "withdrawn"}
 
 
 def _deliveries(items: Sequence[Any]) -> dict[int, int]:

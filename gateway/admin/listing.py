@@ -5,7 +5,7 @@ first one does.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -210,6 +210,24 @@ def values_of(session: Session, column: InstrumentedAttribute[str], most: int = 
             break
         found.append(following)
     return found
+
+
+def asked_day(name: str = "day") -> tuple[date | None, str]:
+    """Return the day the address asks for, and what is wrong with it: a page shows its usual day and says so."""
+    return _period(name, a_day, gettext("a day as 2026-11-18"))
+
+
+def asked_month(name: str = "month") -> tuple[date | None, str]:
+    """Return the first day of the month the address asks for, and what is wrong with it, as `asked_day` does."""
+    return _period(name, a_month, gettext("a month as 2026-11"))
+
+
+def _period(name: str, read: Callable[[str], date | None], expected: str) -> tuple[date | None, str]:
+    got = request.args.get(name, "").strip()
+    found = read(got)
+    if found is not None or not got:
+        return found, ""
+    return None, gettext("%(name)s: expected %(expected)s, got “%(got)s”", name=name, expected=expected, got=got[:40])
 
 
 def _id(text: str | None) -> int | None:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import accumulate
 
-from flask import Blueprint, current_app, render_template, request
+from flask import Blueprint, current_app, render_template
 
 from gateway.admin import charts
-from gateway.admin.listing import a_month
+from gateway.admin.listing import asked_month
 from gateway.clock import local_date
 from gateway.request_session import db
 from reconciliation import counted_months
@@ -47,12 +47,14 @@ class Sum:
 def page() -> str:
     """Show one month as it was counted last; without one, the month of today."""
     today = local_date(current_app.extensions["doisoat"].clock())
-    first = a_month(request.args.get("month", "")) or counted_months.first_of(today)
+    asked, odd = asked_month()
+    first = asked or counted_months.first_of(today)
     month = counted_months.read(db(), first)
     per_day = _per_day(month, min(today, _last(first)))
     return render_template(
         "admin/month.html",
         month=month,
+        odd=odd,
         last=_last(first),
         before=counted_months.first_of(first - timedelta(days=1)),
         after=counted_months.after(first),

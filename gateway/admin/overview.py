@@ -9,7 +9,8 @@ from flask import Blueprint, current_app, render_template, request, url_for
 from sqlalchemy import select
 
 from gateway import carrier_desk
-from gateway.admin import charts, listing, words
+from gateway.admin import charts, words
+from gateway.admin.listing import asked_day
 from gateway.clock import local_date
 from gateway.request_session import db
 from reconciliation import (
@@ -37,13 +38,16 @@ def page() -> str:
     wiring = current_app.extensions["doisoat"]
     now = wiring.clock()
     latest = overview.latest_day(db()) or local_date(now)
-    day = listing.a_day(request.args.get("day", "")) or latest
+    asked, odd = asked_day()
+    day = asked or latest
     lines = carrier_desk.lines(db(), wiring.settings.sms.carriers, now=now)
     codes = overview.open_by_code(db(), now)
     figures = overview.of_day(db(), day, _files_owed(day), now=now)
     return render_template(
         "admin/overview.html",
         day=day,
+        asked=asked is not None,
+        odd=odd,
         latest=latest,
         before=day - timedelta(days=1),
         after=day + timedelta(days=1),
@@ -70,7 +74,8 @@ def page() -> str:
 def unexplained_page() -> str:
     """Show what nobody can explain of one day, of one bank or of all: payments, and lines that stand for nothing."""
     now = current_app.extensions["doisoat"].clock()
-    day = listing.a_day(request.args.get("day", "")) or overview.latest_day(db()) or local_date(now)
+    asked, odd = asked_day()
+    day = asked or overview.latest_day(db()) or local_date(now)
     bank = request.args.get("bank", "")
     wanted = select(Payment).where(unexplained.PAYMENTS, Payment.business_date == day).order_by(Payment.id)
     if bank:
@@ -78,6 +83,7 @@ def unexplained_page() -> str:
     return render_template(
         "admin/unexplained.html",
         day=day,
+        odd=odd,
         bank=bank,
         minor=unexplained.total(db(), day, bank=bank),
         payments=db().scalars(wanted.limit(LISTED + 1)).all(),

@@ -23,7 +23,7 @@ IN_DONG = case((Payment.currency == "VND", Payment.minor), else_=0)
 
 @blueprint.get("/")
 def listing() -> str:
-    """List payments, newest first."""
+    """List payments in the order in which they were heard of, the last first, whatever their days."""
     asked = Asked.of_request(
         Filter("bank", _("Bank"), bank_choices()),
         Filter("state", _("State"), words.PAYMENT_STATES),

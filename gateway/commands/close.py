@@ -28,7 +28,7 @@ def close() -> None:
 @_BANK
 @click.option("--days", default=31, show_default=True, type=click.IntRange(1, 3660), help="How many days back.")
 def list_days(bank: str, days: int) -> None:
-    """Print a line per day with entries or a close, the latest first: day, version, state."""
+    """Print a line per business day, and per other day with entries or a close, latest first: day, version, state."""
     from datetime import timedelta
 
     from gateway.commands.people import known_bank
@@ -39,7 +39,7 @@ def list_days(bank: str, days: int) -> None:
     with wired() as wiring, transaction(wiring.engine) as session:
         known_bank(wiring, bank)
         last = business_days.local_day(wiring.clock())
-        for one in closes.days(session, bank, last - timedelta(days=days - 1), last):
+        for one in closes.listed(session, bank, last - timedelta(days=days - 1), last):
             click.echo(f"{one.day}\t{one.version or '-'}\t{one.state}")
 
 

@@ -7,7 +7,7 @@ from threading import Event
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -343,3 +343,18 @@ def test_a_code_settled_late_books_the_same_whatever_was_signed_meanwhile(late: 
     assert late.matched() == {"T0": 100_000, "T1": 0}
     assert late.asked() == ["M06"]
     assert {day for day, _ in booked_on(late).values()} == {"2026-11-17", "2026-11-18", "2026-11-19"}
+
+
+def test_the_tie_out_of_a_day_is_read_no_more_often_than_told_apart(late: Books) -> None:
+    read: list[str] = []
+
+    @event.listens_for(late.engine, "before_cursor_execute")
+    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        read.extend(["tie-out"] * statement.count("sides AS MATERIALIZED"))
+
+    read_deliveries(late)
+    made = balance(late)
+    assert len(read) == 3, "what keeps it open, the rows that are kept, the figures"
+    read.clear()
+    sign(late, made)
+    assert len(read) == 2

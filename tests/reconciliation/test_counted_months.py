@@ -3,7 +3,7 @@ from datetime import date, timedelta
 from sqlalchemy.orm import Session
 
 from reconciliation import counted_months, denials
-from tests.reconciliation.books import CODE, DAY, Books, a_bill, a_line, a_notice, at
+from tests.reconciliation.books import CODE, DAY, OTHER_CODE, OTHER_CUSTOMER, Books, a_bill, a_line, a_notice, at
 
 FIRST = counted_months.first_of(DAY)
 
@@ -47,15 +47,31 @@ def test_a_payment_that_was_taken_back_counts_for_nothing(sound_books: Books) ->
     assert _read(sound_books).days == []
 
 
-def test_this_month_and_the_last_are_counted_always_and_earlier_ones_once(sound_books: Books) -> None:
+def test_this_month_and_the_last_are_counted_always_and_earlier_ones_in_turn(sound_books: Books) -> None:
     sound_books.hear(a_notice(code=""))
-    today = DAY + timedelta(days=100)
+    today = DAY + timedelta(days=130)
     this = counted_months.first_of(today)
     last = counted_months.first_of(this - timedelta(days=1))
+    second = counted_months.after(FIRST)
 
+    def next_earlier(minute: int) -> date:
+        wanted = sound_books.run(lambda session: counted_months.to_count(session, today=today))
+        assert wanted[:-1] == [this, last]
+        sound_books.run(lambda session: counted_months.count(session, wanted[-1], now=at(6, minute)))
+        return wanted[-1]
+
+    assert [next_earlier(minute) for minute in range(6)] == [
+        FIRST, second, counted_months.after(second), FIRST, second, counted_months.after(second),
+    ]  # fmt: skip
+
+
+def test_the_next_month_is_counted_once_bills_fall_due_in_it(sound_books: Books) -> None:
     def wanted(session: Session) -> list[date]:
-        return counted_months.to_count(session, today=today)
+        return counted_months.to_count(session, today=DAY)
 
-    assert sound_books.run(wanted) == [this, last, FIRST]
-    _read(sound_books)
-    assert FIRST not in sound_books.run(wanted)
+    before = [FIRST, date(2026, 10, 1)]
+    assert sound_books.run(wanted) == before
+    sound_books.issue(a_bill(due_on=date(2027, 1, 1)))
+    assert sound_books.run(wanted) == before
+    sound_books.issue(a_bill("HD0002", 70_000, OTHER_CODE, customer_code=OTHER_CUSTOMER, due_on=date(2026, 12, 31)))
+    assert sound_books.run(wanted) == [*before, date(2026, 12, 1)]

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from bs4 import BeautifulSoup
 from flask import Blueprint, Flask
 
 from gateway import admin, request_session
@@ -132,3 +133,20 @@ def test_the_first_load_is_light_and_comes_from_here(app, visitor):
 def test_without_a_key_the_pages_refuse_to_be_registered():
     with pytest.raises(RuntimeError, match="secret_key"):
         admin.register(Flask("pages"))
+
+
+def test_a_form_of_a_session_that_is_over_shows_what_was_typed_and_no_secret(accountant, clock):
+    fields = {"csrf_token": accountant.token("/admin/bills/"), "why": " Khách <b>gọi</b> đến", "bill2": "HD000007",
+              "password": "rat bi mat", "code": "123456", "account": "190026112233", "why2": ""}  # fmt: skip
+    clock.pass_by(minutes=31)
+
+    def answered(**headers):
+        answer = accountant.client.post("/admin/mismatches/7/settle", data=fields, headers=headers)
+        assert answer.status_code == 400
+        page = BeautifulSoup(answer.text, "html.parser")
+        return answer.text, [(row.dt.text, row.dd.text) for row in page.select("dl.facts div")]
+
+    text, typed = answered()
+    assert typed == [("Lý do", "Khách <b>gọi</b> đến"), ("Hóa đơn", "HD000007")]
+    assert not any(secret in text for secret in ("rat bi mat", "123456", "190026112233", fields["csrf_token"]))
+    assert answered(**{"Sec-Fetch-Site": "cross-site"})[1] == []

@@ -59,7 +59,7 @@ def test_a_day_is_balanced_signed_and_reopened_each_by_its_role(as_role, told, s
     assert act(chief, "reopen", why="x").status_code == 403
     assert act(administrator, "reopen").status_code == 409
     listed = auditor.page("/admin/closes/?bank=vidien&month=2026-11")
-    assert [row.select_one(".state").text for row in listed.select("tbody tr")] == ["đã ký"]
+    assert [row.select_one(".state").text for row in listed.select("tbody tr")] == ["chưa khóa sổ", "đã ký"]
     assert act(administrator, "reopen", why="sao kê đến muộn").status_code == 303
     page = auditor.page(DAY)
     assert "sao kê đến muộn" in page.text
@@ -121,3 +121,80 @@ def test_what_is_no_period_is_not_found(accountant):
     for path in ("vidien/2026-13-01", "vidien/x", "nobody/2026-11-18", "minutes/99.pdf"):
         assert accountant.get(f"/admin/closes/{path}").status_code == 404
     assert "Khóa sổ 11/2026" in accountant.page("/admin/closes/?bank=x&month=zz").text
+
+
+def test_every_business_day_since_the_first_is_listed_whatever_happened_on_it(as_role, told, books, clock, session):
+    clock.now += timedelta(days=6)  # the 25th
+    accountant = as_role("accountant")
+    books.statement(bank="vidien", closing_on=date(2026, 11, 17))
+    session.execute(text("INSERT INTO closes (bank, period, day, version, created_at)"
+                         " VALUES ('vidien', 'day', '2026-11-22', 1, now())"))  # fmt: skip
+    session.commit()
+    rows = accountant.page("/admin/closes/?bank=vidien&month=2026-11").select("tbody tr")
+    days = [row.select_one("a")["href"][-2:] for row in rows]
+    assert days == ["25", "23", "22", "20", "19", "18", "17"]  # the 24th is a holiday, the 22nd a Sunday with a close
+    assert [day for day, row in zip(days, rows, strict=True) if "chưa có bút toán" not in row.text] == ["18"]
+    assert not accountant.page("/admin/closes/?bank=vidien&month=2026-10").select("tbody tr")
+
+
+def cells(row):
+    return [" ".join(one.text.split()) for one in row.select("th, td")]
+
+
+def table_of(page, title):
+    """The rows of the table under a heading, head, body and foot, each as its cells' words."""
+    section = next(one.parent for one in page.select("main h2") if one.text == title)
+    return [cells(row) for row in section.select("tr")]
+
+
+def test_every_version_tells_who_did_what_when_and_has_its_minutes(as_role, told, clock):
+    accountant, chief, administrator = map(as_role, ("accountant", "chief_accountant", "administrator"))
+    act(accountant, "balance")
+    act(accountant, "withdraw", why="nhầm")
+    act(accountant, "balance")
+    act(chief, "sign")
+    clock.pass_by(minutes=5)
+    act(administrator, "reopen", why="sao kê đến muộn")
+    page = accountant.page(DAY)
+    at = "19/11/2026 09:00"
+    _, first, second, third = table_of(page, "Các phiên bản")
+    assert first[1:5] == ["đã rút lại", f"Người accountant, {at}", "–", f"Người accountant, {at}: nhầm"]
+    assert second[1:5] == ["đã mở lại", f"Người accountant, {at}", f"Người chief_accountant, {at}",
+                           "Người administrator, 19/11/2026 09:05: sao kê đến muộn"]  # fmt: skip
+    assert third[1:] == ["chưa khóa sổ", "–", "–", "–", "–"]
+    for form in ("pdf", "xlsx"):
+        links = [one["href"] for one in page.select(f"a[href$='.{form}']")]
+        assert len(links) == 2, form
+        assert accountant.get(links[1], buffered=True).status_code == 200
+
+
+def test_the_rows_of_the_tie_out_add_up_apart_from_the_questions(accountant, told, books, session):
+    payment, _ = told
+    beside = books.mismatch("M01", f"payment:{payment.id}", payment_id=payment.id, minor=844_960, source="vidien")
+    session.commit()
+    for state in ("open", "balanced"):
+        page = accountant.page(DAY)
+        _, row, total = table_of(page, "Từng dòng")
+        assert row[0] == "M01", state
+        assert page.select(f"a[href='/admin/mismatches/{beside.id}']")
+        assert row[3:] == total[1:] == ["844.960 ₫", "844.960 ₫", "0 ₫", "−844.960 ₫"]
+        assert table_of(page, "Lý do chênh lệch")[-1] == [
+            "Chênh lệch = tổng cộng", "", "1", "844.960 ₫", "844.960 ₫", "0 ₫", "−844.960 ₫",
+        ]  # fmt: skip
+        assert table_of(page, "Đối chiếu ba bên")[-1][-1] == "−844.960 ₫"
+        _, listed, above, of_all = table_of(page, "Việc còn mở, từng việc")
+        assert (listed[0], listed[-1]) == ("M12", "844.960 ₫")
+        assert above == ["1 việc đã nêu ở các dòng chênh lệch trên", "844.960 ₫"]
+        assert of_all == ["Tổng cộng, 2 việc", "1.689.920 ₫"]
+        act(accountant, "balance")
+
+
+def test_a_close_on_paper_names_the_utility_the_bank_the_period_and_who_signed(as_role, told):
+    act(as_role("accountant"), "balance")
+    act(as_role("chief_accountant"), "sign")
+    page = as_role("auditor").page(DAY)
+    printed = [" ".join(one.text.split()) for one in page.select("main .printed, main .path, main .heading")]
+    assert printed == [
+        "Công ty Điện lực", "Khóa sổ / Ví Điện", "Thứ Tư, 18/11/2026 đã ký",
+        "Người lậpNgười accountant, 19/11/2026 09:00 Người duyệtNgười chief_accountant, 19/11/2026 09:00",
+    ]  # fmt: skip

@@ -56,3 +56,18 @@ def test_each_office_has_its_cashless_share(accountant, books, session, clock):
     page = accountant.page("/admin/month/?month=2026-11")
     rows = page.select("section[aria-labelledby=offices-title] tbody tr")
     assert "100,0\u00a0%" in rows[0].text
+
+
+def test_a_month_in_which_nothing_is_due_says_so_beside_its_curve(accountant, books, session, clock):
+    hint = "Không có hóa đơn đến hạn trong tháng này"
+    books.bill(844_960, due_on=date(2026, 12, 5))
+    _count(session, clock)
+    counted_months.count(session, date(2026, 12, 1), now=clock())
+    session.commit()
+    assert hint in accountant.page("/admin/month/?month=2026-11").text
+    following = accountant.page("/admin/month/?month=2026-12")
+    assert "844.960" in following.select_one("main .figure").text
+    assert hint not in following.text
+    books.bill(100_000)
+    _count(session, clock)
+    assert hint not in accountant.page("/admin/month/?month=2026-11").text

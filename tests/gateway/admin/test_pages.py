@@ -196,3 +196,25 @@ def test_the_page_of_a_large_file_says_how_far_its_booking_has_come(accountant, 
     said = accountant.page(f"/admin/deliveries/{delivery.id}?language=en").select_one("table tbody").get_text(" ")
     for words in ("120.000", "2.000"):
         assert words in said.replace(",", "."), said
+
+
+def test_the_overview_says_when_it_shows_another_day_than_today(accountant, books, session):
+    books.settled(844_960)
+    session.commit()
+    page = accountant.page("/admin/")
+    assert page.h1.text.endswith("18/11/2026")
+    assert "hôm nay là 19/11/2026" in page.select_one("main").text
+    today = accountant.page(page.select_one("main p.soft a")["href"])
+    assert today.h1.text.endswith("19/11/2026")
+    assert "hôm nay là" not in today.select_one("main").text
+
+
+def test_what_is_no_day_or_month_is_told(accountant):
+    for path, got in (
+        ("/admin/?day=abc", "abc"), ("/admin/?day=2027-02-30", "2027-02-30"),
+        ("/admin/month/?month=2026-13", "2026-13"), ("/admin/closes/?month=zz", "zz"),
+        ("/admin/unexplained/?day=20261118", "20261118"),
+    ):  # fmt: skip
+        assert f"“{got}”" in accountant.page(path).select_one("main [role=alert]").text, path
+    for path in ("/admin/?day=2026-11-18", "/admin/", "/admin/month/?month=2026-10", "/admin/closes/?month="):
+        assert not accountant.page(path).select("main [role=alert]"), path
