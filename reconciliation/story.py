@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import and_, or_, select, true
 from sqlalchemy.orm import Session, load_only
 
+from reconciliation import case_links
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
 from reconciliation.inbox import Delivery
@@ -125,7 +126,10 @@ def _tell(
     for kind, ids in (("bill", bill_ids), ("payment", payment_ids)):
         events += [Event(move.at, "moved", move) for move in moves_of(session, kind, ids)]
     events += _about_messages(session, bill_ids, payment_ids)
+    raised = case_links.raised_by_undoing(session, questions)
     for one in questions.values():
+        if one.id in raised and one.state == "resolved":
+            continue  # nobody asked it: what its reverse answer undid is told by itself
         events.append(Event(one.opened_at, "asked", one))
         if one.resolved_at is not None:
             events.append(Event(one.resolved_at, "settled", one))

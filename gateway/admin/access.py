@@ -160,6 +160,7 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.casework.here": FINANCE,
     "admin.together.preview": CASEWORKERS,
     "admin.together.settle": CASEWORKERS,
+    "admin.together.undo": CASEWORKERS,
     "admin.together.assign": CASEWORKERS,
     "admin.together.rest": CASEWORKERS,
     "admin.lumps.propose": BOOKKEEPERS,

@@ -106,9 +106,13 @@ def beside(mismatch_id: int, now: datetime) -> tuple[int | None, int | None]:
     return before, after
 
 
-def address(mismatch_id: int | None, done: int | None = None) -> str:
-    """Return the address of a case within its queue, or of the queue; `done` is the case that was just seen to."""
-    kept: dict[str, Any] = {**carried(), **({"done": done} if done else {})}
+def address(mismatch_id: int | None, done: int | None = None, undone: int | None = None) -> str:
+    """Return the address of a case within its queue, or of the queue.
+
+    `done` is the case that was just seen to, `undone` the one of which something was just taken back.
+    """
+    said = {"done": done, "undone": undone}
+    kept: dict[str, Any] = {**carried(), **{name: number for name, number in said.items() if number}}
     if mismatch_id is None:
         kept.pop("queue", None)
         return url_for("admin.mismatches.listing", **kept)

@@ -94,7 +94,7 @@ def mandates(asked: Asked) -> Ids:
 
 
 def deliveries(asked: Asked) -> Ids:
-    """Return the query of deliveries by number, event, file, digest, or the reference of a payment or line in them."""
+    """Return the query of deliveries by number, event, file, digest or statement, or by a reference in them."""
     codes, banks = asked.spellings(), list(current_app.extensions["doisoat"].settings.banks)
     number = asked.search.removeprefix("#")
     by_number = [select(Delivery.id).where(Delivery.id == int(number))] if _NUMBER.fullmatch(number) else []
@@ -113,6 +113,7 @@ def deliveries(asked: Asked) -> Ids:
         select(Statement.delivery_id)
         .join(Line, Line.statement_id == Statement.id)
         .where(Line.bank_reference != "", Line.bank_reference.in_(codes)),
+        select(Statement.delivery_id).where(Statement.statement_id.in_({*codes, asked.search})),
         *by_number,
         *by_digest,
     )

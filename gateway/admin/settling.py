@@ -25,11 +25,12 @@ blueprint = Blueprint("settling", __name__, url_prefix="/mismatches")
 
 @blueprint.post("/<row:mismatch_id>/settle")
 def propose(mismatch_id: int) -> Response | str | tuple[str, int]:
-    """Answer the question: undo matches of its payment, settle bills with it."""
-    now = current_app.extensions["doisoat"].clock()
-    if "check" in request.form:
-        return mismatches.show(mismatch_id, checking=True)
+    """Answer the question: undo matches of its payment, settle bills with it; or only tell what it would leave."""
+    now, checking = current_app.extensions["doisoat"].clock(), "check" in request.form
     try:
+        if checking:
+            answer_form.shares(), answer_form.places()
+            return mismatches.show(mismatch_id, checking=True)
         why, shares, places = answer_form.why(), answer_form.shares(), answer_form.places()
         undoes, lifts = answer_form.chosen("undo"), answer_form.chosen("lift")
     except Unreadable as problem:

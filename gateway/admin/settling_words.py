@@ -39,7 +39,8 @@ NOT_SETTLED = {
 NOT_REMARKED = {
     "empty": _("Choose a file that is not empty."),
     "too_large": _("A file is at most 5 MB."),
-    "no_kind": _("Evidence is a PDF, a PNG or JPEG picture, or plain text."),
+    "no_kind": _("Evidence is a document: its name ends in pdf, png, jpg, xlsx, csv, txt, eml or zip."),
+    "other_kind": _("The file is not what its name says: attach the document itself."),
     "no_trace": _("There is no trace request that the bank could answer."),
     "no_day": _("Choose a day within the next 60 days."),
     "no_words": _("Write what is to be kept."),

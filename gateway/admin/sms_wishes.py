@@ -88,7 +88,8 @@ def show(customer_id: int, *, problem: str = "") -> str:
 
 def _page(customer: Customer, problem: str = "") -> str:
     return render_template(
-        "admin/customer_wishes.html", customer=customer, events=MAY_BE_REFUSED, history=_history(customer.code), credit=credit.of_customer(db(), customer.id),
+        "admin/customer_wishes.html", customer=customer, events=MAY_BE_REFUSED, history=_history(customer.code),
+        credit=credit.of_customer(db(), customer.id),
         why=request.form.get("why", ""), problem=problem,
     )  # fmt: skip
 

@@ -203,6 +203,7 @@ REASONS = {
     "it is one day's settlement": _("it is one day's settlement"),
     "its settlement was taken back": _("its settlement was taken back"),
     "weighed anew": _("weighed anew"),
+    "taken back": _("taken back"),
     "a line of its own shows a payment of it": _("a line of its own shows a payment of it"),
     "a payment of it was told with another amount": _("a payment of it was told with another amount"),
 }
@@ -225,13 +226,13 @@ def why(text: str, kind: str = "") -> str:
     head, _space, number = cause.rpartition(" ")
     if head in _NUMBERED and number.isdigit():
         named = str(_NUMBERED[head]) % {"number": number}
-        return f"{named}: {said}" if said else named
+        return f"{named}: {why(said)}" if said else named
     if cause == "the import was undone" and said:
         return f"{REASONS[cause]}: {said}"
     if cause == "its settlement was taken back" and said:
         return f"{REASONS[cause]}: {why(said)}"
     if cause in ("refused", "withdrawn") and said:
-        return f"{SETTLEMENT_STATES[cause]}: {said}"
+        return f"{SETTLEMENT_STATES[cause]}: {why(said)}"
     return str(REASONS[text]) if text in REASONS else debit_words.said(text) or text
 
 

@@ -198,6 +198,21 @@ def test_the_total_is_computed_without_a_script(accountant, deposit, books, sess
     assert rows(session, "SELECT count(*) FROM settlements") == [(0,)]
 
 
+def test_a_check_of_what_is_no_amount_says_so_and_keeps_what_was_typed(accountant, deposit, books, session):
+    path, case = deposit()
+    deposit(50_000)
+    bill = books.bill(60_000)
+    session.commit()
+    fields = {"check": "1", "bill1": bill.number, "amount1": "abc", "why": "giấy báo có"}
+    answer = accountant.send(f"{path}/settle?queue=1&state=unsettled", **fields)
+    assert answer.status_code == 400
+    assert "lớn hơn 0; nhận được “abc”." in answer.text
+    for typed in (bill.number, "abc", "giấy báo có"):
+        assert f'value="{typed}"' in answer.text
+    assert f'rel="next" data-key="j" href="/admin/mismatches/{case + 1}?' in answer.text
+    assert f"{path}/settle?queue=1&amp;state=unsettled" in answer.text
+
+
 def test_candidates_tell_what_agrees_and_what_does_not(accountant, deposit, books, session):
     path, case = deposit(100_000, facts={"verdict": "several_bills"})
     fits, other = books.bill(100_000), books.bill(140_000)

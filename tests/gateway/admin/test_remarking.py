@@ -41,10 +41,19 @@ def test_evidence_larger_than_other_forms_is_taken_and_handed_out_as_a_download(
     assert accountant.get(link + "9").status_code == 404
 
 
+def test_words_stand_apart_where_evidence_is_listed(accountant, path):
+    assert attach(accountant, path, PDF).status_code == 303
+    row = " ".join(accountant.page(path).select_one("ul.rows li:has(a[href*='/evidence/'])").text.split())
+    assert "bien-lai.pdf bien-lai.pdf accountant," in row
+
+
 def test_what_is_no_evidence_is_refused_in_words(accountant, path):
     refused = attach(accountant, path, b"MZ\0\0", "x.exe")
     assert refused.status_code == 400
-    assert "PDF, ảnh PNG hoặc JPEG" in refused.text
+    assert "đuôi pdf, png, jpg, xlsx, csv, txt, eml hoặc zip" in refused.text
+    disguised = attach(accountant, path, b"MZ\0\0", "bien-lai.pdf")
+    assert disguised.status_code == 400
+    assert "không đúng như tên gọi" in disguised.text
     assert attach(accountant, path, PDF + bytes(6 << 20)).status_code == 413
 
 
