@@ -4,7 +4,7 @@ BIN := .venv/bin
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard gateway/translations/*/LC_MESSAGES/*.po))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-docs bench chaos lock states roles clean setup translations
+.PHONY: help run test check check-docs bench chaos lock states roles pictures clean setup translations
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -40,6 +40,10 @@ states: setup ## draw docs/states.md anew from the lifecycles in code
 
 roles: setup ## draw docs/roles.md anew from the rules and the routes
 	$(BIN)/doisoat roles > docs/roles.md.new && mv docs/roles.md.new docs/roles.md
+
+pictures: translations ## draw the pictures of docs/pages.md anew, by the walk through all pages
+	@mkdir -p docs/pages
+	@DOISOAT_TEST_SCREENSHOTS=docs/pages exec $(BIN)/pytest -q tests/browser/test_accessibility.py
 
 clean: ## remove .venv and caches; the data in var/ stays
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

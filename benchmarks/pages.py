@@ -91,11 +91,12 @@ class Desk:
         self._bare = psycopg.connect(wiring.database_url.replace("+psycopg", ""), autocommit=True)
         event.listen(wiring.engine, "before_cursor_execute", self._note)
         self._people = [self._signed_in(role) for role in ("chief_accountant", "administrator")]
+        self._of_an_office = self._signed_in("accountant", office="DL07")
 
     def measure(self) -> dict[str, object]:
         """Return the figures of every page, the slowest first."""
         looks = {name: look for name, look in self._looks().items() if self._asked.only in name}
-        found = {name: self._of_page(look) for name, look in looks.items()}
+        found = {name: self._of_page(look, mine=name.endswith(MINE)) for name, look in looks.items()}
         ordered = dict(sorted(found.items(), key=lambda one: -float(str(one[1]["p95_ms"]))))
         slow = [name for name, one in found.items() if float(str(one["p95_ms"])) > LIMIT_MS]
         return {
@@ -103,10 +104,11 @@ class Desk:
             "pages": ordered, "limit_ms": LIMIT_MS, "above_the_limit": slow,
         }  # fmt: skip
 
-    def _of_page(self, look: Look) -> dict[str, object]:
+    def _of_page(self, look: Look, *, mine: bool) -> dict[str, object]:
         chance = random.Random(7)
         taken, bare, size = [], [], 0
-        person = next(one for one in self._people if one.get(look(random.Random(7))).status_code != 403)
+        people = [self._of_an_office] if mine else self._people
+        person = next(one for one in people if one.get(look(random.Random(7))).status_code != 403)
         for number in range(self._asked.looks + 2):
             path = look(chance)
             self._statements.clear()
@@ -144,11 +146,12 @@ class Desk:
         if _READS.match(statement) and not _WRITES.search(statement):
             self._statements.append((statement, values))
 
-    def _signed_in(self, role: str) -> Client:
+    def _signed_in(self, role: str, office: str = "") -> Client:
         person = Client(self._app)
         with transaction(self._wiring.engine) as session:
             staff_desk.create_person(
                 session, username=role, name="Bench", role=role, password="a long enough password", by="bench", now=NOW,
+                office=office,
             )  # fmt: skip
         form = person.get("/admin/sign-in").get_data(as_text=True)
         token = re.search(r'name="csrf_token" value="([^"]+)"', form)
@@ -203,6 +206,7 @@ _ROWS = {
     "code": _SPREAD.format(what="code", table="customers"),
     "payment": _SPREAD.format(what="id", table="payments"),
     "reference": _SPREAD.format(what="bank_reference", table="payments"),
+    "mine": "SELECT b.number FROM bills b JOIN customers c ON c.id = b.customer_id WHERE c.office = 'DL07' LIMIT 60",
     "amount": _SPREAD.format(what="minor", table="payments"),
     "question": "SELECT id FROM mismatches WHERE state = 'open' ORDER BY id LIMIT 60",
     "delivery": "SELECT id FROM deliveries WHERE kind = 'callback' AND id % 97 = 3 ORDER BY id LIMIT 60",
@@ -218,6 +222,7 @@ _ROWS = {
 }
 LISTS: dict[str, Look] = {
     "admin.overview.page": _at("/admin/"),
+    "admin.overview.unexplained_page": _at("/admin/unexplained/"),
     "admin.bank_pages.listing": _at("/admin/banks/"),
     "admin.calendar.page": _at("/admin/calendar/"),
     "admin.carriers.page": _at("/admin/carriers/"),
@@ -245,6 +250,10 @@ LISTS: dict[str, Look] = {
     "admin.people.listing": _at("/admin/people/"),
     "admin.webhooks.listing": _at("/admin/webhooks/"),
     "admin.bills.listing of an office": _at("/admin/bills/?office=DL07&issued=2026-11-01&issued_until=2026-11-30"),
+    "admin.bills.listing of an old day": _at("/admin/bills/?due=2026-08-14"),
+    "admin.bills.listing told on a day": _at("/admin/bills/?bank=sao_mai&sms=payment_recorded&sms_day=2026-11-20"),
+    "admin.payments.listing placed": _at("/admin/payments/?view=placed"),
+    "admin.deliveries.listing of a statement's day": _at("/admin/deliveries/?bank=sao_mai&closing=2026-11-20"),
     "admin.bills.listing of a month": _at("/admin/bills/?due=2026-11-01&due_until=2026-11-30"),
     "admin.payments.listing of a month": _at(
         "/admin/payments/?day=2026-11-01&until=2026-11-30&bank=sao_mai&channel=qr"
@@ -264,6 +273,10 @@ ROWS = {
     "admin.mismatches.page": "/admin/mismatches/<question>",
     "admin.mismatches.listing searched": "/admin/mismatches/?q=<reference>",
     "admin.mismatches.listing of an amount": "/admin/mismatches/?q=<amount>",
+    "admin.deliveries.listing searched": "/admin/deliveries/?q=<name>",
+    "admin.deliveries.listing of a payment": "/admin/deliveries/?q=<reference>",
+    "admin.mandates.listing searched": "/admin/mandates/?q=<code>",
+    "admin.overview.unexplained_page day": "/admin/unexplained/?day=<day>",
     "admin.deliveries.page": "/admin/deliveries/<delivery>",
     "admin.deliveries.page file": "/admin/deliveries/<file>",
     "admin.contents.page": "/admin/deliveries/<delivery>/contents",
@@ -279,12 +292,22 @@ ROWS = {
     "admin.sms_wishes.page": "/admin/sms-wishes/<customer>",
     "admin.closes.page": "/admin/closes/<bank>/<day>",
     "admin.people.page": "/admin/people/<person>",
-    "admin.audit_trail.listing of somebody": "/admin/audit/?actor=ketoan",
+    "admin.audit_trail.listing of somebody": "/admin/audit/?q=ketoan",
     "admin.trace.page bill": "/admin/trace/?q=<number>",
     "admin.trace.page reference": "/admin/trace/?q=<reference>",
     "admin.trace.page customer": "/admin/trace/?q=<code>",
     "admin.trace.page amount": "/admin/trace/?q=<amount>",
     "admin.trace.page file": "/admin/trace/?q=<name>",
+}
+MINE = " of my office"
+"""How a page is named that somebody looks at who belongs to an office."""
+LISTS |= {
+    f"admin.{page}.listing{MINE}": _at(f"/admin/{page}/") for page in ("bills", "payments", "mismatches", "messages")
+}
+LISTS["admin.mismatches.listing unsettled" + MINE] = _at("/admin/mismatches/?state=unsettled")
+ROWS |= {
+    "admin.trace.page bill" + MINE: "/admin/trace/?q=<mine>",
+    "admin.trace.page customer" + MINE: "/admin/trace/?q=<code>",
 }
 LEFT_OUT = {
     "admin.nowhere", "admin.sign_in.form", "admin.reports.file", "admin.marks.file", "admin.run_lists.file",

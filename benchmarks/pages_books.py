@@ -15,7 +15,8 @@ _BANK = "(ARRAY['bac_a','kim_long','sao_mai','song_hong','vi_sen'])[1 + {n} % 5]
 _MINOR = "50000 + ({n}::bigint * 7919 % 4000000)"
 _DAY = "date '2026-11-01' + ({n}::bigint * 30 / {of})::int"
 
-# In their order; `:bills`, `:payments`, `:customers` are numbers. Every 49th payment settles nothing.
+# In their order; `:bills`, `:payments`, `:customers` are numbers. Every 49th payment settles nothing, of which
+# people hold every tenth in suspense; every 7th was told by its statement alone.
 _STEPS = {
     "customers": """
         INSERT INTO customers (code, office, consent, msisdn_sealed, msisdn_hash, msisdn_tail, name_masked, created_at,
@@ -54,10 +55,11 @@ _STEPS = {
             paid_at, business_date, channel, narrative, quoted, told, payer_tail, origin, delivery_id, reported_at,
             state, moves, created_at)
         SELECT {_BANK.format(n="n")}, 'T' || n, 'FT26' || lpad(n::text, 12, '0'), minor, 'VND',
-            CASE WHEN n % 49 <> 0 THEN minor ELSE 0 END, minor, at, at::date,
+            CASE WHEN n % 49 <> 0 OR n % 490 = 0 THEN minor ELSE 0 END, minor, at, at::date,
             (ARRAY['app','qr','counter','auto_debit'])[1 + n % 4], 'TT TIEN DIEN',
-            ARRAY['PA' || lpad(n::text, 11, '0')], ARRAY['PA' || lpad(n::text, 11, '0')], '999', 'callback',
-            1 + n / 5, at, 'confirmed', 1, at
+            ARRAY['PA' || lpad(n::text, 11, '0')], ARRAY['PA' || lpad(n::text, 11, '0')], '999',
+            CASE WHEN n % 7 = 0 THEN 'statement' ELSE 'callback' END, 1 + n / 5,
+            CASE WHEN n % 7 <> 0 THEN at END, 'confirmed', 1, at
         FROM generate_series(0, :payments - 1) n
         CROSS JOIN LATERAL (SELECT {_DAY.format(n="n", of=":payments")} + (n % 60000) * interval '1 second' AS at,
             {_MINOR.format(n="(n + :bills - :payments)")} AS minor) t""",
@@ -65,7 +67,7 @@ _STEPS = {
         INSERT INTO allocations (payment_id, bill_id, minor, rule, quoted, evidence, by, at)
         SELECT p.id, p.id + :bills - :payments, p.minor, 'payment_code', p.quoted[1], 'the payment code was quoted',
             'matching', p.created_at
-        FROM payments p WHERE p.matched_minor > 0""",
+        FROM payments p WHERE (p.id - 1) % 49 <> 0""",
     "statements": """
         INSERT INTO statements (delivery_id, bank, account_hash, account_tail, kind, format, statement_id, currency,
             from_on, to_on, closing_on, opening_minor, closing_minor, lines, state, moves, created_at)
@@ -79,6 +81,9 @@ _STEPS = {
         SELECT s.id, p.id, 1, 'in', true, p.minor, 'VND', p.business_date, false, p.bank_reference, p.narrative,
             p.quoted, p.id, 'matched'
         FROM payments p JOIN of_day s ON s.bank = p.source AND s.closing_on = p.business_date""",
+    "told by lines": """
+        UPDATE payments p SET source_reference = 'line:' || l.id FROM statement_lines l
+        WHERE l.payment_id = p.id AND p.origin = 'statement'""",
     "entries": """
         INSERT INTO entries (key, bank, business_date, memo, at)
         SELECT 'payment:' || id || ':reported', source, business_date, source || ' ' || source_reference, created_at
@@ -116,7 +121,14 @@ _STEPS = {
         SELECT 'M12', 'payment:' || id, source, minor, id, '{"verdict": "no_reference"}', 'accountant',
             created_at + interval '3 days', CASE WHEN business_date < '2026-11-25' THEN 'resolved' ELSE 'open' END, 1,
             created_at, CASE WHEN business_date < '2026-11-25' THEN created_at END, 'ketoan', 'matched'
-        FROM payments WHERE matched_minor = 0""",
+        FROM payments WHERE (id - 1) % 49 = 0""",
+    "settlements": """
+        INSERT INTO settlements (mismatch_id, payment_id, why, minor, limit_minor, maker, made_at, state, moves)
+        SELECT id, payment_id, 'held', minor, 2000000, 'ketoan', opened_at, 'applied', 1
+        FROM mismatches WHERE (payment_id - 1) % 490 = 0""",
+    "placements": """
+        INSERT INTO placements (settlement_id, kind, payment_id, account, minor, by, at)
+        SELECT id, 'held', payment_id, 'suspense:held', minor, 'ketoan', made_at FROM settlements""",
     "mandates": f"""
         INSERT INTO mandates (bank, reference, customer_id, version, state, moves, created_at)
         SELECT {_BANK.format(n="n")}, 'UQ' || n, n, 1, 'active', 1, now() FROM generate_series(1, :customers / 10) n""",

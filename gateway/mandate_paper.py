@@ -25,7 +25,7 @@ _TEMPLATE = Path(__file__).with_name("mandate_paper.typ")
 _WANTED = """
     SELECT m.id, m.bank, m.reference, c.code, c.office, c.name_masked, v.* FROM mandates m
     JOIN customers c ON c.id = m.customer_id JOIN mandate_versions v ON v.mandate_id = m.id
-    WHERE m.id = :id AND v.version = coalesce(CAST(:version AS smallint), m.version)
+    WHERE m.id = :id AND v.version = coalesce(CAST(:version AS bigint), m.version)
 """
 
 

@@ -5,11 +5,14 @@ machine within the house, leads nowhere.
 """
 
 import socket
+import threading
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
 LONGEST = 2_000
+_COMPATIBLE, _NAT64, _OWN_NAT64 = map(IPv6Network, ("::/96", "64:ff9b::/96", "64:ff9b:1::/48"))
+_ISATAP = 0x5EFE
 
 
 class NotOutside(ValueError):
@@ -45,20 +48,63 @@ def check(url: str, *, inside: bool) -> str:
     return url.strip()
 
 
-def place(url: str, *, inside: bool) -> Place:
-    """Resolve an address; raises NotOutside for one that leads into the house, OSError for a name nobody knows."""
+def place(url: str, *, inside: bool, seconds: float) -> Place:
+    """Resolve an address; raises NotOutside for one that leads into the house.
+
+    OSError for a name nobody knows, or that is not found within `seconds`.
+    """
     parts = urlsplit(check(url, inside=inside))
     name, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    found = [str(one[4][0]) for one in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)]
+    found = _find(name, port, seconds)
     for number in found:
         _check_number(number, inside)
     shown = f"[{found[0]}]" if ":" in found[0] else found[0]
     return Place(parts._replace(netloc=f"{shown}:{port}").geturl(), parts.netloc, name)
 
 
+def _find(name: str, port: int, seconds: float) -> list[str]:
+    found: list[str] = []
+    failed: list[Exception] = []
+
+    def find() -> None:
+        try:
+            found.extend(str(one[4][0]) for one in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            failed.append(error)
+
+    # Nothing else ends a question that a name server leaves open: whoever asked goes on without it.
+    asking = threading.Thread(target=find, daemon=True)
+    asking.start()
+    asking.join(seconds)
+    if asking.is_alive():
+        raise TimeoutError("the name was not found in time")
+    if failed:
+        raise failed[0]
+    return found
+
+
 def _check_number(written: str, inside: bool) -> None:
     number = ip_address(written.partition("%")[0])
-    if isinstance(number, IPv6Address) and number.ipv4_mapped is not None:
-        number = number.ipv4_mapped
-    if not inside and (not number.is_global or number.is_multicast):
+    if not inside and not all(map(_is_outside, (number, *_carried(number)))):
         raise NotOutside("expected an address on the internet, got one within the house")
+
+
+def _is_outside(number: IPv4Address | IPv6Address) -> bool:
+    if isinstance(number, IPv6Address):
+        if number.ipv4_mapped is not None:
+            return True  # what it carries decides: Python tells this form to be private, whatever it carries
+        if number.is_site_local or number in _COMPATIBLE or number in _OWN_NAT64:
+            return False
+    return number.is_global and not number.is_multicast
+
+
+def _carried(number: IPv4Address | IPv6Address) -> list[IPv4Address]:
+    """Return the IPv4 addresses that an IPv6 address leads to by a road in between: mapped, 6to4, Teredo, NAT64."""
+    if isinstance(number, IPv4Address):
+        return []
+    last = IPv4Address(int(number) & 0xFFFF_FFFF)
+    carried = [one for one in (number.ipv4_mapped, number.sixtofour, *(number.teredo or ())) if one is not None]
+    # ISATAP names its machine behind 0:5efe or 200:5efe, under whatever prefix.
+    if number in _NAT64 or (int(number) >> 32) & 0xFDFF_FFFF == _ISATAP:
+        carried.append(last)
+    return carried

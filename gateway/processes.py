@@ -87,6 +87,7 @@ def serve_web(settings: Settings) -> None:
         respawn_interval=0.5,
         workers_kill_timeout=5,  # one that is told to stop while it still starts does not hear it
         log_level=LogLevels.warning,
+        log_access=False,  # an address holds what was searched for, phone numbers among it
     ).serve()
 
 

@@ -110,6 +110,18 @@ def count_months(wiring: Wiring) -> None:
             counted_months.count(session, month, now=now)
 
 
+def clear_webhooks(wiring: Wiring) -> int:
+    """Clear away old events that every endpoint has taken, some at a time; return how many."""
+    gone, place = 0, webhook_events.FIRST
+    while True:
+        with transaction(wiring.engine) as session:
+            cleared, further = webhook_events.clear_told(session, place, now=wiring.clock())
+        gone += cleared
+        if further is None:
+            return gone
+        place = further
+
+
 def expected_files(session: Session, wiring: Wiring, *, earliest: date | None = None) -> list[ExpectedFile]:
     """Return which bank owes a statement since when: from the day its settings name, else from its first one on.
 
@@ -150,6 +162,7 @@ def duties(wiring: Wiring) -> list[Duty]:
         Duty("overdue", 5 if wiring.settings.sandbox else 1800, remind_overdue),
         Duty("months", 5 if wiring.settings.sandbox else 600, count_months, beside=True),
         Duty("audit", 3600, sign_audit),
+        Duty("webhooks", 3600, clear_webhooks, beside=True),
         Duty("secrets", 600, bank_keys.note_sightings),
         Duty("balances", 5 if wiring.settings.sandbox else 600, balances.ask, beside=True),
     ]

@@ -5,6 +5,7 @@ answer. Five wrong tries lock a name for a minute, every further one for twice a
 codes and passkeys are counted together, and only a whole sign-in wipes the count.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,7 +23,13 @@ FIRST_LOCK = timedelta(minutes=1)
 LONGEST_LOCK = timedelta(hours=1)
 HALF_LASTS = timedelta(minutes=5)
 """How long a right password waits for its second factor."""
-_WHY = {"wrong": "wrong {factor}", "locked": "locked", "inactive": "no longer active", "unknown": "unknown name"}
+_WHY = {
+    "wrong": "wrong {factor}",
+    "locked": "locked",
+    "inactive": "no longer active",
+    "expired": "expired {factor}",
+    "unknown": "unknown name",
+}
 _AGENT = 200
 
 
@@ -39,7 +46,9 @@ def check_password(session: Session, *, username: str, password: str, source: So
 
     Nobody is signed in yet: `admit` does that, after the second factor where there is one. The caller commits.
     """
-    person = session.scalar(select(Staff).where(Staff.username == username.strip().lower()).with_for_update())
+    wanted = select(Staff).where(Staff.username == username.strip().lower()).with_for_update()
+    # Whoever is signed in has been read before: what is counted is what stands under the lock.
+    person = session.scalar(wanted.execution_options(populate_existing=True))
     proven = staff_desk.proves(person, password)
     if person is None:
         # What was typed as a name may be a password in the wrong field: it is not kept.
@@ -72,6 +81,19 @@ def refuse(session: Session, person: Staff, *, factor: str, source: Source, now:
     """Note and count that a person did not prove a factor. The caller commits."""
     _count_failure(person, now)
     _refused(session, person, "wrong", factor=factor, source=source, now=now)
+
+
+def is_expired(session: Session, person: Staff, *, source: Source, now: datetime) -> bool:
+    """Tell whether the right password was for once and has outlived its days, which is noted. The caller commits."""
+    if person.password_until is None or now < person.password_until:
+        return False
+    _refused(session, person, "expired", factor=PASSWORD, source=source, now=now)
+    return True
+
+
+def mark_of(person: Staff) -> str:
+    """Return what tells a person's present password from any other, without telling it."""
+    return hashlib.sha256(person.password_hash.encode()).hexdigest()
 
 
 def note_half(session: Session, person: Staff, *, source: Source, now: datetime) -> None:

@@ -4,7 +4,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 from argon2 import PasswordHasher
@@ -13,11 +13,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from reconciliation import audit
-from reconciliation.staff import ADMINISTRATOR, ROLES, Staff
+from reconciliation.staff import ADMINISTRATOR, OF_ONE_OFFICE, ROLES, Staff
 
 MIN_PASSWORD, MAX_PASSWORD = 12, 256
 """Length is what protects; the upper bound keeps a hostile request from buying hashing time."""
 MAX_OFFICE = 100
+ONE_TIME_LASTS = timedelta(days=7)
+"""How long a password that somebody else has seen waits for its owner."""
 _USERNAME = re.compile(r"[a-z][a-z0-9._-]{1,31}", re.ASCII)
 
 
@@ -74,12 +76,14 @@ def create_person(
         raise StaffRefused(f"expected a role of {', '.join(ROLES)}, got {role[:40]!r}", "role")
     if not name.strip():
         raise StaffRefused("expected the person's name, got none", "name")
+    _check_has_office(role, office)
     _check_length(password)
     if session.scalar(select(Staff.id).where(Staff.username == username)) is not None:
         raise StaffRefused(f"expected a new user name, got {username!r}, which someone has", "taken")
     person = Staff(
         username=username, name=name.strip(), role=role, office=checked_office(office), language=language,
         password_hash=hasher().hash(password), created_at=now, must_change_password=must_change,
+        password_until=now + ONE_TIME_LASTS if must_change else None,
     )  # fmt: skip
     session.add(person)
     session.flush()
@@ -93,6 +97,7 @@ def set_password(session: Session, person: Staff, password: str, *, by: str, now
     _check_length(password)
     person.password_hash = hasher().hash(password)
     person.failed_attempts, person.locked_until, person.must_change_password = 0, None, False
+    person.password_until = None
     audit.append(session, actor=by, action="password_set", subject=f"staff:{person.id}", facts={}, now=now)
 
 
@@ -113,6 +118,8 @@ def change_person(
         raise StaffRefused(f"expected a role of {', '.join(ROLES)}, got {role[:40]!r}", "role")
     if person.username == by:
         raise StaffRefused("expected somebody else: nobody changes their own role, office or leave", "oneself")
+    if active:
+        _check_has_office(role, office)
     others = [one for one in found.values() if one.id != person_id and one.role == ADMINISTRATOR and one.active]
     if person.role == ADMINISTRATOR and person.active and not others and not (role == ADMINISTRATOR and active):
         raise StaffRefused("expected another active administrator first, got the last one", "last")
@@ -129,7 +136,7 @@ def one_time_password(session: Session, person: Staff, *, by: str, now: datetime
     """Give a person a password that opens only the page to change it; return it, to be handed over once."""
     made = made_password()
     set_password(session, person, made, by=by, now=now)
-    person.must_change_password = True
+    person.must_change_password, person.password_until = True, now + ONE_TIME_LASTS
     return made
 
 
@@ -144,6 +151,11 @@ def checked_office(office: str) -> str:
     if len(name) > MAX_OFFICE:
         raise StaffRefused(f"expected an office of at most {MAX_OFFICE} characters, got {len(name)}", "office")
     return name
+
+
+def _check_has_office(role: str, office: str) -> None:
+    if role in OF_ONE_OFFICE and not checked_office(office):
+        raise StaffRefused(f"expected the office of a person with the role {role}, got none", "no_office")
 
 
 def renew_hash(person: Staff, password: str) -> None:

@@ -52,10 +52,13 @@ class StoredSession(CallbackDict[str, Any], SessionMixin):
 
 
 class DatabaseSessions(SessionInterface):
-    """Opens and saves sessions for requests below `paths`; every other request has none."""
+    """Opens and saves sessions for requests below `paths`; every other request has none.
 
-    def __init__(self, paths: tuple[str, ...]) -> None:
-        self._paths = paths
+    Endpoints of `unasked` are called by pages that lie open, not by people: they keep no session alive.
+    """
+
+    def __init__(self, paths: tuple[str, ...], unasked: frozenset[str] = frozenset()) -> None:
+        self._paths, self._unasked = paths, unasked
 
     def open_session(self, app: Flask, request: Request) -> StoredSession | None:
         """Return the session of the request's cookie, a new one, or None where sessions don't belong."""
@@ -83,6 +86,8 @@ class DatabaseSessions(SessionInterface):
             self._forget(app, session, response)
         elif session.new:
             self._begin(app, session, response, now)
+        elif request.endpoint in self._unasked:
+            return
         elif session.modified or session.seen_at is None or now - session.seen_at > _TOUCH:
             self._keep(app, session, response, now)
 
@@ -207,6 +212,6 @@ def _hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def install(app: Flask, paths: tuple[str, ...]) -> None:
-    """Keep the sessions of requests below `paths` in the database."""
-    app.session_interface = DatabaseSessions(paths)
+def install(app: Flask, paths: tuple[str, ...], unasked: frozenset[str] = frozenset()) -> None:
+    """Keep the sessions of requests below `paths` in the database; those to `unasked` endpoints keep none alive."""
+    app.session_interface = DatabaseSessions(paths, unasked)

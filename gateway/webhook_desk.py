@@ -12,7 +12,7 @@ from gateway.clock import LOCAL
 from gateway.webhook_sender import may_go_inside
 from reconciliation import webhook_endpoints
 from reconciliation.webhook_endpoints import Endpoint, NotAdded
-from reconciliation.webhook_events import Attempt, Event, Sending
+from reconciliation.webhook_events import Attempt, Event, Place, Sending
 
 if TYPE_CHECKING:
     from gateway.wiring import Wiring
@@ -49,3 +49,10 @@ def moment(written: str) -> datetime:
     """Return a moment as people write it, Vietnam's where no zone is named; raises ValueError."""
     read = datetime.fromisoformat(written)
     return read if read.tzinfo else read.replace(tzinfo=LOCAL)
+
+
+def place(since: str, after: str = "0") -> Place:
+    """Return the place in the events that begins with a moment, or after one of its events; raises ValueError."""
+    if not after.isascii() or not after.isdigit() or len(after) > 18:
+        raise ValueError("expected the number of an event")
+    return moment(since), int(after)

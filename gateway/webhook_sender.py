@@ -7,21 +7,22 @@ the settings say so.
 """
 
 import logging
+import ssl
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import timedelta
-from functools import partial
+from itertools import groupby
 
 import httpx
 from cryptography.exceptions import InvalidTag
 from sqlalchemy.orm import Session
 
 from banks.signatures import StandardWebhooks
-from gateway import outside
 from gateway.database import insist, transaction
+from gateway.webhook_line import Line
 from gateway.wiring import Wiring
 from reconciliation import webhook_endpoints, webhook_events, webhook_sending
-from reconciliation.sealing import mask_numbers
 from reconciliation.webhook_endpoints import Endpoint
 from reconciliation.webhook_sending import Answered, Claimed
 
@@ -29,28 +30,31 @@ log = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=5)
 """Longer than all that is claimed together takes at its slowest: who holds an event after that is dead."""
-_AT_ONCE, _EACH, _MOST = 8, 32, 64
-_CONNECT_SECONDS, _SECONDS = 5.0, 15.0
+_AT_ONCE, _LINES, _EACH, _MOST = 16, 4, 16, 64
+"""How many calls are under way, and to one endpoint; how many events are claimed of one endpoint, and of all."""
+_LOOK_SECONDS = 1.0
 _WORKS_FOR = 300.0
-_MOST_ANSWER = 65_536
-_EXCERPT = 200
 _SCHEME = StandardWebhooks()
 
 
 def send_due(wiring: Wiring) -> tuple[int, bool]:
-    """Make events of what has happened and send what is due; return how many were taken, and whether more wait."""
-    _gather(wiring)
-    taken, until = 0, time.monotonic() + _WORKS_FOR
-    timeout = httpx.Timeout(_SECONDS, connect=_CONNECT_SECONDS)
-    with (
-        httpx.Client(timeout=timeout, follow_redirects=False, trust_env=False) as client,
-        ThreadPoolExecutor(_AT_ONCE) as pool,
-    ):
-        while claimed := _claim(wiring):
-            taken += sum(pool.map(partial(_send, wiring, client), claimed))
-            if time.monotonic() > until:
-                return taken, True
-    return taken, False
+    """Make events of what has happened and send what is due; return how many were taken, and whether more wait.
+
+    Nobody waits for a slow endpoint but itself: it has a few lines, and is claimed from again when they are free.
+    """
+    taken, until, tls = 0, time.monotonic() + _WORKS_FOR, httpx.create_ssl_context(trust_env=False)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        under_way: dict[Future[int], int] = {}
+        while time.monotonic() < until:
+            _gather(wiring)
+            for one in _lines(_claim(wiring, set(under_way.values()))):
+                under_way[pool.submit(_send_all, wiring, tls, one)] = one[0].endpoint_id
+            if not under_way:
+                return taken, False
+            for ended in wait(under_way, _LOOK_SECONDS, FIRST_COMPLETED).done:
+                del under_way[ended]
+                taken += ended.result()
+        return taken + sum(one.result() for one in under_way), True
 
 
 def may_go_inside(wiring: Wiring) -> bool:
@@ -65,12 +69,26 @@ def _gather(wiring: Wiring) -> None:
                 return
 
 
-def _claim(wiring: Wiring) -> list[Claimed]:
+def _claim(wiring: Wiring, busy: Iterable[int] = ()) -> list[Claimed]:
     with transaction(wiring.engine) as session:
-        return webhook_sending.claim(session, each=_EACH, most=_MOST, lease=LEASE, now=wiring.clock())
+        return webhook_sending.claim(session, each=_EACH, most=_MOST, lease=LEASE, now=wiring.clock(), but_not_of=busy)
 
 
-def _send(wiring: Wiring, client: httpx.Client, one: Claimed) -> bool:
+def _lines(claimed: Iterable[Claimed]) -> list[Sequence[Claimed]]:
+    """Deal events to lines: a few of each endpoint, none of two."""
+    lines: list[Sequence[Claimed]] = []
+    for _, some in groupby(sorted(claimed, key=lambda one: one.endpoint_id), key=lambda one: one.endpoint_id):
+        dealt = list(some)
+        lines += [dealt[first::_LINES] for first in range(min(_LINES, len(dealt)))]
+    return lines
+
+
+def _send_all(wiring: Wiring, tls: ssl.SSLContext, some: Iterable[Claimed]) -> int:
+    with Line(tls) as line:
+        return sum(_send(wiring, line, one) for one in some)
+
+
+def _send(wiring: Wiring, line: Line, one: Claimed) -> bool:
     with Session(wiring.engine) as session:
         endpoint = session.get_one(Endpoint, one.endpoint_id)
         url, body = endpoint.url, one.body.encode()
@@ -81,7 +99,7 @@ def _send(wiring: Wiring, client: httpx.Client, one: Claimed) -> bool:
     if keys:
         seconds = int(wiring.clock().timestamp())
         headers = {"content-type": "application/json", **_SCHEME.headers(one.uid, body, seconds, keys)}
-        answered = _call(client, url, body, headers, inside=may_go_inside(wiring))
+        answered = line.call(url, body, headers, inside=may_go_inside(wiring))
     else:
         answered = Answered(None, "its key can't be opened", 0)
 
@@ -93,32 +111,3 @@ def _send(wiring: Wiring, client: httpx.Client, one: Claimed) -> bool:
     if turned:
         log.error("webhook endpoint %d is %s: %s", one.endpoint_id, turned, answered.said)
     return answered.taken
-
-
-def _call(client: httpx.Client, url: str, body: bytes, headers: dict[str, str], *, inside: bool) -> Answered:
-    started = time.monotonic()
-    try:
-        to = outside.place(url, inside=inside)
-        named = {"host": to.host, **headers}
-        with client.stream(
-            "POST", to.url, content=body, headers=named, extensions={"sni_hostname": to.name}
-        ) as response:
-            read = b""
-            for piece in response.iter_raw():
-                read += piece
-                # A read time-out counts from the last byte only: a dripping answer would outlast the lease.
-                if len(read) > _MOST_ANSWER or time.monotonic() - started > _SECONDS:
-                    break
-            status, said = response.status_code, _excerpt(response, read)
-    except outside.NotOutside as error:
-        status, said = None, f"not sent: {error}"
-    except (httpx.HTTPError, OSError, UnicodeError) as error:
-        status, said = None, f"no answer: {type(error).__name__}"
-    return Answered(status, said, int((time.monotonic() - started) * 1000))
-
-
-def _excerpt(response: httpx.Response, read: bytes) -> str:
-    if response.headers.get("content-encoding", "identity") != "identity":
-        return ""
-    words = "".join(letter if letter.isprintable() else " " for letter in read[:_EXCERPT].decode("utf-8", "replace"))
-    return mask_numbers(" ".join(words.split()))

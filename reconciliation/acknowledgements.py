@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from reconciliation import audit, mismatches, remarks, settlements
+from reconciliation import audit, mismatches, remarks, settlements, unmatched
 from reconciliation.mismatches import Mismatch, NotSettled
 from reconciliation.payments import Payment
 
@@ -62,11 +62,28 @@ def is_acknowledged(asked: Mismatch) -> bool:
     return asked.state == "resolved" and asked.resolution.startswith(_SAID)
 
 
+def is_asked_again(session: Session, asked: Mismatch) -> bool:
+    """Tell whether what a settled question asks is open again; a payment's money is asked about once at a time."""
+    codes = unmatched.CODES if settlements.answerable(asked) else (asked.code,)
+    again = (Mismatch.code.in_(codes), Mismatch.subject == asked.subject, Mismatch.state != "resolved")
+    return session.scalar(select(Mismatch.id).where(*again).limit(1)) is not None
+
+
 def ask_again(session: Session, mismatch_id: int, *, by: str, now: datetime) -> int:
-    """Take an acknowledgement back: ask the same again, as old as it was; return the new question."""
-    asked: int | None = session.scalar(text(_AGAIN), {"id": mismatch_id})
+    """Take an acknowledgement back: ask the same again, as old as it was; return the new question.
+
+    Raises NotSettled when it is asked again already. What later facts have answered by now closes itself at once.
+    """
+    closed = session.get_one(Mismatch, mismatch_id)
+    if closed.payment_id is not None:
+        settlements.lock(session, closed.payment_id)
+    asked: int | None = None
+    if not is_asked_again(session, closed):
+        asked = session.scalar(text(_AGAIN), {"id": mismatch_id})
     if asked is None:
         raise NotSettled("not_open", "expected a question that is not asked again already")
+    if closed.payment_id is not None:
+        unmatched.settle_answered(session, [closed.payment_id], [], now=now)
     facts = {"again": asked}
     audit.append(
         session, actor=by, action="acknowledgement_undone", subject=f"mismatch:{mismatch_id}", facts=facts, now=now

@@ -62,17 +62,15 @@ def version(session: Session, asked: Mismatch) -> Version:
 def hold(session: Session, mismatch_id: int, read: Version) -> None:
     """Keep the case as it was read until the transaction ends, or raise Changed.
 
-    A payment's question waits for its payment first, as whoever matches does; others are only looked at, since what
-    answers them takes its own locks and finds the question open or not.
+    A payment's question waits for its payment first, as whoever matches does; of two people at once, or of a form sent
+    twice, the second finds the case changed.
     """
     asked = session.get(Mismatch, mismatch_id)
     if asked is None:
         raise NotSettled("not_open", f"expected the number of a question, got {mismatch_id}")
     if asked.payment_id is not None:
         settlements.lock(session, asked.payment_id)
-        session.refresh(asked, with_for_update=True)
-    else:
-        session.refresh(asked)
+    session.refresh(asked, with_for_update=True)
     if version(session, asked) != read:
         values = {"id": mismatch_id, "moves": read.moves, "remark": read.remark}
         raise Changed(list(session.execute(text(_MOVED), values)))

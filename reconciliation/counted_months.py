@@ -30,6 +30,8 @@ class PaymentDay(Base):
     matched: Mapped[int]
     """Payments of which every đồng settles a bill."""
     matched_minor: Mapped[Minor]
+    placed_minor: Mapped[Minor]
+    """What people put elsewhere: a customer's credit, a refund, suspense."""
     confirmed_minor: Mapped[Minor]
 
 
@@ -109,10 +111,16 @@ _RANGE = {
     "office_months": "month = :first",
 }
 _PAYMENTS = """
-    INSERT INTO payment_days (day, bank, channel, payments, minor, matched, matched_minor, confirmed_minor)
-    SELECT business_date, source, channel, count(*), sum(minor), count(*) FILTER (WHERE matched_minor = minor),
-        sum(matched_minor), sum(confirmed_minor)
-    FROM payments
+    WITH placed AS (
+        SELECT payment_id, sum(minor) AS minor FROM placements WHERE undone_at IS NULL AND payment_id IS NOT NULL
+        GROUP BY 1
+    )
+    INSERT INTO payment_days
+        (day, bank, channel, payments, minor, matched, matched_minor, placed_minor, confirmed_minor)
+    SELECT business_date, source, channel, count(*), sum(p.minor),
+        count(*) FILTER (WHERE matched_minor - coalesce(l.minor, 0) = p.minor),
+        sum(matched_minor - coalesce(l.minor, 0)), coalesce(sum(l.minor), 0), sum(confirmed_minor)
+    FROM payments p LEFT JOIN placed l ON l.payment_id = p.id
     WHERE business_date >= :first AND business_date < :after AND currency = 'VND'
       AND state IN ('reported', 'confirmed')
     GROUP BY 1, 2, 3

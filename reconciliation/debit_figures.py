@@ -16,7 +16,7 @@ from reconciliation.bills import Bill
 from reconciliation.business_days import local_day
 from reconciliation.debit_days import DAY, DebitDate
 from reconciliation.debit_notices import PrintedNotice
-from reconciliation.debits import NEWEST, Debit
+from reconciliation.debits import NEWEST, Debit, DebitRun
 from reconciliation.mandates import IN_FORCE
 from reconciliation.payments import Payment
 
@@ -190,6 +190,14 @@ ACTS_ON_BILLS = ("bill_held", "bill_released", "notice_printed")
 def waiting(session: Session) -> Waiting:
     """Count what waits for people."""
     return Waiting(**session.execute(text(_WAITING)).mappings().one())
+
+
+def runs(session: Session, since: date, until: date) -> Sequence[DebitRun]:
+    """Return the runs whose debits fall on a day from `since` to `until`, but for those that were turned down."""
+    wanted = select(DebitRun).where(
+        DebitRun.charge_on.between(since, until), DebitRun.state.in_(["proposed", "approved", "sent"])
+    )
+    return session.scalars(wanted.order_by(DebitRun.charge_on, DebitRun.bank, DebitRun.id)).all()
 
 
 def count_missed(session: Session, *, now: datetime) -> None:

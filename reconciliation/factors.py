@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from reconciliation.db import Base, Id, Label, one_of
 
 PASSWORD, TOTP, PASSKEY, RECOVERY = FACTORS = ("password", "totp", "passkey", "recovery")
-OUTCOMES = ("signed_in", "half", "wrong", "locked", "inactive", "unknown")
+OUTCOMES = ("signed_in", "half", "wrong", "expired", "locked", "inactive", "unknown")
 """How a try ends; `half` is a right password that waits for its second factor."""
 
 

@@ -4,24 +4,29 @@ The conditions behind the figures are exported, so that a list shows exactly the
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, ColumnExpressionArgument, Executable, func, or_, select, text
+from sqlalchemy import ColumnElement, ColumnExpressionArgument, Executable, and_, exists, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from reconciliation import ageing, unexplained
 from reconciliation.mismatches import Mismatch
-from reconciliation.payments import Payment
+from reconciliation.payments import Allocation, Payment
+from reconciliation.placements import Placement
 from reconciliation.statements import Statement
 
 PAYMENT_VIEWS: Mapping[str, ColumnElement[bool]] = {
     "received": Payment.reported_at.is_not(None),
     "confirmed": Payment.confirmed_minor != 0,
     "counts": Payment.state.in_(["reported", "confirmed"]),
-    "matched": Payment.matched_minor > 0,
+    "matched": and_(
+        Payment.matched_minor > 0,
+        exists().where(Allocation.payment_id == Payment.id, Allocation.undone_at.is_(None)),
+    ),
+    "placed": exists().where(Placement.payment_id == Payment.id, Placement.undone_at.is_(None)),
     "open": unexplained.OPEN,
     "unexplained": unexplained.PAYMENTS,
 }
@@ -43,6 +48,10 @@ class BankDay:
     confirmed_minor: int = 0
     matched: int = 0
     matched_minor: int = 0
+    """What settles bills."""
+    placed: int = 0
+    placed_minor: int = 0
+    """What people put elsewhere: a customer's credit, a refund, suspense."""
     open: int = 0
     open_minor: int = 0
     mismatches: int = 0
@@ -70,6 +79,7 @@ class ChannelDay:
     minor: int
     confirmed_minor: int
     matched_minor: int
+    placed_minor: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +116,7 @@ def of_day(session: Session, day: date, expected: Mapping[str, int], *, now: dat
     """Return a day's figures: of each bank that is expected to have a day (bank → files owed) or has anything on it."""
     found: dict[str, dict[str, int]] = {bank: {"files_expected": files} for bank, files in expected.items()}
     on_day = {"day": day, "now": now}
-    came = session.execute(_payments(day)).mappings().all()
+    came = _came(session, day)
     rows: list[Mapping[str, Any]] = [
         *({name: value for name, value in row.items() if name in _OF_BANK} for row in came),
         *({"bank": bank, "unexplained_minor": minor} for bank, minor in _unexplained(session, day).items()),
@@ -124,6 +134,20 @@ def of_day(session: Session, day: date, expected: Mapping[str, int], *, now: dat
         for row in came if row["counts"]
     ]  # fmt: skip
     return Day([BankDay(bank=bank, **figures) for bank, figures in sorted(found.items())], channels)
+
+
+def _came(session: Session, day: date) -> Sequence[dict[str, Any]]:
+    """Return a day's payments by bank and channel: `matched` settle bills, `placed` were put elsewhere by people."""
+    placed = {(row["bank"], row["channel"]): row for row in session.execute(text(_PLACED), {"day": day}).mappings()}
+    rows = []
+    for row in session.execute(_payments(day)).mappings():
+        put = placed.get((row["bank"], row["channel"]), _NOTHING)
+        rows.append({
+            **row, "placed": put["placed"], "placed_minor": put["minor"],
+            "matched": row["matched"] - put["alone"], "matched_minor": row["matched_minor"] - put["minor"],
+            "counts_matched": row["counts_matched"] - put["minor"],
+        })  # fmt: skip
+    return rows
 
 
 def _unexplained(session: Session, day: date) -> Mapping[str, int]:
@@ -159,10 +183,22 @@ def open_by_code(session: Session, now: datetime) -> list[CodeAges]:
 
 
 _OF_BANK = (
-    "bank", "received", "received_minor", "confirmed", "confirmed_minor", "matched", "matched_minor", "open",
-    "open_minor",
+    "bank", "received", "received_minor", "confirmed", "confirmed_minor", "matched", "matched_minor", "placed",
+    "placed_minor", "open", "open_minor",
 )  # fmt: skip
-_OF_CHANNEL = ("counts_minor", "counts_confirmed", "counts_matched")
+_OF_CHANNEL = ("counts_minor", "counts_confirmed", "counts_matched", "placed_minor")
+_NOTHING = {"placed": 0, "minor": 0, "alone": 0}
+# `alone` of them settle no bill at all.
+_PLACED = """
+    SELECT bank, channel, count(*) AS placed, CAST(sum(minor) AS bigint) AS minor,
+        count(*) FILTER (WHERE alone) AS alone
+    FROM (
+        SELECT p.source AS bank, p.channel, sum(l.minor) AS minor, NOT EXISTS (
+            SELECT 1 FROM allocations a WHERE a.payment_id = p.id AND a.undone_at IS NULL) AS alone
+        FROM payments p JOIN placements l ON l.payment_id = p.id AND l.undone_at IS NULL
+        WHERE p.business_date = :day AND p.currency = 'VND' GROUP BY p.id
+    ) o GROUP BY 1, 2
+"""
 
 
 def _payments(day: date) -> Executable:
@@ -179,7 +215,9 @@ def _payments(day: date) -> Executable:
             Payment.source.label("bank"), Payment.channel,
             count("received"), total(Payment.minor, "received").label("received_minor"),
             count("confirmed"), total(Payment.confirmed_minor, "confirmed").label("confirmed_minor"),
-            count("matched"), total(Payment.matched_minor, "matched").label("matched_minor"),
+            # With what people have put elsewhere, which is taken off afterwards (`_came`).
+            func.count().filter(Payment.matched_minor > 0).label("matched"),
+            func.coalesce(func.sum(Payment.matched_minor), 0).label("matched_minor"),
             count("open"), total(Payment.minor - Payment.matched_minor, "open").label("open_minor"),
             count("counts"), total(Payment.minor, "counts").label("counts_minor"),
             total(Payment.confirmed_minor, "counts").label("counts_confirmed"),

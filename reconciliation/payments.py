@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from sqlalchemy import CheckConstraint, ColumnElement, Index, Text, UniqueConstraint, and_, or_, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
 from banks.errors import Unreadable
 from banks.records import PaymentNotice
@@ -140,7 +140,7 @@ class Allocation(Base):
     """Made in one statement with its payment, whose counter came with it."""
 
     @classmethod
-    def of(cls, payment_id: int | ColumnElement[int]) -> ColumnElement[bool]:
+    def of(cls, payment_id: int | InstrumentedAttribute[int]) -> ColumnElement[bool]:
         """Return the condition of a payment's links, live and undone ones, each of which has an index of its own."""
         theirs = cls.payment_id == payment_id
         return or_(and_(theirs, cls.undone_at.is_(None)), and_(theirs, cls.undone_at.is_not(None)))

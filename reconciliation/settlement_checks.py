@@ -1,6 +1,8 @@
 """What an answer about a payment's money may be: checked before it is made, and again before it is carried out."""
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -19,6 +21,24 @@ _OWED = """
     SELECT id, number, state, minor - paid_minor AS owed FROM bills WHERE id = ANY(:bills) ORDER BY id FOR UPDATE
 """
 _CUSTOMERS = "SELECT count(*) FROM customers WHERE id = ANY(:customers)"
+# Money of one customer that goes to another, to a bill or as credit: whatever its amount, two people and their evidence
+# decide. What a person took from somebody before counts as theirs: in two steps it is the same transfer. The database
+# asks the same once more as the answer is made.
+_TRANSFERS = """
+    SELECT EXISTS (
+        SELECT 1 FROM (
+            SELECT b.customer_id FROM allocations a JOIN bills b ON b.id = a.bill_id
+            WHERE a.payment_id = :payment AND (a.id = ANY(:undoes) OR a.barred OR EXISTS (
+                SELECT 1 FROM settlements s
+                WHERE s.payment_id = :payment AND s.state = 'applied' AND a.id = ANY(s.undoes)))
+            UNION SELECT l.customer_id FROM placements l
+            WHERE l.payment_id = :payment AND l.kind = 'credit' AND (l.id = ANY(:lifts) OR l.undone_at IS NOT NULL)
+        ) had JOIN (
+            SELECT customer_id FROM bills WHERE id = ANY(:bills)
+            UNION SELECT customer_id FROM jsonb_to_recordset(CAST(:places AS jsonb))
+                AS place (kind text, customer_id bigint) WHERE kind = 'credit'
+        ) gets ON gets.customer_id <> had.customer_id)
+"""
 _DIFFERENCE = "SELECT minor FROM approval_limits WHERE action = 'difference'"
 
 
@@ -65,6 +85,23 @@ def check(
         raise NotSettled("spent", f"expected money that is left, got {given} đ of a payment that has none")
     if given > most:
         raise NotSettled("over", f"expected at most {most} đ in all, got {given} đ", most=most)
+
+
+def transfers(
+    session: Session,
+    payment_id: int,
+    *,
+    undoes: Sequence[int],
+    settles: Mapping[int, int],
+    lifts: Sequence[int],
+    places: Sequence[Place],
+) -> bool:
+    """Tell whether an answer moves a payment's money from one customer to another, as `propose` would be told it."""
+    values = {
+        "payment": payment_id, "undoes": list(undoes), "lifts": list(lifts), "bills": list(settles),
+        "places": json.dumps([asdict(one) for one in places]),
+    }  # fmt: skip
+    return bool(session.scalar(text(_TRANSFERS), values))
 
 
 def _check_places(session: Session, state: str, places: Sequence[Place]) -> None:

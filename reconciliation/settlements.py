@@ -34,7 +34,7 @@ from reconciliation.db import Base, Id, Label, Minor, Moves, one_of
 from reconciliation.lifecycle import MISMATCH, SETTLEMENT, move
 from reconciliation.mismatches import Mismatch, NotSettled
 from reconciliation.placements import Place
-from reconciliation.settlement_checks import check
+from reconciliation.settlement_checks import check, transfers
 
 
 class Settlement(Base):
@@ -102,12 +102,6 @@ _ALLOT = """
 """
 
 
-# Money of one customer's bill that goes to another's: whatever its amount, two people and their evidence decide.
-_TRANSFERS = """
-    SELECT EXISTS (
-        SELECT 1 FROM allocations a JOIN bills b ON b.id = a.bill_id JOIN bills n ON n.id = ANY(:bills)
-        WHERE a.payment_id = :payment AND (a.id = ANY(:undoes) OR a.barred) AND n.customer_id <> b.customer_id)
-"""
 _HAS_EVIDENCE = "SELECT EXISTS (SELECT 1 FROM remarks WHERE mismatch_id = :mismatch AND kind = 'evidence')"
 _NEVER_CAME = "SELECT source, state FROM payments WHERE id = :payment"
 # The rest of an old question is as old as it was.
@@ -143,7 +137,8 @@ def propose(
         "lifts": sorted(lifts), "places": json.dumps([asdict(one) for one in places]), "denies": False,
     }  # fmt: skip
     check(session, _payment_of(asked), undoes=undoes, lifts=lifts, shares=shares, places=places)
-    if session.scalar(text(_TRANSFERS), values) and not session.scalar(text(_HAS_EVIDENCE), {"mismatch": mismatch_id}):
+    goes = transfers(session, _payment_of(asked), undoes=undoes, settles=shares, lifts=lifts, places=places)
+    if goes and not session.scalar(text(_HAS_EVIDENCE), {"mismatch": mismatch_id}):
         raise NotSettled("no_evidence", "expected evidence with the question before money goes to another customer")
     return _make(session, asked, values, why=why, by=by, now=now)
 

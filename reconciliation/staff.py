@@ -10,6 +10,8 @@ from reconciliation.db import Base, Id, Label, one_of
 
 ROLES = ("accountant", "chief_accountant", "liaison", "auditor", "care", "office_manager", "administrator")
 ADMINISTRATOR = "administrator"
+OF_ONE_OFFICE = frozenset({"office_manager"})
+"""Roles that are of one office: without it they see nothing."""
 BOOKKEEPERS = frozenset({"accountant", "chief_accountant"})
 """Who may say what money is of."""
 CASEWORKERS = BOOKKEEPERS | {"liaison"}
@@ -62,6 +64,8 @@ class Staff(Base):
     password_hash: Mapped[str]
     must_change_password: Mapped[bool] = mapped_column(server_default="false")
     """Whether the password is one that somebody else has seen: it opens nothing but the page to change it."""
+    password_until: Mapped[datetime | None]
+    """When such a password opens nothing any more; None for one of the person's own."""
     totp_sealed: Mapped[bytes | None]
     totp_since: Mapped[datetime | None]
     totp_step: Mapped[int] = mapped_column(server_default="0")

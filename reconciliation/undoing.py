@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from reconciliation import acknowledgements, case_links, remarks, settlements
+from reconciliation import acknowledgements, case_links, remarks, settlement_checks, settlements
 from reconciliation.mismatches import Mismatch, NotSettled
 from reconciliation.payments import Allocation
 from reconciliation.placements import Place, Placement
@@ -47,7 +47,8 @@ def last_act(session: Session, asked: Mismatch, by: str, *, now: datetime) -> Ac
         at = made.checked_at or made.made_at
         return Act(APPLIED, made.id, at) if made.maker == by and _reverse(session, made) is not None else None
     if asked.state == "resolved":
-        if acknowledgements.is_acknowledged(asked) and asked.resolved_by == by and not _is_open(session, asked):
+        theirs = acknowledgements.is_acknowledged(asked) and asked.resolved_by == by
+        if theirs and not acknowledgements.is_asked_again(session, asked):
             return Act(NOTED, asked.id, asked.resolved_at or asked.opened_at)
         return None
     found = [
@@ -144,7 +145,15 @@ def _reverse(session: Session, made: Settlement) -> Mapping[str, Any] | None:
     places = [
         Place(one.kind, one.minor, one.account, bill_id=one.bill_id, customer_id=one.customer_id) for one in lifted
     ]
-    return {"undoes": undoes, "lifts": [one.id for one in placed], "settles": shares, "places": places}
+    reverse: dict[str, Any] = {
+        "undoes": undoes,
+        "lifts": [one.id for one in placed],
+        "settles": shares,
+        "places": places,
+    }
+    # Money that would go from one customer to another is nobody's to move by a press: whoever doubts it raises a
+    # question about the payment, where the evidence is attached.
+    return None if settlement_checks.transfers(session, made.payment_id, **reverse) else reverse
 
 
 def _last(session: Session, mismatch_id: int, kinds: list[str]) -> Remark | None:
@@ -158,8 +167,3 @@ def _before(session: Session, mismatch_id: int, remark_id: int) -> str:
     )  # fmt: skip
     known = session.scalar(wanted.order_by(Remark.id.desc()).limit(1)) or NOBODY
     return "" if known == NOBODY else known
-
-
-def _is_open(session: Session, asked: Mismatch) -> bool:
-    same = (Mismatch.code == asked.code, Mismatch.subject == asked.subject, Mismatch.state != "resolved")
-    return session.scalar(select(Mismatch.id).where(*same).limit(1)) is not None

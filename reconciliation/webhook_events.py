@@ -5,7 +5,7 @@ many, and only while an endpoint wants to know. One gatherer turns what has been
 to the endpoints that hear of its type.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import (
     BigInteger,
@@ -26,8 +26,13 @@ from reconciliation.db import AdvisoryLock, Base, Id, Label, metadata, one_of
 from reconciliation.webhook_endpoints import PING, Endpoint
 
 AT_ONCE = 5_000
-"""Notes that one transaction turns into events."""
+"""Notes that one transaction turns into events, and old events that one clears away."""
+KEPT = timedelta(days=90)
+"""How long an event stays that every endpoint has taken; one that was not taken stays for good."""
 STATES = ["waiting", "delivered", "failed"]
+Place = tuple[datetime, int]
+"""A place in the events by their moments: the moment and id of the one before it."""
+FIRST: Place = (datetime(1, 1, 1, tzinfo=UTC), 0)
 
 waiting = Table(
     "webhook_waiting",
@@ -46,7 +51,7 @@ class Event(Base):
     """One event: `uid` is the webhook-id, the same however often it is sent, and `body` the bytes; both for good."""
 
     __tablename__ = "webhook_events"
-    __table_args__ = (UniqueConstraint("uid"), UniqueConstraint("event_key"), Index(None, "at"))
+    __table_args__ = (UniqueConstraint("uid"), UniqueConstraint("event_key"), Index(None, "at", "id"))
 
     id: Mapped[Id]
     uid: Mapped[str]
@@ -94,6 +99,14 @@ class Attempt(Base):
 
 
 _WRITTEN = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24\\:MI\\:SS\"Z\"')"
+REASONS = ("returned", "denied", "bill_replaced", "amount_corrected", "matched_otherwise", "undone_by_person")
+"""Why a payment no longer settles what it did. Never the words that a person typed: they may name anybody."""
+_REASON = """CASE
+    WHEN t.undone_by = 'billing' THEN 'bill_replaced'
+    WHEN t.undone_by = 'matching' THEN 'matched_otherwise'
+    WHEN t.undone_by IN ('callback', 'statement') THEN 'amount_corrected'
+    WHEN p.state IN ('returned', 'denied') THEN p.state
+    ELSE 'undone_by_person' END"""
 # An allocation made and undone in one transaction tells nothing; several of one payment are told together.
 _GATHER = f"""
     WITH taken AS (
@@ -107,7 +120,7 @@ _GATHER = f"""
     ), parts AS (
         SELECT k.kind, k.payment_id, min(k.id) AS turn, max(k.at) AS at, min(a.id) AS first,
             sum(a.minor)::bigint AS minor,
-            max(a.undone_why) AS why,
+            max(a.undone_by) AS undone_by,
             json_agg(json_build_object('number', b.number, 'version', b.version, 'customer', c.code,
                 'amount', a.minor) ORDER BY a.id) AS bills
         FROM kept k JOIN allocations a ON a.id = k.subject_id JOIN bills b ON b.id = a.bill_id
@@ -118,7 +131,7 @@ _GATHER = f"""
             'payment', json_build_object('id', p.id, 'bank', p.source, 'reference', p.source_reference,
                 'amount', p.minor, 'currency', p.currency, 'business_date', p.business_date),
             'amount', t.minor, 'currency', p.currency, 'bills', t.bills,
-            'reason', CASE t.kind WHEN 'payment.reversed' THEN t.why END) AS data
+            'reason', CASE WHEN t.kind = 'payment.reversed' THEN {_REASON} END) AS data
         FROM parts t JOIN payments p ON p.id = t.payment_id
         UNION ALL
         SELECT k.id, k.kind, k.kind || '\\:' || c.id, k.at, json_build_object(
@@ -156,6 +169,18 @@ def gather(session: Session, *, now: datetime) -> int:
 def are_noted(session: Session) -> bool:
     """Tell whether something waits to become an event."""
     return bool(session.scalar(text("SELECT EXISTS (SELECT 1 FROM webhook_waiting)")))
+
+
+def clear_told(session: Session, after: Place = FIRST, *, now: datetime) -> tuple[int, Place | None]:
+    """Clear away what was taken and is older than KEPT, with its tries, looking at AT_ONCE events past `after`.
+
+    Return how many events are gone, and from where to go on; None at the end. What is being sent again just now stays.
+    """
+    values = {"at": after[0], "id": after[1], "before": now - KEPT, "most": AT_ONCE}
+    row = session.execute(
+        text("SELECT cleared, last_at, last_id FROM clear_told_webhooks(:at, :id, :before, :most)"), values
+    ).one()
+    return int(row.cleared), None if row.last_id is None else (row.last_at, row.last_id)
 
 
 _PING = f"""

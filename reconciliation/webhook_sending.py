@@ -1,7 +1,7 @@
 """Sending events: which are due, what an answer means, after how long the next try is, and what a person asks anew."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from reconciliation import audit, webhook_endpoints
 from reconciliation.webhook_endpoints import PATIENCE, REST, Endpoint
-from reconciliation.webhook_events import Attempt
+from reconciliation.webhook_events import Attempt, Place
 
 PAUSES = tuple(
     timedelta(seconds=seconds)
@@ -20,6 +20,8 @@ PAUSES = tuple(
 SPREAD = 0.1
 """By so much of itself a pause may be longer, so that many that failed together come back apart."""
 BY = "webhooks"
+MOST_AGAIN = 5_000
+"""Events that are asked for anew in one transaction: as many as a page does at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ _CLAIM = f"""
             WHERE s.endpoint_id = p.id AND s.state = 'waiting' AND s.next_at <= :now
             ORDER BY s.next_at, s.id LIMIT CASE WHEN p.failures >= :patience THEN 1 ELSE :each END
             FOR UPDATE SKIP LOCKED
-        ) s WHERE {_READY} ORDER BY s.id LIMIT :most
+        ) s WHERE {_READY} AND p.id <> ALL(CAST(:busy AS bigint[])) ORDER BY s.id LIMIT :most
     )
     UPDATE webhook_sendings s SET attempts = s.attempts + 1, next_at = :until
     FROM due, webhook_events e WHERE s.id = due.id AND e.id = s.event_id
@@ -73,9 +75,15 @@ def is_due(session: Session, *, now: datetime) -> bool:
     return bool(session.scalar(text(_DUE), {"now": now}))
 
 
-def claim(session: Session, *, each: int, most: int, lease: timedelta, now: datetime) -> list[Claimed]:
-    """Take events that are due, at most `each` of an endpoint; nobody else sends them until `lease` has passed."""
+def claim(
+    session: Session, *, each: int, most: int, lease: timedelta, now: datetime, but_not_of: Iterable[int] = ()
+) -> list[Claimed]:
+    """Take events that are due, at most `each` of an endpoint; nobody else sends them until `lease` has passed.
+
+    None of the endpoints of `but_not_of`: what goes to them is still under way.
+    """
     values = {"now": now, "until": now + lease, "each": each, "most": most, "patience": PATIENCE}
+    values["busy"] = list(but_not_of)
     rows = session.execute(text(_CLAIM), values).mappings().all()
     return sorted((Claimed(**row) for row in rows), key=lambda one: one.sending_id)
 
@@ -155,21 +163,52 @@ def replay(session: Session, uid: str, *, endpoint_id: int | None = None, by: st
     which = "e.uid = :uid AND p.state <> 'disabled' AND "
     which += "p.id = :endpoint" if endpoint_id is not None else "e.type = ANY(p.events)"
     values = {"uid": uid, "endpoint": endpoint_id, "now": now}
-    return _replay(session, which, values, subject=f"webhook_event:{uid}", by=by, now=now)
-
-
-def replay_since(session: Session, endpoint: Endpoint, since: datetime, *, by: str, now: datetime) -> Sequence[int]:
-    """Have every event from `since` on that an endpoint hears of sent to it once more, those it never got included."""
-    which = "e.at >= :since AND p.id = :endpoint AND p.state <> 'disabled' AND e.type = ANY(p.events)"
-    values = {"since": since, "endpoint": endpoint.id, "now": now}
-    return _replay(session, which, values, subject=f"webhook_endpoint:{endpoint.id}", by=by, now=now)
-
-
-def _replay(
-    session: Session, which: str, values: Mapping[str, object], *, subject: str, by: str, now: datetime
-) -> Sequence[int]:
     asked = session.scalars(text(_REPLAY.format(which=which)), values).all()
     if asked:
-        facts = {"sendings": len(asked)}
-        audit.append(session, actor=by, action="webhook_event.replayed", subject=subject, facts=facts, now=now)
+        _note(session, len(asked), subject=f"webhook_event:{uid}", by=by, now=now)
     return asked
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What is sent once more of all since a moment: how many events, and after which to go on if there are more."""
+
+    asked: int
+    further: Place | None
+
+
+# By place, not by moment alone: a load of a million matches has one moment.
+_REPLAY_SINCE = """
+    WITH chosen AS (
+        SELECT id, at FROM webhook_events WHERE (at, id) > (:at, :id) AND type = ANY(:types) ORDER BY at, id LIMIT :most
+    ), made AS (
+        INSERT INTO webhook_sendings (event_id, endpoint_id, next_at)
+        SELECT id, :endpoint, :now FROM chosen ORDER BY at, id
+        ON CONFLICT (event_id, endpoint_id) DO UPDATE SET state = 'waiting', attempts = 0, next_at = excluded.next_at
+        RETURNING id
+    ), last AS (SELECT at, id FROM chosen ORDER BY at DESC, id DESC LIMIT 1)
+    SELECT (SELECT count(*) FROM made) AS asked, last.at, last.id, EXISTS (
+        SELECT 1 FROM webhook_events e WHERE (e.at, e.id) > (last.at, last.id) AND e.type = ANY(:types)) AS more
+    FROM last
+"""
+
+
+def replay_since(session: Session, endpoint: Endpoint, since: Place, *, by: str, now: datetime) -> Again:
+    """Have events past a place that an endpoint hears of sent to it once more, those it never got included.
+
+    The oldest MOST_AGAIN of them; the answer tells where the rest begins.
+    """
+    if endpoint.state == "disabled":
+        return Again(0, None)
+    values = {"at": since[0], "id": since[1], "types": endpoint.events, "most": MOST_AGAIN,
+              "endpoint": endpoint.id, "now": now}  # fmt: skip
+    row = session.execute(text(_REPLAY_SINCE), values).one_or_none()
+    if row is None:
+        return Again(0, None)
+    _note(session, int(row.asked), subject=f"webhook_endpoint:{endpoint.id}", by=by, now=now)
+    return Again(int(row.asked), (row.at, row.id) if row.more else None)
+
+
+def _note(session: Session, sendings: int, *, subject: str, by: str, now: datetime) -> None:
+    facts = {"sendings": sendings}
+    audit.append(session, actor=by, action="webhook_event.replayed", subject=subject, facts=facts, now=now)

@@ -57,6 +57,7 @@ from gateway.admin import (
     sign_in,
     sign_in_log,
     sms_wishes,
+    statement_words,
     texts,
     together,
     trace,
@@ -87,7 +88,8 @@ def register(app: Flask) -> None:
     app.config.setdefault("WTF_CSRF_CHECK_DEFAULT", False)
     app.config.setdefault("WTF_CSRF_TIME_LIMIT", None)  # a token lives as long as the session that holds it
     security.install(app)
-    web_sessions.install(app, ("/admin", "/mandate", "/"))  # the customer portal's pages too
+    # The customer portal's pages too. A case that lies open says so every 20 seconds, whoever has left the desk.
+    web_sessions.install(app, ("/admin", "/mandate", "/"), frozenset({"admin.casework.here"}))
     languages.install(app)
     access.login_manager().init_app(app)
     csrf = CSRFProtect(app)
@@ -117,6 +119,7 @@ def _furniture() -> dict[str, object]:
         "words": words,
         "carrier_words": carrier_words,
         "bank_words": bank_words,
+        "statement_words": statement_words,
         "question_words": question_words,
         "evidence": evidence,
         "debit_words": debit_words,

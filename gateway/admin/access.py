@@ -23,6 +23,7 @@ from reconciliation.staff import (
     KEEPERS_OF_MESSAGES,
     KEEPERS_OF_THE_CALENDAR,
     KEEPERS_OF_WISHES,
+    OF_ONE_OFFICE,
     ROLES,
     TRIERS_OF_SAMPLES,
     Staff,
@@ -178,7 +179,7 @@ OF_AN_OFFICE = frozenset(
     if endpoint.split(".")[1] in {
         "bills", "bill_debiting", "mandates", "messages", "mismatches", "nowhere", "payments", "sms_wishes", "texts",
         "trace", "unmasking",
-    }
+    } and endpoint != "admin.unmasking.of_delivery"  # a delivery may bring anybody's
 )  # fmt: skip
 """What is open to a person who belongs to an office: pages whose rows are cut to it, and pages without rows."""
 
@@ -268,6 +269,8 @@ def may_open(endpoint: str) -> bool:
     """Tell whether the person who is signed in may open a page."""
     if not current_user.is_authenticated or current_user.role not in RULES.get(endpoint, frozenset()):
         return False
+    if current_user.role in OF_ONE_OFFICE and not current_user.office:
+        return endpoint in OWN
     return not current_user.office or endpoint in OF_AN_OFFICE or endpoint in OWN
 
 
@@ -276,7 +279,7 @@ def home() -> str:
     for endpoint, _icon, _name in MENU:
         if may_open(endpoint):
             return url_for(endpoint)
-    return url_for("admin.bills.listing")
+    return url_for("admin.account.page")
 
 
 def guard() -> Response | None:

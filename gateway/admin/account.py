@@ -80,7 +80,7 @@ def end_others() -> Response:
 
 def me() -> Staff:
     """Return the row of the person who is signed in."""
-    return db().get_one(Staff, current_user.id, with_for_update=True)
+    return db().get_one(Staff, current_user.id, with_for_update=True, populate_existing=True)
 
 
 def keep_waiting(secret: str) -> None:

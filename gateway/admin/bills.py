@@ -14,8 +14,10 @@ from gateway.request_session import db
 from reconciliation import counted_months, credit, debit_figures, debit_rules, story
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
+from reconciliation.mismatches import Mismatch
 from reconciliation.outbox import Message
 from reconciliation.payments import Payment
+from reconciliation.story import Story
 
 blueprint = Blueprint("bills", __name__, url_prefix="/bills")
 _DEBIT = {"missed": _("its day passed without one"), "abnormal": _("held: its usage is far above the average")}
@@ -55,7 +57,9 @@ def listing() -> str:
         wanted = wanted.where(_told(asked))
     if asked.search:
         wanted = wanted.where(searches.among(Bill.id, searches.with_amount(searches.bills(asked), asked, Bill)))
-    return render_template("admin/bills.html", page=page_of(db(), office_scope.within(wanted, Bill), Bill.id, asked))
+    return render_template(
+        "admin/bills.html", page=page_of(db(), office_scope.within(wanted, Bill), Bill.id, asked, amount=Bill.minor)
+    )
 
 
 @blueprint.get("/<row:bill_id>")
@@ -74,12 +78,29 @@ def show(bill_id: int, *, problem: str = "") -> str:
         bill=bill,
         problem=problem,
         customer=story.customer_of(db(), bill),
-        story=story.of_bill(db(), bill),
+        story=_story(bill),
         credit=credit.of_customer(db(), bill.customer_id),
         debiting=debit_figures.of_bill(db(), bill),
         printed_counts=debit_rules.rules(db()).unreachable == debit_rules.PRINTED,
         now=current_app.extensions["doisoat"].clock(),
     )
+
+
+def _story(bill: Bill) -> Story:
+    """Tell the story of a bill; who belongs to an office is told of its questions alone.
+
+    A payment may settle bills of several offices, and what is said of one of them is not for the others.
+    """
+    told = story.of_bill(db(), bill)
+    if not office_scope.office():
+        return told
+    wanted = select(Mismatch.id).where(Mismatch.id.in_([one.id for one in told.questions]))
+    seen = set(db().scalars(office_scope.within(wanted, Mismatch)))
+    return Story(
+        told.bills, told.payments,
+        [one for one in told.events if not isinstance(one.what, Mismatch) or one.what.id in seen],
+        [one for one in told.questions if one.id in seen],
+    )  # fmt: skip
 
 
 def _told(asked: Asked) -> Exists:

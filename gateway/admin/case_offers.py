@@ -18,6 +18,11 @@ def may_give(answer: usual_answers.Usual) -> bool:
     return current_user.role in BOOKKEEPERS or answer.kind in (usual_answers.TRACE, usual_answers.REST)
 
 
+def may_take_back(act: str) -> bool:
+    """Tell whether the person who is signed in may take back an act of a kind: who has left the books no longer may."""
+    return current_user.role in BOOKKEEPERS or act in (undoing.GIVEN, undoing.RESTED)
+
+
 def company(mismatch_id: int) -> str:
     """Note who looks at a case, and return who else does in one line; the caller commits."""
     now, me = current_app.extensions["doisoat"].clock(), current_user.username
@@ -33,7 +38,7 @@ def undo_line(mismatch_id: int) -> dict[str, str] | None:
     now = current_app.extensions["doisoat"].clock()
     asked = db().get(Mismatch, mismatch_id)
     act = undoing.last_act(db(), asked, current_user.username, now=now) if asked is not None else None
-    if act is None:
+    if act is None or not may_take_back(act.kind):
         return None
     kept: dict[str, Any] = desk_queue.carried()
     left = _left(mismatch_id) if act.kind == undoing.APPLIED else None

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from gateway.admin import office_scope
 from gateway.request_session import db
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
@@ -30,11 +31,12 @@ class Beside:
 def of(mismatch: Mismatch, payment: Payment | None, suggested: Sequence[str]) -> Beside | None:
     """Return the story of the customer of the bill asked about, of what the payment settles, or of `suggested` bills.
 
-    None when the case is about no one customer.
+    None when the case is about no one customer, or about one of another office: who belongs to an office may see a
+    case whose payment quotes somebody else's code.
     """
     customer_id = _of_bills(mismatch, payment, suggested)
     customer = db().get(Customer, customer_id) if customer_id else _quoted(payment)
-    if customer is None:
+    if customer is None or (office_scope.office() and not office_scope.sees("customer_id", customer.id)):
         return None
     bills = select(Bill).where(Bill.customer_id == customer.id).order_by(Bill.issued_on.desc(), Bill.id.desc())
     paid = (

@@ -16,6 +16,7 @@ from werkzeug.wrappers import Response as Answer
 from gateway import close_desk
 from gateway.admin import close_words
 from gateway.admin.banks import bank_choices
+from gateway.admin.listing import a_day, a_month
 from gateway.close_desk import Period
 from gateway.languages import day as written_day
 from gateway.languages import money, number
@@ -40,7 +41,7 @@ def listing() -> str:
     if bank not in banks:
         bank = next(iter(banks), "")
     today = business_days.local_day(_now())
-    month = _month(request.args.get("month", "")) or today.replace(day=1)
+    month = a_month(request.args.get("month", "")) or today.replace(day=1)
     last = month_figures.last_day(month)
     return render_template(
         "admin/closes.html",
@@ -177,16 +178,12 @@ def _period(bank: str, written: str) -> Period:
     if bank not in bank_choices():
         abort(404)
     try:
-        return Period.read(bank, written)
+        period = Period.read(bank, written)
     except ValueError:
         abort(404)
-
-
-def _month(written: str) -> date | None:
-    try:
-        return Period.read("", written).day if len(written) == len("2026-11") else None
-    except ValueError:
-        return None
+    if a_day(period.day.isoformat()) is None:
+        abort(404)
+    return period
 
 
 def _why() -> str:

@@ -13,7 +13,7 @@ from gateway import composing, debit_desk, reports
 from gateway.admin import access, answer_form, debit_words
 from gateway.admin.answer_form import Unreadable
 from gateway.admin.banks import bank_choices, meaning_at
-from gateway.admin.listing import SIZE, Asked, Filter, page_of
+from gateway.admin.listing import SIZE, Asked, Filter, a_day, page_of
 from gateway.clock import local_date
 from gateway.database import insist
 from gateway.languages import lazy_gettext as _
@@ -214,10 +214,7 @@ def _run(run_id: int) -> DebitRun:
 
 
 def _day(written: str) -> date | None:
-    try:
-        return date.fromisoformat(written.strip())
-    except ValueError:
-        return None
+    return a_day(written.strip())
 
 
 def _wiring() -> Any:

@@ -32,6 +32,8 @@ _SHOWN = load_only(
 )  # fmt: skip
 """All but the sealed bytes, which are not even fetched."""
 MOST_WORDS = 500
+SHOWN = 20
+"""Payments of a delivery that its page names."""
 READ = ("read", "unreadable", "set_aside")
 """States in which a file may be read anew, once nothing of it stands in the books."""
 
@@ -82,7 +84,7 @@ def page(delivery_id: int) -> str:
         "admin/delivery.html",
         delivery=delivery,
         chunks=db().scalar(chunks),
-        payments=db().scalars(_payments(delivery).order_by(Payment.id).limit(20)).all(),
+        payments=db().scalars(_payments(delivery).order_by(Payment.id).limit(SHOWN)).all(),
         statements=statements,
         in_work={
             one.id: large_statements.progress(one, current_app.extensions["doisoat"].clock())
@@ -99,10 +101,13 @@ def page(delivery_id: int) -> str:
 def _payments(delivery: Delivery) -> Select[Payment]:
     """Return the query of the payments that a delivery told of: a callback by itself, a file by its lines."""
     if delivery.kind == "callback":
-        told = select(Payment).where(Payment.delivery_id == delivery.id)
-        return told.where(Payment.source_reference.not_like("line:%"))
-    told = select(Line.payment_id).join(Statement, Statement.id == Line.statement_id)
-    return select(Payment).where(Payment.id.in_(told.where(Statement.delivery_id == delivery.id)))
+        by_it = select(Payment).where(Payment.delivery_id == delivery.id)
+        return by_it.where(Payment.source_reference.not_like("line:%"))
+    # Its first lines alone: a file may have hundreds of thousands.
+    of_these = select(Statement.id).where(Statement.delivery_id == delivery.id)
+    told = select(Line.payment_id).where(Line.statement_id.in_(of_these), Line.payment_id.is_not(None))
+    first = told.order_by(Line.statement_id, Line.entry, Line.transaction).limit(SHOWN)
+    return select(Payment).where(Payment.id.in_(first))
 
 
 @blueprint.get("/<row:delivery_id>/undo")

@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import current_app, request, url_for
 from flask_login import current_user
-from sqlalchemy import ColumnElement, Select, and_, not_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, case, not_, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from gateway.admin import office_scope, question_words, searches, words
@@ -26,6 +26,7 @@ from reconciliation.payments import Payment
 COUNTED = 10_000
 """Cases are counted further than other rows: how many wait is what people work by."""
 UNSETTLED = "unsettled"
+_IN_DONG = case((Mismatch.currency == "VND", Mismatch.minor), else_=0)
 MINE, NOBODYS = "mine", "nobody"
 _OWNERS = {role: words.ROLES[role] for role in sorted({care.owner for care in CARE.values()})}
 _STATES = {UNSETTLED: _("not settled"), **words.QUESTION_STATES}
@@ -89,8 +90,9 @@ def page(held: Asked, now: datetime) -> Page:
     rows = rows[:SIZE]
     if backwards:
         rows.reverse()
+    total, minor = counted(db(), query, Mismatch.id, _IN_DONG, most=COUNTED)
     return Page(
-        rows, counted(db(), query, Mismatch.id, most=COUNTED), held, most=COUNTED,
+        rows, total, held, COUNTED, minor,
         previous=held.link(before=rows[0][0].id) if rows and (more if backwards else place is not None) else None,
         next=held.link(after=rows[-1][0].id) if rows and (backwards or more) else None,
     )  # fmt: skip

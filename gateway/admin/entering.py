@@ -48,17 +48,25 @@ def begin_half(person: Staff, wanted: str | None) -> None:
     """Open the door by half: the password was right, and the second factor has five minutes."""
     _begin_session()
     until = current_app.extensions["doisoat"].clock() + signing_in.HALF_LASTS
-    session[_HALF] = {"id": person.id, "until": until.isoformat(), "next": wanted}
+    session[_HALF] = {
+        "id": person.id, "until": until.isoformat(), "next": wanted, "of": signing_in.mark_of(person),
+    }  # fmt: skip
 
 
 def half() -> tuple[Staff, str | None] | None:
-    """Return who stands in the half-open door, locked until the transaction ends, and where they want to go."""
+    """Return who stands in the half-open door, locked until the transaction ends, and where they want to go.
+
+    The password that opened it must still be theirs.
+    """
     kept = session.get(_HALF)
     if kept is None or datetime.fromisoformat(kept["until"]) <= current_app.extensions["doisoat"].clock():
         session.pop(_HALF, None)
         return None
     person = db().get(Staff, kept["id"], with_for_update=True)
-    return (person, kept["next"]) if person is not None else None
+    if person is None or kept.get("of") != signing_in.mark_of(person):
+        session.pop(_HALF, None)
+        return None
+    return person, kept["next"]
 
 
 def finish(person: Staff, factor: str, wanted: str | None) -> Response:

@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any
 
 from flask import request, url_for
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from werkzeug.routing import IntegerConverter
 
@@ -21,6 +21,10 @@ SIZE = 50
 COUNTED = 1_000
 """Rows are counted up to here, unless a list says otherwise; beyond it the page says "more than"."""
 _AMOUNT = re.compile(r"[0-9]{1,3}(?:[.,  ][0-9]{3})+|[0-9]{1,15}", re.ASCII)
+_MOST = 10**18 - 1
+"""What a column of đồng holds: a larger amount is nobody's."""
+_FIRST, _LAST = date(1900, 1, 1), date(2999, 12, 31)
+"""Days that can be reckoned with: the edges of the calendar have no day before or after them."""
 _MAX_SEARCH = 100
 
 
@@ -59,7 +63,7 @@ class Asked:
         values = {}
         for one in filters:
             value = request.args.get(one.name, "").strip()
-            if value and (value in one.choices if one.choices is not None else _day(value) is not None):
+            if value and (value in one.choices if one.choices is not None else a_day(value) is not None):
                 values[one.name] = value
         search = request.args.get("q", "").strip()[:_MAX_SEARCH].replace("\0", "")
         return cls(search, filters, values, _id(request.args.get("after")), _id(request.args.get("before")))
@@ -92,7 +96,7 @@ class Asked:
 
     def day(self, name: str = "day") -> date | None:
         """Return the day a filter asks for."""
-        return _day(self.values.get(name, ""))
+        return a_day(self.values.get(name, ""))
 
     def between(
         self, wanted: Select[*tuple[Any, ...]], column: InstrumentedAttribute[date], since: str, until: str
@@ -106,7 +110,8 @@ class Asked:
     def amount(self) -> int | None:
         """Return the search read as an amount in đồng ("844.960 ₫", "844960"), or None."""
         plain = self.search.replace("₫", "").replace("đ", "").strip()
-        return int(re.sub(r"\D", "", plain)) if _AMOUNT.fullmatch(plain) else None
+        amount = int(re.sub(r"\D", "", plain)) if _AMOUNT.fullmatch(plain) else None
+        return amount if amount is not None and amount <= _MOST else None
 
     def spellings(self) -> list[str]:
         """Return the search as typed and in capitals, since codes are written in capitals."""
@@ -131,9 +136,11 @@ class Page:
     rows: Sequence[Any]
     total: int
     asked: Asked
+    most: int
+    minor: int | None = None
+    """What the rows come to in đồng, where they were all counted and have amounts."""
     previous: str | None = None
     next: str | None = None
-    most: int = COUNTED
 
     @property
     def many(self) -> bool:
@@ -149,8 +156,9 @@ def page_of(
     *,
     newest_first: bool = True,
     size: int = SIZE,
+    amount: ColumnElement[int] | InstrumentedAttribute[int] | None = None,
 ) -> Page:
-    """Return one page of `wanted`, ordered by `key`, at the place that was asked for."""
+    """Return one page of `wanted`, ordered by `key`, at the place that was asked for; `amount` is summed up."""
     backwards = asked.before is not None
     place = asked.before if backwards else asked.after
     falling = newest_first != backwards
@@ -162,22 +170,30 @@ def page_of(
     rows = rows[:size]
     if backwards:
         rows.reverse()
-    total = counted(session, wanted, key)
+    total, minor = counted(session, wanted, key, amount, most=COUNTED)
     has_previous = more if backwards else place is not None
     has_next = backwards or more
     return Page(
-        rows, total, asked,
+        rows, total, asked, COUNTED, minor,
         previous=asked.link(before=rows[0][-1]) if rows and has_previous else None,
         next=asked.link(after=rows[-1][-1]) if rows and has_next else None,
     )  # fmt: skip
 
 
 def counted(
-    session: Session, wanted: Select[*tuple[Any, ...]], key: InstrumentedAttribute[int], *, most: int = COUNTED
-) -> int:
-    """Return how many rows `wanted` has, `most` + 1 for any more than that."""
-    some = wanted.with_only_columns(key).order_by(None).limit(most + 1).subquery()
-    return session.scalar(select(func.count()).select_from(some)) or 0
+    session: Session,
+    wanted: Select[*tuple[Any, ...]],
+    key: InstrumentedAttribute[int],
+    amount: ColumnElement[int] | InstrumentedAttribute[int] | None = None,
+    *,
+    most: int,
+) -> tuple[int, int | None]:
+    """Return how many rows `wanted` has, `most` + 1 for any more than that, and what `amount` of them comes to."""
+    columns = [key] if amount is None else [key, amount.label("amount")]
+    some = wanted.with_only_columns(*columns).order_by(None).limit(most + 1).subquery()
+    sums = select(func.count()) if amount is None else select(func.count(), func.sum(some.c.amount))
+    found = session.execute(sums.select_from(some)).one()
+    return found[0], int(found[1] or 0) if amount is not None and found[0] <= most else None
 
 
 def values_of(session: Session, column: InstrumentedAttribute[str], most: int = 500) -> list[str]:
@@ -195,8 +211,15 @@ def _id(text: str | None) -> int | None:
     return int(text) if text and re.fullmatch("[0-9]{1,18}", text, re.ASCII) else None
 
 
-def _day(text: str) -> date | None:
+def a_day(text: str) -> date | None:
+    """Read a day as 2026-11-18; None for what is none, and for one that nothing can be reckoned from."""
     try:
-        return date.fromisoformat(text) if len(text) == 10 else None
+        day = date.fromisoformat(text) if len(text) == len("2026-11-18") else None
     except ValueError:
         return None
+    return day if day is not None and _FIRST <= day <= _LAST else None
+
+
+def a_month(text: str) -> date | None:
+    """Read a month as 2026-11; return its first day, None as for a day."""
+    return a_day(f"{text}-01")

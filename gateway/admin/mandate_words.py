@@ -1,5 +1,6 @@
 """The words for mandates: their states, what people do with them, what is in the way, and how consent was given."""
 
+from gateway.languages import gettext
 from gateway.languages import lazy_gettext as _
 
 STATES = {
@@ -42,3 +43,9 @@ REASONS = {
     "a person has moved the mandate": _("a person has moved the mandate"),
 }
 """What moves of mandates, and of questions about them, give as their reason."""
+
+
+def said(text: str) -> str:
+    """Return in the reader's language that a mandate came from a file; "" for every other reason."""
+    head, imported, file = text.partition("imported from ")
+    return gettext("imported from %(file)s", file=file) if imported and not head else ""

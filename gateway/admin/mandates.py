@@ -81,7 +81,7 @@ def renew(mandate_id: int) -> Response | tuple[str, int]:
     )
 
 
-@blueprint.get("/<row:mandate_id>/<int:version>.pdf")
+@blueprint.get("/<row:mandate_id>/<row:version>.pdf")
 def paper(mandate_id: int, version: int) -> Response:
     """Send the paper of a version, account and holder masked."""
     from gateway import mandate_paper

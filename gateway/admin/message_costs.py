@@ -1,9 +1,10 @@
 """What messages cost: those that left within a month and their parts, by office."""
 
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 
 from flask import Blueprint, current_app, render_template, request
 
+from gateway.admin.listing import a_month
 from gateway.clock import local_date
 from gateway.request_session import db
 from reconciliation import counted_messages, counted_months
@@ -15,7 +16,7 @@ blueprint = Blueprint("message_costs", __name__, url_prefix="/messages/costs")
 def page() -> str:
     """Show one month as it was counted last, the present one unless the address names another."""
     wiring = current_app.extensions["doisoat"]
-    first = _month(request.args.get("month", "")) or local_date(wiring.clock()).replace(day=1)
+    first = a_month(request.args.get("month", "")) or local_date(wiring.clock()).replace(day=1)
     found = counted_messages.of_offices(db(), first)
     following = (first + timedelta(days=32)).replace(day=1)
     return render_template(
@@ -29,10 +30,3 @@ def page() -> str:
         parts_left=sum(row.parts for row in found),
         price=wiring.settings.sms.price,
     )
-
-
-def _month(written: str) -> date | None:
-    try:
-        return datetime.strptime(written, "%Y-%m").date()  # noqa: DTZ007 - a month has no zone
-    except ValueError:
-        return None

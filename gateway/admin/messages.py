@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 
 from gateway import bell, claiming, composing
 from gateway.admin import customer_search, message_words, office_scope, searches, words
-from gateway.admin.listing import Asked, Filter, Page, page_of
+from gateway.admin.listing import COUNTED, Asked, Filter, Page, page_of
 from gateway.clock import LOCAL
 from gateway.database import insist
 from gateway.languages import lazy_gettext as _
@@ -56,7 +56,7 @@ def listing() -> str | tuple[str, int]:
         Filter("day", _("Day")),
     )
     if problems := asked.odd():
-        return render_template("admin/messages.html", page=Page([], 0, asked), problems=problems), 400
+        return render_template("admin/messages.html", page=Page([], 0, asked, COUNTED), problems=problems), 400
     wanted = (
         select(Message, Customer.code.label("customer"), Bill.number.label("bill"))
         .join(Customer, Customer.id == Message.customer_id)

@@ -19,6 +19,7 @@ from gateway.admin import (
     office_scope,
     question_words,
     settlement_lines,
+    statement_words,
     verdicts,
 )
 from gateway.admin.banks import bank_title
@@ -55,7 +56,7 @@ def show_queue(*, problem: str = "") -> str:
     return render_template(
         "admin/mismatches.html",
         page=page,
-        settled=0 if held["state"] else counted(db(), resolved, Mismatch.id),
+        settled=0 if held["state"] else counted(db(), resolved, Mismatch.id, most=desk_queue.COUNTED)[0],
         # The spans count every office's questions: who belongs to one is not told of the others'.
         spans=[] if mine else ageing.aged(db(), source=held["bank"], now=now),
         kept={"queue": "1", **{name: value for name, value in {"q": held.search, **held.values}.items() if value}},
@@ -188,6 +189,8 @@ def _written(value: Any, kind: str, currency: str) -> str:
     with suppress(TypeError, ValueError):  # a fact of another shape than its name promises is shown as it is
         if kind == "money":
             return money(int(value), currency)
+        if kind == "held":
+            return "; ".join(statement_words.said(one, currency) for one in value)
         if kind in _WRITTEN:
             return _WRITTEN[kind](value)
     if isinstance(value, list):

@@ -9,6 +9,7 @@ from itertools import accumulate
 from flask import Blueprint, current_app, render_template, request
 
 from gateway.admin import charts
+from gateway.admin.listing import a_month
 from gateway.clock import local_date
 from gateway.request_session import db
 from reconciliation import counted_months
@@ -26,12 +27,14 @@ class Sum:
     payments: int = 0
     minor: int = 0
     matched_minor: int = 0
+    placed_minor: int = 0
     confirmed_minor: int = 0
 
     def __add__(self, other: PaymentDay) -> "Sum":
         return Sum(
             self.bank, self.channel, self.payments + other.payments, self.minor + other.minor,
-            self.matched_minor + other.matched_minor, self.confirmed_minor + other.confirmed_minor,
+            self.matched_minor + other.matched_minor,
+            self.placed_minor + other.placed_minor, self.confirmed_minor + other.confirmed_minor,
         )  # fmt: skip
 
     @property
@@ -44,7 +47,7 @@ class Sum:
 def page() -> str:
     """Show one month as it was counted last; without one, the month of today."""
     today = local_date(current_app.extensions["doisoat"].clock())
-    first = _asked() or counted_months.first_of(today)
+    first = a_month(request.args.get("month", "")) or counted_months.first_of(today)
     month = counted_months.read(db(), first)
     per_day = _per_day(month, min(today, _last(first)))
     return render_template(
@@ -63,13 +66,6 @@ def page() -> str:
         curves=_curves(month, per_day),
         charts=charts,
     )
-
-
-def _asked() -> date | None:
-    try:
-        return date.fromisoformat(request.args.get("month", "") + "-01")
-    except ValueError:
-        return None
 
 
 def _last(first: date) -> date:

@@ -10,6 +10,7 @@ from typing import Any, TypeVarTuple
 from flask_login import current_user
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy.orm.util import AliasedClass
 
 from gateway.request_session import db
 from reconciliation.bills import Bill
@@ -46,27 +47,28 @@ def _by_customer(column: InstrumentedAttribute[int]) -> Callable[[str], ColumnEl
     return lambda mine: exists().where(customer.id == column, customer.office == mine)
 
 
-def _of_payment(mine: str) -> ColumnElement[bool]:
+def _of_payment(mine: str, paid: type[Payment] | AliasedClass[Payment] = Payment) -> ColumnElement[bool]:
     # It settles bills of the office's customers and of nobody else's: matches that were undone count, for they show.
-    return and_(_settles(mine, ours=True), ~_settles(mine, ours=False))
+    return and_(_settles(mine, paid, ours=True), ~_settles(mine, paid, ours=False))
 
 
-def _settles(mine: str, *, ours: bool) -> ColumnElement[bool]:
+def _settles(mine: str, paid: type[Payment] | AliasedClass[Payment], *, ours: bool) -> ColumnElement[bool]:
     link, bill, customer = aliased(Allocation), aliased(Bill), aliased(Customer)
     return exists().where(
-        link.payment_id == Payment.id, bill.id == link.bill_id, customer.id == bill.customer_id,
+        link.of(paid.id), bill.id == link.bill_id, customer.id == bill.customer_id,
         customer.office == mine if ours else customer.office != mine,
     )  # fmt: skip
 
 
 def _of_mismatch(mine: str) -> ColumnElement[bool]:
-    # What it is about is the office's: its bill, and its payment as far as it has one.
-    bill, customer = aliased(Bill), aliased(Customer)
+    # What it is about is the office's: its bill, and its payment as far as it has one. The payment is looked up by
+    # itself: a list that shows its cases' payments has them in its query already.
+    bill, customer, paid = aliased(Bill), aliased(Customer), aliased(Payment)
     of_bill = exists().where(
         bill.id == Mismatch.bill_id, customer.id == bill.customer_id, customer.office == mine
     )  # fmt: skip
-    of_payment = exists().where(Payment.id == Mismatch.payment_id, _of_payment(mine))
-    strange = exists().where(Payment.id == Mismatch.payment_id, _settles(mine, ours=False))
+    of_payment = exists().where(paid.id == Mismatch.payment_id, _of_payment(mine, paid))
+    strange = exists().where(paid.id == Mismatch.payment_id, _settles(mine, paid, ours=False))
     return or_(and_(of_bill, ~strange), and_(Mismatch.bill_id.is_(None), of_payment))
 
 

@@ -9,7 +9,7 @@ from flask import Blueprint, current_app, render_template, request, url_for
 from sqlalchemy import select
 
 from gateway import carrier_desk
-from gateway.admin import charts, words
+from gateway.admin import charts, listing, words
 from gateway.clock import local_date
 from gateway.request_session import db
 from reconciliation import (
@@ -37,7 +37,7 @@ def page() -> str:
     wiring = current_app.extensions["doisoat"]
     now = wiring.clock()
     latest = overview.latest_day(db()) or local_date(now)
-    day = _asked_day() or latest
+    day = listing.a_day(request.args.get("day", "")) or latest
     lines = carrier_desk.lines(db(), wiring.settings.sms.carriers, now=now)
     codes = overview.open_by_code(db(), now)
     figures = overview.of_day(db(), day, _files_owed(day), now=now)
@@ -55,6 +55,7 @@ def page() -> str:
         of_age=_of_age,
         waiting=settlements.waiting(db()),
         debits=debit_figures.waiting(db()),
+        runs=debit_figures.runs(db(), day, day + timedelta(days=7)),
         carriers=[line for line in lines if line.state in ("ill", "stopped")],
         balances=[line for line in lines if line.balance_alarms],
         health=callback_health.of_banks(db(), _callers(), now=now),
@@ -69,7 +70,7 @@ def page() -> str:
 def unexplained_page() -> str:
     """Show what nobody can explain of one day, of one bank or of all: payments, and lines that stand for nothing."""
     now = current_app.extensions["doisoat"].clock()
-    day = _asked_day() or overview.latest_day(db()) or local_date(now)
+    day = listing.a_day(request.args.get("day", "")) or overview.latest_day(db()) or local_date(now)
     bank = request.args.get("bank", "")
     wanted = select(Payment).where(unexplained.PAYMENTS, Payment.business_date == day).order_by(Payment.id)
     if bank:
@@ -101,13 +102,6 @@ def _age_bars(codes: Sequence[overview.CodeAges]) -> dict[str, list[charts.Part]
 
 def _of_age(code: str) -> Callable[[str], str]:
     return lambda age: url_for("admin.mismatches.listing", code=code, state="unsettled", age=age)
-
-
-def _asked_day() -> date | None:
-    try:
-        return date.fromisoformat(request.args.get("day", ""))
-    except ValueError:
-        return None
 
 
 def _files_owed(day: date) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from flask import Blueprint, abort, render_template, request
-from sqlalchemy import select
+from sqlalchemy import case, select
 
 from gateway.admin import office_scope, searches, words
 from gateway.admin.banks import bank_choices
@@ -18,6 +18,7 @@ blueprint = Blueprint("payments", __name__, url_prefix="/payments")
 NOT_TOLD = "none"
 """What an address calls payments of which no channel was told."""
 MOST_CHANNEL = 50
+IN_DONG = case((Payment.currency == "VND", Payment.minor), else_=0)
 
 
 @blueprint.get("/")
@@ -49,7 +50,8 @@ def listing() -> str:
             searches.among(Payment.id, searches.with_amount(searches.payments(asked), asked, Payment))
         )
     return render_template(
-        "admin/payments.html", page=page_of(db(), office_scope.within(wanted, Payment), Payment.id, asked)
+        "admin/payments.html",
+        page=page_of(db(), office_scope.within(wanted, Payment), Payment.id, asked, amount=IN_DONG),
     )
 
 

@@ -26,6 +26,7 @@ REFUSED: Mapping[str, Any] = {
     "taken": _("Somebody has this user name."),
     "name": _("Write the person's name."),
     "role": _("Choose a role."),
+    "no_office": _("An office manager sees the customers of one office: choose which."),
     "office": _("Write the office's name in at most 100 characters."),
     "oneself": _("Nobody changes their own role or office, or lets themselves go: ask another administrator."),
     "last": _("This is the last active administrator: make somebody else one first."),
@@ -73,7 +74,11 @@ def change(person_id: int) -> Response | tuple[str, int]:
         db().rollback()
         if refused.reason == "nobody":
             abort(404)
-        return _page(person_id, str(REFUSED[refused.reason])), 400 if refused.reason in ("role", "office") else 409
+        return _page(person_id, str(REFUSED[refused.reason])), 400 if refused.reason in (
+            "role",
+            "office",
+            "no_office",
+        ) else 409
     if not person.active:
         web_sessions.end_sessions(db(), person_id)
     db().commit()
@@ -91,16 +96,18 @@ def password(person_id: int) -> str | tuple[str, int]:
 
 
 @blueprint.post("/<row:person_id>/reset-factors")
-def reset_factors(person_id: int) -> Response | tuple[str, int]:
-    """Forget the second factors of a person who has lost theirs; their sessions end."""
+def reset_factors(person_id: int) -> str | tuple[str, int]:
+    """Forget the second factors of a person who has lost theirs; their sessions end.
+
+    Their password was known to whatever device they have lost: they get one for once.
+    """
     person = _person(person_id)
     if person.id == current_user.id:
         return _page(person_id, str(REFUSED["oneself"])), 409
     now = current_app.extensions["doisoat"].clock()
     second_factors.reset(db(), person, by=current_user.username, now=now)
     web_sessions.end_sessions(db(), person_id)
-    db().commit()
-    return _back(person_id)
+    return _with_password(person)
 
 
 @blueprint.post("/<row:person_id>/end-sessions")
@@ -156,7 +163,7 @@ def _with_password(person: Staff) -> str:
     now = current_app.extensions["doisoat"].clock()
     made = staff_desk.one_time_password(db(), person, by=current_user.username, now=now)
     db().commit()
-    return render_template("admin/one_time_password.html", row=person, made=made)
+    return render_template("admin/one_time_password.html", row=person, made=made, days=staff_desk.ONE_TIME_LASTS.days)
 
 
 def _person(person_id: int, *, lock: bool = True) -> Staff:

@@ -93,30 +93,35 @@ def mandates(asked: Asked) -> Ids:
     )
 
 
-def deliveries(asked: Asked) -> Ids:
-    """Return the query of deliveries by number, event, file, digest or statement, or by a reference in them."""
+def sent(asked: Asked) -> Ids:
+    """Return the query of deliveries by event, file name, statement's number, or the reference of a line in them."""
     codes, banks = asked.spellings(), list(current_app.extensions["doisoat"].settings.banks)
-    number = asked.search.removeprefix("#")
-    by_number = [select(Delivery.id).where(Delivery.id == int(number))] if _NUMBER.fullmatch(number) else []
-    # A digest is unique with its source and kind.
-    known = [(bank, kind) for bank in banks for kind in ("callback", "statement")]
-    by_digest = (
-        [select(Delivery.id).where(tuple_(Delivery.source, Delivery.kind).in_(known),
-                                   Delivery.digest == bytes.fromhex(asked.search))]
-        if _DIGEST.fullmatch(asked.search) else []
-    )  # fmt: skip
     return union(
         select(Delivery.id).where(Delivery.source.in_(banks), Delivery.event_id.in_(codes)),
         select(Delivery.id).where(Delivery.name != "", Delivery.name == asked.search),
         select(RemoteFile.delivery_id).where(RemoteFile.bank.in_(banks), RemoteFile.name == asked.search),
-        select(Payment.delivery_id).where(Payment.source.in_(banks), Payment.source_reference.in_(codes)),
         select(Statement.delivery_id)
         .join(Line, Line.statement_id == Statement.id)
         .where(Line.bank_reference != "", Line.bank_reference.in_(codes)),
         select(Statement.delivery_id).where(Statement.statement_id.in_({*codes, asked.search})),
-        *by_number,
-        *by_digest,
     )
+
+
+def deliveries(asked: Asked) -> Ids:
+    """Return the query of deliveries as `sent` does, and by number, digest, or a payment's reference."""
+    codes, banks = asked.spellings(), list(current_app.extensions["doisoat"].settings.banks)
+    number = asked.search.removeprefix("#")
+    more = [select(Payment.delivery_id).where(Payment.source.in_(banks), Payment.source_reference.in_(codes))]
+    if _NUMBER.fullmatch(number):
+        more.append(select(Delivery.id).where(Delivery.id == int(number)))
+    if _DIGEST.fullmatch(asked.search):
+        # A digest is unique with its source and kind.
+        known = [(bank, kind) for bank in banks for kind in ("callback", "statement")]
+        digest = bytes.fromhex(asked.search)
+        more.append(
+            select(Delivery.id).where(tuple_(Delivery.source, Delivery.kind).in_(known), Delivery.digest == digest)
+        )
+    return union(sent(asked), *more)
 
 
 def among(key: InstrumentedAttribute[int], found: Ids) -> ColumnElement[bool]:

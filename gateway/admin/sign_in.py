@@ -38,6 +38,9 @@ def enter() -> str | Response | tuple[str, int]:
         db().commit()
         problem = gettext("The name or the password is not right, or sign-in is paused after too many tries.")
         return _form(problem), 401
+    if signing_in.is_expired(db(), person, source=source, now=now):
+        db().commit()
+        return _form(gettext("This one-time password has expired: ask an administrator for a new one.")), 401
     wanted = entering.inside(request.form.get("next"))
     if second_factors.has_one(db(), person):
         signing_in.note_half(db(), person, source=source, now=now)

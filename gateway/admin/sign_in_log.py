@@ -13,6 +13,7 @@ OUTCOMES = {
     "signed_in": _("signed in"),
     "half": _("password right, second step asked for"),
     "wrong": _("refused: not right"),
+    "expired": _("refused: one-time password expired"),
     "locked": _("refused: paused after too many tries"),
     "inactive": _("refused: no longer works here"),
     "unknown": _("refused: nobody has this name"),

@@ -135,5 +135,5 @@ def _looks(asked: Asked) -> Sequence[tuple[Kind, Select[*tuple[Any, ...]]]]:
          .where(searches.among(Mandate.id, searches.mandates(asked)))
          .order_by(Mandate.id.desc())),
         (DELIVERIES, select(Delivery.id, Delivery.name, Delivery.state, Delivery.received_at.label("at"))
-         .where(searches.among(Delivery.id, searches.deliveries(asked))).order_by(Delivery.id.desc())),
+         .where(searches.among(Delivery.id, searches.sent(asked))).order_by(Delivery.id.desc())),
     )  # fmt: skip

@@ -74,7 +74,7 @@ FACTS: Mapping[str, tuple[str, str, Any]] = {
     "asked": ("arrived", "text", _("Times the bank was asked again")),
     "unknown": ("arrived", "text", _("Ids that are none of ours")),
     "debits": ("arrived", "text", _("Some of them")),
-    "reasons": ("arrived", "text", _("What does not agree")),
+    "reasons": ("arrived", "held", _("What does not agree")),
     "statement": ("arrived", "text", _("Statement")),
     "lines": ("arrived", "text", _("Lines")),
     "file": ("arrived", "text", _("File")),

@@ -15,6 +15,7 @@ from gateway.request_session import db
 from reconciliation import webhook_endpoints, webhook_events, webhook_sending
 from reconciliation.webhook_endpoints import TYPES, Endpoint, NotAdded
 from reconciliation.webhook_events import Event, Sending
+from reconciliation.webhook_sending import MOST_AGAIN, Again
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 TYPE_WORDS = {
@@ -93,18 +94,22 @@ def ping(endpoint_id: int) -> Response:
 
 
 @blueprint.post("/<row:endpoint_id>/replay")
-def replay(endpoint_id: int) -> Response | tuple[str, int]:
-    """Send an endpoint one event once more, or all since a time."""
+def replay(endpoint_id: int) -> Response | str | tuple[str, int]:
+    """Send an endpoint one event once more, or those since a time: so many at once, and the page goes on from there."""
     endpoint, uid = _locked(endpoint_id), request.form.get("event", "").replace("\0", "")
     if uid:
         return _done(
             endpoint, lambda by, now: webhook_sending.replay(db(), uid, endpoint_id=endpoint_id, by=by, now=now)
         )
     try:
-        since = webhook_desk.moment(request.form.get("since", ""))
-    except ValueError:
+        since = webhook_desk.place(request.form.get("since", ""), request.form.get("after", "0"))
+    except (ValueError, OverflowError):
         return _page(endpoint, problem=gettext("Choose from when on events are sent again.")), 400
-    return _done(endpoint, lambda by, now: webhook_sending.replay_since(db(), endpoint, since, by=by, now=now))
+    made: list[Again] = []
+    done = _done(
+        endpoint, lambda by, now: made.append(webhook_sending.replay_since(db(), endpoint, since, by=by, now=now))
+    )
+    return _page(endpoint, again=made[0]) if made[0].further else done
 
 
 def _locked(endpoint_id: int) -> Endpoint:
@@ -136,7 +141,7 @@ def _listing(problem: str = "") -> str:
     )  # fmt: skip
 
 
-def _page(endpoint: Endpoint, *, problem: str = "", key: str = "") -> str:
+def _page(endpoint: Endpoint, *, problem: str = "", key: str = "", again: Again | None = None) -> str:
     asked = Asked.of_request(Filter("state", _("State"), SENDING_STATES), Filter("type", _("Event"), TYPE_WORDS))
     wanted = webhook_desk.log_of(endpoint.id)
     if asked["state"]:
@@ -148,5 +153,5 @@ def _page(endpoint: Endpoint, *, problem: str = "", key: str = "") -> str:
     return render_template(
         "admin/webhook.html", endpoint=endpoint, page=page_of(db(), wanted, Sending.id, asked), types=TYPE_WORDS,
         states=STATES, sending_states=SENDING_STATES, tones=TONES, problem=problem, key=key,
-        now=current_app.extensions["doisoat"].clock(),
+        again=again, most_again=MOST_AGAIN, now=current_app.extensions["doisoat"].clock(),
     )  # fmt: skip

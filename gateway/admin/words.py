@@ -129,6 +129,7 @@ VIEWS = {
     "confirmed": _("confirmed by statement"),
     "counts": _("neither returned nor taken back"),
     "matched": _("matched to bills"),
+    "placed": _("kept as credit, refund or in suspense"),
     "open": _("with money left over"),
     "unexplained": _("unexplained"),
 }
@@ -233,7 +234,7 @@ def why(text: str, kind: str = "") -> str:
         return f"{REASONS[cause]}: {why(said)}"
     if cause in ("refused", "withdrawn") and said:
         return f"{SETTLEMENT_STATES[cause]}: {why(said)}"
-    return str(REASONS[text]) if text in REASONS else debit_words.said(text) or text
+    return str(REASONS[text]) if text in REASONS else mandate_words.said(text) or debit_words.said(text) or text
 
 
 def payment_name(source_reference: str, bank_reference: str) -> str:

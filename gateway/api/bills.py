@@ -11,6 +11,7 @@ from gateway.api import customers, kinds, paging, shapes
 from gateway.api.operations import Asked, Body, Done, operation
 from gateway.api.problems import Problem
 from gateway.composing import compose_promises
+from reconciliation import audit
 from reconciliation.bills import Bill, OwedBill
 from reconciliation.customers import Customer
 from reconciliation.issuing import Issued
@@ -118,6 +119,10 @@ def issue(asked: Asked) -> Done:
         raise Problem(400, "not readable", [str(error)]) from None
     except table_files.ImportRefused as error:
         raise Problem(422, "bills refused, nothing was changed", error.problems) from None
+    facts = {"bills": len(rows), "new": total.new, "replaced": total.replaced, "unchanged": total.unchanged}
+    audit.append(
+        session, actor=asked.caller.actor, action="bills_taken_in", subject="bills", facts=facts, now=asked.now
+    )
     done = {"new": total.new, "replaced": total.replaced, "unchanged": total.unchanged, "matched": total.matched}
     return Done(done, then=lambda: bell.ring(wiring.valkey, "messages"))
 

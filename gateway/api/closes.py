@@ -10,6 +10,7 @@ from gateway.close_desk import Period
 from reconciliation import closes
 from reconciliation.closes import DAY, MONTH, Close
 from reconciliation.lifecycle import CLOSE
+from reconciliation.sealing import mask_numbers
 
 _PERIODS = [DAY, MONTH]
 _FIELDS = {
@@ -86,5 +87,5 @@ def written(close: Close) -> dict[str, object]:
         "balanced_by": close.maker or None, "balanced_at": shapes.moment(close.made_at),
         "signed_by": close.checker or None, "signed_at": shapes.moment(close.signed_at),
         "reopened_by": close.reopened_by or None, "reopened_at": shapes.moment(close.reopened_at),
-        "reopened_why": close.reopened_why or None,
+        "reopened_why": mask_numbers(close.reopened_why) or None,
     }  # fmt: skip

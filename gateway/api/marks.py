@@ -8,7 +8,7 @@ from gateway import mark_files
 from gateway.api import kinds, shapes
 from gateway.api.operations import Asked, Body, Done, operation
 from gateway.api.problems import Problem
-from reconciliation import marks
+from reconciliation import audit, marks
 
 _MAX_BYTES = 1024
 _NUMBER = {
@@ -45,8 +45,11 @@ def acknowledge(asked: Asked) -> Done:
     number = asked.content.get("number")
     if type(number) is not int or set(asked.content) != {"number"}:
         raise Problem(400, "not readable", ["number: expected a whole number and nothing else"])
+    who = asked.caller.actor
     try:
-        marks.acknowledge(asked.session, number, by="billing", how="told by the billing system", now=asked.now)
+        done = marks.acknowledge(asked.session, number, by=who, how="told by the billing system", now=asked.now)
     except marks.Unknown as error:
         raise Problem(422, "unknown mark", [str(error)]) from None
+    facts = {"number": number, "batches": len(done)}
+    audit.append(asked.session, actor=who, action="marks_acknowledged", subject="marks", facts=facts, now=asked.now)
     return Done({"acknowledged": marks.acknowledged(asked.session)})

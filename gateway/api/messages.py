@@ -11,6 +11,7 @@ from reconciliation.bills import Bill
 from reconciliation.customers import Customer
 from reconciliation.lifecycle import MESSAGE
 from reconciliation.outbox import EVENTS, Message
+from reconciliation.sealing import mask_numbers
 
 MESSAGE_SCHEMA = shapes.of(
     id=shapes.ID, event=shapes.one_of(EVENTS), version=shapes.ID, state=shapes.one_of(MESSAGE.states),
@@ -79,7 +80,7 @@ def _written(row: Row[*tuple[Any, ...]]) -> dict[str, object]:
     message, customer, bill = row[0], row[1], row[2]
     return {
         "id": message.id, "event": message.event, "version": message.version, "state": message.state,
-        "reason": message.reason or None,
+        "reason": mask_numbers(message.reason) or None,
         "customer": {"code": customer.code, "phone_tail": customer.msisdn_tail}, "bill": bill,
         "payment_id": message.payment_id, "template": message.template or None, "parts": message.parts,
         "carrier": message.carrier, "attempts": message.attempts, "created_at": shapes.moment(message.created_at),

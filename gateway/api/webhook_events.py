@@ -12,7 +12,7 @@ from gateway.api.operations import Asked, Done, operation
 from gateway.api.problems import Problem
 from reconciliation import webhook_sending
 from reconciliation.webhook_endpoints import PING, TYPES
-from reconciliation.webhook_events import Event
+from reconciliation.webhook_events import REASONS, Event
 
 _UID = kinds.text("evt_[0-9a-f]{32}", "the id of an event", "The id of an event, as in the header webhook-id.")
 _PAYMENT = shapes.of(
@@ -25,7 +25,10 @@ _MATCH = {
     "amount": {**shapes.AMOUNT, "description": "How much of the payment is meant, in minor units of `currency`."},
     "currency": shapes.CURRENCY,
     "bills": shapes.some(_BILL),
-    "reason": {**shapes.MAYBE_TEXT, "description": "Why it no longer settles them; null for a match."},
+    "reason": {
+        "enum": [*REASONS, None],
+        "description": "Why it no longer settles them, never in a person's words; null for a match.",
+    },
 }
 _PAYMENT_EXAMPLE = {
     "id": 31, "bank": "standard", "reference": "FT26322000481", "amount": 100000, "currency": "VND",
@@ -41,7 +44,7 @@ EVENTS: Mapping[str, tuple[str, shapes.Schema, Mapping[str, Any]]] = {
     "payment.reversed": (
         "What a payment settled is owed again: it was returned, denied, or matched wrongly.",
         shapes.of(**_MATCH),
-        {**_MATCH_EXAMPLE, "reason": "the payment was returned"},
+        {**_MATCH_EXAMPLE, "reason": "returned"},
     ),
     "day.closed": (
         "A bank's day was signed by a second person.",

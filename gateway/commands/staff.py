@@ -20,7 +20,11 @@ def staff() -> None:
 @click.argument("username")
 @click.option("--name", required=True, help="The person's name.")
 @click.option("--role", required=True, type=click.Choice(ROLES))
-@click.option("--office", default="", help="The power office whose customers are all they see; every office without.")
+@click.option(
+    "--office",
+    default="",
+    help="The power office whose customers are all they see; every office without, which an office manager can not be.",
+)
 @click.password_option(help="At least 12 characters; asked for when not given.")
 def add(username: str, name: str, role: str, office: str, password: str) -> None:
     """Take on a person."""
@@ -93,13 +97,15 @@ def password(username: str) -> None:
 @staff.command(name="reset-factors")
 @click.argument("username")
 def reset_factors(username: str) -> None:
-    """Forget the second factors of a person who has lost theirs, and end their sessions."""
+    """Forget the second factors of a person who has lost theirs, end their sessions, and make a one-time password."""
     with wired() as wiring, transaction(wiring.engine) as session:
         person = _named(session, username)
         second_factors.reset(session, person, by="command line", now=wiring.clock())
+        made = staff_desk.one_time_password(session, person, by="command line", now=wiring.clock())
         ended = web_sessions.end_sessions(session, person.id)
     said = f"{username} signs in by password alone until they set up a second factor"
     click.echo(f"{said}; {counted(ended, 'session')} ended")
+    click.echo(f"one-time password of {username}: {made}")
 
 
 @staff.command(name="list")

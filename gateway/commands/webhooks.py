@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from gateway.wiring import Wiring
     from reconciliation.webhook_endpoints import Endpoint
+    from reconciliation.webhook_events import Place
 
 _BY = click.option("--by", default="command line", show_default=True, help="Who says so.")
 _ENDPOINT = click.argument("endpoint", type=click.IntRange(1))
@@ -114,20 +115,31 @@ def replay(endpoint: int, uid: str | None, since: str | None, by: str) -> None:
 
     if (uid is None) == (since is None):
         raise click.ClickException("expected one of --event and --since")
-    made: list[int] = []
+    if uid is not None:
+        made: list[int] = []
+        _act(
+            endpoint,
+            lambda s, w, one: made.extend(webhook_sending.replay(s, uid, endpoint_id=one.id, by=by, now=w.clock())),
+        )
+        click.echo(f"{counted(len(made), 'event')} on the way to endpoint {endpoint}")
+        return
+    try:
+        begins = webhook_desk.place(since or "")
+    except ValueError:
+        raise click.ClickException(f"--since: expected a moment as 2026-11-18T08:00, got {since!r}") from None
+    asked, further = 0, [begins]
+    while further:  # each piece in a transaction of its own
+        place = further.pop()
 
-    def work(session: "Session", wiring: "Wiring", one: "Endpoint") -> None:
-        if uid is not None:
-            made.extend(webhook_sending.replay(session, uid, endpoint_id=one.id, by=by, now=wiring.clock()))
-            return
-        try:
-            begins = webhook_desk.moment(since or "")
-        except ValueError:
-            raise click.ClickException(f"--since: expected a moment as 2026-11-18T08:00, got {since!r}") from None
-        made.extend(webhook_sending.replay_since(session, one, begins, by=by, now=wiring.clock()))
+        def work(session: "Session", wiring: "Wiring", one: "Endpoint", place: "Place" = place) -> None:
+            nonlocal asked
+            again = webhook_sending.replay_since(session, one, place, by=by, now=wiring.clock())
+            asked += again.asked
+            if again.further:
+                further.append(again.further)
 
-    _act(endpoint, work)
-    click.echo(f"{counted(len(made), 'event')} on the way to endpoint {endpoint}")
+        _act(endpoint, work)
+    click.echo(f"{counted(asked, 'event')} on the way to endpoint {endpoint}")
 
 
 @webhooks.command()

@@ -1,13 +1,14 @@
-"""One browser per module, and the finance app served once over one seeded house, for tests that only look."""
+"""One browser per module; apps served on this machine; and one seeded house, for tests that only look."""
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from argon2 import PasswordHasher
@@ -32,7 +33,7 @@ from reconciliation import (
     webhook_sending,
 )
 from reconciliation.sealing import Sealer
-from reconciliation.sending_times import Times
+from reconciliation.sending_times import ANY_TIME, Times
 from reconciliation.webhook_endpoints import Endpoint
 from reconciliation.webhook_sending import Answered
 from tests import emptied
@@ -41,6 +42,9 @@ from tests.conftest import NOW
 from tests.gateway.debits_made import DEBITS
 from tests.reconciliation import debits_made
 from tests.reconciliation.books import DAY, Books
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 CHROMIUM = Path("/usr/bin/chromium")
 PASSWORD = staff_desk.SANDBOX_PASSWORD
@@ -63,16 +67,50 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-@dataclass
-class Served:
-    """The finance app at an address of this machine, the books behind it, and a seat for each person who asks."""
+@contextmanager
+def quick_passwords() -> Iterator[None]:
+    """Let passwords cost next to nothing while the block runs: argon2id with the least it takes."""
+    quick = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(staff_desk, "hasher", lambda: quick)
+        patch.setattr(staff_desk, "_nobody", lru_cache(lambda: quick.hash("nobody has this password")))
+        yield
 
-    app: Flask
+
+@contextmanager
+def listening(app: "WSGIApplication") -> Iterator[str]:
+    """Serve an app on this machine while the block runs; yield its address, by a name, as passkeys ask for."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://localhost:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def finance_app(settings: Settings, **wired: Any) -> Flask:
+    """Return the finance pages alone, on a wiring of what is named; what nobody names is there, and empty."""
+    usual: dict[str, Any] = {"carriers": {}, "times": ANY_TIME, "valkey": None, "audit_key": b"a" * 32}
+    app = Flask("pages", static_folder=None)
+    app.extensions["doisoat"] = SimpleNamespace(settings=settings, **{**usual, **wired})
+    app.secret_key = "a key for tests only"
+    request_session.install(app)
+    admin.register(app)
+    return app
+
+
+@dataclass
+class Seats:
+    """Finance pages at an address of this machine, and a seat for each person who asks."""
+
     address: str
-    books: Books
     browser: Any
     seats: dict[str, Any] = field(default_factory=dict)
     complaints: list[str] = field(default_factory=list)
+    """What pages told their console, each behind the address it stood at."""
 
     def seat(self, username: str) -> Any:
         """Return the page of a person of the sandbox who is signed in: "ketoan"; one browser context each."""
@@ -89,7 +127,7 @@ class Served:
             viewport={"width": 1280, "height": 800}, base_url=self.address, locale="vi-VN", reduced_motion="reduce",
             **more,
         )  # fmt: skip
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(60_000)  # a limit, not a measure: machines that do much else are slow
         page = context.new_page()
         page.on("pageerror", lambda error: self.complaints.append(f"{page.url}: {error}"))
         page.on("console", lambda one: self.complaints.append(f"{page.url}: {one.text}"))
@@ -102,42 +140,40 @@ class Served:
         page.get_by_label("Mật khẩu").fill(PASSWORD)
         page.keyboard.press("Enter")
 
+    def leave(self) -> None:
+        """Close what everybody has open."""
+        for page in self.seats.values():
+            page.context.close()
+
+
+@dataclass(kw_only=True)
+class Served(Seats):
+    """The finance app itself too, and the books behind it."""
+
+    app: Flask
+    books: Books
+
 
 @pytest.fixture(scope="module")
 def served(chromium: Any, template: str, sealer: Sealer, tmp_path_factory: pytest.TempPathFactory,
            request: pytest.FixtureRequest) -> Iterator[Served]:  # fmt: skip
     """The finance app over a house in which something of every kind has happened."""
     name = request.module.__name__.rpartition(".")[2]
-    quick = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    with emptied.made(template, f"of_{name}") as url, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(staff_desk, "hasher", lambda: quick)
-        patch.setattr(staff_desk, "_nobody", lru_cache(lambda: quick.hash("nobody has this password")))
+    with emptied.made(template, f"of_{name}") as url, quick_passwords():
         engine, owner = app_engine(url), owner_engine(emptied.as_superuser(url))
         books = Books(engine, owner, sealer, NOW)
         settings = Settings(
             tmp_path_factory.mktemp("home"), sandbox=True, banks=_BANKS, sms=SmsSettings("http://carrier.example"),
         )  # fmt: skip
-        wiring = SimpleNamespace(
-            settings=settings, clock=lambda: books.now, wall_clock=lambda: books.now, engine=engine, sealer=sealer,
-            carriers={}, times=Times(), audit_key=b"a" * 32, valkey=None,
-        )  # fmt: skip
+        app = finance_app(
+            settings, clock=lambda: books.now, wall_clock=lambda: books.now, engine=engine, sealer=sealer, times=Times()
+        )
         ensure_secret(settings.home, certificate.KEY, certificate.make_test)
-        _fill(books, wiring)
-        app = Flask("pages", static_folder=None)
-        app.extensions["doisoat"] = wiring
-        app.secret_key = "a key for tests only"
-        request_session.install(app)
-        admin.register(app)
-        server = make_server("127.0.0.1", 0, app, threaded=True)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        found = Served(app, f"http://localhost:{server.server_port}", books, chromium)
-        yield found
-        for page in found.seats.values():
-            page.context.close()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        _fill(books, app.extensions["doisoat"])
+        with listening(app) as address:
+            found = Served(address, chromium, app=app, books=books)
+            yield found
+            found.leave()
         engine.dispose()
         owner.dispose()
 
@@ -187,4 +223,5 @@ def _interfaces(session: Session, books: Books) -> None:
         webhook_sending.record(session, one, Answered(410, "gone", 12), now=books.now)
 
 
-__all__ = ["CHROMIUM", "PASSWORD", "Served", "chromium", "customer", "served"]
+__all__ = ["CHROMIUM", "PASSWORD", "Seats", "Served", "chromium", "customer", "finance_app", "listening",
+           "quick_passwords", "served"]  # fmt: skip

@@ -2,15 +2,17 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from base64 import b64decode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyotp
 import pytest
 
-from gateway.admin import access
 from tests.browser.conftest import CHROMIUM, Served
+from tests.browser.roads import picture, roads, who_opens
+from tests.docs.pictures import PLACE, pictured
 
 axe = pytest.importorskip("axe_playwright_python")
 pytestmark = [
@@ -18,40 +20,6 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's chromium is not installed"),
 ]
 MOST_BYTES = 250 * 1024
-FILES = {
-    "admin.audit_trail.file", "admin.closes.minutes", "admin.run_lists.file", "admin.mandates.paper",
-    "admin.marks.file", "admin.remarking.evidence", "admin.reports.file", "assets.send",
-}  # fmt: skip
-"""What is fetched, not looked at."""
-FIRST_ROWS = {
-    "admin.bills.page": "SELECT bill_id FROM allocations ORDER BY id LIMIT 1",
-    "admin.payments.page": "SELECT payment_id FROM allocations ORDER BY id LIMIT 1",
-    "admin.debit_runs.page": "SELECT min(id) FROM debit_runs",
-    "admin.run_lists.debits": "SELECT min(id) FROM debit_runs",
-    "admin.run_lists.left_out": "SELECT max(id) FROM debit_runs",
-    "admin.debits.page": "SELECT min(id) FROM debits WHERE state <> 'paid'",
-    "admin.deliveries.page": "SELECT min(delivery_id) FROM statements",
-    "admin.deliveries.ask_undo": "SELECT min(delivery_id) FROM statements",
-    "admin.mandates.page": "SELECT min(id) FROM mandates",
-    "admin.messages.page": "SELECT min(id) FROM messages",
-    "admin.people.page": "SELECT min(id) FROM staff",
-    "admin.sms_wishes.page": "SELECT min(id) FROM customers",
-    "admin.webhooks.page": "SELECT min(id) FROM webhook_endpoints",
-}
-"""Endpoint of one row's page → which row is shown."""
-ADDRESSES = {
-    "admin.bank_pages.page": ["/admin/banks/standard"],
-    "admin.nowhere": ["/admin/no/such/page"],
-    "admin.closes.page": ["/admin/closes/purse/2026-11-17", "/admin/closes/standard/2026-11-18",
-                          "/admin/closes/standard/2026-11"],
-    "admin.debit_runs.preview": ["/admin/debits/preview?bank=standard&day=2026-11-27"],
-    "admin.trace.page": ["/admin/trace/?q=HD0001", "/admin/trace/"],
-    "admin.mismatches.listing": ["/admin/mismatches/?state=unsettled"],
-    "admin.closes.listing": ["/admin/closes/?bank=standard&month=2026-11"],
-    "admin.texts.page": ["/admin/texts/", "/admin/texts/?event=before_debit&language=vi"],
-}  # fmt: skip
-"""Endpoint → the addresses at which it has something to show."""
-ROLES = (("accountant", "ketoan"), ("administrator", "quantri"), ("chief_accountant", "ketoantruong"))
 _RUN = """async (rules) => {
     const found = await axe.run(document, { resultTypes: ["violations"], preload: false,
         ...(rules && { runOnly: { type: "rule", values: rules } }) });
@@ -65,34 +33,6 @@ _IN_LINE = """() => [...document.querySelectorAll("*")].flatMap((one) =>
     .concat(one.matches("script:not([src]), style") ? [`${one.tagName} in line`] : []))"""
 _WEIGHT = """() => performance.getEntriesByType("navigation").concat(performance.getEntriesByType("resource"))
     .map((one) => [one.name, one.encodedBodySize])"""
-
-
-def roads(served: Served) -> Iterator[tuple[str, str]]:
-    """Yield endpoint and address of every page; raises AssertionError for one that nobody knows the way to."""
-    adapter = served.app.url_map.bind("localhost")
-    for rule in sorted(served.app.url_map.iter_rules(), key=lambda one: one.rule):
-        if "GET" not in (rule.methods or ()) or rule.endpoint in FILES or rule.endpoint.startswith("admin.sign_in."):
-            continue
-        if rule.endpoint in ("admin.second_step.page", "admin.mismatches.page"):
-            continue  # the first has a story below, of the second there is one for each code
-        if rule.endpoint in ADDRESSES:
-            yield from ((rule.endpoint, one) for one in ADDRESSES[rule.endpoint])
-        elif rule.endpoint in FIRST_ROWS:
-            row = served.books.one(FIRST_ROWS[rule.endpoint])
-            assert row, f"{rule.endpoint}: the house has no such row"
-            [name] = rule.arguments
-            yield rule.endpoint, adapter.build(rule.endpoint, {name: row})
-        else:
-            assert not rule.arguments, f"no way is known to {rule.endpoint}"
-            yield rule.endpoint, adapter.build(rule.endpoint)
-    for code, row in served.books.rows("SELECT code, min(id) FROM mismatches GROUP BY code ORDER BY code"):
-        yield f"admin.mismatches.page-{code}", f"/admin/mismatches/{row}"
-
-
-def who_opens(endpoint: str) -> str:
-    """Return somebody who may open a page: whoever does the work there before whoever only may look."""
-    allowed = access.RULES[endpoint.partition("-")[0]]
-    return next(username for role, username in ROLES if role in allowed)
 
 
 @pytest.fixture(scope="module")
@@ -121,11 +61,12 @@ def look() -> Callable[[Any, str], list[str]]:
 def _show(page: Any, endpoint: str) -> None:
     folder = os.environ.get("DOISOAT_TEST_SCREENSHOTS")
     if folder:
-        name = endpoint.removeprefix("admin.").replace("_", "-")
-        place = Path(folder) / f"{name}.png"
+        place = Path(folder) / f"{picture(endpoint)}.webp"
         seen = getattr(_show, "seen", set())
         if place not in seen:  # the first address of an endpoint is the one that shows most
-            page.screenshot(path=place)
+            asked = {"format": "webp", "quality": 70}
+            drawn = page.context.new_cdp_session(page).send("Page.captureScreenshot", asked)
+            place.write_bytes(b64decode(drawn["data"]))
             _show.seen = seen | {place}  # type: ignore[attr-defined]
 
 
@@ -150,6 +91,7 @@ def test_every_page_is_open_to_everybody_light_and_dark_and_is_light_to_load(
     assert len([one for one in seen if one.startswith("admin.mismatches.page-")]) >= 12
     assert len(seen) > 45
     assert [one for one in served.complaints if "404" not in one] == []
+    assert {picture(one) for one in seen} - pictured() == set(), f"{PLACE} lacks them: draw them by `make pictures`"
 
 
 def test_signing_in_by_two_steps_too(served: Served, look: Callable[[Any, str], list[str]]) -> None:

@@ -2,31 +2,25 @@
 
 import os
 import re
-import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
-from flask import Flask
 from sqlalchemy import Engine
-from werkzeug.serving import make_server
 
-from gateway import admin, request_session, staff_desk
+from gateway import staff_desk
 from gateway.bank_settings import BankSettings
 from gateway.database import owner_engine
 from gateway.settings import Settings, SmsSettings
 from reconciliation import settlements
 from reconciliation.sealing import Sealer
-from reconciliation.sending_times import ANY_TIME
 from tests import emptied
 from tests.browser.cases import bill, seed
+from tests.browser.conftest import CHROMIUM, finance_app, listening, quick_passwords
 from tests.reconciliation.books import Books, a_line
 
-CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's chromium is not installed"),
@@ -42,9 +36,7 @@ def books(engine: Engine, database_url: str, sealer: Sealer, now: datetime) -> I
     """Books of a house of its own, with three people; they hold when the story ends."""
     owner = owner_engine(emptied.as_superuser(database_url))
     made = Books(engine, owner, sealer, now)
-    quick = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(staff_desk, "hasher", lambda: quick)
+    with quick_passwords():
         for username, name, role in PEOPLE:
             made.run(
                 lambda s, u=username, n=name, r=role: staff_desk.create_person(
@@ -59,24 +51,13 @@ def books(engine: Engine, database_url: str, sealer: Sealer, now: datetime) -> I
 @pytest.fixture
 def address(books: Books, tmp_path: Path) -> Iterator[str]:
     """The pages served on this machine, over the books."""
-    app = Flask("pages", static_folder=None)
     banks = {
         "standard": BankSettings("standard", "Ngân hàng Sao Mai"), "wallet": BankSettings("wallet", "Ví Điện"),
     }  # fmt: skip
-    app.extensions["doisoat"] = SimpleNamespace(
-        settings=Settings(tmp_path, sandbox=True, banks=banks, sms=SmsSettings("http://carrier.example")),
-        clock=lambda: books.now, engine=books.engine, sealer=books.sealer, carriers={}, times=ANY_TIME,
-    )  # fmt: skip
-    app.secret_key = "a key for tests only"
-    request_session.install(app)
-    admin.register(app)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    settings = Settings(tmp_path, sandbox=True, banks=banks, sms=SmsSettings("http://carrier.example"))
+    app = finance_app(settings, clock=lambda: books.now, engine=books.engine, sealer=books.sealer)
+    with listening(app) as address:
+        yield address
 
 
 @pytest.fixture

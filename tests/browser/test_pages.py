@@ -2,21 +2,16 @@
 
 import os
 import re
-import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
-from flask import Flask
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
-from werkzeug.serving import make_server
 
-from gateway import admin, request_session, staff_desk
+from gateway import staff_desk
 from gateway.bank_settings import BankSettings
 from gateway.settings import Settings, SmsSettings
 from reconciliation.bills import Bill
@@ -25,9 +20,8 @@ from reconciliation.mismatches import Mismatch
 from reconciliation.outbox import Message
 from reconciliation.payments import Allocation, Payment
 from reconciliation.sealing import Sealer
-from reconciliation.sending_times import ANY_TIME
+from tests.browser.conftest import CHROMIUM, finance_app, listening, quick_passwords
 
-CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's chromium is not installed"),
@@ -37,33 +31,20 @@ DESK, PHONE = {"width": 1280, "height": 800}, {"width": 375, "height": 740}
 
 
 @pytest.fixture
-def address(any_state: None, engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+def address(any_state: None, engine: Engine, tmp_path: Path) -> Iterator[str]:
     """The pages served on this machine, with sixty payments, their bills and one question."""
-    quick = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    monkeypatch.setattr(staff_desk, "hasher", lambda: quick)
-    with Session(engine) as session:
-        _fill(session)
-        session.commit()
-    app = Flask("pages", static_folder=None)
     settings = Settings(
         tmp_path, sandbox=True, banks={"saomai": BankSettings("saomai", "Ngân hàng Sao Mai")},
         sms=SmsSettings("http://carrier.example"),
     )  # fmt: skip
-    sealer = Sealer([b"s" * 32], b"i" * 32)
-    app.extensions["doisoat"] = SimpleNamespace(
-        settings=settings, clock=lambda: NOW, engine=engine, sealer=sealer, carriers={}, times=ANY_TIME,
-        wall_clock=lambda: NOW,
-    )  # fmt: skip
-    app.secret_key = "a key for tests only"
-    request_session.install(app)
-    admin.register(app)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with quick_passwords():
+        with Session(engine) as session:
+            _fill(session)
+            session.commit()
+        sealer = Sealer([b"s" * 32], b"i" * 32)
+        app = finance_app(settings, clock=lambda: NOW, wall_clock=lambda: NOW, engine=engine, sealer=sealer)
+        with listening(app) as address:
+            yield address
 
 
 def _fill(session: Session) -> None:

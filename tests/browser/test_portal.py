@@ -1,22 +1,19 @@
 """The customer portal in a real browser on a phone, with scripts switched off: from the first page to a mandate."""
 
 import re
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from werkzeug.serving import make_server
 
 from gateway import bill_import, messaging
 from gateway.database import transaction
 from gateway.web import create_app
 from gateway.wiring import Wiring
 from sms.transports.memory import MemoryTransport
+from tests.browser.conftest import CHROMIUM, listening
 from tests.gateway.samples import a_bill, use_carriers
 
-CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's chromium is not installed"),
@@ -30,24 +27,15 @@ def address(wiring: Wiring) -> Iterator[str]:
     with transaction(wiring.engine) as session:
         list(bill_import.take_in(session, wiring, [("line 2", a_bill(1))]))
     use_carriers(wiring, MemoryTransport("http", dedupes=False))
-    server = make_server("127.0.0.1", 0, create_app(wiring), threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(create_app(wiring)) as address:
+        yield address
 
 
 @pytest.fixture
-def phone(address: str) -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        )
-        yield browser.new_page(base_url=address, viewport=PHONE, java_script_enabled=False)
-        browser.close()
+def phone(chromium: Any, address: str) -> Iterator[Any]:
+    context = chromium.new_context(base_url=address, viewport=PHONE, java_script_enabled=False)
+    yield context.new_page()
+    context.close()
 
 
 def test_a_customer_opens_a_mandate_on_a_phone_without_scripts(phone: Any, wiring: Wiring) -> None:

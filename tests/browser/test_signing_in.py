@@ -1,6 +1,5 @@
 """Signing in as a person does: an app's codes, a passkey of a virtual device, a recovery code, another session."""
 
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,19 +8,15 @@ from typing import Any
 
 import pyotp
 import pytest
-from argon2 import PasswordHasher
-from flask import Flask
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
-from werkzeug.serving import make_server
 
-from gateway import admin, request_session, staff_desk
+from gateway import staff_desk
 from gateway.clock import real
 from gateway.settings import Settings
 from reconciliation.sealing import Sealer
-from reconciliation.sending_times import ANY_TIME
+from tests.browser.conftest import CHROMIUM, finance_app, listening, quick_passwords
 
-CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's chromium is not installed"),
@@ -32,30 +27,18 @@ PHONE = {"width": 375, "height": 740}
 
 
 @pytest.fixture
-def address(engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+def address(engine: Engine, tmp_path: Path) -> Iterator[str]:
     """The pages served under a name, as passkeys ask for, with one person of customer care."""
-    quick = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    monkeypatch.setattr(staff_desk, "hasher", lambda: quick)
-    with Session(engine) as session:
-        staff_desk.create_person(
-            session, username=WHO, name="Vũ Ngọc Mai", role="care", password=PASSWORD, by="test", now=NOW
-        )
-        session.commit()
-    app = Flask("pages", static_folder=None)
-    app.extensions["doisoat"] = SimpleNamespace(
-        settings=Settings(tmp_path, sandbox=True), clock=real, wall_clock=real, engine=engine,
-        sealer=Sealer([b"s" * 32], b"i" * 32), carriers={}, times=ANY_TIME,
-    )  # fmt: skip
-    app.secret_key = "a key for tests only"
-    request_session.install(app)
-    admin.register(app)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://localhost:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with quick_passwords():
+        with Session(engine) as session:
+            staff_desk.create_person(
+                session, username=WHO, name="Vũ Ngọc Mai", role="care", password=PASSWORD, by="test", now=NOW
+            )
+            session.commit()
+        settings = Settings(tmp_path, sandbox=True)
+        app = finance_app(settings, clock=real, wall_clock=real, engine=engine, sealer=Sealer([b"s" * 32], b"i" * 32))
+        with listening(app) as address:
+            yield address
 
 
 @pytest.fixture

@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 import pytest
 from argon2 import PasswordHasher, Type, extract_parameters
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from gateway import staff_desk
 from gateway.signing_in import Source, admit, check_password
 from gateway.staff_desk import StaffRefused, create_person, set_password
 from gateway.web_sessions import end_sessions
 from reconciliation.audit import AuditEntry
-from reconciliation.staff import WebSession
+from reconciliation.staff import Staff, WebSession
 
 NOW = datetime(2026, 11, 19, 2, 0, tzinfo=UTC)
 PASSWORD = "mat khau cua toi"
@@ -44,6 +45,17 @@ def test_an_old_hash_is_renewed_when_its_owner_signs_in(session, person):
     assert _try(session) is person
     assert not staff_desk.hasher().check_needs_rehash(person.password_hash)
     assert _try(session) is person
+
+
+def test_tries_of_several_sessions_are_counted_together_though_the_person_was_read_before(engine, session, person):
+    session.commit()
+    assert person.failed_attempts == 0
+    with Session(engine) as other:
+        assert _try(other, password="wrong of somebody") is None
+        other.commit()
+    assert _try(session, password="wrong of this one") is None
+    session.commit()
+    assert session.scalar(select(Staff.failed_attempts).where(Staff.id == person.id)) == 2
 
 
 @pytest.mark.parametrize("case", ["right", "wrong", "unknown", "locked", "inactive", "too long"])

@@ -7,13 +7,15 @@ from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from gateway import jobs, outside, schedule, webhook_sender
-from gateway.database import transaction
+from gateway.database import owner_engine, transaction
 from reconciliation import closes, matching, webhook_endpoints, webhook_events, webhook_sending
-from reconciliation.lifecycle import CLOSE, move
+from reconciliation.lifecycle import CLOSE, PAYMENT, move
 from reconciliation.webhook_endpoints import Endpoint
+from reconciliation.webhook_sending import Again
 
 
 class Receiver:
@@ -76,15 +78,15 @@ def send(wiring):
 def undo(wiring):
     """Take back what a payment settled, as a person or a return does."""
 
-    def do(reference, why="the money went back"):
+    def do(reference, why="the money went back", by="test"):
         with transaction(wiring.engine) as session:
             found = session.execute(
                 matching.text("SELECT a.id FROM allocations a JOIN payments p ON p.id = a.payment_id"
                               " WHERE p.source_reference = :reference ORDER BY a.id"), {"reference": reference},
             ).scalars().all()  # fmt: skip
             session.execute(
-                matching.text("UPDATE allocations SET undone_at = :now, undone_by = 'test', undone_why = :why"
-                              " WHERE id = ANY(:ids)"), {"now": wiring.clock(), "why": why, "ids": found},
+                matching.text("UPDATE allocations SET undone_at = :now, undone_by = :by, undone_why = :why"
+                              " WHERE id = ANY(:ids)"), {"now": wiring.clock(), "by": by, "why": why, "ids": found},
             )  # fmt: skip
 
     return do
@@ -146,17 +148,30 @@ def test_without_an_endpoint_nothing_is_noted(paid, undo, sign_day, rows, send):
     assert rows("SELECT id FROM webhook_waiting UNION ALL SELECT id FROM webhook_events") == []
 
 
-def test_a_reversal_is_told_with_its_reason(add, paid, undo, send, receiver):
+@pytest.mark.parametrize(
+    ("by", "state", "told_as"),
+    [
+        ("lan", "confirmed", "undone_by_person"), ("lan", "denied", "denied"), ("returns", "returned", "returned"),
+        ("standard", "denied", "denied"), ("billing", "returned", "bill_replaced"),
+        ("matching", "returned", "matched_otherwise"), ("callback", "confirmed", "amount_corrected"),
+    ],
+)  # fmt: skip
+def test_a_reversal_is_told_by_a_code_and_never_in_a_persons_words(
+    wiring, add, paid, undo, send, receiver, rows, by, state, told_as
+):
     add()
     paid(1)
     send()
-    undo("FT1", why="the bank took it back")
+    undo("FT1", why="Nguyễn Văn An 0912345678 gọi đến", by=by)
+    with transaction(wiring.engine) as session:
+        for to in {"returned": ("confirmed", "returned")}.get(state, (state,)):
+            move(session, PAYMENT, rows("SELECT id FROM payments ORDER BY id"), to, by=by, why="", now=wiring.clock())
     assert send() == 1
     [_, told] = receiver.bodies
-    assert (told["type"], told["data"]["amount"], told["data"]["reason"]) == (
-        "payment.reversed", 100_000, "the bank took it back",
-    )  # fmt: skip
+    assert (told["type"], told["data"]["amount"], told["data"]["reason"]) == ("payment.reversed", 100_000, told_as)
+    assert "Văn" not in json.dumps(receiver.bodies, ensure_ascii=False)
     assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 2
+    assert told["data"]["reason"] in webhook_events.REASONS
 
 
 def test_what_came_and_went_in_one_transaction_is_not_told(wiring, add, paid, undo, rows, send):
@@ -305,10 +320,10 @@ def test_a_replay_sends_the_same_id_and_bytes(wiring, receiver, add, paid, send,
     later, _ = add(url=receiver.url + "&second=1")
     with transaction(wiring.engine) as session:
         endpoint = session.get_one(Endpoint, later.id)
-        since = wiring.clock() - timedelta(hours=1)
-        assert len(webhook_sending.replay_since(session, endpoint, since, by="hoa", now=wiring.clock())) == 2
-        since = wiring.clock() + timedelta(hours=1)
-        assert webhook_sending.replay_since(session, endpoint, since, by="hoa", now=wiring.clock()) == []
+        since = (wiring.clock() - timedelta(hours=1), 0)
+        assert webhook_sending.replay_since(session, endpoint, since, by="hoa", now=wiring.clock()) == Again(2, None)
+        since = (wiring.clock() + timedelta(hours=1), 0)
+        assert webhook_sending.replay_since(session, endpoint, since, by="hoa", now=wiring.clock()) == Again(0, None)
     assert send() == 2
     assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 2
 
@@ -376,7 +391,7 @@ def test_a_name_that_leads_into_the_house_is_not_called(wiring, receiver, add, p
 def test_a_call_goes_to_the_machine_that_was_looked_at_and_names_the_host(monkeypatch):
     found = [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("2606:4700::1111", 443, 0, 0))]
     monkeypatch.setattr(outside.socket, "getaddrinfo", lambda *_args, **_more: found)
-    place = outside.place("https://hooks.example.vn/x?y=1", inside=False)
+    place = outside.place("https://hooks.example.vn/x?y=1", inside=False, seconds=5)
     assert (place.url, place.host, place.name) == (
         "https://[2606:4700::1111]:443/x?y=1", "hooks.example.vn", "hooks.example.vn",
     )  # fmt: skip
@@ -409,3 +424,60 @@ def test_many_matches_are_told_by_as_many_events_in_one_statement(add, paid, row
         assert webhook_events.gather(session, now=wiring.clock()) == 5
         assert webhook_events.gather(session, now=wiring.clock()) == 0
     assert rows("SELECT count(*) FROM webhook_events") == [5]
+
+
+def test_events_of_one_moment_are_sent_again_piece_by_piece_none_twice(wiring, add, paid, send, rows, monkeypatch):
+    made, _ = add()
+    paid(*range(1, 6))
+    send()
+    monkeypatch.setattr(webhook_sending, "MOST_AGAIN", 2)
+    [first] = rows("SELECT min(at) FROM webhook_events")
+    place, asked = (first, 0), []
+    with transaction(wiring.engine) as session:
+        endpoint = session.get_one(Endpoint, made.id)
+        while place:
+            again = webhook_sending.replay_since(session, endpoint, place, by="hoa", now=wiring.clock())
+            place = again.further
+            asked.append(again.asked)
+    assert asked == [2, 2, 1]
+    assert rows("SELECT count(*) FROM webhook_sendings WHERE state = 'waiting'") == [5]
+    assert rows("SELECT facts->>'sendings' FROM audit WHERE action = 'webhook_event.replayed' ORDER BY id") == [
+        "2", "2", "1",
+    ]  # fmt: skip
+
+
+def test_what_was_taken_is_cleared_away_after_90_days_and_nothing_else(
+    wiring, receiver, add, paid, send, rows, change, pass_by, monkeypatch
+):
+    monkeypatch.setattr(webhook_events, "AT_ONCE", 2)
+    add()
+    paid(*range(1, 6))
+    send()
+    pass_by(days=89)
+    paid(6)
+    send()
+    receiver.plan = [(410, b"")]
+    paid(7)
+    send()
+    assert schedule.clear_webhooks(wiring) == 0
+    pass_by(days=2)
+    change("UPDATE webhook_sendings SET state = 'waiting' WHERE id = (SELECT min(id) FROM webhook_sendings)")
+    assert schedule.clear_webhooks(wiring) == 4, "one is being sent again"
+    pass_by(days=100)
+    assert schedule.clear_webhooks(wiring) == 1
+    assert rows("SELECT state FROM webhook_sendings ORDER BY id") == ["waiting", "failed"]
+    assert rows("SELECT count(*) FROM webhook_events") == [2]
+    assert rows("SELECT count(*) FROM webhook_attempts") == [2]
+    assert "webhooks" in [duty.name for duty in schedule.duties(wiring)]
+
+
+def test_not_even_the_owner_clears_away_what_was_not_taken(receiver, add, paid, send, database_url):
+    add()
+    paid(1)
+    receiver.plan = [(500, b"")]
+    send()
+    owner = owner_engine(database_url)
+    with owner.connect() as connection:
+        connection.execute(matching.text("DELETE FROM webhook_attempts"))
+        with pytest.raises(DBAPIError, match="only ever added to"):
+            connection.execute(matching.text("DELETE FROM webhook_sendings"))

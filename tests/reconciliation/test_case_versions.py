@@ -92,6 +92,35 @@ def test_of_two_people_who_answer_at_once_over_two_connections_one_wins(deposit:
     assert deposit.rows("SELECT count(*) FROM settlements") == [(1,)]
 
 
+def test_a_form_sent_twice_notes_one_trace_of_a_case_without_a_payment(deposit: Books) -> None:
+    asked = int(deposit.one(
+        "INSERT INTO mismatches (code, subject, source, opened_at) VALUES ('M11', 'file:1', 'standard', now())"
+        " RETURNING id"
+    ))  # fmt: skip
+    known = deposit.run(lambda s: case_versions.version(s, s.get_one(Mismatch, asked)))
+    together, outcomes = threading.Barrier(2), []
+
+    def press() -> None:
+        with Session(deposit.engine) as session, session.begin():
+            session.get_one(Mismatch, asked)
+            together.wait()
+            try:
+                case_versions.hold(session, asked, known)
+                remarks.trace(session, asked, "where is it", by="lan", now=deposit.now)
+                outcomes.append("noted")
+            except NotSettled as refused:
+                session.rollback()
+                outcomes.append(refused.reason)
+
+    presses = [threading.Thread(target=press) for _press in range(2)]
+    for one in presses:
+        one.start()
+    for one in presses:
+        one.join()
+    assert sorted(outcomes) == ["changed", "noted"]
+    assert deposit.rows("SELECT kind FROM remarks") == [("trace",)]
+
+
 def test_the_database_itself_keeps_a_second_answer_out(deposit: Books) -> None:
     asked = case(deposit)
     insert = text(

@@ -1,12 +1,15 @@
 """Money that goes to no bill, on real books: credit, refund, return and difference are entries that can be undone."""
 
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from reconciliation import placements, reports, settlements
+from reconciliation import placements, remarks, reports, settlements
 from reconciliation.mismatches import NotSettled
 from reconciliation.placements import Place
 from tests.reconciliation.books import OTHER_CODE, OTHER_CUSTOMER, Books, a_bill, a_line, a_notice
@@ -25,14 +28,45 @@ def pay(books: Books, minor: int, code: str | None = None, reference: str = "T1"
     books.read(a_line(minor, reference), id=f"S-{reference}")
 
 
-def answer(books: Books, *places: Place, by: str = "lan", lifts: tuple[int, ...] = (), **shares: int) -> Any:
+def answer(
+    books: Books, *places: Place, by: str = "lan", undoes: tuple[int, ...] = (), lifts: tuple[int, ...] = (),
+    **shares: int,
+) -> Any:  # fmt: skip
     asked = books.one("SELECT id FROM mismatches WHERE state = 'open'")
     bills = {books.one("SELECT id FROM bills WHERE number = :n", n=number): minor for number, minor in shares.items()}
     return books.run(
         lambda s: settlements.propose(
-            s, asked, settles=bills, places=places, lifts=lifts, why="agreed on the phone", by=by, now=books.now
+            s, asked, undoes=undoes, settles=bills, places=places, lifts=lifts, why="agreed on the phone", by=by,
+            now=books.now,
         )
+    )  # fmt: skip
+
+
+def insert(
+    books: Books, *, undoes: Sequence[int] = (), lifts: Sequence[int] = (), bills: Sequence[int] = (),
+    places: Sequence[Place] = (),
+) -> None:  # fmt: skip
+    """Write a settlement past everything but the database's own guard."""
+    query = text(
+        "INSERT INTO settlements (mismatch_id, payment_id, undoes, lifts, bills, minors, places, minor, why, maker,"
+        " made_at) SELECT m.id, m.payment_id, CAST(:undoes AS bigint[]), CAST(:lifts AS bigint[]),"
+        " CAST(:bills AS bigint[]), CAST(:minors AS bigint[]), CAST(:places AS jsonb), 0, 'why', 'lan', now()"
+        " FROM mismatches m WHERE m.state = 'open' ORDER BY m.id"
     )
+    values = {
+        "undoes": list(undoes), "lifts": list(lifts), "bills": list(bills), "minors": [60_000 for _ in bills],
+        "places": json.dumps([asdict(one) for one in places]),
+    }  # fmt: skip
+    books.run(lambda s: s.execute(query, values))
+
+
+def give_evidence(books: Books) -> None:
+    asked = books.one("SELECT id FROM mismatches WHERE state = 'open'")
+    books.run(
+        lambda s: remarks.attach(
+            s, asked, "bien-lai.txt", b"a receipt", "", sealer=books.sealer, by="lan", now=books.now
+        )
+    )  # fmt: skip
 
 
 def customer(books: Books, code: str = "PA00000000001") -> int:
@@ -65,10 +99,69 @@ def test_what_was_paid_too_much_becomes_the_customers_credit(books: Books) -> No
 def test_a_credit_is_lifted_to_settle_a_later_bill(books: Books) -> None:
     pay(books, 160_000)
     answer(books, Place("credit", 60_000, customer_id=customer(books)))
+    books.issue(a_bill("HD0003", 60_000, "PA0000000000121126"))
     doubt(books)
-    answer(books, lifts=tuple(live(books)), HD0002=60_000)
-    assert books.paid("HD0002") == ("paid", 60_000)
+    answer(books, lifts=tuple(live(books)), HD0003=60_000)
+    assert books.paid("HD0003") == ("paid", 60_000)
     assert (books.asked(), live(books), books.balances().get("customer_credit", 0)) == ([], [], 0)
+
+
+def test_one_customers_money_becomes_anothers_credit_by_two_people_on_evidence(books: Books) -> None:
+    pay(books, 100_000)
+    doubt(books)
+    [wrong] = [row[0] for row in books.rows("SELECT id FROM allocations WHERE undone_at IS NULL")]
+    credit = Place("credit", 100_000, customer_id=customer(books, OTHER_CUSTOMER))
+    with pytest.raises(NotSettled, match="expected evidence with the question"):
+        answer(books, credit, undoes=(wrong,))
+    with pytest.raises(DBAPIError, match="a transfer to another customer needs evidence"):
+        insert(books, undoes=[wrong], places=[credit])
+    give_evidence(books)
+    made = answer(books, credit, undoes=(wrong,))
+    assert (made.state, made.limit_minor) == ("proposed", 0), "whatever the amount"
+    books.run(lambda s: settlements.approve(s, made.id, by="hoa", now=books.now))
+    assert (books.paid(), books.balances()["customer_credit"]) == (("open", 0), -100_000)
+
+
+def test_in_two_steps_it_is_the_same_transfer(books: Books) -> None:
+    pay(books, 100_000)
+    doubt(books)
+    [wrong] = [row[0] for row in books.rows("SELECT id FROM allocations WHERE undone_at IS NULL")]
+    answer(books, undoes=(wrong,))
+    credit = Place("credit", 100_000, customer_id=customer(books, OTHER_CUSTOMER))
+    with pytest.raises(NotSettled, match="expected evidence with the question"):
+        answer(books, credit)
+    with pytest.raises(DBAPIError, match="a transfer to another customer needs evidence"):
+        insert(books, places=[credit])
+    own = Place("credit", 100_000, customer_id=customer(books))
+    assert answer(books, own).state == "applied", "the customer's own money stays one person's to place"
+
+
+def test_what_is_left_after_a_part_was_given_back_is_still_the_customers(books: Books) -> None:
+    pay(books, 100_000)
+    doubt(books)
+    [wrong] = [row[0] for row in books.rows("SELECT id FROM allocations WHERE undone_at IS NULL")]
+    answer(books, undoes=(wrong,), HD0001=40_000)
+    assert books.one("SELECT count(*) FROM allocations WHERE barred") == 0
+    credit = Place("credit", 60_000, customer_id=customer(books, OTHER_CUSTOMER))
+    with pytest.raises(NotSettled, match="expected evidence with the question"):
+        answer(books, credit)
+    with pytest.raises(DBAPIError, match="a transfer to another customer needs evidence"):
+        insert(books, places=[credit])
+
+
+def test_a_lifted_credit_goes_to_another_customer_by_two_people_on_evidence(books: Books) -> None:
+    pay(books, 160_000)
+    answer(books, Place("credit", 60_000, customer_id=customer(books)))
+    doubt(books)
+    lifts, other = tuple(live(books)), customer(books, OTHER_CUSTOMER)
+    for places, shares in (((Place("credit", 60_000, customer_id=other),), {}), ((), {"HD0002": 60_000})):
+        with pytest.raises(NotSettled, match="expected evidence with the question"):
+            answer(books, *places, lifts=lifts, **shares)
+        with pytest.raises(DBAPIError, match="a transfer to another customer needs evidence"):
+            insert(books, lifts=list(lifts), places=places, bills=[bill(books, one) for one in shares])
+    answer(books, lifts=lifts)
+    with pytest.raises(NotSettled, match="expected evidence with the question"):
+        answer(books, HD0002=60_000)
 
 
 def test_a_refund_is_owed_until_a_statement_shows_it_leaving(books: Books) -> None:

@@ -1,11 +1,13 @@
 """Taking back on real books: a settlement by its reverse, words, a rest and an assignment by one of their kind."""
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from reconciliation import acknowledgements, case_links, remarks, settlements, undoing
 from reconciliation.mismatches import Mismatch, NotSettled
@@ -135,6 +137,89 @@ def test_words_are_taken_back_by_asking_again(deposit: Books) -> None:
         "SELECT opened_at FROM mismatches WHERE id = :id", id=asked
     )
     assert last(deposit, asked) is None
+
+
+def part_paid(books: Books) -> int:
+    """Return the question, closed by words, of 90,000 đ that left a bill of 100,000 đ short."""
+    books.hear(a_notice("T2", 90_000))
+    asked = int(books.one("SELECT id FROM mismatches WHERE code = 'M03'"))
+    books.run(lambda s: acknowledgements.acknowledge(s, asked, why="part paid", by="lan", now=books.now))
+    return asked
+
+
+def test_words_are_not_taken_back_while_the_payment_is_asked_about_under_another_code(deposit: Books) -> None:
+    asked = part_paid(deposit)
+    act = last(deposit, asked)
+    assert act is not None
+    payment = deposit.one("SELECT payment_id FROM mismatches WHERE id = :id", id=asked)
+    deposit.run(lambda s: settlements.raise_question(s, payment, why="the payer called", by="hoa", now=deposit.now))
+    assert last(deposit, asked) is None
+    for take_back in (
+        lambda s: undoing.undo(s, asked, act.key, why="x", by="lan", now=deposit.now),
+        lambda s: acknowledgements.ask_again(s, asked, by="lan", now=deposit.now),
+    ):
+        with pytest.raises(NotSettled):
+            deposit.run(take_back)
+    about = "SELECT code FROM mismatches WHERE subject = :subject AND state <> 'resolved'"
+    assert deposit.one(about, subject=f"payment:{payment}") == "M05"
+
+
+def test_words_that_are_taken_back_while_the_payment_is_asked_about_anew_wait_for_it(deposit: Books) -> None:
+    asked, outcomes = part_paid(deposit), []
+    payment = deposit.one("SELECT payment_id FROM mismatches WHERE id = :id", id=asked)
+
+    def take_back() -> None:
+        with Session(deposit.engine) as session, session.begin():
+            try:
+                acknowledgements.ask_again(session, asked, by="lan", now=deposit.now)
+                outcomes.append("asked")
+            except NotSettled as refused:
+                session.rollback()
+                outcomes.append(refused.reason)
+
+    with Session(deposit.engine) as other:
+        settlements.raise_question(other, payment, why="the payer called", by="hoa", now=deposit.now)
+        person = threading.Thread(target=take_back)
+        person.start()
+        person.join(1)
+        assert person.is_alive(), "whoever asks holds the payment"
+        other.commit()
+        person.join()
+    assert outcomes == ["not_open"]
+
+
+def test_what_facts_have_answered_since_closes_itself_when_words_are_taken_back(deposit: Books) -> None:
+    asked = part_paid(deposit)
+    deposit.hear(a_notice("T3", 10_000))
+    assert deposit.paid() == ("paid", 100_000)
+    again = undo(deposit, asked)
+    assert deposit.asked() == ["M12"], "of the deposit alone"
+    assert deposit.one("SELECT resolved_by FROM mismatches WHERE id = :id", id=again) == "matching"
+
+
+def test_a_transfer_to_another_customer_is_not_taken_back_by_a_press(deposit: Books) -> None:
+    settle(deposit, HD0001=100_000)
+    payment, owner = deposit.one("SELECT id FROM payments"), deposit.one("SELECT id FROM customers WHERE code = :c",
+                                                                        c=OTHER_CUSTOMER)  # fmt: skip
+    doubt = deposit.run(lambda s: settlements.raise_question(s, payment, why="x", by="lan", now=deposit.now))
+    deposit.run(
+        lambda s: remarks.attach(
+            s, doubt, "thu.txt", b"a letter", "", sealer=deposit.sealer, by="lan", now=deposit.now
+        )
+    )  # fmt: skip
+    wrong, other = (
+        deposit.one("SELECT id FROM allocations"),
+        deposit.one("SELECT id FROM bills WHERE number = 'HD0002'"),
+    )
+    credit = Place(CREDIT, 40_000, customer_id=owner)
+    made = deposit.run(
+        lambda s: settlements.propose(
+            s, doubt, undoes=[wrong], settles={other: 60_000}, places=[credit], why="why", by="lan", now=deposit.now
+        )
+    )  # fmt: skip
+    deposit.run(lambda s: settlements.approve(s, made.id, by="hoa", now=deposit.now))
+    assert deposit.paid("HD0002") == ("paid", 60_000)
+    assert last(deposit, doubt) is None
 
 
 def test_a_rest_and_an_assignment_are_taken_back(deposit: Books) -> None:

@@ -7,7 +7,7 @@ async function say() {
   if (document.visibilityState !== "visible") return;
   const body = new URLSearchParams({ csrf_token: line.dataset.token });
   const answer = await fetch(line.dataset.here, { method: "POST", body }).catch(() => null);
-  if (!answer?.ok) return;
+  if (!answer?.ok || answer.redirected) return; // the session has ended: the next step of the person leads to sign-in
   const heard = await answer.json();
   const changed = heard.version === line.dataset.version ? "" : heard.changed;
   const said = [changed, heard.company].filter(Boolean).join(" ");

@@ -30,7 +30,7 @@ from reconciliation.outbox import Message
 from reconciliation.payments import Allocation, Payment
 from reconciliation.sealing import Sealer
 from reconciliation.sending_times import Times
-from reconciliation.staff import ROLES
+from reconciliation.staff import OF_ONE_OFFICE, ROLES
 from reconciliation.statements import Line, Statement
 
 DAY = date(2026, 11, 18)
@@ -100,8 +100,9 @@ def staff(session: Session) -> dict[str, int]:
     ids = {}
     for role in ROLES:
         person = staff_desk.create_person(
-            session, username=role, name=f"Người {role}", role=role, password=PASSWORD, by="test", now=NOW
-        )
+            session, username=role, name=f"Người {role}", role=role, password=PASSWORD, by="test", now=NOW,
+            office="Điện lực Hồ Sen" if role in OF_ONE_OFFICE else "",
+        )  # fmt: skip
         ids[role] = person.id
     session.commit()
     return ids

@@ -47,6 +47,21 @@ def undo(person, path):
     return person.send(form["action"], act=form.select_one("[name=act]")["value"])
 
 
+def test_who_has_left_the_books_takes_nothing_of_them_back(accountant, deposit, session):
+    path, _case = deposit()
+    assert give(accountant, path).status_code == 303
+    form = accountant.page(path).select_one("form.undo")
+    assert form is not None
+    session.execute(text("UPDATE staff SET role = 'liaison' WHERE username = 'accountant'"))
+    session.commit()
+    assert accountant.page(path).select_one("form.undo") is None
+    assert accountant.send(form["action"], act=form.select_one("[name=act]")["value"]).status_code == 403
+    assert rows(session, "SELECT undone_by FROM placements") == [("",)]
+    other, _case = deposit()
+    assert accountant.send(f"{other}/assign", to="accountant").status_code == 303
+    assert undo(accountant, other).status_code == 303, "their own part of the desk they keep"
+
+
 def test_the_usual_answer_says_what_it_books_and_books_it(accountant, deposit, session):
     path, _case = deposit()
     said = accountant.page(path).select_one("section.usual")

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from gateway.staff_desk import StaffRefused, change_person
 from reconciliation.audit import AuditEntry
-from reconciliation.factors import Passkey
+from reconciliation.factors import Passkey, SignIn
 from reconciliation.staff import Staff, WebSession
 from tests.gateway.admin.conftest import NOW, Visitor
 
@@ -45,6 +45,7 @@ def test_a_person_is_taken_on_with_a_password_that_is_shown_once_and_must_be_cha
     [
         ({"username": "Thu Hà"}, "2 đến 32"), ({"username": "care"}, "đã có người dùng"), ({"name": " "}, "họ tên"),
         ({"role": "boss"}, "Chọn"), ({"office": "x" * 101}, "100 ký tự"),
+        ({"role": "office_manager", "office": " "}, "hãy chọn điện lực"),
     ],
 )  # fmt: skip
 def test_whoever_can_not_be_taken_on_is_refused_in_words(chief, session, wrong, said):
@@ -93,11 +94,40 @@ def test_a_lost_factor_is_reset_by_an_administrator(chief, as_role, session):
     session.add(Passkey(staff_id=number, credential_id=b"c", public_key=b"k", sign_count=0, name="x", created_at=NOW))
     session.execute(update(Staff).where(Staff.id == number).values(totp_sealed=b"s", totp_since=NOW))
     session.commit()
-    assert chief.send(f"{PEOPLE}{number}/reset-factors").status_code == 303
+    answer = chief.send(f"{PEOPLE}{number}/reset-factors")
+    made = re.search(r'<code class="big">([0-9a-f-]+)</code>', answer.text)[1]
     assert session.scalars(select(Passkey.id)).all() == []
     assert _row(session, "auditor").totp_sealed is None
     assert person.get("/admin/").status_code == 303
-    assert person.sign_in("auditor").location == "/admin/"
+    assert person.sign_in("auditor").status_code == 401, "whoever has the device may know the password too"
+    assert person.sign_in("auditor", made).status_code == 303
+    assert person.get("/admin/bills/").location == "/admin/account/"
+
+
+def test_nobody_becomes_an_office_manager_without_an_office(chief, session):
+    number = _row(session, "accountant").id
+    answer = chief.send(f"{PEOPLE}{number}", role="office_manager", office=" ", active="on")
+    assert (answer.status_code, "hãy chọn điện lực" in answer.text) == (400, True)
+    assert _row(session, "accountant").role == "accountant"
+    assert chief.send(f"{PEOPLE}{number}", role="office_manager", office="Hồ Sen", active="on").status_code == 303
+    assert chief.send(f"{PEOPLE}{number}", role="office_manager", office="").status_code == 303, (
+        "who leaves may be told so"
+    )
+
+
+def test_a_password_for_once_waits_seven_days(app, chief, clock, session):
+    number = _row(session, "auditor").id
+    answer = chief.send(f"{PEOPLE}{number}/password")
+    made = re.search(r'<code class="big">([0-9a-f-]+)</code>', answer.text)[1]
+    assert "7 ngày" in answer.text
+    clock.pass_by(days=6, hours=23)
+    assert Visitor(app.test_client()).sign_in("auditor", made).status_code == 303
+    clock.pass_by(hours=1)
+    late = Visitor(app.test_client()).sign_in("auditor", made)
+    assert (late.status_code, "đã hết hạn" in late.text) == (401, True)
+    wrong = Visitor(app.test_client()).sign_in("auditor", "not the password")
+    assert (wrong.status_code, "đã hết hạn" in wrong.text) == (401, False)
+    assert [one.outcome for one in session.scalars(select(SignIn).order_by(SignIn.id))][-2:] == ["expired", "wrong"]
 
 
 def test_a_forgotten_password_is_replaced_by_one_for_once(app, chief, as_role, session):

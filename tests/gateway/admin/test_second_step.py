@@ -8,6 +8,7 @@ from sqlalchemy import select, text, update
 from reconciliation.audit import AuditEntry, faults
 from reconciliation.factors import Passkey, RecoveryCode, SignIn
 from reconciliation.staff import Staff, WebSession
+from tests.gateway.admin.conftest import PASSWORD
 from tests.gateway.admin.keyring import Keyring
 
 SECOND = "/admin/sign-in/second/"
@@ -74,6 +75,17 @@ def test_half_a_sign_in_opens_nothing_and_ends_after_five_minutes(person, out, c
     assert out.get("/admin/").location.startswith("/admin/sign-in")
     assert session.scalars(select(WebSession.staff_id).order_by(WebSession.id)).all()[-1] is None
     clock.pass_by(minutes=5)
+    answer = _send(out, SECOND + "code", code=_code(app, clock), kind="totp")
+    assert (answer.status_code, answer.location) == (303, "/admin/sign-in")
+    assert out.get("/admin/").status_code == 303
+
+
+def test_a_half_open_door_closes_when_the_password_is_changed(person, out, clock):
+    app, _codes = _with_app(person)
+    _half(out)
+    changed = {"old": PASSWORD, "new": "mot mat khau khac", "again": "mot mat khau khac"}
+    assert person.post("/admin/account/password", token_from=ACCOUNT, **changed).status_code == 303
+    clock.pass_by(minutes=1)
     answer = _send(out, SECOND + "code", code=_code(app, clock), kind="totp")
     assert (answer.status_code, answer.location) == (303, "/admin/sign-in")
     assert out.get("/admin/").status_code == 303

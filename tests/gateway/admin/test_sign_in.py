@@ -89,6 +89,24 @@ def test_a_session_ends_after_half_an_hour_of_silence(accountant, clock):
     assert accountant.get("/admin/").location == "/admin/sign-in?next=/admin/"
 
 
+def test_a_case_that_lies_open_keeps_no_session_alive(accountant, clock, books, session):
+    payment = books.payment(100_000)
+    asked = books.mismatch("M12", f"payment:{payment.id}", payment_id=payment.id)
+    session.commit()
+    page = f"/admin/mismatches/{asked.id}"
+    assert accountant.get(page).status_code == 200
+    for _twenty in range(2):
+        clock.pass_by(minutes=14, seconds=59)
+        assert accountant.send(f"{page}/here").status_code == 200
+    assert accountant.get(page).status_code == 200, "somebody is still there"
+    for _twenty in range(2):
+        clock.pass_by(minutes=14, seconds=59)
+        assert accountant.send(f"{page}/here").status_code == 200
+    clock.pass_by(seconds=2)
+    assert accountant.send(f"{page}/here").status_code != 200
+    assert accountant.get(page).status_code == 303
+
+
 def test_a_session_ends_after_twelve_hours_however_busy(accountant, clock):
     for _ in range(24):
         clock.pass_by(minutes=29)

@@ -3,10 +3,12 @@
 import re
 
 import pytest
+from sqlalchemy import text
 
 from gateway import bell
 from reconciliation import webhook_endpoints, webhook_events, webhook_sending
 from reconciliation.webhook_endpoints import Endpoint
+from reconciliation.webhook_events import Event
 from reconciliation.webhook_sending import Answered
 from tests.gateway.admin.conftest import NOW
 
@@ -126,3 +128,19 @@ def test_auditors_change_nothing_and_others_see_nothing(as_role, endpoint):
         assert [other.get(f"/admin/webhooks/{path}").status_code for path in ("", endpoint)] == [403, 403]
     assert as_role("administrator").get("/admin/webhooks/999").status_code == 404
     assert as_role("administrator").send("/admin/webhooks/999/test").status_code == 404
+
+
+def test_so_many_are_sent_again_at_once_and_the_page_goes_on_from_there(as_role, session, endpoint, monkeypatch):
+    for uid in ("evt_1", "evt_2", "evt_3"):
+        session.add(Event(uid=uid, type="day.closed", event_key=uid, body="{}", at=NOW))
+    session.commit()
+    monkeypatch.setattr(webhook_sending, "MOST_AGAIN", 2)
+    visitor, path = as_role("administrator"), f"/admin/webhooks/{endpoint}"
+    answer = visitor.send(f"{path}/replay", since="2026-11-01T08:00")
+    assert answer.status_code == 200
+    assert "Số sự kiện được gửi lại: 2" in answer.text
+    form = {name: re.search(f'name="{name}" value="([^"]+)"', answer.text)[1] for name in ("since", "after")}
+    assert visitor.send(f"{path}/replay", **form).status_code == 303
+    assert visitor.send(f"{path}/replay", since=form["since"], after="x").status_code == 400
+    noted = session.scalars(text("SELECT facts->>'sendings' FROM audit WHERE action LIKE '%replayed' ORDER BY id"))
+    assert noted.all() == ["2", "1"]

@@ -44,6 +44,14 @@ def test_bills_are_taken_in_and_a_repetition_changes_no_row(hand_over, rows, sou
     assert hand_over(a_bill(1, version="2", tax="8000", amount="99000")).json["replaced"] == 1
 
 
+def test_the_audit_names_whose_token_handed_bills_over(hand_over, rows):
+    hand_over(a_bill(1), a_bill(2))
+    assert hand_over(a_bill(3, amount="1")).status_code == 422
+    assert rows("SELECT actor, subject, facts FROM audit WHERE action = 'bills_taken_in'") == [(
+        "api:api_token", "bills", {"bills": 2, "new": 2, "replaced": 0, "unchanged": 0},
+    )]  # fmt: skip
+
+
 def test_values_may_be_numbers_truths_and_nothing(hand_over, rows):
     bill = a_bill(kwh=50, version=1, charge=90_000, tax=9_000, arrears=1_000, amount=100_000, consent=False, phone=None)
     assert hand_over(bill).status_code == 200

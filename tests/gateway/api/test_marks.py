@@ -34,6 +34,18 @@ def test_what_waits_is_fetched_acknowledged_and_fetched_again_on_demand(fetch, a
     assert fetch("?since=0").data == first.data
 
 
+def test_the_audit_names_whose_token_acknowledged(fetch, acknowledge, paid, rows):
+    paid(1)
+    fetch()
+    assert acknowledge(1).status_code == 200
+    assert rows("SELECT actor, facts FROM audit WHERE action = 'marks_acknowledged'") == [
+        ("api:api_token", {"number": 1, "batches": 1})
+    ]
+    assert rows("SELECT by FROM transitions WHERE kind = 'mark_batch'") == ["api:api_token"]
+    assert acknowledge(5).status_code == 422
+    assert rows("SELECT count(*) FROM audit WHERE action = 'marks_acknowledged'") == [1]
+
+
 @pytest.mark.parametrize(("number", "status"), [(1, 422), (-1, 422), ("1", 400), (True, 400), (None, 400)])
 def test_what_was_never_sent_is_not_acknowledged(acknowledge, number, status):
     answer = acknowledge(number)

@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from gateway import callback_reading, jobs
 from gateway.api import operations
+from gateway.api.closes import written as closes_told
 from gateway.database import transaction
 from reconciliation import closes, mismatches
 from tests.gateway.samples import a_bill, a_debit_bill, an_event
@@ -281,3 +282,15 @@ def test_other_addresses_keep_their_own_errors(web):
 def test_answers_stay_out_of_caches(ask):
     for path in ("/bills", "/bills/HD1", "/bills?colour=red"):
         assert ask.get(path).headers["Cache-Control"] == "no-store"
+
+
+def test_words_of_people_and_carriers_are_told_without_numbers(wiring, ask, paid):
+    paid(1)
+    close = closes.Close(
+        bank="standard", period="day", day=date(2026, 11, 17), version=1, state="reopened", reopened_by="chi",
+        reopened_why="khách 0912345678 gọi",
+    )  # fmt: skip
+    assert closes_told(close)["reopened_why"] == "khách ···678 gọi"
+    with transaction(wiring.engine) as session:
+        session.execute(text("UPDATE messages SET reason = 'no such number: 84912345678'"))
+    assert {one["reason"] for one in ask.get("/messages").json["items"]} == {"no such number: ···678"}
