@@ -21,6 +21,7 @@ from gateway.admin import (
     settlement_lines,
     statement_words,
     verdicts,
+    words,
 )
 from gateway.admin.banks import bank_title
 from gateway.admin.listing import counted
@@ -181,6 +182,7 @@ _WRITTEN: Mapping[str, Callable[[Any], str]] = {
     "moment": lambda value: moment(datetime.fromisoformat(value)),
     "deadline": lambda value: deadline(datetime.fromisoformat(value)),
     "verdict": lambda value: str(verdicts.VERDICTS.get(value, value)),
+    "reference": lambda value: words.payment_name(value, ""),
     "reason": lambda value: str(debit_words.EXCLUSIONS.get(value, value)),
 }
 
