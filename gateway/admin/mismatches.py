@@ -57,7 +57,10 @@ def show_queue(*, problem: str = "") -> str:
     return render_template(
         "admin/mismatches.html",
         page=page,
-        settled=0 if held["state"] else counted(db(), resolved, Mismatch.id, most=desk_queue.COUNTED)[0],
+        settled=0
+        if held["state"] != desk_queue.EVERY
+        else counted(db(), resolved, Mismatch.id, most=desk_queue.COUNTED)[0],
+        every="" if held["state"] == desk_queue.EVERY else held.link(state=desk_queue.EVERY),
         # The spans count every office's questions: who belongs to one is not told of the others'.
         spans=[] if mine else ageing.aged(db(), source=held["bank"], now=now),
         kept={"queue": "1", **{name: value for name, value in {"q": held.search, **held.values}.items() if value}},

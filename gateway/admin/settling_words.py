@@ -29,6 +29,7 @@ NOT_SETTLED = {
     "not_its_bill": _("A difference is written off only on a bill that this payment settles."),
     "no_evidence": _("Money goes to another customer only on evidence: attach it to the question first."),
     "changed": _("This case has changed since you opened it: see what happened, then answer again."),
+    "settled_meanwhile": _("This case has been settled since you opened it: see below by whom and how."),
     "needs_booking": _("This question is about money that is still to be booked: words alone do not close it."),
     "other_usual": _("What is usual has changed meanwhile: look at it again."),
     "not_last": _("This can't be taken back any more: something else happened to the case."),
