@@ -132,3 +132,8 @@ def test_the_first_load_is_light_and_comes_from_here(app, visitor):
 def test_without_a_key_the_pages_refuse_to_be_registered():
     with pytest.raises(RuntimeError, match="secret_key"):
         admin.register(Flask("pages"))
+
+
+def test_every_page_of_the_menu_has_a_letter_of_its_own():
+    assert set(access.LETTERS) == {endpoint for endpoint, _icon, _name in access.MENU}
+    assert len(set(access.LETTERS.values())) == len(access.LETTERS)

@@ -4,8 +4,8 @@ import ast
 from pathlib import Path
 
 import pytest
-from flask_babel import force_locale
 
+from gateway import languages
 from gateway.admin import audit_words
 from reconciliation.lifecycle import CLOSE, DEBIT_RUN, LUMP_CHOICE, SETTLEMENT
 
@@ -78,19 +78,19 @@ def test_every_action_that_the_code_writes_has_its_words():
 
 
 @pytest.mark.parametrize("language", ["vi", "en"])
-def test_no_action_is_shown_by_its_code(app, language):
-    with app.test_request_context(), force_locale(language):
+def test_no_action_is_shown_by_its_code(language):
+    with languages.speaking(language):
         assert [one for one in audit_words.ACTS if audit_words.act(one) == one or "_" in audit_words.act(one)] == []
 
 
-def test_facts_are_told_in_words_and_empty_ones_left_out(app):
+def test_facts_are_told_in_words_and_empty_ones_left_out():
     told = {
         "settlement": 1, "payment": 5, "undoes": [], "bills": [], "minors": [], "lifts": [], "denies": False,
         "places": [{"kind": "credit", "minor": 462_024, "account": "customer_credit", "bill_id": None,
                     "customer_id": 3}],
         "minor": 462_024, "why": "gọi 0912345678", "strange": {"a": [1, 2]},
     }  # fmt: skip
-    with app.test_request_context(), force_locale("vi"):
+    with languages.speaking("vi"):
         said = {name: text.replace("\u00a0", " ") for name, text in audit_words.facts(told).items()}
     assert said == {
         "Xử lý": "#1", "Thanh toán": "#5", "Chuyển sang": "ghi có cho khách hàng 462.024 ₫", "Số tiền": "462.024 ₫",
@@ -98,8 +98,8 @@ def test_facts_are_told_in_words_and_empty_ones_left_out(app):
     }  # fmt: skip
 
 
-def test_a_fact_of_another_shape_is_shown_as_it_is(app):
-    with app.test_request_context(), force_locale("vi"):
+def test_a_fact_of_another_shape_is_shown_as_it_is():
+    with languages.speaking("vi"):
         assert audit_words.facts({"places": "x", "minor": "y", "open": True}) == {
             "Chuyển sang": "x", "Số tiền": "y", "Ngân hàng làm việc": "có",
         }  # fmt: skip

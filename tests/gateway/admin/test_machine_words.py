@@ -1,8 +1,8 @@
 """The machine's words: what it expected and got is said in the reader's, all else stays quoted as its own."""
 
 import pytest
-from flask_babel import force_locale
 
+from gateway import languages
 from gateway.admin import machine_words, words
 
 
@@ -21,10 +21,10 @@ from gateway.admin import machine_words, words
         ("something nobody foresaw", "“something nobody foresaw”"),
     ],
 )  # fmt: skip
-def test_what_the_machine_says_is_told_in_vietnamese_and_stays_in_english(app, text, told):
-    with app.test_request_context(), force_locale("vi"):
+def test_what_the_machine_says_is_told_in_vietnamese_and_stays_in_english(text, told):
+    with languages.speaking("vi"):
         assert machine_words.said(text) == told
-    with app.test_request_context(), force_locale("en"):
+    with languages.speaking("en"):
         assert machine_words.said(text) == text or text.startswith("something")
 
 
@@ -39,9 +39,9 @@ def test_what_the_machine_says_is_told_in_vietnamese_and_stays_in_english(app, t
         ('{"ok": true}', '{"ok": true}', '{"ok": true}'),
     ],
 )  # fmt: skip
-def test_what_came_of_a_call_is_told_in_words_and_an_answer_as_it_is(app, text, vietnamese, english):
+def test_what_came_of_a_call_is_told_in_words_and_an_answer_as_it_is(text, vietnamese, english):
     for language, told in (("vi", vietnamese), ("en", english)):
-        with app.test_request_context(), force_locale(language):
+        with languages.speaking(language):
             assert machine_words.sent(text) == told
 
 
@@ -55,6 +55,6 @@ def test_what_came_of_a_call_is_told_in_words_and_an_answer_as_it_is(app, text, 
         ("withdrawn: taken back", "đã rút lại: đã rút lại"),
     ],
 )
-def test_how_cases_were_settled_is_told_in_words(app, text, told):
-    with app.test_request_context(), force_locale("vi"):
+def test_how_cases_were_settled_is_told_in_words(text, told):
+    with languages.speaking("vi"):
         assert words.why(text) == told
