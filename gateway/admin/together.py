@@ -111,6 +111,8 @@ def undo() -> str:
 
     def act(case: Mismatch) -> None:
         key = request.form.get(f"act{case.id}", "")
+        if not case_offers.may_take_back(key.partition("-")[0]):
+            raise NotSettled("not_last", "expected an act that this person may take back")
         stands[case.id] = undoing.undo(db(), case.id, key, why="taken back", by=by, now=now)
 
     problems = _each(act)
