@@ -3,6 +3,9 @@
 BIN := .venv/bin
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard gateway/translations/*/LC_MESSAGES/*.po))
 
+# Where Python is told to keep nothing it compiled, each process of the gateway would compile its own sources anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test check check-docs bench chaos lock states roles pictures clean setup translations
 

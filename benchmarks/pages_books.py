@@ -80,7 +80,8 @@ _STEPS = {
             reversal, bank_reference, narrative, quoted, payment_id, state)
         SELECT s.id, p.id, 1, 'in', true, p.minor, 'VND', p.business_date, false, p.bank_reference, p.narrative,
             p.quoted, p.id, 'matched'
-        FROM payments p JOIN of_day s ON s.bank = p.source AND s.closing_on = p.business_date""",
+        FROM payments p JOIN of_day s ON s.bank = p.source AND s.closing_on = p.business_date
+        ORDER BY p.business_date, s.id, p.id""",  # as statements come: day by day
     "told by lines": """
         UPDATE payments p SET source_reference = 'line:' || l.id FROM statement_lines l
         WHERE l.payment_id = p.id AND p.origin = 'statement'""",

@@ -51,10 +51,13 @@ def prove(
 def _finding(session: Session, number: int, says: str, counted: str, broken: dict[str, str]) -> Finding:
     """Make a finding of `counted` (one row of named figures) and `broken` (queries that must each count zero)."""
     row = session.execute(text(counted)).mappings().one()
-    wrong = {name: found for name, query in broken.items() if (found := _count(session, query))}
+    # Asked one by one, most of the time would go into asking.
+    together = "SELECT " + ", ".join(f"({query})" for query in broken.values())
+    found = session.execute(text(together)).one()
+    wrong = {name: int(count) for name, count in zip(broken, found, strict=True) if count}
     figures = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in row.items())
     if wrong:
-        figures += "; BROKEN: " + ", ".join(f"{name} {found}" for name, found in wrong.items())
+        figures += "; BROKEN: " + ", ".join(f"{name} {count}" for name, count in wrong.items())
     return Finding(number, says, not wrong, figures)
 
 

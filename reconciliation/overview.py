@@ -3,7 +3,6 @@
 The conditions behind the figures are exported, so that a list shows exactly the rows that a figure counted.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
@@ -119,7 +118,10 @@ def of_day(session: Session, day: date, expected: Mapping[str, int], *, now: dat
     came = _came(session, day)
     rows: list[Mapping[str, Any]] = [
         *({name: value for name, value in row.items() if name in _OF_BANK} for row in came),
-        *({"bank": bank, "unexplained_minor": minor} for bank, minor in _unexplained(session, day).items()),
+        *(
+            {"bank": bank, "unexplained_minor": minor}
+            for bank, minor in unexplained.lines_by_bank(session, day).items()
+        ),
         *session.execute(text(_QUESTIONS), on_day).mappings(),
         *session.execute(text(_FILES), on_day).mappings(),
         *session.execute(text(_MESSAGES), on_day).mappings(),
@@ -148,12 +150,6 @@ def _came(session: Session, day: date) -> Sequence[dict[str, Any]]:
             "counts_matched": row["counts_matched"] - put["minor"],
         })  # fmt: skip
     return rows
-
-
-def _unexplained(session: Session, day: date) -> Mapping[str, int]:
-    found = Counter(unexplained.payments_by_bank(session, day))
-    found.update(unexplained.lines_by_bank(session, day))
-    return found
 
 
 def open_by_code(session: Session, now: datetime) -> list[CodeAges]:
@@ -185,6 +181,7 @@ def open_by_code(session: Session, now: datetime) -> list[CodeAges]:
 _OF_BANK = (
     "bank", "received", "received_minor", "confirmed", "confirmed_minor", "matched", "matched_minor", "placed",
     "placed_minor", "open", "open_minor",
+    "unexplained_minor",
 )  # fmt: skip
 _OF_CHANNEL = ("counts_minor", "counts_confirmed", "counts_matched", "placed_minor")
 _NOTHING = {"placed": 0, "minor": 0, "alone": 0}
@@ -219,6 +216,7 @@ def _payments(day: date) -> Executable:
             func.count().filter(Payment.matched_minor > 0).label("matched"),
             func.coalesce(func.sum(Payment.matched_minor), 0).label("matched_minor"),
             count("open"), total(Payment.minor - Payment.matched_minor, "open").label("open_minor"),
+            total(Payment.minor - Payment.matched_minor, "unexplained").label("unexplained_minor"),
             count("counts"), total(Payment.minor, "counts").label("counts_minor"),
             total(Payment.confirmed_minor, "counts").label("counts_confirmed"),
             total(Payment.matched_minor, "counts").label("counts_matched"),

@@ -19,7 +19,7 @@ from reconciliation.placements import Place, Placement
 from reconciliation.remarks import ASSIGNED, EXPECTED, NOBODY, RESUMED, TRACE, TRACE_ANSWER, Remark
 from reconciliation.settlements import Settlement
 
-PROPOSED, APPLIED, NOTED, GIVEN, RESTED = "proposed", "applied", "noted", "given", "rested"
+KINDS = PROPOSED, APPLIED, NOTED, GIVEN, RESTED = "proposed", "applied", "noted", "given", "rested"
 
 
 @dataclass(frozen=True, slots=True)

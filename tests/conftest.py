@@ -7,20 +7,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import CodeType
 
 import psycopg
 import pytest
+from flask import Flask
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from gateway import migrate
 from gateway.bank_settings import BankSettings
 from gateway.database import app_engine
-from gateway.embedded import Embedded, erase
+from gateway.embedded import Embedded, erase, postgres
 from gateway.settings import Settings, SmsSettings
 from gateway.supervisor_guard import kill_session, members
 from gateway.wiring import Wiring, ensure_own_secrets
@@ -52,12 +56,37 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ))  # fmt: skip
 
 
+class _KeptTemplates(BytecodeCache):
+    """Templates as the first application of this process compiled them: each test makes an application of its own."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self.kept.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        assert bucket.code is not None
+        self.kept[bucket.key, bucket.checksum] = bucket.code
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _templates_compiled_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(Flask.jinja_options, "bytecode_cache", _KeptTemplates())
+        yield
+
+
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
-    """PostgreSQL and Valkey of this test run, as the gateway starts them for itself."""
+    """PostgreSQL and Valkey of this test run, as the gateway starts them for itself, but without waiting for disks."""
     home = tmp_path_factory.mktemp("services")
-    with Embedded(home, lambda _line: None) as running:
-        yield running
+    with ExitStack() as running:
+        with pytest.MonkeyPatch.context() as patched:
+            # No machine loses power in a test; a server that is killed has still written what it committed.
+            patched.setitem(postgres._SETTINGS, "fsync", "off")
+            made = running.enter_context(Embedded(home, lambda _line: None))
+        yield made
     erase(home, lambda _line: None)
 
 
@@ -97,8 +126,8 @@ def any_state(database_url: str) -> Iterator[None]:
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    """Connections to the test's database in the application's role."""
-    made = app_engine(database_url)
+    """Connections to the test's database in the application's role, kept: a new one must first learn of all tables."""
+    made = app_engine(database_url, pooled=12)
     yield made
     made.dispose()
 

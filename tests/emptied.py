@@ -14,7 +14,6 @@ _BY_MIGRATION = [one.__table__ for one in (ApprovalLimit, AllowedMove, AllowedBi
 OF_TESTS = [table for table in metadata.sorted_tables if table not in _BY_MIGRATION]
 """What tests fill: all but what the migrations themselves put in."""
 _EMPTY = "; ".join(f"DELETE FROM {table.name}" for table in OF_TESTS)
-_BROOM = "broom"
 _urls: dict[str, str] = {}
 _brooms: dict[str, psycopg.Connection] = {}
 """Database → the connection that empties it, kept open: a new one takes ten times as long, to learn of all tables."""
@@ -36,19 +35,32 @@ def made(template_url: str, name: str) -> Iterator[str]:
 
 
 def _broom(url: str) -> psycopg.Connection:
-    broom = psycopg.connect(as_superuser(url), autocommit=True, application_name=_BROOM)
+    broom = psycopg.connect(as_superuser(url), autocommit=True)
     broom.execute("SET session_replication_role = replica")
     return broom
 
 
 def empty(name: str) -> None:
     """Empty the database `name` past its own guards, as only a superuser can."""
+    _sweep(name, _EMPTY)  # statements sent together are one transaction
+
+
+def leave_alone(name: str) -> None:
+    """End the connections that earlier tests left: the thread of a web process ends with its process only."""
+    _sweep(
+        name,
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'",
+    )
+
+
+def _sweep(name: str, statements: str) -> None:
     try:
-        _brooms[name].execute(_EMPTY)  # statements sent together are one transaction
+        _brooms[name].execute(statements)
     except psycopg.OperationalError:  # a test has ended everyone at the database
         _brooms[name].close()
         _brooms[name] = _broom(_urls[name])
-        _brooms[name].execute(_EMPTY)
+        _brooms[name].execute(statements)
 
 
 @contextmanager
@@ -70,16 +82,6 @@ _GUARDS = """
         END LOOP;
     END $$
 """
-
-
-def leave_alone(url: str) -> None:
-    """End the connections that earlier tests left: the thread of a web process ends with its process only."""
-    with psycopg.connect(as_superuser(url), autocommit=True) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-            f" AND application_name <> '{_BROOM}'"
-        )
 
 
 def as_superuser(url: str) -> str:

@@ -64,7 +64,8 @@ def assign(mismatch_id: int) -> Answer | tuple[str, int]:
 def undo(mismatch_id: int) -> Answer | tuple[str, int]:
     """Take back what the person did last with the case, and go to what it asks then."""
     wiring, key = current_app.extensions["doisoat"], request.form.get("act", "")
-    if key and not case_offers.may_take_back(key.partition("-")[0]):
+    kind = key.partition("-")[0]
+    if kind in undoing.KINDS and not case_offers.may_take_back(kind):
         abort(403)
     seen: list[int] = []
 

@@ -162,8 +162,13 @@ def page_of(
     newest_first: bool = True,
     size: int = SIZE,
     amount: ColumnElement[int] | InstrumentedAttribute[int] | None = None,
+    most: int | None = None,
 ) -> Page:
-    """Return one page of `wanted`, ordered by `key`, at the place that was asked for; `amount` is summed up."""
+    """Return one page of `wanted`, ordered by `key`, at the place that was asked for; `amount` is summed up.
+
+    Rows are counted up to `most`, COUNTED unless it is given.
+    """
+    most = COUNTED if most is None else most
     backwards = asked.before is not None
     place = asked.before if backwards else asked.after
     falling = newest_first != backwards
@@ -175,11 +180,11 @@ def page_of(
     rows = rows[:size]
     if backwards:
         rows.reverse()
-    total, minor = counted(session, wanted, key, amount, most=COUNTED)
+    total, minor = counted(session, wanted, key, amount, most=most)
     has_previous = more if backwards else place is not None
     has_next = backwards or more
     return Page(
-        rows, total, asked, COUNTED, minor,
+        rows, total, asked, most, minor,
         previous=asked.link(before=rows[0][-1]) if rows and has_previous else None,
         next=asked.link(after=rows[-1][-1]) if rows and has_next else None,
     )  # fmt: skip

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVarTuple
 
 from flask_login import current_user
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, aliased
-from sqlalchemy.orm.util import AliasedClass
 
+from gateway.admin.listing import COUNTED
 from gateway.request_session import db
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
@@ -21,6 +21,8 @@ from reconciliation.outbox import Message
 from reconciliation.payments import Allocation, Payment
 
 Columns = TypeVarTuple("Columns")
+COUNTED_ROW_BY_ROW = 100
+"""Rows of a large list that are counted for a person with an office, of which one in dozens is theirs."""
 
 
 def office() -> str:
@@ -32,6 +34,11 @@ def within(wanted: Select[*Columns], model: type[Any]) -> Select[*Columns]:
     """Return `wanted`, a query of rows of `model`, cut to the office of the person who is signed in."""
     mine = office()
     return wanted.where(_OF[model](mine)) if mine else wanted
+
+
+def counted() -> int:
+    """Return how far a list that asks row by row is counted: less far for a person with an office."""
+    return COUNTED_ROW_BY_ROW if office() else COUNTED
 
 
 def sees(name: str, number: int) -> bool:
@@ -47,28 +54,36 @@ def _by_customer(column: InstrumentedAttribute[int]) -> Callable[[str], ColumnEl
     return lambda mine: exists().where(customer.id == column, customer.office == mine)
 
 
-def _of_payment(mine: str, paid: type[Payment] | AliasedClass[Payment] = Payment) -> ColumnElement[bool]:
+def _of_payment(mine: str, payment_id: InstrumentedAttribute[Any] = Payment.id) -> ColumnElement[bool]:
     # It settles bills of the office's customers and of nobody else's: matches that were undone count, for they show.
-    return and_(_settles(mine, paid, ours=True), ~_settles(mine, paid, ours=False))
+    return _whose(payment_id, lambda customer: func.bool_and(customer.office == mine))
 
 
-def _settles(mine: str, paid: type[Payment] | AliasedClass[Payment], *, ours: bool) -> ColumnElement[bool]:
+def _whose(
+    payment_id: InstrumentedAttribute[Any], fold: Callable[[type[Customer]], ColumnElement[bool]]
+) -> ColumnElement[bool]:
+    """Return what `fold` says of the customers whose bills a payment settles; false for one that settles none.
+
+    Asked row by row, as a value: a list in order would be joined whole with all links, bills and customers otherwise.
+    """
     link, bill, customer = aliased(Allocation), aliased(Bill), aliased(Customer)
-    return exists().where(
-        link.of(paid.id), bill.id == link.bill_id, customer.id == bill.customer_id,
-        customer.office == mine if ours else customer.office != mine,
+    theirs = (
+        select(fold(customer)).select_from(link)
+        .join(bill, bill.id == link.bill_id).join(customer, customer.id == bill.customer_id)
+        .where(link.of(payment_id))
     )  # fmt: skip
+    said: ColumnElement[bool] = func.coalesce(theirs.scalar_subquery(), false())
+    return said
 
 
 def _of_mismatch(mine: str) -> ColumnElement[bool]:
-    # What it is about is the office's: its bill, and its payment as far as it has one. The payment is looked up by
-    # itself: a list that shows its cases' payments has them in its query already.
-    bill, customer, paid = aliased(Bill), aliased(Customer), aliased(Payment)
+    # What it is about is the office's: its bill, and its payment as far as it has one.
+    bill, customer = aliased(Bill), aliased(Customer)
     of_bill = exists().where(
         bill.id == Mismatch.bill_id, customer.id == bill.customer_id, customer.office == mine
     )  # fmt: skip
-    of_payment = exists().where(paid.id == Mismatch.payment_id, _of_payment(mine, paid))
-    strange = exists().where(paid.id == Mismatch.payment_id, _settles(mine, paid, ours=False))
+    of_payment = _of_payment(mine, Mismatch.payment_id)
+    strange = _whose(Mismatch.payment_id, lambda customer: func.bool_or(customer.office != mine))
     return or_(and_(of_bill, ~strange), and_(Mismatch.bill_id.is_(None), of_payment))
 
 

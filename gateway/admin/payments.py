@@ -51,7 +51,9 @@ def listing() -> str:
         )
     return render_template(
         "admin/payments.html",
-        page=page_of(db(), office_scope.within(wanted, Payment), Payment.id, asked, amount=IN_DONG),
+        page=page_of(
+            db(), office_scope.within(wanted, Payment), Payment.id, asked, amount=IN_DONG, most=office_scope.counted()
+        ),
     )
 
 

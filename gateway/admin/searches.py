@@ -124,7 +124,7 @@ def deliveries(asked: Asked) -> Ids:
     return union(sent(asked), *more)
 
 
-def among(key: InstrumentedAttribute[int], found: Ids) -> ColumnElement[bool]:
+def among(key: InstrumentedAttribute[int], found: Ids | Select[int]) -> ColumnElement[bool]:
     """Return the condition that a row is among what a search names, up to MOST of them, the newest.
 
     They are looked up first: a list in order with a search inside it would be read from its end to find a row or two.

@@ -35,7 +35,7 @@ def _floor(template: str) -> Iterator[str]:
 @pytest.fixture
 def database_url(_floor: str) -> str:
     """The database of these tests, emptied and with nobody at it."""
-    emptied.leave_alone(_floor)
+    emptied.leave_alone(_NAME)
     emptied.empty(_NAME)
     return _floor
 

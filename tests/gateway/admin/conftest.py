@@ -1,6 +1,6 @@
 """The finance pages on a real database: an app, people who may sign in, a browser-like visitor, and a day's rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from werkzeug.test import TestResponse
 from gateway import admin, request_session, staff_desk
 from gateway.bank_settings import BankSettings, SftpSettings
 from gateway.carrier_settings import CarrierSettings
+from gateway.database import app_engine
 from gateway.settings import SmsSettings
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
@@ -32,10 +33,12 @@ from reconciliation.sealing import Sealer
 from reconciliation.sending_times import Times
 from reconciliation.staff import OF_ONE_OFFICE, ROLES
 from reconciliation.statements import Line, Statement
+from tests import emptied
 
 DAY = date(2026, 11, 18)
 NOW = datetime(2026, 11, 19, 2, 0, tzinfo=UTC)
 PASSWORD = "mat khau cua toi"
+_NAME = "test_pages"
 
 
 class Clock:
@@ -49,6 +52,33 @@ class Clock:
 
     def pass_by(self, **time: int) -> None:
         self.now += timedelta(**time)
+
+
+@pytest.fixture(scope="session")
+def _pages(template: str) -> Iterator[str]:
+    """A database without guards: the pages are shown rows in the states they tell of, not the moves that led there."""
+    with emptied.made(template, _NAME) as url, emptied.any_state(url):
+        yield url
+
+
+@pytest.fixture(scope="session")
+def _engine(_pages: str) -> Iterator[Engine]:
+    made = app_engine(_pages, pooled=12)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def database_url(_pages: str) -> str:
+    """The database of these tests, emptied."""
+    emptied.empty(_NAME)
+    return _pages
+
+
+@pytest.fixture
+def engine(_engine: Engine, database_url: str) -> Engine:
+    """Connections in the application's role to the emptied database, kept from test to test."""
+    return _engine
 
 
 @pytest.fixture(autouse=True)
@@ -275,11 +305,6 @@ class Books:
         self.session.add(row)
         self.session.flush()
         return row
-
-
-@pytest.fixture(autouse=True)
-def _any_state(any_state: None) -> None:
-    """The pages are shown rows in the states they tell of, not the moves that led there."""
 
 
 @pytest.fixture
