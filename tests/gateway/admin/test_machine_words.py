@@ -3,7 +3,7 @@
 import pytest
 
 from gateway import languages
-from gateway.admin import machine_words, words
+from gateway.admin import machine_words, mismatches, words
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,9 @@ def test_what_came_of_a_call_is_told_in_words_and_an_answer_as_it_is(text, vietn
 def test_how_cases_were_settled_is_told_in_words(text, told):
     with languages.speaking("vi"):
         assert words.why(text) == told
+
+
+def test_a_payment_that_a_line_alone_shows_is_named_in_words():
+    with languages.speaking("vi"):
+        assert mismatches.sides({"reference": "line:4"}, "VND")["arrived"] == [("Tham chiếu", "dòng số 4")]
+        assert mismatches.sides({"reference": "FT26"}, "VND")["arrived"] == [("Tham chiếu", "FT26")]
