@@ -195,7 +195,7 @@ def test_payers_are_named_by_first_letters_in_a_sample_as_everywhere(as_role):
     named = MT940.replace("TIEN DIEN", "NGUYEN VAN BINH tien dien")
     text = tried(liaison, "/admin/banks/saomai/try-statement", file=(io.BytesIO(named.encode()), "sao-ke.txt"))
     assert "BINH" not in text
-    assert "N· V· B· tien dien" in text
+    assert "N··· V·· B··· tien dien" in text
 
 
 def test_why_a_file_can_not_be_read_is_said_in_vietnamese_with_what_is_technical_quoted(as_role):
