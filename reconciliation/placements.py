@@ -34,6 +34,7 @@ class Placement(Base):
     __table_args__ = (
         Index("ix_placements_of_payment", "payment_id", postgresql_where=text("payment_id IS NOT NULL")),
         Index("ix_placements_of_bill", "bill_id", postgresql_where=text("bill_id IS NOT NULL")),
+        Index("ix_placements_of_customer", "customer_id", postgresql_where=text("customer_id IS NOT NULL")),
         Index("ix_placements_owed", "minor", postgresql_where=text("account = 'refunds_payable' AND line_id IS NULL")),
         Index("uq_placements_line", "line_id", unique=True, postgresql_where=text("line_id IS NOT NULL")),
         Index(None, "settlement_id"),

@@ -25,7 +25,14 @@ MOST_BYTES = 5 << 20
 LONGEST_REST = timedelta(days=60)
 TRACE_WITHIN = 3
 """Business days a bank has to answer a trace request."""
-_BEGINNINGS = {b"%PDF-": "application/pdf", b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
+_SHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_KINDS = {
+    "pdf": (b"%PDF-", "application/pdf"), "png": (b"\x89PNG\r\n\x1a\n", "image/png"),
+    "jpg": (b"\xff\xd8\xff", "image/jpeg"), "jpeg": (b"\xff\xd8\xff", "image/jpeg"), "xlsx": (b"PK\x03\x04", _SHEET),
+    "zip": (b"PK\x03\x04", "application/zip"), "csv": (None, "text/csv"), "txt": (None, "text/plain"),
+    "eml": (None, "message/rfc822"),
+}  # fmt: skip
+"""A file name's ending → how such a file begins (text, where that is None), and its media type."""
 _PURPOSE = "remarks.body"
 
 
@@ -74,13 +81,14 @@ def comment(session: Session, mismatch_id: int, said: str, *, by: str, now: date
 def attach(
     session: Session, mismatch_id: int, name: str, body: bytes, said: str, *, sealer: Sealer, by: str, now: datetime
 ) -> Remark:
-    """Keep a file as evidence: PDF, PNG, JPEG or UTF-8 text of at most MOST_BYTES, sealed; the same file once."""
+    """Keep a document (see `_KINDS`) of at most MOST_BYTES as evidence, sealed; the same file once."""
     asked = _of(session, mismatch_id)
     if not body:
         raise NotRemarked("empty", "expected a file, got none or an empty one")
     if len(body) > MOST_BYTES:
         raise NotRemarked("too_large", f"expected at most {MOST_BYTES} bytes, got {len(body)}")
-    media_type = _media_type(body)
+    plain = "".join(letter for letter in name if letter.isprintable()).strip()[-120:]
+    media_type = _media_type(plain, body)
     digest = hashlib.sha256(body).digest()
     known = session.scalar(
         text("SELECT id FROM remarks WHERE mismatch_id = :id AND digest = :digest"),
@@ -88,7 +96,6 @@ def attach(
     )
     if known is not None:
         return session.get_one(Remark, known)
-    plain = "".join(letter for letter in name if letter.isprintable()).strip()[-120:]
     return _add(
         session, asked, EVIDENCE, said or plain or media_type, by=by, now=now, name=plain or "evidence",
         media_type=media_type, size=len(body), digest=digest, body=sealer.seal(body, _PURPOSE),
@@ -194,14 +201,17 @@ def _add(session: Session, asked: Mismatch, kind: str, said: str, *, by: str, no
     return made
 
 
-def _media_type(body: bytes) -> str:
-    for beginning, media_type in _BEGINNINGS.items():
-        if body.startswith(beginning):
-            return media_type
-    try:
-        body.decode("utf-8")
-    except UnicodeDecodeError:
-        body = b"\0"
-    if b"\0" in body:
-        raise NotRemarked("no_kind", "expected a PDF, a PNG or JPEG picture, or plain text, got something else")
-    return "text/plain"
+def _media_type(name: str, body: bytes) -> str:
+    """Return the media type of evidence; its name must end as a document's does, and its bytes begin as such a one's.
+
+    What is sent on by people is opened by people: a program that is called a document is none.
+    """
+    ending = name.rpartition(".")[2].lower() if "." in name else ""
+    if ending not in _KINDS:
+        raise NotRemarked("no_kind", f"expected a file that ends in one of {', '.join(_KINDS)}, got {name[-40:]!r}")
+    begins, media_type = _KINDS[ending]
+    # A table or letter from elsewhere may be in any encoding: it is text as long as no program begins so.
+    fits = b"\0" not in body and not body.startswith(b"MZ") if begins is None else body.startswith(begins)
+    if not fits:
+        raise NotRemarked("other_kind", f"expected the bytes of a {ending} file in {name[-40:]!r}, got others")
+    return media_type

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from reconciliation import (
     audit,
+    case_links,
     debit_promises,
     denials,
     ledger,
@@ -312,7 +313,9 @@ def _carry_out(session: Session, made: Settlement, *, by: str, why: str, now: da
     mismatches.resolve(session, [made.mismatch_id], by=by, resolution=said, now=now)
     # What is left of the payment or of a bill is asked about anew, and so is whoever else pays one of these bills.
     touched = sorted({*made.bills, *lacking, *written_off}.union(*freed.values()))
+    known = case_links.newest(session, made.payment_id)
     denials.offer(session, touched, [made.payment_id], why=said, now=now)
+    case_links.link_rest(session, made.mismatch_id, made.payment_id, known, by=made.maker, now=now)
     session.execute(text(_AS_OLD), {"mismatch": made.mismatch_id})
 
 

@@ -23,6 +23,7 @@ class Statement(Base):
         ),
         Index(None, "bank", "account_hash", "closing_on"),
         Index(None, "delivery_id"),
+        Index(None, "statement_id"),
         Index("ix_statements_in_work", "bank", postgresql_where=text("booking_from IS NOT NULL")),
         one_of("kind", ["statement", "notice"]),
         one_of("state", STATEMENT.states),

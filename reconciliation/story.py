@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import and_, or_, select, true
 from sqlalchemy.orm import Session, load_only
 
+from reconciliation import case_links
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
 from reconciliation.inbox import Delivery
@@ -15,11 +17,14 @@ from reconciliation.lifecycle import Transition
 from reconciliation.mismatches import Mismatch
 from reconciliation.outbox import Message
 from reconciliation.payments import Allocation, Payment
+from reconciliation.placements import Placement
 from reconciliation.returns import Return
+from reconciliation.settlements import Settlement
 from reconciliation.statements import Line, Statement
 
 _ORDER = (
-    "issued", "delivery", "payment", "line", "allocated", "undone", "moved", "message", "asked", "settled", "entry",
+    "issued", "delivery", "payment", "line", "allocated", "undone", "placed", "lifted", "moved", "message", "asked",
+    "settled", "entry",
 )  # fmt: skip
 """What comes first among things that one transaction wrote at the same moment: causes before effects."""
 
@@ -116,10 +121,15 @@ def _tell(
     events += _about_payments(session, payments)
     events += [Event(statement.created_at, "line", line, (statement,)) for line, statement in lines]
     events += _about_links(session, allocations)
+    placed = _placed(session, bills, payment_ids)
+    events += _about_places(session, placed)
     for kind, ids in (("bill", bill_ids), ("payment", payment_ids)):
         events += [Event(move.at, "moved", move) for move in moves_of(session, kind, ids)]
     events += _about_messages(session, bill_ids, payment_ids)
+    raised = case_links.raised_by_undoing(session, questions)
     for one in questions.values():
+        if one.id in raised and one.state == "resolved":
+            continue  # nobody asked it: what its reverse answer undid is told by itself
         events.append(Event(one.opened_at, "asked", one))
         if one.resolved_at is not None:
             events.append(Event(one.resolved_at, "settled", one))
@@ -128,6 +138,8 @@ def _tell(
     returned = session.scalars(select(Return.id).where(Return.payment_id.in_(payment_ids))).all()
     keys += [f"return:{one}{end}" for one in returned for end in ("", "/undone")]
     keys += [key for one in allocations for key in (f"allocation:{one.id}", f"allocation:{one.id}/undone")]
+    keys += [key for one in placed for key in (f"placement:{one.id}", f"placement:{one.id}/undone")]
+    keys += _paid_out(session, placed)
     events += [Event(entry.at, "entry", entry, postings) for entry, postings in entries_of(session, keys)]
     events.sort(key=lambda one: (one.at, _ORDER.index(one.kind)))
     return Story(bills, payments, events, sorted(questions.values(), key=lambda one: one.id))
@@ -161,6 +173,50 @@ def _about_links(session: Session, allocations: Sequence[Allocation]) -> list[Ev
         if one.undone_at is not None:
             events.append(Event(one.undone_at, "undone", one, both))
     return events
+
+
+def _placed(session: Session, bills: Sequence[Bill], payment_ids: Sequence[int]) -> Sequence[Placement]:
+    """Return what went to no bill of these payments, and what was written off of these bills, undone ones too.
+
+    A bill's story names its own customer's credit only: a payment may settle several customers' bills.
+    """
+    ours = or_(Placement.customer_id.is_(None), Placement.customer_id.in_({one.customer_id for one in bills}))
+    found: list[Placement] = []
+    # Each of the two has its index; asked for by one "or", neither is used.
+    for wanted in (
+        select(Placement).where(Placement.payment_id.in_(payment_ids), ours if bills else true()),
+        select(Placement).where(Placement.bill_id.in_([one.id for one in bills])),
+    ):
+        found += session.scalars(wanted.order_by(Placement.id))
+    return found
+
+
+def _about_places(session: Session, placed: Sequence[Placement]) -> list[Event]:
+    answers = _by_id(session, Settlement, {one.settlement_id for one in placed})
+    owners = _by_id(session, Customer, {one.customer_id for one in placed})
+    bills = _by_id(session, Bill, {one.bill_id for one in placed})
+    events = []
+    for one in placed:
+        about = (answers[one.settlement_id], owners.get(one.customer_id or 0), bills.get(one.bill_id or 0))
+        events.append(Event(one.at, "placed", one, about))
+        if one.undone_at is not None:
+            events.append(Event(one.undone_at, "lifted", one, about))
+    return events
+
+
+def _by_id(session: Session, model: type[Any], ids: set[Any]) -> dict[int, Any]:
+    wanted = ids - {None}
+    return {one.id: one for one in session.scalars(select(model).where(model.id.in_(wanted)))} if wanted else {}
+
+
+def _paid_out(session: Session, placed: Sequence[Placement]) -> list[str]:
+    """Return the keys of entries that tied refunds to the lines that paid them, or took the two apart."""
+    found: list[str] = []
+    for one in placed:
+        if one.account == "refunds_payable":
+            tied = Entry.key.between(f"placement:{one.id}/line:", f"placement:{one.id}/line;")
+            found += session.scalars(select(Entry.key).where(tied).order_by(Entry.id))
+    return found
 
 
 def _about_messages(session: Session, bill_ids: Sequence[int], payment_ids: Sequence[int]) -> list[Event]:

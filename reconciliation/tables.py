@@ -11,6 +11,7 @@ from reconciliation import (
     carrier_balances,
     carrier_receipts,
     carriers,
+    case_links,
     case_visits,
     closes,
     counted_messages,
@@ -53,9 +54,9 @@ from reconciliation.db import metadata
 
 __all__ = [
     "api_answers", "api_tokens", "approval_limits", "audit", "bank_days", "bill_holds", "bills", "carrier_balances",
-    "carrier_receipts", "carriers", "case_visits", "closes", "counted_messages", "counted_months", "customers",
-    "debit_days", "debit_notices", "debit_recalls", "debit_rules", "debits", "factors", "fees", "inbox", "ledger",
-    "lifecycle", "links", "lump_choices", "lump_sums", "mandate_codes", "mandate_orders", "mandates", "marks",
+    "carrier_receipts", "carriers", "case_links", "case_visits", "closes", "counted_messages", "counted_months",
+    "customers", "debit_days", "debit_notices", "debit_recalls", "debit_rules", "debits", "factors", "fees", "inbox",
+    "ledger", "lifecycle", "links", "lump_choices", "lump_sums", "mandate_codes", "mandate_orders", "mandates", "marks",
     "message_parts", "metadata", "mismatches", "outbox", "payments", "placements", "policies", "remarks", "returns",
     "secret_sightings", "settlements", "staff", "statements", "tariffs", "webhook_endpoints", "webhook_events",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from reconciliation import acknowledgements, remarks, settlement_checks, settlements
+from reconciliation import acknowledgements, case_links, remarks, settlement_checks, settlements
 from reconciliation.mismatches import Mismatch, NotSettled
 from reconciliation.payments import Allocation
 from reconciliation.placements import Place, Placement
@@ -74,7 +74,9 @@ def undo(session: Session, mismatch_id: int, key: str, *, why: str, by: str, now
     elif act.kind == APPLIED:
         return _take_back(session, asked, session.get_one(Settlement, act.id), why=why, by=by, now=now)
     elif act.kind == NOTED:
-        return acknowledgements.ask_again(session, asked.id, by=by, now=now)
+        again = acknowledgements.ask_again(session, asked.id, by=by, now=now)
+        case_links.link(session, asked.id, again, case_links.AGAIN, by=by, why=why, now=now)
+        return again
     elif act.kind == RESTED:
         remarks.resume(session, asked.id, why, by=by, now=now)
     else:
@@ -84,7 +86,7 @@ def undo(session: Session, mismatch_id: int, key: str, *, why: str, by: str, now
 
 _AS_OLD = """
     UPDATE mismatches doubt SET opened_at = known.opened_at, due_at = known.due_at, assignee = known.assignee
-    FROM mismatches known WHERE doubt.id = :doubt AND known.id = :known AND doubt.opened_at > known.opened_at
+    FROM mismatches known WHERE doubt.id = :doubt AND known.id = :known AND doubt.opened_at >= known.opened_at
 """
 
 
@@ -97,9 +99,13 @@ def _take_back(
         raise NotSettled("not_last", "expected a settlement whose entries still stand")
     doubt = settlements.raise_question(session, made.payment_id, why=why, by=by, now=now)
     session.execute(text(_AS_OLD), {"doubt": doubt, "known": asked.id})
+    case_links.link(session, asked.id, doubt, case_links.DOUBT, by=by, why=why, now=now)
     session.expire_all()
     settlements.propose(session, doubt, why=why, by=by, now=now, **reverse)
-    return _asked_now(session, made.payment_id, doubt)
+    stands = _asked_now(session, made.payment_id, doubt)
+    session.execute(text(_AS_OLD), {"doubt": stands, "known": asked.id})
+    session.expire_all()
+    return stands
 
 
 def _asked_now(session: Session, payment_id: int, doubt: int) -> int:

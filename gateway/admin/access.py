@@ -161,6 +161,7 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.casework.here": FINANCE,
     "admin.together.preview": CASEWORKERS,
     "admin.together.settle": CASEWORKERS,
+    "admin.together.undo": CASEWORKERS,
     "admin.together.assign": CASEWORKERS,
     "admin.together.rest": CASEWORKERS,
     "admin.lumps.propose": BOOKKEEPERS,
@@ -215,6 +216,10 @@ LETTERS: Mapping[str, str] = {
     "admin.marks.listing": "k",
     "admin.messages.listing": "s",
     "admin.reports.listing": "r",
+    "admin.bank_pages.listing": "h",
+    "admin.audit_trail.listing": "t",
+    "admin.people.listing": "w",
+    "admin.api_tokens.page": "i",
 }
 """Endpoint → the letter that leads there after g."""
 

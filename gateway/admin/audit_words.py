@@ -1,6 +1,18 @@
-"""The words for the audit's acts; one that is not here is shown by its code."""
+"""The words for the audit: what an act is called, and its facts as people read them.
 
+An act or a fact that is not here is shown by its code.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import date, datetime
+from typing import Any
+
+from gateway.admin import settling_words, words
+from gateway.admin.banks import bank_title
+from gateway.languages import day, gettext, moment, money, number
 from gateway.languages import lazy_gettext as _
+from reconciliation.sealing import mask_numbers
 
 ACTS = {
     "sign_in": _("signed in"),
@@ -34,9 +46,189 @@ ACTS = {
     "debit_answered": _("noted a bank's answer to a debit"),
     "debits_postponed": _("put debits off"),
     "notice_printed": _("noted a printed notice"),
+    "sandbox.opened": _("opened the sandbox"),
+    "acknowledgement_undone": _("asked a closed case again"),
+    "agreement_declared": _("declared an agreement on lump sums"),
+    "agreement_ended": _("ended an agreement on lump sums"),
+    "api_token.made": _("made an API token"),
+    "api_token.revoked": _("revoked an API token"),
+    "bank_day_noted": _("noted whether banks book on a day"),
+    "bank_day_forgotten": _("took back what was noted of a day"),
+    "bill_held": _("held a bill back from debiting"),
+    "bill_released": _("let a bill be debited again"),
+    "close_open": _("opened a period anew"),
+    "close_balanced": _("drew up a close"),
+    "close_signed": _("signed a close"),
+    "close_withdrawn": _("withdrew a close"),
+    "close_reopened": _("reopened a signed close"),
+    "debit_rule_set": _("set a rule of debiting"),
+    "debits_proposed": _("proposed a debit run"),
+    "debits_approved": _("approved a debit run"),
+    "debits_refused": _("refused a debit run"),
+    "debits_withdrawn": _("withdrew a debit run"),
+    "debits_sent": _("noted a debit run as sent"),
+    "link.allowed": _("let a bank's file server be tried again"),
+    "mandate_codes_released": _("let a customer ask for codes again"),
+    "mandate_opened": _("opened a mandate"),
+    "mandate_renewed": _("renewed a mandate"),
+    "mandate_confirmed": _("noted a mandate as confirmed by the bank"),
+    "mandate_refused": _("noted a mandate as refused by the bank"),
+    "mandate_paused": _("paused a mandate"),
+    "mandate_resumed": _("resumed a mandate"),
+    "mandate_ended": _("ended a mandate"),
+    "mandates_answered": _("took in a bank's answers on mandates"),
+    "mandates_handed_over": _("handed mandates over to a bank"),
+    "mandates_imported": _("took in mandates from a file"),
+    "matching_policy_set": _("set a policy of matching"),
+    "overlap_accepted": _("accepted a statement that overlaps"),
+    "settlement_made": _("answered a mismatch"),
+    "settlement_approved": _("approved an answer"),
+    "settlement_refused": _("refused an answer"),
+    "settlement_withdrawn": _("took an answer back before it was approved"),
+    "settlement_choice_made": _("said what a lump sum is of"),
+    "settlement_choice_applied": _("carried out what a lump sum is of"),
+    "settlement_choice_refused": _("refused what was said of a lump sum"),
+    "settlement_choice_withdrawn": _("took back what was said of a lump sum"),
+    "tariff_declared": _("declared a bank's tariff"),
+    "webhook_endpoint.added": _("added a webhook endpoint"),
+    "webhook_endpoint.rotated": _("renewed a webhook endpoint's secret"),
+    "webhook_endpoint.disabled": _("turned a webhook endpoint off"),
+    "webhook_endpoint.enabled": _("turned a webhook endpoint on"),
+    "webhook_event.replayed": _("sent a webhook event again"),
 }
 
 
 def act(code: str) -> str:
     """Return what an act is called."""
     return str(ACTS.get(code, code))
+
+
+FACTS: Mapping[str, tuple[Any, str]] = {
+    "account": (_("Account"), "text"),
+    "after": (_("After"), "text"),
+    "again": (_("Case that is asked again"), "row"),
+    "arrived": (_("Arrived"), "text"),
+    "as": (_("New message"), "row"),
+    "bank": (_("Bank"), "bank"),
+    "batches": (_("Batches"), "number"),
+    "before": (_("Before that"), "text"),
+    "bill": (_("Bill"), "text"),
+    "bills": (_("Bills"), "rows"),
+    "charge_on": (_("Debit on"), "day"),
+    "choice": (_("Answer"), "row"),
+    "codes": (_("Codes"), "number"),
+    "day": (_("Day"), "day"),
+    "debit": (_("The debit"), "text"),
+    "denies": (_("The money never came"), "text"),
+    "diacritics": (_("Diacritics"), "text"),
+    "digest": (_("Fingerprint"), "text"),
+    "error": (_("Error"), "text"),
+    "events": (_("Events"), "list"),
+    "factor": (_("Second factor"), "text"),
+    "failures": (_("Failures"), "number"),
+    "file": (_("File"), "text"),
+    "from": (_("Came from"), "text"),
+    "handed_at": (_("Handed over at"), "moment"),
+    "held": (_("Why it was held"), "text"),
+    "kind": (_("Kind"), "kind"),
+    "lifts": (_("Taken back from elsewhere"), "rows"),
+    "limit": (_("Limit"), "money"),
+    "line": (_("Statement line"), "row"),
+    "lines": (_("Lines"), "number"),
+    "minor": (_("Amount"), "money"),
+    "minors": (_("Each part"), "amounts"),
+    "name": (_("Name"), "text"),
+    "note": (_("Note"), "typed"),
+    "number": (_("No."), "text"),
+    "office": (_("Office"), "text"),
+    "open": (_("Banks book"), "text"),
+    "page": (_("Page"), "text"),
+    "payment": (_("Payment"), "row"),
+    "payments": (_("Payments"), "number"),
+    "period": (_("Period"), "text"),
+    "placement": (_("Money put elsewhere"), "row"),
+    "places": (_("Put elsewhere"), "places"),
+    "policy": (_("Policy"), "text"),
+    "problems": (_("Problems"), "number"),
+    "reason": (_("Reason"), "text"),
+    "reference": (_("Reference"), "text"),
+    "refused": (_("Not told of"), "events"),
+    "remark": (_("Remark"), "row"),
+    "role": (_("Role"), "role"),
+    "rule": (_("Rule"), "text"),
+    "sendings": (_("Sendings"), "number"),
+    "sessions": (_("Sessions ended"), "number"),
+    "settlement": (_("Answer"), "row"),
+    "since": (_("Since"), "moment"),
+    "statement": (_("Statement"), "text"),
+    "stopped": (_("Stopped"), "text"),
+    "to": (_("Became"), "text"),
+    "unchanged": (_("Unchanged"), "number"),
+    "undoes": (_("Matches undone"), "rows"),
+    "url": (_("Address"), "text"),
+    "username": (_("User name"), "text"),
+    "verdict": (_("Finding"), "text"),
+    "version": (_("Version"), "text"),
+    "what": (_("What"), "list"),
+    "why": (_("Reason"), "typed"),
+}
+"""A fact → what it is called and how it is written; facts of other kinds are written as they are."""
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
+
+
+def facts(told: Mapping[str, Any]) -> dict[str, str]:
+    """Return an act's facts as name → value in words; what is empty is left out."""
+    found: dict[str, str] = {}
+    for name, value in told.items():
+        if value in _EMPTY or (name == "denies" and value is False):
+            continue
+        label, kind = FACTS.get(name, (name, "text"))
+        written = _written(value, kind)
+        known = found.get(str(label))
+        found[str(label)] = f"{known}, {written}" if known else written
+    return found
+
+
+def _written(value: Any, kind: str) -> str:
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    with suppress(TypeError, ValueError, KeyError, AttributeError):  # of another shape than its name promises
+        return _WAYS[kind](value)
+    return _plain(value)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_plain(one)}" for name, one in facts(value).items())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(_plain(one) for one in value)
+    return str(value)
+
+
+def _place(one: Mapping[str, Any]) -> str:
+    said = f"{settling_words.PLACES[one['kind']]} {money(one['minor'])}"
+    account = settling_words.ACCOUNTS.get(str(one.get("account", "")))
+    return f"{said} ({account})" if account else said
+
+
+def _day(value: str) -> str:
+    return day(date.fromisoformat(value))
+
+
+_WAYS: Mapping[str, Callable[[Any], str]] = {
+    "amounts": lambda value: ", ".join(money(int(one)) for one in value),
+    "bank": bank_title,
+    "day": _day,
+    "events": lambda value: ", ".join(str(words.EVENTS.get(one, one)) for one in value),
+    "kind": lambda value: str(settling_words.REMARKS.get(value, value)),
+    "list": lambda value: ", ".join(str(one) for one in ([value] if isinstance(value, str) else value)),
+    "moment": lambda value: moment(datetime.fromisoformat(value)),
+    "money": lambda value: money(int(value)),
+    "number": lambda value: number(int(value)),
+    "places": lambda value: ", ".join(_place(one) for one in value),
+    "role": lambda value: str(words.ROLES.get(value, value)),
+    "row": lambda value: f"#{value}",
+    "rows": lambda value: ", ".join(f"#{one}" for one in value),
+    "text": _plain,
+    "typed": lambda value: words.why(mask_numbers(value)),
+}

@@ -13,6 +13,7 @@ from banks.errors import Misconfigured, Unreadable
 from banks.profile import CallbackProfile
 from banks.records import MandateAnswer, Notice, Proof, RawRequest
 from gateway import callback_trying, statement_trying
+from gateway.admin import machine_words
 from gateway.admin.bank_pages import bank_of, shown
 from gateway.bank_settings import BankSettings
 from gateway.callback_preview import account_shown, notices_of
@@ -60,8 +61,10 @@ def callback(name: str) -> str:
     bank = bank_of(name)
     try:
         tried = _try_callback(bank)
-    except (Unusable, SettingsError, Misconfigured) as error:
-        tried = TriedCallback(problem=str(error))
+    except Unusable as error:
+        tried = TriedCallback(problem=machine_words.known(str(error)) or str(error))
+    except (SettingsError, Misconfigured) as error:
+        tried = TriedCallback(problem=machine_words.said(str(error)))
     return shown(bank, tried=tried, account_shown=account_shown)
 
 
@@ -81,7 +84,7 @@ def statement(name: str) -> str:
                 statements.read(io.BytesIO(data), keys, own), first=LINES, most=MOST_EVENTS
             )
         except (Unreadable, SettingsError) as error:
-            wrong = str(error)
+            wrong = machine_words.said(str(error))
     return shown(bank, file=found, file_wrong=wrong, account_shown=account_shown)
 
 

@@ -12,7 +12,7 @@ from gateway.admin.listing import Asked, Filter, page_of
 from gateway.clock import LOCAL
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
-from reconciliation import counted_months, debit_figures, debit_rules, story
+from reconciliation import counted_months, credit, debit_figures, debit_rules, story
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
 from reconciliation.mismatches import Mismatch
@@ -80,6 +80,7 @@ def show(bill_id: int, *, problem: str = "") -> str:
         problem=problem,
         customer=story.customer_of(db(), bill),
         story=_story(bill),
+        credit=credit.of_customer(db(), bill.customer_id),
         debiting=debit_figures.of_bill(db(), bill),
         printed_counts=debit_rules.rules(db()).unreachable == debit_rules.PRINTED,
         now=current_app.extensions["doisoat"].clock(),

@@ -6,9 +6,9 @@ from flask import current_app, url_for
 from flask_login import current_user
 
 from gateway.admin import desk_queue, undo_words
-from gateway.languages import clock_time, gettext
+from gateway.languages import clock_time, gettext, money
 from gateway.request_session import db
-from reconciliation import case_visits, undoing, usual_answers
+from reconciliation import case_links, case_visits, undoing, usual_answers
 from reconciliation.mismatches import Mismatch
 from reconciliation.staff import BOOKKEEPERS
 
@@ -41,8 +41,21 @@ def undo_line(mismatch_id: int) -> dict[str, str] | None:
     if act is None or not may_take_back(act.kind):
         return None
     kept: dict[str, Any] = desk_queue.carried()
+    left = _left(mismatch_id) if act.kind == undoing.APPLIED else None
     return {
+        **({"left": left[0], "rest": left[1], "rest_href": left[2]} if left else {}),
         "href": url_for("admin.casework.undo", mismatch_id=mismatch_id, **kept),
         "act": act.key,
         "said": str(undo_words.SAID[act.kind]) % {"id": mismatch_id},
     }
+
+
+def _left(mismatch_id: int) -> tuple[str, str, str] | None:
+    """Return what an answer has left to be asked: the amount, the case about it and its address."""
+    rests = [one.to_id for one in case_links.leads_to(db(), mismatch_id) if one.kind == case_links.REST]
+    asked = db().get_one(Mismatch, rests[-1]) if rests else None
+    if asked is None or asked.state == "resolved":
+        return None
+    kept: dict[str, Any] = desk_queue.carried()
+    address = url_for("admin.mismatches.page", mismatch_id=asked.id, **kept)
+    return money(asked.minor, asked.currency), str(asked.id), address

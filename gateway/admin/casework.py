@@ -73,7 +73,7 @@ def undo(mismatch_id: int) -> Answer | tuple[str, int]:
         db().rollback()
         seen[:] = [
             undoing.undo(
-                db(), mismatch_id, key, why=gettext("taken back"), by=current_user.username, now=wiring.clock()
+                db(), mismatch_id, key, why="taken back", by=current_user.username, now=wiring.clock()
             )
         ]  # fmt: skip
         composing.compose_promises(db(), wiring.settings)
@@ -84,7 +84,7 @@ def undo(mismatch_id: int) -> Answer | tuple[str, int]:
     except (NotSettled, NotRemarked) as problem:
         db().rollback()
         return mismatches.show(mismatch_id, problem=settling.said(problem)), 409
-    return redirect(desk_queue.address(seen[0]), 303)
+    return redirect(desk_queue.address(seen[0], undone=mismatch_id), 303)
 
 
 @blueprint.post("/<row:mismatch_id>/here")

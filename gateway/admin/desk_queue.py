@@ -25,11 +25,12 @@ from reconciliation.payments import Payment
 
 COUNTED = 10_000
 """Cases are counted further than other rows: how many wait is what people work by."""
-UNSETTLED = "unsettled"
+UNSETTLED, EVERY = "unsettled", "every"
+"""States a queue can be of beside those of a case: what waits for people, and all that there ever was."""
 _IN_DONG = case((Mismatch.currency == "VND", Mismatch.minor), else_=0)
 MINE, NOBODYS = "mine", "nobody"
 _OWNERS = {role: words.ROLES[role] for role in sorted({care.owner for care in CARE.values()})}
-_STATES = {UNSETTLED: _("not settled"), **words.QUESTION_STATES}
+_STATES = {UNSETTLED: _("not settled"), **words.QUESTION_STATES, EVERY: _("all, settled ones too")}
 _DUE = {"overdue": _("overdue")}
 _AMOUNTS: Mapping[str, Any] = {
     "0-99999": _("below 100,000"),
@@ -48,7 +49,7 @@ def asked() -> Asked:
     """Return what the request's address asks of the queue."""
     return Asked.of_request(
         Filter("bank", _("Bank"), bank_choices()),
-        Filter("state", _("State"), _STATES),
+        Filter("state", _("State"), _STATES, default=UNSETTLED),
         Filter("age", _("Age"), words.AGES),
         Filter("amount", _("Amount"), _AMOUNTS),
         Filter("owner", _("In the hands of"), _OWNERS),
@@ -108,9 +109,13 @@ def beside(mismatch_id: int, now: datetime) -> tuple[int | None, int | None]:
     return before, after
 
 
-def address(mismatch_id: int | None, done: int | None = None) -> str:
-    """Return the address of a case within its queue, or of the queue; `done` is the case that was just seen to."""
-    kept: dict[str, Any] = {**carried(), **({"done": done} if done else {})}
+def address(mismatch_id: int | None, done: int | None = None, undone: int | None = None) -> str:
+    """Return the address of a case within its queue, or of the queue.
+
+    `done` is the case that was just seen to, `undone` the one of which something was just taken back.
+    """
+    said = {"done": done, "undone": undone}
+    kept: dict[str, Any] = {**carried(), **{name: number for name, number in said.items() if number}}
     if mismatch_id is None:
         kept.pop("queue", None)
         return url_for("admin.mismatches.listing", **kept)
@@ -136,7 +141,7 @@ def _narrowed(held: Asked, now: datetime) -> Sequence[ColumnElement[bool]]:
         narrowed += [unsettled, not_(rests)]
     elif held["state"] == words.RESTING:
         narrowed += [unsettled, rests]
-    elif held["state"]:
+    elif held["state"] != EVERY:
         narrowed.append(Mismatch.state == held["state"])
     if held["sort"] and held["state"] != "resolved":
         narrowed.append(unsettled)  # what is settled has no amount and no deadline to be sorted by any more
@@ -162,7 +167,7 @@ def _narrowed(held: Asked, now: datetime) -> Sequence[ColumnElement[bool]]:
 
 def _from(query: Select[Any], held: Asked, place: int | None, *, backwards: bool) -> Select[Any]:
     """Return the query in the queue's order, or against it, from beyond a case's place on."""
-    if not held["sort"] and held["state"] in ("", "resolved"):
+    if not held["sort"] and held["state"] in (EVERY, "resolved"):
         key, largest_first = Mismatch.id, False  # among all there ever were only the number is indexed
     else:
         key, largest_first = _BY_KEY[held["sort"] if held["state"] != "resolved" else ""]

@@ -38,13 +38,15 @@ class RowId(IntegerConverter):
 class Filter:
     """One thing a list can be narrowed by: a choice of values with their names, or a day when there are none.
 
-    A quiet one is asked for by links alone: the form shows it only while it is asked.
+    A quiet one is asked for by links alone: the form shows it only while it is asked. One with a `default` stands at it
+    unless the address says otherwise.
     """
 
     name: str
     label: Any
     choices: Mapping[str, Any] | None = None
     quiet: bool = False
+    default: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class Asked:
             value = request.args.get(one.name, "").strip()
             if value and (value in one.choices if one.choices is not None else a_day(value) is not None):
                 values[one.name] = value
+            elif one.default:
+                values[one.name] = one.default
         search = request.args.get("q", "").strip()[:_MAX_SEARCH].replace("\0", "")
         return cls(search, filters, values, _id(request.args.get("after")), _id(request.args.get("before")))
 
@@ -92,7 +96,8 @@ class Asked:
         return self.values.get(name, "")
 
     def __bool__(self) -> bool:
-        return bool(self.search or self.values)
+        defaults = {one.name: one.default for one in self.filters}
+        return bool(self.search or any(value != defaults.get(name) for name, value in self.values.items()))
 
     def day(self, name: str = "day") -> date | None:
         """Return the day a filter asks for."""

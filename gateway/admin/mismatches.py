@@ -11,6 +11,7 @@ from sqlalchemy import select
 from gateway.admin import (
     answer_form,
     answers,
+    case_history,
     case_offers,
     case_story,
     debit_words,
@@ -20,13 +21,14 @@ from gateway.admin import (
     settlement_lines,
     statement_words,
     verdicts,
+    words,
 )
 from gateway.admin.banks import bank_title
 from gateway.admin.listing import counted
 from gateway.languages import day, deadline, moment, money
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
-from reconciliation import acknowledgements, ageing, case_versions, remarks, story, usual_answers
+from reconciliation import acknowledgements, ageing, case_links, case_versions, remarks, story, usual_answers
 from reconciliation.bills import Bill
 from reconciliation.debits import Debit
 from reconciliation.mandates import Mandate
@@ -55,11 +57,15 @@ def show_queue(*, problem: str = "") -> str:
     return render_template(
         "admin/mismatches.html",
         page=page,
-        settled=0 if held["state"] else counted(db(), resolved, Mismatch.id, most=desk_queue.COUNTED)[0],
+        settled=0
+        if held["state"] != desk_queue.EVERY
+        else counted(db(), resolved, Mismatch.id, most=desk_queue.COUNTED)[0],
+        every="" if held["state"] == desk_queue.EVERY else held.link(state=desk_queue.EVERY),
         # The spans count every office's questions: who belongs to one is not told of the others'.
         spans=[] if mine else ageing.aged(db(), source=held["bank"], now=now),
         kept={"queue": "1", **{name: value for name, value in {"q": held.search, **held.values}.items() if value}},
         people=remarks.assignees(db()),
+        raised=case_links.raised_by_undoing(db(), [row[0].id for row in page.rows]),
         undo=_done(),
         problem=problem,
         now=now,
@@ -127,14 +133,22 @@ def show(mismatch_id: int, *, problem: str = "", meanwhile: Sequence[Any] = (), 
         statement=db().get(Statement, statement_id) if statement_id else None,
         remarks=db().scalars(select(Remark).where(Remark.mismatch_id == mismatch.id).order_by(Remark.id)).all(),
         moves=story.moves_of(db(), "mismatch", [mismatch.id]),
+        history=case_history.of(mismatch, whole=not mine),
+        taken_back=_numbered("undone"),
         now=now,
     )
 
 
 def _done() -> Mapping[str, str] | None:
     """Return what can be taken back of the case that was just seen to."""
-    done = request.args.get("done", "")
-    return case_offers.undo_line(int(done)) if done.isascii() and done.isdigit() and len(done) < 18 else None
+    done = _numbered("done")
+    return case_offers.undo_line(done) if done else None
+
+
+def _numbered(name: str) -> int | None:
+    """Return the number of a case that the address names, if it names one."""
+    said = request.args.get(name, "")
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 18 else None
 
 
 def _debit(mismatch: Mismatch) -> Debit | None:
@@ -171,6 +185,7 @@ _WRITTEN: Mapping[str, Callable[[Any], str]] = {
     "moment": lambda value: moment(datetime.fromisoformat(value)),
     "deadline": lambda value: deadline(datetime.fromisoformat(value)),
     "verdict": lambda value: str(verdicts.VERDICTS.get(value, value)),
+    "reference": lambda value: words.payment_name(value, ""),
     "reason": lambda value: str(debit_words.EXCLUSIONS.get(value, value)),
 }
 

@@ -94,7 +94,7 @@ def mandates(asked: Asked) -> Ids:
 
 
 def sent(asked: Asked) -> Ids:
-    """Return the query of deliveries by event, file name, or the reference of a line in them."""
+    """Return the query of deliveries by event, file name, statement's number, or the reference of a line in them."""
     codes, banks = asked.spellings(), list(current_app.extensions["doisoat"].settings.banks)
     return union(
         select(Delivery.id).where(Delivery.source.in_(banks), Delivery.event_id.in_(codes)),
@@ -103,6 +103,7 @@ def sent(asked: Asked) -> Ids:
         select(Statement.delivery_id)
         .join(Line, Line.statement_id == Statement.id)
         .where(Line.bank_reference != "", Line.bank_reference.in_(codes)),
+        select(Statement.delivery_id).where(Statement.statement_id.in_({*codes, asked.search})),
     )
 
 

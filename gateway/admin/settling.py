@@ -15,7 +15,7 @@ from gateway.database import insist
 from gateway.languages import money
 from gateway.request_session import db
 from reconciliation import case_versions, placements, settlements
-from reconciliation.mismatches import NotSettled
+from reconciliation.mismatches import Mismatch, NotSettled
 from reconciliation.payments import Payment
 from reconciliation.remarks import NotRemarked
 from reconciliation.settlements import Settlement
@@ -25,11 +25,12 @@ blueprint = Blueprint("settling", __name__, url_prefix="/mismatches")
 
 @blueprint.post("/<row:mismatch_id>/settle")
 def propose(mismatch_id: int) -> Response | str | tuple[str, int]:
-    """Answer the question: undo matches of its payment, settle bills with it."""
-    now = current_app.extensions["doisoat"].clock()
-    if "check" in request.form:
-        return mismatches.show(mismatch_id, checking=True)
+    """Answer the question: undo matches of its payment, settle bills with it; or only tell what it would leave."""
+    now, checking = current_app.extensions["doisoat"].clock(), "check" in request.form
     try:
+        if checking:
+            answer_form.shares(), answer_form.places()
+            return mismatches.show(mismatch_id, checking=True)
         why, shares, places = answer_form.why(), answer_form.shares(), answer_form.places()
         undoes, lifts = answer_form.chosen("undo"), answer_form.chosen("lift")
     except Unreadable as problem:
@@ -132,13 +133,21 @@ def done(mismatch_id: int, act: Callable[[], object], *, checked: bool = True) -
         db().rollback()
         meanwhile = problem.meanwhile if isinstance(problem, case_versions.Changed) else ()
         status = 409 if isinstance(problem, NotSettled) else 400
-        return mismatches.show(mismatch_id, problem=said(problem), meanwhile=meanwhile), status
+        return mismatches.show(mismatch_id, problem=_obstacle(problem, mismatch_id), meanwhile=meanwhile), status
     except IntegrityError as problem:
         db().rollback()
         if "uq_settlements_" not in str(problem.orig):
             raise
         return mismatches.show(mismatch_id, problem=str(NOT_SETTLED["not_open"])), 409
     return redirect(desk_queue.after(mismatch_id), 303)
+
+
+def _obstacle(problem: NotSettled | NotRemarked, mismatch_id: int) -> str:
+    """Return why an answer can't be; who comes too late for a case that is settled is not told to answer again."""
+    asked = db().get(Mismatch, mismatch_id)
+    if isinstance(problem, case_versions.Changed) and asked is not None and asked.state == "resolved":
+        return str(NOT_SETTLED["settled_meanwhile"])
+    return said(problem)
 
 
 def said(problem: NotSettled | NotRemarked) -> str:

@@ -29,6 +29,7 @@ NOT_SETTLED = {
     "not_its_bill": _("A difference is written off only on a bill that this payment settles."),
     "no_evidence": _("Money goes to another customer only on evidence: attach it to the question first."),
     "changed": _("This case has changed since you opened it: see what happened, then answer again."),
+    "settled_meanwhile": _("This case has been settled since you opened it: see below by whom and how."),
     "needs_booking": _("This question is about money that is still to be booked: words alone do not close it."),
     "other_usual": _("What is usual has changed meanwhile: look at it again."),
     "not_last": _("This can't be taken back any more: something else happened to the case."),
@@ -39,7 +40,8 @@ NOT_SETTLED = {
 NOT_REMARKED = {
     "empty": _("Choose a file that is not empty."),
     "too_large": _("A file is at most 5 MB."),
-    "no_kind": _("Evidence is a PDF, a PNG or JPEG picture, or plain text."),
+    "no_kind": _("Evidence is a document: its name ends in pdf, png, jpg, xlsx, csv, txt, eml or zip."),
+    "other_kind": _("The file is not what its name says: attach the document itself."),
     "no_trace": _("There is no trace request that the bank could answer."),
     "no_day": _("Choose a day within the next 60 days."),
     "no_words": _("Write what is to be kept."),

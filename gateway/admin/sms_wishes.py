@@ -15,7 +15,7 @@ from gateway.admin.listing import Asked, page_of
 from gateway.database import insist
 from gateway.languages import gettext
 from gateway.request_session import db
-from reconciliation import sms_wishes
+from reconciliation import credit, sms_wishes
 from reconciliation.audit import AuditEntry
 from reconciliation.customers import Customer
 from reconciliation.sms_wishes import MAY_BE_REFUSED, NotWished
@@ -89,6 +89,7 @@ def show(customer_id: int, *, problem: str = "") -> str:
 def _page(customer: Customer, problem: str = "") -> str:
     return render_template(
         "admin/customer_wishes.html", customer=customer, events=MAY_BE_REFUSED, history=_history(customer.code),
+        credit=credit.of_customer(db(), customer.id),
         why=request.form.get("why", ""), problem=problem,
     )  # fmt: skip
 

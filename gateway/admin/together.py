@@ -18,7 +18,8 @@ from gateway.admin.settling_words import NOT_REMARKED, NOT_SETTLED
 from gateway.database import insist
 from gateway.languages import gettext
 from gateway.request_session import db
-from reconciliation import case_versions, remarks, usual_answers
+from reconciliation import case_sides, case_versions, remarks, undoing, usual_answers
+from reconciliation.case_sides import Sides
 from reconciliation.case_versions import Version
 from reconciliation.mismatches import Mismatch, NotSettled
 from reconciliation.remarks import NotRemarked
@@ -34,6 +35,7 @@ class Shown:
     case: Mismatch
     answer: Usual | None
     says: str
+    sides: Sides
     version: str = ""
 
 
@@ -44,25 +46,29 @@ class Outcome:
     case: Mismatch
     problem: str
     undo: dict[str, str] | None = None
+    now: int | None = None
+    """The case that stands in its place once it was taken back."""
 
 
 @blueprint.post("/preview")
 def preview() -> str:
     """Show what the usual answer will book for each of the chosen cases, and which of them are not alike."""
     now = current_app.extensions["doisoat"].clock()
-    shown, first = [], None
-    for case in _cases():
-        answer = usual_answers.usual(db(), case, now=now)
+    shown, first, cases = [], None, _cases()
+    sides = case_sides.of(db(), cases)
+    for case in cases:
+        answer, both = usual_answers.usual(db(), case, now=now), sides[case.id]
         if answer is None:
-            shown.append(Shown(case, None, str(NOT_SETTLED["not_open"])))
+            shown.append(Shown(case, None, str(NOT_SETTLED["not_open"]), both))
         elif not case_offers.may_give(answer):
-            shown.append(Shown(case, None, gettext("This is for bookkeepers.")))
+            shown.append(Shown(case, None, _instead(gettext("This is for bookkeepers."), answer), both))
         elif first is not None and (case.code, answer.alike) != first:
-            shown.append(Shown(case, None, gettext("It is not settled as the first one is.")))
+            other = gettext("It is not settled as the first one is.")
+            shown.append(Shown(case, None, _instead(other, answer), both))
         else:
             first = first or (case.code, answer.alike)
             version = str(case_versions.version(db(), case))
-            shown.append(Shown(case, answer, usual_words.sentence(answer), version))
+            shown.append(Shown(case, answer, usual_words.sentence(answer), both, version))
     answers = [one.answer for one in shown if one.answer is not None]
     return render_template(
         "admin/together.html", shown=shown, total=sum(one.minor for one in answers), count=len(answers),
@@ -97,6 +103,26 @@ def settle() -> Response | str | tuple[str, int]:
     return render_template("admin/together.html", shown=(), outcome=outcome, kept=desk_queue.carried())
 
 
+@blueprint.post("/undo")
+def undo() -> str:
+    """Take back what the person did last with each case; those that can't be are named and stay as they are."""
+    now, by = current_app.extensions["doisoat"].clock(), current_user.username
+    stands: dict[int, int] = {}
+
+    def act(case: Mismatch) -> None:
+        key = request.form.get(f"act{case.id}", "")
+        if not case_offers.may_take_back(key.partition("-")[0]):
+            raise NotSettled("not_last", "expected an act that this person may take back")
+        stands[case.id] = undoing.undo(db(), case.id, key, why="taken back", by=by, now=now)
+
+    problems = _each(act)
+    outcome = [
+        Outcome(case, problems.get(case.id, ""), now=None if case.id in problems else stands.get(case.id))
+        for case in _cases()
+    ]
+    return render_template("admin/together.html", shown=(), outcome=outcome, kept=desk_queue.carried())
+
+
 @blueprint.post("/assign")
 def assign() -> Response | tuple[str, int]:
     """Give the chosen cases to one person, or to nobody."""
@@ -115,6 +141,11 @@ def rest() -> Response | tuple[str, int]:
     except ValueError:
         return mismatches.show_queue(problem=str(NOT_REMARKED["no_day"])), 400
     return _back(_each(lambda case: remarks.expect(db(), case.id, until, why, by=by, now=now)))
+
+
+def _instead(why: str, answer: Usual) -> str:
+    """Return why a case stays, with what is usual for it instead."""
+    return f"{why} {gettext('Usual for this one: %(sentence)s', sentence=usual_words.sentence(answer))}"
 
 
 def _cases() -> Sequence[Mismatch]:

@@ -17,7 +17,7 @@ from reconciliation.customers import Customer
 from reconciliation.debits import MEANT, Debit
 from reconciliation.inbox import Delivery
 from reconciliation.mandates import Mandate
-from reconciliation.payments import Payment
+from reconciliation.payments import Allocation, Payment
 
 blueprint = Blueprint("trace", __name__, url_prefix="/trace")
 _MOST = 20
@@ -66,6 +66,14 @@ DELIVERIES = Kind(
 CUSTOMERS = Kind(_("Customers"), Customer, "admin.sms_wishes.page", "customer_id", "admin.sms_wishes.listing")
 
 
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """A payment for who may not open payments: what it came to and which bills it settles, if any."""
+
+    payment: Payment
+    bills: Sequence[Bill]
+
+
 @blueprint.get("/")
 def page() -> str | Response:
     """Find what is searched for; the one thing that it names is shown at once.
@@ -74,10 +82,27 @@ def page() -> str | Response:
     """
     asked = Asked.of_request()
     found = [one for kind, wanted in _looks(asked) if (one := _found(kind, wanted))] if asked.search else []
+    paid = _paid(asked) if asked.search and not found and not access.may_open(PAYMENTS.page) else []
     if len(found) == 1 and len(found[0].rows) == 1:
         [one] = found
         return redirect(current_app.url_for(one.kind.page, **{one.kind.key: one.rows[0].id}), 303)
-    return render_template("admin/trace.html", asked=asked, found=found)
+    return render_template("admin/trace.html", asked=asked, found=found, paid=paid)
+
+
+def _paid(asked: Asked) -> list[Paid]:
+    """Return the payments that a reference names, each with its bills: what may be told without the payments' pages."""
+    named = office_scope.within(select(Payment).where(searches.among(Payment.id, searches.payments(asked))), Payment)
+    payments = db().scalars(named.order_by(Payment.id.desc()).limit(_MOST)).all()
+    settled = (
+        select(Allocation.payment_id, Bill)
+        .join(Bill, Bill.id == Allocation.bill_id)
+        .where(Allocation.payment_id.in_([one.id for one in payments]), Allocation.undone_at.is_(None))
+        .order_by(Allocation.id)
+    )
+    bills: dict[int, list[Bill]] = {}
+    for payment_id, bill in db().execute(office_scope.within(settled, Bill)):
+        bills.setdefault(payment_id, []).append(bill)
+    return [Paid(one, bills.get(one.id, ())) for one in payments]
 
 
 def _found(kind: Kind, wanted: Select[*tuple[Any, ...]]) -> Found | None:

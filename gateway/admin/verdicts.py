@@ -68,7 +68,7 @@ FACTS: Mapping[str, tuple[str, str, Any]] = {
     "difference": ("arrived", "money", _("Difference, arrived less expected")),
     "fee_taken": ("arrived", "money", _("Fee taken, with VAT")),
     "quoted": ("arrived", "text", _("Codes quoted")),
-    "reference": ("arrived", "text", _("Reference")),
+    "reference": ("arrived", "reference", _("Reference")),
     "verdict": ("arrived", "verdict", _("Finding")),
     "reason": ("arrived", "reason", _("Reason given")),
     "asked": ("arrived", "text", _("Times the bank was asked again")),

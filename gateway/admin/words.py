@@ -204,6 +204,18 @@ REASONS = {
     "it is one day's settlement": _("it is one day's settlement"),
     "its settlement was taken back": _("its settlement was taken back"),
     "weighed anew": _("weighed anew"),
+    "taken back": _("taken back"),
+    "later facts settled it": _("later facts settled it"),
+    "the bank answered again": _("the bank answered again"),
+    "the bank's word came": _("the bank's word came"),
+    "re-sent; nothing was booked again": _("sent again; nothing was booked again"),
+    "it was read after all": _("it was read after all"),
+    "the bill is settled": _("the bill is settled"),
+    "approved": _("approved"),
+    "within the limit": _("within the limit"),
+    "a person has moved the mandate": _("a person has moved the mandate"),
+    "a payment that comes first was heard later": _("a payment that comes first was heard later"),
+    "later evidence names another bill or customer": _("later evidence names another bill or customer"),
     "a line of its own shows a payment of it": _("a line of its own shows a payment of it"),
     "a payment of it was told with another amount": _("a payment of it was told with another amount"),
 }
@@ -215,7 +227,15 @@ _NUMBERED = {
     "settlement": _("answer no. %(number)s"),
     "settlement choice": _("answer no. %(number)s"),
     "settled by line": _("settled by line no. %(number)s"),
+    "it pays out refund": _("it pays out refund %(number)s"),
 }
+"""What stands before a number, or the number of a refund (HT…)."""
+_LEADING = {
+    "acknowledged": _("closed by words"),
+    **{name: REASONS[name] for name in ("the import was undone", "its settlement was taken back")},
+    **{name: SETTLEMENT_STATES[name] for name in ("refused", "withdrawn")},
+}
+"""What stands before a colon and another reason, or a person's own words."""
 
 
 def why(text: str, kind: str = "") -> str:
@@ -224,15 +244,11 @@ def why(text: str, kind: str = "") -> str:
         return told
     cause, _colon, said = text.partition(": ")
     head, _space, number = cause.rpartition(" ")
-    if head in _NUMBERED and number.isdigit():
+    if head in _NUMBERED and number.removeprefix("HT").isdigit():
         named = str(_NUMBERED[head]) % {"number": number}
-        return f"{named}: {said}" if said else named
-    if cause == "the import was undone" and said:
-        return f"{REASONS[cause]}: {said}"
-    if cause == "its settlement was taken back" and said:
-        return f"{REASONS[cause]}: {why(said)}"
-    if cause in ("refused", "withdrawn") and said:
-        return f"{SETTLEMENT_STATES[cause]}: {said}"
+        return f"{named}: {why(said)}" if said else named
+    if cause in _LEADING and said:
+        return f"{_LEADING[cause]}: {why(said)}"
     return str(REASONS[text]) if text in REASONS else mandate_words.said(text) or debit_words.said(text) or text
 
 

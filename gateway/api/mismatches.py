@@ -7,7 +7,7 @@ from sqlalchemy import Row, Select, select
 from gateway.api import kinds, paging, shapes
 from gateway.api.operations import Asked, Body, Done, operation
 from gateway.api.problems import Problem
-from reconciliation import remarks
+from reconciliation import case_sides, remarks
 from reconciliation.bills import Bill
 from reconciliation.lifecycle import MISMATCH
 from reconciliation.mismatches import CARE, CODES, Mismatch
@@ -76,9 +76,9 @@ def one(asked: Asked) -> Done:
     if found is None:
         raise _nothing()
     said = asked.session.scalars(select(Remark).where(Remark.mismatch_id == asked["id"]).order_by(Remark.id))
-    facts = found[0].facts
-    sides = {side: facts[side] if type(facts.get(side)) is int else None for side in ("expected", "arrived")}
-    return Done({**_written(found), **sides, "remarks": [_remark(remark) for remark in said]})
+    sides = case_sides.of(asked.session, [found[0]])[found[0].id]
+    amounts = {"expected": sides.expected, "arrived": sides.arrived}
+    return Done({**_written(found), **amounts, "remarks": [_remark(remark) for remark in said]})
 
 
 @operation(

@@ -39,17 +39,32 @@ def test_evidence_is_sealed_kept_once_and_opens_to_what_was_given(books: Books, 
 
 
 @pytest.mark.parametrize(
-    ("body", "reason"),
+    ("name", "body"),
+    [("b.XLSX", b"PK\x03\x04x"), ("b.zip", b"PK\x03\x04x"), ("b.csv", b"a;b"), ("b.eml", "Tên: a".encode("cp1258"))],
+)
+def test_documents_of_other_kinds_are_evidence_too(books: Books, asked: int, name: str, body: bytes) -> None:
+    assert attach(books, asked, body, name).name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "reason"),
     [
-        (b"", "empty"),
-        (b"%PDF-" + bytes(remarks.MOST_BYTES), "too_large"),
-        (b"MZ\x90\0", "no_kind"),
-        (b"a\0b", "no_kind"),
+        ("r.pdf", b"", "empty"),
+        ("r.pdf", b"%PDF-" + bytes(remarks.MOST_BYTES), "too_large"),
+        ("r.pdf", b"MZ\x90\0", "other_kind"),
+        ("r.txt", b"a\0b", "other_kind"),
+        ("r.csv", b"MZ of a program", "other_kind"),
+        ("r.exe", b"MZ of a program", "no_kind"),
+        ("r.pdf.exe", b"%PDF-1.7", "no_kind"),
+        ("r.html", b"<script>", "no_kind"),
+        ("pdf", b"%PDF-1.7", "no_kind"),
     ],
 )
-def test_a_file_that_is_no_evidence_is_refused(books: Books, asked: int, body: bytes, reason: str) -> None:
+def test_a_file_that_is_no_evidence_is_refused(
+    books: Books, asked: int, name: str, body: bytes, reason: str
+) -> None:  # fmt: skip
     with pytest.raises(NotRemarked) as refused:
-        attach(books, asked, body)
+        attach(books, asked, body, name)
     assert refused.value.reason == reason
     assert books.one("SELECT count(*) FROM remarks") == 0
 

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import acknowledgements, remarks, settlements, undoing
+from reconciliation import acknowledgements, case_links, remarks, settlements, undoing
 from reconciliation.mismatches import Mismatch, NotSettled
-from reconciliation.placements import CREDIT, Place
+from reconciliation.placements import CREDIT, HELD, Place
 from reconciliation.undoing import Act
 from tests.reconciliation.books import OTHER_CODE, OTHER_CUSTOMER, Books, a_bill, a_line, a_notice
 
@@ -69,6 +69,33 @@ def test_a_settlement_is_taken_back_whole_and_the_case_is_as_old_as_it_was(depos
         (back, "M12", opened)
     ]
     assert last(deposit, asked) is None, "what is taken back is not taken back again"
+
+
+def test_the_case_that_comes_back_is_linked_to_the_one_it_came_from(deposit: Books) -> None:
+    asked = case(deposit)
+    deposit.run(lambda s: remarks.assign(s, asked, "hoa", by="lan", now=deposit.now))
+    settle(deposit, HD0001=100_000)
+    left = case(deposit)
+    assert deposit.run(lambda s: [(one.to_id, one.kind) for one in case_links.leads_to(s, asked)]) == [
+        (left, case_links.REST)
+    ]
+    assert deposit.run(lambda s: case_links.undone(s, asked)) is None, "its answer stands"
+    back = undo(deposit, asked)
+    links = deposit.run(lambda s: [(one.from_id, one.kind) for one in case_links.before(s, back)])
+    assert links[-1] == (asked, case_links.REST if len(links) == 1 else case_links.DOUBT)
+    assert deposit.run(lambda s: case_links.stands_now(s, asked)) == back
+    assert deposit.run(lambda s: case_links.undone(s, asked).by) == "lan"
+    assert deposit.rows("SELECT assignee FROM mismatches WHERE id = :id", id=back) == [("hoa",)]
+
+
+def test_a_doubt_that_undoing_raised_is_told_from_what_people_ask(deposit: Books) -> None:
+    asked = case(deposit)
+    settle(deposit, HD0001=100_000, places=(Place(HELD, 30_000),))
+    back = undo(deposit, asked)
+    raised = deposit.run(lambda s: case_links.raised_by_undoing(s, range(1, back + 1)))
+    assert list(raised.values()) == [asked]
+    assert back not in raised
+    assert deposit.rows("SELECT state FROM mismatches WHERE id = :id", id=next(iter(raised))) == [("resolved",)]
 
 
 def test_only_who_did_it_takes_it_back_and_only_while_it_is_the_last(deposit: Books) -> None:

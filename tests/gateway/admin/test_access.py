@@ -150,3 +150,8 @@ def test_a_form_of_a_session_that_is_over_shows_what_was_typed_and_no_secret(acc
     assert typed == [("Lý do", "Khách <b>gọi</b> đến"), ("Hóa đơn", "HD000007")]
     assert not any(secret in text for secret in ("rat bi mat", "123456", "190026112233", fields["csrf_token"]))
     assert answered(**{"Sec-Fetch-Site": "cross-site"})[1] == []
+
+
+def test_every_page_of_the_menu_has_a_letter_of_its_own():
+    assert set(access.LETTERS) == {endpoint for endpoint, _icon, _name in access.MENU}
+    assert len(set(access.LETTERS.values())) == len(access.LETTERS)

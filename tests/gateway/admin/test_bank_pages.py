@@ -163,7 +163,7 @@ def test_an_unproven_sample_shows_why_and_its_signed_text(as_role):
     ("fields", "why"),
     [
         ({}, "hãy nhập phần truy vấn"),
-        ({"query": "a=1", "headers": "Bearer abc"}, "header 1: expected"),
+        ({"query": "a=1", "headers": "Bearer abc"}, "tiêu đề 1: phải là dòng"),
         ({"query": "a=1", "received_at": "yesterday"}, "Cần thời điểm nhận"),
     ],
 )
@@ -188,6 +188,22 @@ def test_a_statement_file_is_recognised_and_its_lines_are_shown(as_role, session
         assert told in text
     assert "190026112233" not in text
     assert session.scalar(select(func.count()).select_from(Statement)) == 0
+
+
+def test_payers_are_named_by_first_letters_in_a_sample_as_everywhere(as_role):
+    liaison = as_role("liaison")
+    named = MT940.replace("TIEN DIEN", "NGUYEN VAN BINH tien dien")
+    text = tried(liaison, "/admin/banks/saomai/try-statement", file=(io.BytesIO(named.encode()), "sao-ke.txt"))
+    assert "BINH" not in text
+    assert "N··· V·· B··· tien dien" in text
+
+
+def test_why_a_file_can_not_be_read_is_said_in_vietnamese_with_what_is_technical_quoted(as_role):
+    other = (io.BytesIO(b"%PDF-1.7"), "sao-ke.pdf")
+    text = tried(as_role("liaison"), "/admin/banks/saomai/try-statement", file=other)
+    assert "Không đọc được: phải là “" in text
+    assert "nhận được “" in text
+    assert "expected" not in text.partition('id="tried"')[2].partition("</div>")[0]
 
 
 @pytest.mark.parametrize(

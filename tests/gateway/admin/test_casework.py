@@ -103,6 +103,8 @@ def test_a_case_that_changed_is_refused_with_who_did_what_and_what_was_typed(as_
     late = accountant.send(f"{path}/settle", version=held["version"], why="lý do khác", place1="held", sum1="5")
     assert late.status_code == 409
     assert "Bạn đã nhập" in late.text
+    assert "Việc này đã được xử lý từ khi bạn mở" in late.text
+    assert "rồi xử lý lại" not in late.text
     assert "lý do khác" in late.text
     assert rows(session, "SELECT maker FROM settlements") == [("chief_accountant",)]
     assert case
@@ -213,6 +215,21 @@ def test_the_total_is_computed_without_a_script(accountant, deposit, books, sess
     assert rows(session, "SELECT count(*) FROM settlements") == [(0,)]
 
 
+def test_a_check_of_what_is_no_amount_says_so_and_keeps_what_was_typed(accountant, deposit, books, session):
+    path, case = deposit()
+    deposit(50_000)
+    bill = books.bill(60_000)
+    session.commit()
+    fields = {"check": "1", "bill1": bill.number, "amount1": "abc", "why": "giấy báo có"}
+    answer = accountant.send(f"{path}/settle?queue=1&state=unsettled", **fields)
+    assert answer.status_code == 400
+    assert "lớn hơn 0; nhận được “abc”." in answer.text
+    for typed in (bill.number, "abc", "giấy báo có"):
+        assert f'value="{typed}"' in answer.text
+    assert f'rel="next" data-key="j" href="/admin/mismatches/{case + 1}?' in answer.text
+    assert f"{path}/settle?queue=1&amp;state=unsettled" in answer.text
+
+
 def test_candidates_tell_what_agrees_and_what_does_not(accountant, deposit, books, session):
     path, case = deposit(100_000, facts={"verdict": "several_bills"})
     fits, other = books.bill(100_000), books.bill(140_000)
@@ -264,3 +281,21 @@ def test_what_was_assigned_is_told_by_name_in_the_history(accountant, deposit, s
     remarks.assign(session, case, "accountant", by="accountant", now=NOW)
     session.commit()
     assert "Giao cho: Người accountant" in " ".join(accountant.page(path).text.split())
+
+
+def test_that_no_candidate_was_found_is_said_with_what_was_looked_for(accountant, deposit, session):
+    path, _case = deposit(70_000)
+    said = " ".join(accountant.page(path).text.replace("\u00a0", " ").split())
+    assert "Không tìm thấy hóa đơn nào phù hợp." in said
+    assert "không ghi mã nào của ta" in said
+    assert "còn thiếu đúng 70.000 ₫" in said
+    session.execute(text("UPDATE payments SET quoted = ARRAY['PA404']"))
+    session.commit()
+    assert "PA404" in accountant.page(path).select_one("main").text
+
+
+def test_who_has_taken_a_case_stands_in_a_column_of_its_own(accountant, deposit):
+    path, _case = deposit()
+    accountant.send(f"{path}/assign", to="accountant")
+    page = accountant.page("/admin/mismatches/")
+    assert page.select_one("tbody td[data-label='Người nhận việc']").text.strip() == "Người accountant"

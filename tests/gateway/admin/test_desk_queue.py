@@ -34,7 +34,8 @@ ORDERS = {
     "state=unsettled": "bcda",
     "state=unsettled&sort=amount": "cdba",
     "state=unsettled&sort=deadline": "cdab",
-    "": "abcd",
+    "": "bcda",
+    "state=every": "abcd",
     "sort=amount": "cdba",
 }
 

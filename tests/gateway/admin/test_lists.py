@@ -98,12 +98,15 @@ def test_mismatches_come_oldest_first_and_are_filtered_by_code_and_state(account
     books.mismatch("M12", "payment:2")
     books.mismatch("M14", "statement:1", state="resolved")
     session.commit()
-    assert [row[:3] for row in _rows(accountant.page("/admin/mismatches/"))] == ["M03", "M12", "M14"]
+    assert [row[:3] for row in _rows(accountant.page("/admin/mismatches/"))] == ["M03", "M12"]
+    every = accountant.page("/admin/mismatches/").select_one("p a[href*='state=every']")["href"]
+    assert [row[:3] for row in _rows(accountant.page(every))] == ["M03", "M12", "M14"]
     counts = {
         query: " ".join(accountant.page(f"/admin/mismatches/{query}").select_one(".count").get_text(" ").split())
-        for query in ("", "?state=unsettled", "?code=M12")
+        for query in ("?state=every", "", "?code=M12")
     }
-    assert counts == {"": "3 trong đó 1 đã xử lý", "?state=unsettled": "2", "?code=M12": "1"}
+    assert counts == {"?state=every": "3 trong đó 1 đã xử lý", "": "2", "?code=M12": "1"}
+    assert "Hiện tất cả, kể cả đã xử lý" not in accountant.page("/admin/mismatches/?state=every").text
     assert [row[:3] for row in _rows(accountant.page("/admin/mismatches/?state=unsettled"))] == ["M03", "M12"]
     assert [row[:3] for row in _rows(accountant.page("/admin/mismatches/?code=M12"))] == ["M12"]
     for words in (bill.number, payment.source_reference, bill.payment_code[:13], "8.418"):

@@ -41,10 +41,19 @@ def test_evidence_larger_than_other_forms_is_taken_and_handed_out_as_a_download(
     assert accountant.get(link + "9").status_code == 404
 
 
+def test_words_stand_apart_where_evidence_is_listed(accountant, path):
+    assert attach(accountant, path, PDF).status_code == 303
+    row = " ".join(accountant.page(path).select_one("ul.rows li:has(a[href*='/evidence/'])").text.split())
+    assert "bien-lai.pdf bien-lai.pdf accountant," in row
+
+
 def test_what_is_no_evidence_is_refused_in_words(accountant, path):
     refused = attach(accountant, path, b"MZ\0\0", "x.exe")
     assert refused.status_code == 400
-    assert "PDF, ảnh PNG hoặc JPEG" in refused.text
+    assert "đuôi pdf, png, jpg, xlsx, csv, txt, eml hoặc zip" in refused.text
+    disguised = attach(accountant, path, b"MZ\0\0", "bien-lai.pdf")
+    assert disguised.status_code == 400
+    assert "không đúng như tên gọi" in disguised.text
     assert attach(accountant, path, PDF + bytes(6 << 20)).status_code == 413
 
 
@@ -57,7 +66,7 @@ def test_a_question_rests_until_a_day_and_leaves_the_queue(accountant, path, ses
     assert path not in str(accountant.page("/admin/mismatches/?state=unsettled"))
     assert path in str(accountant.page("/admin/mismatches/?state=resting"))
     assert accountant.page(path).select_one(".heading .state").text == "đang chờ đến hạn"
-    assert "đang mở" not in accountant.page("/admin/mismatches/").select_one("tbody").text
+    assert "đang mở" not in accountant.page("/admin/mismatches/?state=every").select_one("tbody").text
     session.execute(text("UPDATE mismatches SET rests_until = '2026-11-18'"))
     session.commit()
     assert path in str(accountant.page("/admin/mismatches/?state=unsettled"))

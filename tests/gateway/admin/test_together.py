@@ -61,7 +61,7 @@ def test_a_preview_says_what_is_booked_for_each_and_the_sum(accountant, deposits
     assert "2 việc, tổng cộng 2.530.000 ₫" in told
     assert "Ghi 30.000 ₫: treo chờ xử lý." in told
     assert told.count("Phải có người khác duyệt.") == 1
-    assert "Cách xử lý khác với việc đầu tiên." in told
+    assert "Cách xử lý khác với việc đầu tiên. Việc này thường xử lý: " in told
     assert rows(session, "SELECT count(*) FROM settlements") == [(0,)]
 
 
@@ -107,3 +107,41 @@ def test_nothing_chosen_and_readers(accountant, as_role, deposits):
     assert "Chưa chọn việc nào" in send(accountant, "preview").text
     assert send(as_role("auditor"), "preview", cases).status_code == 403
     assert "Việc này dành cho kế toán." in send(as_role("liaison"), "preview", cases).text
+
+
+def test_a_preview_shows_bill_payment_both_amounts_and_their_difference(accountant, books, session):
+    cases, numbers = [], []
+    for owed, minor in ((100_000, 60_000), (80_000, 50_000)):
+        bill, payment = books.bill(owed), books.payment(minor, state="confirmed", confirmed_minor=minor)
+        books.allocate(payment, bill, minor)
+        facts = {"verdict": "match", "owed": owed - minor, "matched": minor, "paid": minor}
+        asked = books.mismatch("M03", f"payment:{payment.id}", payment_id=payment.id, bill_id=bill.id,
+                               minor=owed - minor, facts=facts)  # fmt: skip
+        cases.append(asked.id)
+        numbers.append((bill.number, payment.source_reference))
+    session.commit()
+    page, chosen, _fields = previewed(accountant, cases)
+    assert chosen == [str(one) for one in cases]
+    shown = [[cell.text.strip().replace("\u00a0", " ") for cell in row.select("td")] for row in page.select("tbody tr")]
+    assert [tuple(row[:5]) for row in shown] == [
+        (*numbers[0], "100.000 ₫", "60.000 ₫", "−40.000 ₫"),
+        (*numbers[1], "80.000 ₫", "50.000 ₫", "−30.000 ₫"),
+    ]
+    assert "2 việc, không phải ghi sổ" in " ".join(page.text.split())
+
+
+def test_all_that_was_settled_together_is_undone_by_one_press(accountant, deposits, session):
+    from bs4 import BeautifulSoup
+
+    cases = deposits(30_000, 40_000)
+    _page, chosen, fields = previewed(accountant, cases)
+    page = BeautifulSoup(send(accountant, "settle", chosen, **fields).text, "html.parser")
+    form = page.select_one(f"form[action^='{PATH}/undo']")
+    assert "Bạn đã xử lý 2 việc." in form.text
+    acts = {one["name"]: one["value"] for one in form.select("input") if one["name"].startswith("act")}
+    answer = send(accountant, "undo", cases, **acts)
+    assert answer.status_code == 200
+    assert answer.text.count("Việc đang thay chỗ:") == 2
+    assert rows(session, "SELECT count(*) FROM placements WHERE undone_at IS NULL") == [(0,)]
+    again = send(accountant, "undo", cases, **acts)
+    assert again.text.count("Không hoàn tác được nữa") == 2

@@ -59,9 +59,39 @@ def test_an_amount_finds_what_is_over_just_as_much(accountant, settled):
 
 
 def test_who_may_not_see_payments_finds_bills_alone(as_role, settled):
-    bill, payment = settled
+    bill, _payment = settled
     assert as_role("care").get(f"/admin/trace/?q={bill.number}").location == f"/admin/bills/{bill.id}"
-    assert not names(as_role("care").page(f"/admin/trace/?q={payment.source_reference}"))
+
+
+def test_customer_care_is_told_of_the_bill_that_a_payment_settles(as_role, settled):
+    bill, payment = settled
+    page = as_role("care").page(f"/admin/trace/?q={payment.source_reference}")
+    assert names(page) == {"Thanh toán": [bill.number]}
+    assert page.select_one(f"a[href='/admin/bills/{bill.id}']")
+    assert not page.select("a[href^='/admin/payments/']")
+
+
+def test_customer_care_is_told_that_a_payment_came_and_settles_nothing_yet(as_role, books, session):
+    lone, kept = books.payment(90_000), books.payment(80_000, state="confirmed", confirmed_minor=80_000)
+    books.mismatch("M12", f"payment:{kept.id}", payment_id=kept.id, minor=80_000)
+    session.commit()
+    place = {"why": "chưa rõ của ai", "place1": "held", "sum1": "80000"}
+    asked = session.scalar(text("SELECT id FROM mismatches"))
+    assert as_role("accountant").send(f"/admin/mismatches/{asked}/settle", **place).status_code == 303
+    care = as_role("care")
+    for one, said in ((lone, "chưa gạch nợ hóa đơn nào"), (kept, "không gạch nợ hóa đơn nào")):
+        page = care.page(f"/admin/trace/?q={one.source_reference}")
+        assert said in page.text
+        assert "Hãy hỏi kế toán" in page.text
+        assert not page.select(".empty")
+    assert care.page("/admin/trace/?q=FT404").select(".empty")
+
+
+def test_a_statement_is_found_by_its_own_number(accountant, books, session):
+    statement = books.statement()
+    session.commit()
+    for name in (statement.statement_id, statement.statement_id.lower()):
+        assert accountant.get(f"/admin/trace/?q={name}").location == f"/admin/deliveries/{statement.delivery_id}"
 
 
 def test_nothing_found_and_nothing_asked_are_told_apart(accountant):

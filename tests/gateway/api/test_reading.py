@@ -137,6 +137,39 @@ def test_a_mismatch_is_read_with_both_amounts_and_nothing_of_the_payer(ask, ques
     assert ask.get("/mismatches/999").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("code", "facts", "sides"),
+    [
+        ("M03", {"owed": 675_622, "paid": 200_000}, (675_622, 200_000)),
+        ("M11", {"net": 99_000, "quoted": []}, (99_000, None)),
+        ("M14", {}, (None, None)),
+        ("M06", {"owed": 0, "paid": 5}, (0, 5)),
+    ],
+)
+def test_both_sides_are_told_as_the_page_shows_them(ask, wiring, code, facts, sides):
+    with transaction(wiring.engine) as session:
+        asked = mismatches.ask_one(
+            session, code=code, subject="payment:2", source="standard", now=wiring.clock(), minor=5, facts=facts
+        )
+    whole = ask.get(f"/mismatches/{asked}").json
+    assert (whole["expected"], whole["arrived"]) == sides
+
+
+def test_the_sides_are_the_bills_and_the_payments_where_no_fact_tells_them(ask, wiring, paid):
+    paid(1)
+    with transaction(wiring.engine) as session:
+        payment = session.execute(text("SELECT id, minor FROM payments ORDER BY id LIMIT 1")).one()
+        missing, unknown = (
+            mismatches.ask_one(
+                session, code=code, subject=f"payment:{payment.id}{end}", source="standard", now=wiring.clock(),
+                minor=payment.minor, payment_id=payment.id, facts={},
+            )
+            for code, end in (("M01", "/other-door"), ("M12", ""))
+        )  # fmt: skip
+    told = [ask.get(f"/mismatches/{number}").json for number in (missing, unknown)]
+    assert [(one["expected"], one["arrived"]) for one in told] == [(payment.minor, None), (None, payment.minor)]
+
+
 def test_mismatches_are_narrowed(ask, question, wiring):
     with transaction(wiring.engine) as session:
         mismatches.resolve(session, [question], by="lan", resolution="gọi 0912345678", now=wiring.clock())

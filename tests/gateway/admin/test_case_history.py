@@ -1,0 +1,92 @@
+"""The history of a case: taken back and come back, what an answer left, what undoing raised, each linked."""
+
+import pytest
+from sqlalchemy import text
+
+from tests.gateway.admin.test_casework import give, rows, undo
+from tests.gateway.admin.test_placed_money import credit, twice, words
+
+__all__ = ["twice"]
+
+
+@pytest.fixture
+def taken_back(as_role, twice, session):
+    """Return (person, number of the old case, number of the one that came back, where undoing led)."""
+    path, _payment, _bill = twice
+    person = as_role("accountant")
+    person.send(f"{path}/remarks", kind="comment", said="khách xin chuyển kỳ sau")
+    credit(person, path, session)
+    led = undo(person, path).location
+    old = int(path.rpartition("/")[2])
+    [(now,)] = rows(session, "SELECT id FROM mismatches WHERE state <> 'resolved'")
+    return person, old, now, led
+
+
+def test_the_old_case_says_that_its_answer_was_taken_back_and_leads_on(taken_back):
+    person, old, now, _led = taken_back
+    page = person.page(f"/admin/mismatches/{old}")
+    assert "Cách xử lý đã được rút lại bởi accountant, 19/11/2026 09:00" in words(page)
+    assert page.select_one(f".alarm a[href='/admin/mismatches/{now}']")
+    assert "Sau đó đã rút lại" in words(page)
+
+
+def test_the_new_case_says_where_it_comes_from_and_keeps_the_story(taken_back):
+    person, old, now, led = taken_back
+    assert led == f"/admin/mismatches/{now}?undone={old}"
+    page = person.page(led)
+    assert f"Đã hoàn tác: cách xử lý của bạn cho #{old} được rút lại." in words(page.select_one(".undo"))
+    assert f"Việc này mở lại từ #{old}" in words(page)
+    before = page.select_one("section.before")
+    assert "khách xin chuyển kỳ sau" in words(before)
+    assert "ghi có cho khách hàng: 100.000 ₫" in words(before)
+    assert "Đã hoàn tác" not in words(person.page(f"/admin/mismatches/{now}")), "it is said once"
+
+
+def test_the_doubt_that_undoing_raised_is_labelled_where_it_is_shown(taken_back, session):
+    person, old, _now, _led = taken_back
+    [(doubt,)] = rows(session, "SELECT to_id FROM case_links WHERE kind = 'doubt'")
+    page = person.page("/admin/mismatches/?state=resolved")
+    row = page.select_one(f"tr:has(a[href^='/admin/mismatches/{doubt}?'])")
+    assert f"mở để rút lại cách xử lý của #{old}" in words(row)
+    assert "Không ai hỏi việc này" in words(person.page(f"/admin/mismatches/{doubt}"))
+    payment = rows(session, "SELECT payment_id FROM case_links l JOIN mismatches m ON m.id = l.to_id")[0][0]
+    shown = person.page(f"/admin/payments/{payment}")
+    assert not shown.select_one(f"ol.story .asked a[href='/admin/mismatches/{doubt}']")
+
+
+def test_what_is_left_of_a_payment_is_said_and_linked(accountant, books, session):
+    bill = books.bill(200_000)
+    payment = books.payment(675_622, state="confirmed", confirmed_minor=675_622)
+    asked = books.mismatch("M12", f"payment:{payment.id}", payment_id=payment.id, minor=675_622)
+    session.commit()
+    path = f"/admin/mismatches/{asked.id}"
+    fields = {"bill1": bill.number, "amount1": "200000", "why": "giấy báo có"}
+    assert accountant.send(f"{path}/settle", **fields).status_code == 303
+    [(left,)] = rows(session, "SELECT id FROM mismatches WHERE state <> 'resolved'")
+    page = accountant.page(path)
+    said = words(page.select_one("form.undo"))
+    assert f"Còn lại 475.622 ₫, theo dõi ở việc #{left}" in said
+    assert page.select_one(f"form.undo a[href='/admin/mismatches/{left}']")
+    assert f"Đây là phần mà cách xử lý của #{asked.id}" in words(accountant.page(f"/admin/mismatches/{left}"))
+
+
+def test_why_it_was_taken_back_is_said_in_the_readers_language(taken_back, session):
+    person, old, _now, _led = taken_back
+    [(doubt,)] = rows(session, "SELECT to_id FROM case_links WHERE kind = 'doubt'")
+    assert rows(session, "SELECT why FROM case_links WHERE kind = 'doubt'") == [("taken back",)]
+    session.execute(text("UPDATE staff SET language = 'en'"))
+    session.commit()
+    said = words(person.page(f"/admin/mismatches/{doubt}"))
+    assert "rút lại" not in said
+    assert "taken back" in said
+    assert old
+
+
+def test_words_that_are_taken_back_are_linked_too(accountant, books, session):
+    payment = books.payment(90_000)
+    asked = books.mismatch("M03", f"payment:{payment.id}/amount", payment_id=payment.id, minor=5)
+    session.commit()
+    path = f"/admin/mismatches/{asked.id}"
+    assert give(accountant, path).status_code == 303
+    led = undo(accountant, path).location
+    assert f"Việc này mở lại từ #{asked.id}" in words(accountant.page(led))
