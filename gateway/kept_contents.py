@@ -6,6 +6,7 @@ A window is cut at a fixed size, so that a file of a gigabyte is looked at like 
 import codecs
 from dataclasses import dataclass
 
+from cryptography.exceptions import InvalidTag
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -45,16 +46,22 @@ class Window:
 def window(session: Session, sealer: Sealer, delivery: Delivery, start: int) -> Window:
     """Return the window that begins at `start`, put back onto a window's edge; an empty one beyond the end."""
     start = max(start, 0) // WINDOW * WINDOW
-    if delivery.kind == "callback":
-        kept = sealer.open(delivery.body, "deliveries.body") if delivery.body is not None else b""
-        data, first, size = kept[start : start + WINDOW], kept[:4], len(kept)
-    else:
-        data = _piece(session, sealer, delivery.id, start // CHUNK)[start % CHUNK :][:WINDOW]
-        first = data[:4] if start == 0 else _piece(session, sealer, delivery.id, 0)[:4]
-        size = delivery.size
+    try:
+        data, first, size = _opened(session, sealer, delivery, start)
+    except (KeyError, InvalidTag):  # sealed under a key that is no longer here, or changed since
+        return Window(start, 0, delivery.size, None, "sealed")
     kind = next((name for magic, name in _BINARY.items() if first.startswith(magic)), "")
     text = None if kind else _text(data, first, whole=start + len(data) >= size)
     return Window(start, len(data), size, text, kind or ("" if text is not None else "binary"))
+
+
+def _opened(session: Session, sealer: Sealer, delivery: Delivery, start: int) -> tuple[bytes, bytes, int]:
+    """Return a window's bytes, the first bytes of all, and how many there are."""
+    if delivery.kind == "callback":
+        kept = sealer.open(delivery.body, "deliveries.body") if delivery.body is not None else b""
+        return kept[start : start + WINDOW], kept[:4], len(kept)
+    data = _piece(session, sealer, delivery.id, start // CHUNK)[start % CHUNK :][:WINDOW]
+    return data, data[:4] if start == 0 else _piece(session, sealer, delivery.id, 0)[:4], delivery.size
 
 
 def _piece(session: Session, sealer: Sealer, delivery_id: int, ordinal: int) -> bytes:

@@ -27,6 +27,7 @@ from gateway.settings import Settings, SmsSettings
 from reconciliation import (
     api_tokens,
     counted_months,
+    inbox,
     marks,
     webhook_endpoints,
     webhook_events,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 CHROMIUM = Path("/usr/bin/chromium")
+SAMPLE = Path(__file__).parents[1] / "corpus" / "camt" / "day-with-everything.camt053.v02.xml"
 PASSWORD = staff_desk.SANDBOX_PASSWORD
 _BANKS = {
     "standard": BankSettings("standard", "Ngân hàng Sao Mai", debits=DEBITS),
@@ -193,6 +195,9 @@ def _fill(books: Books, wiring: Any) -> None:
     seed(books)
     _propose_a_run(books)
     books.run(lambda s: marks.number(s, now=books.now))
+    books.run(lambda s: inbox.keep_file(
+        s, source="standard", name="SK-20261118.xml", path=SAMPLE, sealer=books.sealer, now=books.now
+    ))  # fmt: skip
     books.run(lambda s: _interfaces(s, books))
     books.run(lambda s: counted_months.count(s, counted_months.first_of(DAY), now=books.now))
 

@@ -20,7 +20,7 @@ FIRST_ROWS = {
     "admin.run_lists.left_out": "SELECT max(id) FROM debit_runs",
     "admin.debits.page": "SELECT min(id) FROM debits WHERE state <> 'paid'",
     "admin.deliveries.page": "SELECT min(delivery_id) FROM statements",
-    "admin.contents.page": "SELECT min(id) FROM deliveries WHERE kind = 'callback'",
+    "admin.contents.page": "SELECT max(delivery_id) FROM delivery_chunks",
     "admin.deliveries.ask_undo": "SELECT min(delivery_id) FROM statements",
     "admin.mandates.page": "SELECT min(id) FROM mandates",
     "admin.messages.page": "SELECT min(id) FROM messages",

@@ -44,6 +44,14 @@ def test_a_long_file_is_seen_window_by_window_to_its_last_byte(session, sealer, 
     assert window(session, sealer, delivery, WINDOW + 5).before == 0
 
 
+def test_bytes_that_no_key_opens_say_so(session, sealer, kept):
+    delivery = kept(b"")
+    session.add(DeliveryChunk(delivery_id=delivery.id, ordinal=0, body=bytes(44)))
+    session.flush()
+    one = window(session, sealer, delivery, 0)
+    assert (one.text, one.kind) == (None, "sealed")
+
+
 @pytest.mark.parametrize(
     ("data", "text", "kind"),
     [
