@@ -54,6 +54,8 @@ def _xml(text: str, mask: Mask) -> str:
 
 
 def _tag(tag: str, mask: Mask) -> str:
+    if tag.startswith("<!--"):
+        return f"<!--{_value(tag[4:-3], mask)}-->"
     if tag.startswith("<?") or "xmlns" in tag:
         return tag
     return _ATTRIBUTE.sub(lambda found: found[1] + _value(html.unescape(found[2]), mask), tag)

@@ -32,7 +32,7 @@ def test_structure_stays_and_people_go(came: str, shown: str) -> None:
 
 
 FORMS = (
-    "<Nm>{}</Nm>", '<Pty name="{}"/>', '{{"a": "{}"}}', '{{"a": ["{}"', "a={}&b=1", "1;{};2", ":86:?32{}?33x", "{}",
+    "<Nm>{}</Nm>", "<a><!-- {} --></a>", '<Pty name="{}"/>', '{{"a": "{}"}}', '{{"a": ["{}"', "a={}&b=1", "1;{};2", ":86:?32{}?33x", "{}",
 )  # fmt: skip
 NAMES = st.lists(st.sampled_from(["NGUYEN", "PHUONG", "Trần", "Khánh", "QUYNH", "Đỗ"]), min_size=2, max_size=4)
 
