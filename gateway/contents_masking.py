@@ -12,8 +12,11 @@ from urllib.parse import parse_qsl
 
 from reconciliation.sealing import mask_numbers
 
-_TAG = re.compile(r"(<[^<>]*>)")
-_ATTRIBUTE = re.compile(r"(=\s*)(\"[^\"]*\"|'[^']*')")
+_TAG = re.compile(r"(<!\[CDATA\[.*?\]\]>|<!--.*?-->|<[^<>]*>)", re.DOTALL)
+_NAME = re.compile(r"<[/?]?[\w:.\-]+")
+_ATTRIBUTE = re.compile(r"([\w:.\-]+\s*=\s*)(\"[^\"]*\"|'[^']*')")
+_FIN = re.compile(r"\{\d:")
+"""How a SWIFT message in its blocks begins."""
 _FORM = re.compile(r"[\w.\-]+=[^\s&]*(?:&[\w.\-]+=[^\s&]*)*&?", re.ASCII)
 _WORDS = frozenset(
     "CRDT DBIT BOOK PDNG INFO FUTR VND USD EUR OPBD CLBD PRCD ITBD CLAV OPAV FWAV OTHR NOTPROVIDED SLEV SHAR SALA TRF"
@@ -22,10 +25,10 @@ _WORDS = frozenset(
 """Words of the formats that say nothing of a person."""
 _ALONE = re.compile(
     rf"(?<!\w)({'|'.join(sorted(_WORDS, key=len, reverse=True))}"
-    r"|\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?|\d\d[/.]\d\d[/.]\d{4}|\d{1,12}[.,]\d\d)(?![\w.,])"
+    r"|\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?|\d\d[/.]\d\d[/.]\d{4}|\d{1,12}[.,]\d\d)(?!\w|[.,]\d)"
 )
 """Those words, days and amounts with decimals, which no account number looks like."""
-_JSON = re.compile(r'("(?:[^"\\]|\\.)*")(\s*:)?|-?\d[\d.eE+\-]*', re.DOTALL)
+_STRING = re.compile(r'("(?:[^"\\]|\\.)*"(?:\s*:)?)', re.DOTALL)
 _BETWEEN = re.compile(r"(\?\d\d|\b\d{1,3}(?=[^\W\d_]{2,}\b)|[;,|\t\"'=:/?+<>()\[\]{}]+)")
 """What parts the fields of delimited files and of SWIFT messages, whose two digits may stand before a name."""
 _LONG = re.compile(r"[A-Za-z0-9_+/=\-]{64,}")
@@ -37,8 +40,9 @@ def contents(text: str, mask: Mask) -> str:
     begun = text.lstrip()
     if begun.startswith("<"):
         return _xml(text, mask)
-    if begun.startswith(("{", "[")):
-        return _JSON.sub(lambda found: _json(found, mask), text)
+    if begun.startswith(("{", "[")) and not _FIN.match(begun):
+        parts = _STRING.split(text)
+        return "".join(_string(part, mask) if place % 2 else _value(part, mask) for place, part in enumerate(parts))
     if _FORM.fullmatch(text.strip()):
         return "\n".join(
             f"{name}={_value(value, mask)}" for name, value in parse_qsl(text.strip(), keep_blank_values=True)
@@ -54,20 +58,28 @@ def _xml(text: str, mask: Mask) -> str:
 
 
 def _tag(tag: str, mask: Mask) -> str:
-    if tag.startswith("<!--"):
-        return f"<!--{_value(tag[4:-3], mask)}-->"
-    if tag.startswith("<?") or "xmlns" in tag:
-        return tag
-    return _ATTRIBUTE.sub(lambda found: found[1] + _value(html.unescape(found[2]), mask), tag)
+    for opens, closes in (("<!--", "-->"), ("<![CDATA[", "]]>")):
+        if tag.startswith(opens):
+            return opens + _value(tag[len(opens) : -len(closes)], mask) + closes
+    name = _NAME.match(tag)
+    if name is None:
+        return _value(tag, mask)
+    parts = _ATTRIBUTE.split(tag[name.end() :])
+    for place in range(0, len(parts) - 2, 3):
+        parts[place] = _value(parts[place], mask)
+        if not parts[place + 1].startswith(("xmlns", "version", "encoding", "xsi:")):
+            parts[place + 2] = _value(html.unescape(parts[place + 2]), mask)
+    parts[-1] = _value(parts[-1], mask)
+    return name[0] + "".join(parts)
 
 
-def _json(found: re.Match[str], mask: Mask) -> str:
-    if found[2] is not None or found[1] is None:  # a field's name, or a number
-        return found[0] if found[2] is not None else mask_numbers(found[0])
+def _string(part: str, mask: Mask) -> str:
+    if part.endswith(":"):
+        return part  # a field's name
     try:
-        said = str(json.loads(found[1], strict=False))
+        said = str(json.loads(part, strict=False))
     except ValueError:
-        said = found[1][1:-1]
+        said = part[1:-1]
     return json.dumps(_value(said, mask), ensure_ascii=False)
 
 

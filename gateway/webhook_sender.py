@@ -40,7 +40,8 @@ _SCHEME = StandardWebhooks()
 def send_due(wiring: Wiring) -> tuple[int, bool]:
     """Make events of what has happened and send what is due; return how many were taken, and whether more wait.
 
-    Nobody waits for a slow endpoint but itself: it has a few lines, and is claimed from again when they are free.
+    A slow endpoint has a few lines, and is claimed from again when they are free; it is as many slow ones as fill all
+    lines that others wait for, and no longer than a call may take.
     """
     taken, until, tls = 0, time.monotonic() + _WORKS_FOR, httpx.create_ssl_context(trust_env=False)
     with ThreadPoolExecutor(_AT_ONCE) as pool:

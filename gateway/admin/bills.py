@@ -3,7 +3,7 @@
 from datetime import datetime, time, timedelta
 
 from flask import Blueprint, abort, current_app, render_template
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import aliased
 
 from gateway.admin import office_scope, searches, words
@@ -15,13 +15,18 @@ from gateway.request_session import db
 from reconciliation import counted_months, credit, debit_figures, debit_rules, story
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
+from reconciliation.ledger import Entry
 from reconciliation.mismatches import Mismatch
 from reconciliation.outbox import Message
 from reconciliation.payments import Payment
-from reconciliation.story import Story
+from reconciliation.placements import Placement
+from reconciliation.settlements import Settlement
+from reconciliation.story import Event, Story
 
 blueprint = Blueprint("bills", __name__, url_prefix="/bills")
 _DEBIT = {"missed": _("its day passed without one"), "abnormal": _("held: its usage is far above the average")}
+IN_FORCE = case((Bill.live, Bill.minor), else_=0)
+"""What a list of bills comes to: versions that were replaced or cancelled are owed no more."""
 _SMS = {"before_debit": _("SMS before"), "payment_recorded": _("SMS after"), "unsure": _("SMS unsure")}
 
 
@@ -59,7 +64,7 @@ def listing() -> str:
     if asked.search:
         wanted = wanted.where(searches.among(Bill.id, searches.with_amount(searches.bills(asked), asked, Bill)))
     return render_template(
-        "admin/bills.html", page=page_of(db(), office_scope.within(wanted, Bill), Bill.id, asked, amount=Bill.minor)
+        "admin/bills.html", page=page_of(db(), office_scope.within(wanted, Bill), Bill.id, asked, amount=IN_FORCE)
     )
 
 
@@ -97,9 +102,24 @@ def _story(bill: Bill) -> Story:
         return told
     wanted = select(Mismatch.id).where(Mismatch.id.in_([one.id for one in told.questions]))
     seen = set(db().scalars(office_scope.within(wanted, Mismatch)))
+    hidden = {one.id for one in told.questions} - seen
+    # What an answer to a question of theirs did with the money is told with its words, and is theirs as well.
+    elsewhere = {
+        f"placement:{one.what.id}"
+        for one in told.events
+        if isinstance(one.what, Placement) and isinstance(one.more[0], Settlement) and one.more[0].mismatch_id in hidden
+    }
+
+    def shown(one: Event) -> bool:
+        if isinstance(one.what, Placement):
+            return f"placement:{one.what.id}" not in elsewhere
+        if isinstance(one.what, Entry):
+            return one.what.key.partition("/")[0] not in elsewhere
+        return not isinstance(one.what, Mismatch) or one.what.id in seen
+
     return Story(
         told.bills, told.payments,
-        [one for one in told.events if not isinstance(one.what, Mismatch) or one.what.id in seen],
+        [one for one in told.events if shown(one)],
         [one for one in told.questions if one.id in seen],
     )  # fmt: skip
 

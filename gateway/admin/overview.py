@@ -76,7 +76,7 @@ def unexplained_page() -> str:
     now = current_app.extensions["doisoat"].clock()
     asked, odd = asked_day()
     day = asked or overview.latest_day(db()) or local_date(now)
-    bank = request.args.get("bank", "")
+    bank = request.args.get("bank", "").replace("\0", "")
     wanted = select(Payment).where(unexplained.PAYMENTS, Payment.business_date == day).order_by(Payment.id)
     if bank:
         wanted = wanted.where(Payment.source == bank)

@@ -19,6 +19,10 @@ NOT_TOLD = "none"
 """What an address calls payments of which no channel was told."""
 MOST_CHANNEL = 50
 IN_DONG = case((Payment.currency == "VND", Payment.minor), else_=0)
+_LEFT_OVER = case((Payment.currency == "VND", Payment.minor - Payment.matched_minor), else_=0)
+_CONFIRMED = case((Payment.currency == "VND", Payment.confirmed_minor), else_=0)
+AMOUNTS = {"open": _LEFT_OVER, "unexplained": _LEFT_OVER, "confirmed": _CONFIRMED, "matched": None, "placed": None}
+"""What the payments behind a figure come to, as it does; nothing where a part of each alone belongs to it."""
 
 
 @blueprint.get("/")
@@ -49,17 +53,15 @@ def listing() -> str:
         wanted = wanted.where(
             searches.among(Payment.id, searches.with_amount(searches.payments(asked), asked, Payment))
         )
-    return render_template(
-        "admin/payments.html",
-        page=page_of(
-            db(), office_scope.within(wanted, Payment), Payment.id, asked, amount=IN_DONG, most=office_scope.counted()
-        ),
-    )
+    amount = AMOUNTS.get(asked["view"], IN_DONG)
+    mine = office_scope.within(wanted, Payment)
+    found = page_of(db(), mine, Payment.id, asked, amount=amount, most=office_scope.counted())
+    return render_template("admin/payments.html", page=found)
 
 
 def _channels() -> dict[str, Any]:
     """Return the channels with their names; one that a bank has declared by another name is asked for as it is."""
-    named = request.args.get("channel", "").strip()[:MOST_CHANNEL]
+    named = request.args.get("channel", "").replace("\0", "").strip()[:MOST_CHANNEL]
     return {**({named: named} if named else {}), **words.CHANNELS, NOT_TOLD: _("not told")}
 
 

@@ -34,7 +34,7 @@ from reconciliation.statements import Line, Statement
 
 Ids = CompoundSelect[Any]
 MOST = 10_000
-"""Rows of one search that can be paged through; who searches for something finds fewer."""
+"""Rows of one search that are looked up ahead of its list; who searches for something finds fewer."""
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _DIGEST = re.compile(r"(?:[0-9a-fA-F]{2}){32}", re.ASCII)
 
@@ -125,12 +125,15 @@ def deliveries(asked: Asked) -> Ids:
 
 
 def among(key: InstrumentedAttribute[int], found: Ids | Select[int]) -> ColumnElement[bool]:
-    """Return the condition that a row is among what a search names, up to MOST of them, the newest.
+    """Return the condition that a row is among what a search names.
 
-    They are looked up first: a list in order with a search inside it would be read from its end to find a row or two.
+    Up to MOST of them are looked up first: a list in order with a search inside it would be read from its end to find a
+    row or two. What names more than that is found soon enough from the end.
     """
     ids = found.subquery()
-    named = db().scalars(select(ids.c[0]).where(ids.c[0].is_not(None)).order_by(ids.c[0].desc()).limit(MOST)).all()
+    named = db().scalars(select(ids.c[0]).where(ids.c[0].is_not(None)).limit(MOST + 1)).all()
+    if len(named) > MOST:
+        return key.in_(select(ids.c[0]).where(ids.c[0].is_not(None)))
     return key == any_(literal(list(named), ARRAY(BigInteger)))
 
 

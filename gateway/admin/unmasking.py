@@ -105,7 +105,7 @@ def _show(what: str, find: Callable[[], Found], page: Callable[[str], str]) -> A
     whose, values = find()
     if not values:
         return page(gettext("There is nothing more to show.")), 409
-    facts = {"what": sorted(values), "why": why, "page": request.path}
+    facts = {"what": sorted(values), "why": why, "page": request.full_path.rstrip("?")}
     now = current_app.extensions["doisoat"].clock()
     audit.append(db(), actor=current_user.username, action="unmasked", subject=whose, facts=facts, now=now)
     db().commit()  # first it is kept who looks, then it is shown

@@ -32,5 +32,7 @@ def upgrade() -> None:
     op.create_index("ix_bills_due_on_id", "bills", ["due_on", "id"])
     undated = sa.text("booked_on IS NULL")
     op.create_index("ix_statement_lines_undated", "statement_lines", ["statement_id"], postgresql_where=undated)
-    op.execute("DELETE FROM payment_days")  # counted anew within minutes
+    # Counted anew, month by month; until then their pages say that they have not been.
+    op.execute("DELETE FROM payment_days")
+    op.execute("DELETE FROM counted_months")
     op.add_column("payment_days", sa.Column("placed_minor", sa.BigInteger(), nullable=False))

@@ -32,7 +32,9 @@ def test_structure_stays_and_people_go(came: str, shown: str) -> None:
 
 
 FORMS = (
-    "<Nm>{}</Nm>", "<a><!-- {} --></a>", '<Pty name="{}"/>', '{{"a": "{}"}}', '{{"a": ["{}"', "a={}&b=1", "1;{};2", ":86:?32{}?33x", "{}",
+    "<Nm>{}</Nm>", "<a><!-- {} --></a>", "<Nm><![CDATA[{}]]></Nm>", "<N><![CDATA[{}", '<N xmlns="u" owner="{}"/>',
+    '<Pty name="{}"/>', "{{1:F01}}{{4:\n:86:{}\n-}}", ":86:?32{}?33x", '{{"a": "{}"}}', '{{"a": ["{}"',
+    '{{"a": "b", "c": "{}', '{{"a": {}', "a={}&b=1", "1;{};2", "{}",
 )  # fmt: skip
 NAMES = st.lists(st.sampled_from(["NGUYEN", "PHUONG", "Trần", "Khánh", "QUYNH", "Đỗ"]), min_size=2, max_size=4)
 

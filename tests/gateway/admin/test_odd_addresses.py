@@ -13,6 +13,7 @@ _BIG = "1.000.000.000.000.000.000.000"
 ODD = {
     "the last day": {**dict.fromkeys(_DAYS, "9999-12-31"), "month": "9999-12", "year": "9999"},
     "the first day": {**dict.fromkeys(_DAYS, "0001-01-01"), "month": "0001-01", "year": "1"},
+    "a sign of no text": {"bank": "\0", "channel": "\0", "q": "\0", "office": "\0"},
     "a large amount": {"q": _BIG},
     "the largest amount": {"q": "999.999.999.999.999.999"},
     "large numbers": dict.fromkeys(("after", "before", "take", "close", "done"), "9" * 18) | {"q": "9" * 60},
