@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from gateway.admin import office_scope
 from gateway.request_session import db
 from reconciliation import case_links, story
 from reconciliation.bills import Bill
@@ -53,7 +54,16 @@ def of(case: Mismatch, *, whole: bool) -> History:
     undone = case_links.undone(db(), case.id)
     now = db().get(Mismatch, case_links.stands_now(db(), case.id)) if undone is not None else None
     left = [db().get_one(Mismatch, one.to_id) for one in led if one.kind == REST]
-    return History(_before(case.id, whole=whole), undone, _waits(led) if undone is None else None, now, left)
+    before = [one for one in _before(case.id, whole=whole) if _sees(one.case)]
+    waits = _waits(led) if undone is None else None
+    return History(
+        before, undone, waits, now if now is None or _sees(now) else None, [one for one in left if _sees(one)]
+    )
+
+
+def _sees(case: Mismatch) -> bool:
+    # An earlier question about the same payment may be about another office's bill.
+    return office_scope.sees("mismatch_id", case.id)
 
 
 def _waits(led: Sequence[CaseLink]) -> int | None:
