@@ -168,7 +168,7 @@ def test_two_people_on_one_case_see_each_other_and_cannot_both_win(
     hoa.keyboard.press("Enter")
     hoa.locator(".meanwhile").wait_for()
     told = hoa.locator("main").inner_text()
-    assert "Việc này đã thay đổi từ khi bạn mở" in told
+    assert "Việc này đã được xử lý từ khi bạn mở" in told
     assert "lan" in hoa.locator(".meanwhile .rows").inner_text()
     assert "khách đã gọi lại" in told, "what was typed is kept"
     assert books.rows("SELECT maker, state FROM settlements") == [("lan", "applied")]
@@ -195,7 +195,7 @@ def test_nobody_approves_their_own_proposal(books: Books, sit_down: Callable[[st
     assert "Người duyệt phải khác người đề xuất." in refused[1]
     assert books.rows("SELECT state FROM settlements") == [("proposed",)]
     chi.keyboard.press("u")
-    chi.wait_for_function("() => !document.querySelector('.undo')")
+    chi.locator(".undo", has_text="Đã hoàn tác").wait_for()
     assert books.rows("SELECT state FROM settlements") == [("withdrawn",)]
 
 
@@ -220,7 +220,7 @@ def test_alike_cases_are_settled_together_and_one_of_them_taken_back(
     assert books.rows("SELECT state, count(*) FROM settlements GROUP BY 1 ORDER BY 1") == [
         ("applied", 3), ("proposed", 1),
     ]  # fmt: skip
-    desk.get_by_role("button", name="Hoàn tác").first.click()
+    desk.locator("tbody").get_by_role("button", name="Hoàn tác").first.click()
     desk.wait_for_url(re.compile(r"/admin/mismatches/\d+"))
     assert books.one("SELECT count(*) FROM mismatches WHERE state = 'open'") == 1
 

@@ -1,6 +1,7 @@
 """Stories of two persons on the finance pages: one answers and another approves; one closes a day and another signs."""
 
 import io
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -121,9 +122,11 @@ def test_a_day_is_closed_by_two_locked_and_reopened_with_both_versions_kept(comp
     signer.locator(".heading .state", has_text="đã ký").wait_for()
     assert "170.000 ₫" in words(signer)
     versions = signer.locator("section", has=signer.get_by_role("heading", name="Các phiên bản"))
-    assert [one.split(" ", 1)[1] for one in versions.locator("li").all_inner_texts()] == [
-        "đã mở lại ketoantruong, phoketoan: ngân hàng gửi thiếu một dòng", "đã ký ketoantruong, phoketoan",
-    ]  # fmt: skip
+    told = [" ".join(one.split()) for one in versions.locator("tbody tr").all_inner_texts()]
+    assert [re.sub(r", [\d/]+ \d\d:\d\d(:\d\d)?|, \d\d:\d\d(:\d\d)? [\d/]+", "", one) for one in told] == [
+        "1 đã mở lại Trần Quốc Bình Hoàng Thị Ngọc Đỗ Thanh Sơn: ngân hàng gửi thiếu một dòng PDF XLSX",
+        "2 đã ký Trần Quốc Bình Hoàng Thị Ngọc – PDF XLSX",
+    ]
     versions.get_by_role("link", name="1").click()
     signer.locator(".heading .state", has_text="đã mở lại").wait_for()
     assert "170.000 ₫" not in words(signer)
