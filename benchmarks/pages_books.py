@@ -35,7 +35,8 @@ _STEPS = {
                 ELSE 0 END,
             date '{FIRST_DAY}' + ((n / :customers) * interval '1 month')::interval,
             date '{FIRST_DAY}' + ((n / :customers) * interval '1 month' + (n % 20) * interval '1 day')::interval,
-            CASE WHEN n % 10 = 0 THEN date '2026-12-01' + (n % 3)::int END,
+            CASE WHEN n % 10 = 0 THEN
+                (date '2026-10-01' + (n / :customers) * interval '1 month')::date + (n / 10 % 3)::int END,
             CASE WHEN n % 10 = 0 THEN {_BANK.format(n="n / 10")} ELSE '' END,
             CASE WHEN n >= :bills - :payments AND (n - :bills + :payments) % 49 <> 0 THEN 'paid' ELSE 'open' END, 1,
             now()
