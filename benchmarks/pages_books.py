@@ -126,7 +126,7 @@ _STEPS = {
         FROM payments WHERE (id - 1) % 49 = 0""",
     "settlements": """
         INSERT INTO settlements (mismatch_id, payment_id, why, minor, limit_minor, maker, made_at, state, moves)
-        SELECT id, payment_id, 'held', minor, 2000000, 'ketoan', opened_at, 'applied', 1
+        SELECT id, payment_id, 'held', minor, minor, 'ketoan', opened_at, 'applied', 1
         FROM mismatches WHERE (payment_id - 1) % 490 = 0""",
     "placements": """
         INSERT INTO placements (settlement_id, kind, payment_id, account, minor, by, at)
