@@ -11,7 +11,6 @@ from flask_login import current_user
 from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from gateway.admin.listing import COUNTED
 from gateway.request_session import db
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
@@ -36,9 +35,9 @@ def within(wanted: Select[*Columns], model: type[Any]) -> Select[*Columns]:
     return wanted.where(_OF[model](mine)) if mine else wanted
 
 
-def counted() -> int:
-    """Return how far a list that asks row by row is counted: less far for a person with an office."""
-    return COUNTED_ROW_BY_ROW if office() else COUNTED
+def counted() -> int | None:
+    """Return how far a list that asks row by row is counted for a person with an office; None for everybody else."""
+    return COUNTED_ROW_BY_ROW if office() else None
 
 
 def sees(name: str, number: int) -> bool:

@@ -1,5 +1,7 @@
 """Who belongs to an office sees its customers alone, on every page their role may open; read from the routes."""
 
+from urllib.parse import quote, quote_plus
+
 import pytest
 from flask_login import login_user
 from sqlalchemy import select, update
@@ -91,7 +93,10 @@ def test_nothing_of_another_office_shows_on_any_page(app, person, offices):
                 assert answer.status_code in (200, 303), (address, search, answer.status_code)
             if search.startswith("?q=") and answer.status_code == 303:
                 pytest.fail(f"{address}{search} leads to {answer.location}")
-            shown = answer.text.replace(search.removeprefix("?q="), "") if len(search) > 3 else answer.text
+            shown = answer.text
+            if typed := search.removeprefix("?q="):  # a page may say what was typed, in an address of its own as well
+                for written in (typed, quote(typed), quote_plus(typed)):
+                    shown = shown.replace(written, "")
             assert not [mark for mark in theirs.marks if mark in shown], (address, search)
             listed |= {mark for mark in ours.marks if mark in answer.text}
     needs_finance = {ours.payment.source_reference}
