@@ -32,6 +32,7 @@ def test_an_auditor_traces_one_payment_to_its_whole_story_and_changes_nothing(co
     company.read(a_statement((1, 100_000), on=DAY).replace(b"SK1-1", REFERENCE.encode()))
     auditor = company.seat("kiemtoan")
     auditor.get_by_role("link", name="Tra cứu").click()
+    auditor.wait_for_url("**/admin/trace/", wait_until="load")  # keys work once their script has come
     auditor.keyboard.press("/")
     auditor.keyboard.type(REFERENCE)
     auditor.keyboard.press("Enter")
