@@ -83,6 +83,9 @@ _STEPS = {
             p.quoted, p.id, 'matched'
         FROM payments p JOIN of_day s ON s.bank = p.source AND s.closing_on = p.business_date
         ORDER BY p.business_date, s.id, p.id""",  # as statements come: day by day
+    "counted lines": """
+        UPDATE statements s SET lines = l.lines
+        FROM (SELECT statement_id, count(*) AS lines FROM statement_lines GROUP BY 1) l WHERE l.statement_id = s.id""",
     "told by lines": """
         UPDATE payments p SET source_reference = 'line:' || l.id FROM statement_lines l
         WHERE l.payment_id = p.id AND p.origin = 'statement'""",

@@ -39,7 +39,8 @@ def test_no_page_breaks_whatever_its_address_asks(app, as_role, books, session, 
         address: person.get(address, query_string={"bank": "saomai", "queue": "1", **ODD[asked]}).status_code
         for address in _addresses(app, role)
     }
-    assert {one: status for one, status in answers.items() if status not in (200, 303)} == {"/admin/messages/": 400}
+    refused = {one: status for one, status in answers.items() if status not in (200, 303)}
+    assert refused.items() <= {"/admin/messages/": 400, "/admin/texts/": 400}.items()
     assert len(answers) >= 20
 
 
