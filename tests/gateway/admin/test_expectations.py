@@ -30,7 +30,9 @@ def test_a_deadline_names_the_day_by_whose_end_it_is_due_and_a_file_its_day(acco
     files = accountant.page("/admin/expected/?kind=file").select("tbody th")
     assert files
     assert all("của ngày" in one.get_text() for one in files)
-    assert "hết ngày 08/12/2026" in accountant.page("/admin/mismatches/?state=resting").select_one("tbody").get_text(" ")
+    assert "hết ngày 08/12/2026" in accountant.page("/admin/mismatches/?state=resting").select_one("tbody").get_text(
+        " "
+    )
     told = accountant.page(f"/admin/mismatches/{asked.id}").select_one("main").get_text(" ")
     assert told.count("hết ngày 08/12/2026") == 2
     assert "09/12/2026" not in told
