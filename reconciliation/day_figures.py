@@ -32,15 +32,17 @@ _CHANNELS = f"""
 
 # What banks keep for themselves, with its VAT, on the day it is booked, whatever account of fees it stands in. What is
 # kept from many payments by one line is booked in one sum, and its parts tell whose channels it is of.
+# The postings of the day's entries, not all of the house's postings to such accounts (OFFSET 0).
 _FEES = r"""
     SELECT coalesce(p.channel, '') AS channel, o.currency, sum(o.minor)\:\:bigint AS fee
-    FROM entries e JOIN postings o ON o.entry_id = e.id
+    FROM entries e JOIN LATERAL (
+        SELECT currency, minor FROM postings
+        WHERE entry_id = e.id AND (account LIKE 'expense:%fee%' OR account = 'input-vat') OFFSET 0) o ON true
     LEFT JOIN statement_lines l ON l.id = CAST(substring(e.key FROM 'line:(\d+)') AS bigint)
     LEFT JOIN fees f ON f.id = CAST(substring(e.key FROM 'fee:(\d+)') AS bigint)
     LEFT JOIN payments p
         ON p.id = coalesce(CAST(substring(e.key FROM 'payment:(\d+)') AS bigint), l.payment_id, f.payment_id)
-    WHERE e.bank = :bank AND e.business_date = :day AND (o.account LIKE 'expense:%fee%' OR o.account = 'input-vat')
-      AND e.key NOT LIKE 'lump\:%'
+    WHERE e.bank = :bank AND e.business_date = :day AND e.key NOT LIKE 'lump\:%'
     GROUP BY 1, 2
     UNION ALL
     SELECT p.channel, 'VND', sum(CASE WHEN e.key LIKE '%/undone' THEN -1 ELSE 1 END

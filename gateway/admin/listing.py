@@ -163,16 +163,21 @@ def page_of(
     size: int = SIZE,
     amount: ColumnElement[int] | InstrumentedAttribute[int] | None = None,
     most: int | None = None,
+    few: bool = False,
 ) -> Page:
     """Return one page of `wanted`, ordered by `key`, at the place that was asked for; `amount` is summed up.
 
-    Rows are counted up to `most`, COUNTED unless it is given.
+    Rows are counted up to `most`, COUNTED unless it is given. `few` says that they are few among their table's: they are
+    found first and sorted then, as a walk along the key would pass hundreds of thousands of others.
     """
     most = COUNTED if most is None else most
     backwards = asked.before is not None
     place = asked.before if backwards else asked.after
     falling = newest_first != backwards
-    rows_wanted = wanted.order_by(key.desc() if falling else key.asc()).limit(size + 1).add_columns(key.label("_key"))
+    order = key + 0 if few else key  # what is reckoned has no index to walk along
+    rows_wanted = (
+        wanted.order_by(order.desc() if falling else order.asc()).limit(size + 1).add_columns(key.label("_key"))
+    )
     if place is not None:
         rows_wanted = rows_wanted.where(key < place if falling else key > place)
     rows = list(session.execute(rows_wanted).all())

@@ -55,8 +55,12 @@ def listing() -> str:
         )
     amount = AMOUNTS.get(asked["view"], IN_DONG)
     mine = office_scope.within(wanted, Payment)
-    found = page_of(db(), mine, Payment.id, asked, amount=amount, most=office_scope.counted())
+    found = page_of(db(), mine, Payment.id, asked, amount=amount, most=office_scope.counted(), few=_of_one_day(asked))
     return render_template("admin/payments.html", page=found)
+
+
+def _of_one_day(asked: Asked) -> bool:
+    return bool(asked["day"]) and asked["until"] in ("", asked["day"])
 
 
 def _channels() -> dict[str, Any]:
