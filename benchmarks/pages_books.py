@@ -124,7 +124,8 @@ _STEPS = {
         INSERT INTO mismatches (code, subject, source, minor, payment_id, facts, owner, due_at, state, moves, opened_at,
             resolved_at, resolved_by, resolution)
         SELECT 'M12', 'payment:' || id, source, minor, id, '{"verdict": "no_reference"}', 'accountant',
-            (business_date + 4)::timestamp AT TIME ZONE 'Asia/Ho_Chi_Minh', CASE WHEN business_date < '2026-11-25' THEN 'resolved' ELSE 'open' END, 1,
+            (business_date + 4)::timestamp AT TIME ZONE 'Asia/Ho_Chi_Minh',
+            CASE WHEN business_date < '2026-11-25' THEN 'resolved' ELSE 'open' END, 1,
             created_at, CASE WHEN business_date < '2026-11-25' THEN created_at END, 'ketoan', 'matched'
         FROM payments WHERE (id - 1) % 49 = 0""",
     "settlements": """

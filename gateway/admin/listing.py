@@ -167,8 +167,8 @@ def page_of(
 ) -> Page:
     """Return one page of `wanted`, ordered by `key`, at the place that was asked for; `amount` is summed up.
 
-    Rows are counted up to `most`, COUNTED unless it is given. `few` says that they are few among their table's: they are
-    found first and sorted then, as a walk along the key would pass hundreds of thousands of others.
+    Rows are counted up to `most`, COUNTED unless it is given. `few` says that they are few among their table's: they
+    are found first and sorted then, as a walk along the key would pass hundreds of thousands of others.
     """
     most = COUNTED if most is None else most
     backwards = asked.before is not None
