@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation.import_undo import HEARD, TOUCHED, Undone, plan
+from reconciliation.import_undo import HEARD, TOUCHED, Undone
 from reconciliation.statements import Statement
 
 # As `import_undo` sorts them: `again` waits for its line once more, `gone` stood on these statements alone.
@@ -26,9 +26,8 @@ MOST = 20_000
 """Lines of which it is counted what would go back while a person waits for the page."""
 
 
-def preview(session: Session, statements: Sequence[Statement]) -> Undone:
-    """Return what `import_undo.undo` of these statements, and of those that follow on, would report."""
-    gone = plan(session, statements, with_following=True)
+def preview(session: Session, gone: Sequence[Statement]) -> Undone:
+    """Return what `import_undo.undo` would report of the statements that go back, as `import_undo.plan` tells them."""
     ids = [one.id for one in gone]
     counted = session.execute(text(_COUNTED), {"statements": ids}).mappings().one()
     return Undone(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import ColumnElement, ForeignKey, Index, and_, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -110,6 +110,11 @@ class Mismatch(Base):
     def rests(self, now: datetime) -> bool:
         """Tell whether it waits until a day somebody named, and is nobody's turn before."""
         return self.state != "resolved" and self.rests_until is not None and self.rests_until > now
+
+    @classmethod
+    def resting(cls, now: datetime) -> ColumnElement[bool]:
+        """Return the condition that a question waits so, whatever its state."""
+        return and_(cls.rests_until.is_not(None), cls.rests_until > now)
 
     def is_overdue(self, now: datetime) -> bool:
         """Tell whether it should have been settled by now; one that rests is not due before its rest has ended."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, ColumnExpressionArgument, Executable, and_, exists, func, or_, select, text
+from sqlalchemy import ColumnElement, ColumnExpressionArgument, Executable, and_, exists, func, select, text
 from sqlalchemy.orm import Session
 
 from reconciliation import ageing, unexplained
@@ -171,7 +171,7 @@ def open_by_code(session: Session, now: datetime) -> list[CodeAges]:
             func.min(opened),
             *buckets,
         )
-        .where(Mismatch.state != "resolved", or_(Mismatch.rests_until.is_(None), Mismatch.rests_until <= now))
+        .where(Mismatch.state != "resolved", ~Mismatch.resting(now))
         .group_by(Mismatch.code)
         .order_by(Mismatch.code)
     ).all()
@@ -180,8 +180,7 @@ def open_by_code(session: Session, now: datetime) -> list[CodeAges]:
 
 _OF_BANK = (
     "bank", "received", "received_minor", "confirmed", "confirmed_minor", "matched", "matched_minor", "placed",
-    "placed_minor", "open", "open_minor",
-    "unexplained_minor",
+    "placed_minor", "open", "open_minor", "unexplained_minor",
 )  # fmt: skip
 _OF_CHANNEL = ("counts_minor", "counts_confirmed", "counts_matched", "placed_minor")
 _NOTHING = {"placed": 0, "minor": 0, "alone": 0}

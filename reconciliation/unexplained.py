@@ -54,9 +54,11 @@ def lines_by_bank(session: Session, day: date | None = None) -> Mapping[str, int
 def lines(session: Session, day: date, bank: str = "", *, most: int) -> Sequence[RowMapping]:
     """Return the first `most` lines of a day that nobody can explain, of one bank or of all.
 
-    Each with bank, delivery_id, id, booked_on, bank_reference, minor and unexplained_minor, in đồng.
+    Each with bank, delivery_id, id, booked_on, bank_reference, minor and unexplained_minor, in đồng, and with `of_all`,
+    what all such lines come to, whether they are among the first or not.
     """
-    query = f"SELECT * FROM ({_OF_DAY}) l WHERE :bank IN ('', bank) ORDER BY id LIMIT :most"  # noqa: S608
+    of_all = "CAST(sum(unexplained_minor) OVER () AS bigint) AS of_all"
+    query = f"SELECT *, {of_all} FROM ({_OF_DAY}) l WHERE :bank IN ('', bank) ORDER BY id LIMIT :most"  # noqa: S608
     return session.execute(text(query), {"day": day, "bank": bank, "most": most}).mappings().all()
 
 

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from flask import Blueprint, abort, current_app, render_template
-from sqlalchemy import and_, func, select
+from sqlalchemy import func, select
 
 from gateway import bank_keys
 from gateway.admin import bank_words
@@ -100,6 +100,6 @@ def _last_closing_days(banks: list[str]) -> dict[str, date]:
 def _open_questions() -> dict[str, int]:
     # Those that rest are expected until a day, and the queue that the number opens leaves them out.
     now = current_app.extensions["doisoat"].clock()
-    rests = and_(Mismatch.rests_until.is_not(None), Mismatch.rests_until > now)
-    asked = select(Mismatch.source, func.count()).where(Mismatch.state != "resolved", ~rests).group_by(Mismatch.source)
+    unsettled = (Mismatch.state != "resolved", ~Mismatch.resting(now))
+    asked = select(Mismatch.source, func.count()).where(*unsettled).group_by(Mismatch.source)
     return {row.source: row[1] for row in db().execute(asked)}

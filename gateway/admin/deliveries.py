@@ -170,7 +170,7 @@ def _undo_page(delivery_id: int, *, problem: str = "") -> str:
     lines = sum(one.lines for one in gone)
     return render_template(
         "admin/undo_import.html", delivery_id=delivery_id, problem=problem, lines=lines,
-        counted=import_preview.preview(db(), chosen) if lines <= import_preview.MOST else None,
+        counted=import_preview.preview(db(), gone) if lines <= import_preview.MOST else None,
         own=[one for one in gone if one.delivery_id == delivery_id],
         following=[one for one in gone if one.delivery_id != delivery_id],
     )  # fmt: skip

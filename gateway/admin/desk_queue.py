@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import current_app, request, url_for
 from flask_login import current_user
-from sqlalchemy import ColumnElement, Select, and_, case, not_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, case, not_, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from gateway.admin import office_scope, question_words, searches, words
@@ -132,7 +132,7 @@ def after(mismatch_id: int) -> str:
 
 
 def _narrowed(held: Asked, now: datetime) -> Sequence[ColumnElement[bool]]:
-    rests = and_(Mismatch.rests_until.is_not(None), Mismatch.rests_until > now)
+    rests = Mismatch.resting(now)
     unsettled = Mismatch.state != "resolved"
     narrowed: list[ColumnElement[bool]] = []
     if held["bank"]:

@@ -80,14 +80,16 @@ def unexplained_page() -> str:
     wanted = select(Payment).where(unexplained.PAYMENTS, Payment.business_date == day).order_by(Payment.id)
     if bank:
         wanted = wanted.where(Payment.source == bank)
+    lines = unexplained.lines(db(), day, bank, most=LISTED + 1)
+    left = unexplained.payments_by_bank(db(), day)
     return render_template(
         "admin/unexplained.html",
         day=day,
         odd=odd,
         bank=bank,
-        minor=unexplained.total(db(), day, bank=bank),
+        minor=sum(minor for one, minor in left.items() if bank in ("", one)) + (lines[0]["of_all"] if lines else 0),
         payments=db().scalars(wanted.limit(LISTED + 1)).all(),
-        lines=unexplained.lines(db(), day, bank, most=LISTED + 1),
+        lines=lines,
         most=LISTED,
     )
 

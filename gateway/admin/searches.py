@@ -131,10 +131,9 @@ def among(key: InstrumentedAttribute[int], found: Ids | Select[int]) -> ColumnEl
     row or two. What names more than that is found soon enough from the end.
     """
     ids = found.subquery()
-    named = db().scalars(select(ids.c[0]).where(ids.c[0].is_not(None)).limit(MOST + 1)).all()
-    if len(named) > MOST:
-        return key.in_(select(ids.c[0]).where(ids.c[0].is_not(None)))
-    return key == any_(literal(list(named), ARRAY(BigInteger)))
+    wanted = select(ids.c[0]).where(ids.c[0].is_not(None))
+    named = db().scalars(wanted.limit(MOST + 1)).all()
+    return key.in_(wanted) if len(named) > MOST else key == any_(literal(list(named), ARRAY(BigInteger)))
 
 
 def with_amount(found: Ids, asked: Asked, model: type[Bill] | type[Payment]) -> Ids:

@@ -115,7 +115,7 @@ def open_case(page: Any) -> str:
     page.locator("nav.menu").get_by_role("link", name="Chênh lệch").click()
     page.locator("tbody tr", has_text="đang mở").locator("[data-row]").first.click()
     page.wait_for_url(re.compile(r"/admin/mismatches/\d+"))
-    return str(re.search(r"/admin/mismatches/\d+", page.url)[0])  # type: ignore[index]
+    return str(re.search(r"/admin/mismatches/\d+", page.url)[0])  # type: ignore[index]  # a case is open
 
 
 def open_day(page: Any, day: str = "Thứ Ba, 17/11/2026") -> None:

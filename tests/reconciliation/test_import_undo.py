@@ -22,7 +22,7 @@ def undo(books: Books, *names: str, following: bool = False, by: str = "ketoan",
 
     def act(session: Session) -> Undone:
         chosen = [one for name in names for one in import_undo.chosen(session, name)]
-        expected = import_preview.preview(session, chosen)
+        expected = import_preview.preview(session, import_undo.plan(session, chosen, with_following=True))
         done = import_undo.undo(session, chosen, by=by, why=why, now=books.now, with_following=following)
         assert done == expected, "what a person was shown before is what was done"
         return done

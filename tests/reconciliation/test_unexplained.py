@@ -96,6 +96,14 @@ def test_a_line_counts_on_the_day_it_bears_and_else_on_its_statements(session):
     assert unexplained.total(session) == 800
 
 
+def test_the_first_lines_tell_what_all_of_them_come_to(session):
+    for minor in (500, 300, -200):
+        _line(session, minor)
+    (first,) = unexplained.lines(session, DAY, most=1)
+    assert (first["unexplained_minor"], first["of_all"]) == (500, 1000)
+    assert unexplained.total(session, DAY) == 1000
+
+
 def test_rejected_lines_notices_and_quarantined_statements_are_not_money(session):
     _line(session, 500, state="rejected")
     _line(session, 600, counts=False)

@@ -44,6 +44,17 @@ def test_money_nobody_can_explain_is_loud_and_leads_to_the_payments(accountant, 
     assert payment.source_reference in _text(listed.select_one("main tbody tr"))
 
 
+def test_what_nobody_can_explain_is_shown_with_its_sum_of_all_banks_or_of_one(accountant, books, session):
+    books.payment(50_000)
+    books.line(books.statement(), None, 7_000)
+    session.commit()
+    page = accountant.page("/admin/unexplained/?day=2026-11-18")
+    assert "57.000" in page.h1.text
+    assert [len(table.select("tbody tr")) for table in page.select("main table")] == [1, 1]
+    assert "57.000" in accountant.page("/admin/unexplained/?day=2026-11-18&bank=saomai").h1.text
+    assert "0\u00a0₫" in accountant.page("/admin/unexplained/?day=2026-11-18&bank=vidien").h1.text
+
+
 def test_each_figure_leads_to_as_many_rows_as_it_counts(accountant, books, session):
     for minor in (10_000, 20_000, 30_000):
         books.settled(minor)

@@ -251,7 +251,7 @@ class Stage:
 
         def act(session: Session) -> None:
             found = [session.get_one(KeptStatement, one) for one in ids]
-            expected = import_preview.preview(session, found)
+            expected = import_preview.preview(session, import_undo.plan(session, found, with_following=True))
             done = import_undo.undo(session, found, by="mai", why="the wrong file", now=self.now, with_following=True)
             assert done == expected
 
