@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from reconciliation import audit, business_days, closes, day_figures, month_figures, payments, tie_out, unexplained
 from reconciliation.closes import DAY, MONTH, Close
+from reconciliation.day_figures import Unanswered
 from reconciliation.lifecycle import CLOSE, move
 
 
@@ -39,12 +40,6 @@ _STATEMENT_IS_DUE = """
                        AND coalesce(closing_on, to_on) = :day)
        AND NOT EXISTS (SELECT 1 FROM mismatches WHERE subject = :subject AND state = 'resolved')
 """
-_UNANSWERED = f"""
-    WITH {tie_out.TIED_OUT}
-    SELECT (SELECT count(*) FROM differences WHERE verdict = 'unexplained') AS differing, count(*) AS open,
-        string_agg(DISTINCT code, ', ' ORDER BY code) AS codes
-    FROM questions WHERE verdict IN ('blocking', 'proposed')
-"""  # noqa: S608 - constants
 _MAKE = """
     INSERT INTO closes (bank, period, day, version, created_at)
     SELECT :bank, :period, :day, 1 + coalesce(max(version), 0), :now FROM closes
@@ -58,11 +53,19 @@ _KEEP_ITEMS = f"""
 
 
 def obstacles(
-    session: Session, bank: str, day: date, *, tells: bool, owes_statement: bool, now: datetime
+    session: Session,
+    bank: str,
+    day: date,
+    *,
+    tells: bool,
+    owes_statement: bool,
+    unanswered: Unanswered | None = None,
+    now: datetime,
 ) -> list[NotClosed]:
     """Return everything that keeps a day from being balanced and signed, as it is now.
 
-    `tells` says whether the bank calls back, `owes_statement` whether it owes a statement for this day.
+    `tells` says whether the bank calls back, `owes_statement` whether it owes a statement for this day. `unanswered` is
+    given by who has read the day's tie-out already.
     """
     asked = day_figures.values(bank, day, tells=tells)
     found = []
@@ -80,7 +83,7 @@ def obstacles(
     if owes_statement and session.scalar(text(_STATEMENT_IS_DUE), {**asked, "subject": subject}):
         found.append(NotClosed("no_statement", f"expected the bank's statement of {day}, got none (M13)"))
     minor = unexplained.total(session, day, bank=bank)
-    blocking = session.execute(text(_UNANSWERED), asked).one()
+    blocking = unanswered or day_figures.unanswered(session, bank, day, tells=tells)
     if minor or blocking.differing:
         said = f"expected everything explained, got {minor} đ unexplained and {blocking.differing} differences"
         found.append(NotClosed("unexplained", said, minor=minor, count=blocking.differing))

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -71,8 +72,8 @@ ITEM_ROW = """concat_ws('|', kind, subject, coalesce(payment_id, 0), coalesce(li
     reference, currency, told_minor, booked_minor, shown_minor, minor, verdict, code)"""
 DIGEST_OF_ROWS = r"encode(sha256(convert_to(coalesce(string_agg(row, E'\n' ORDER BY row), ''), 'UTF8')), 'hex')"
 
-# The tie-out of a day, read once for everything that is told of it.
-_TIE_OUT = f"""
+# Sums of a tie-out, for one reading of it to tell everything that is told of a day.
+_SUMS = f"""
     WITH {tie_out.TIED_OUT}, sums AS (
         SELECT currency, sum(told)\\:\\:bigint AS told, sum(booked)\\:\\:bigint AS booked,
             sum(shown)\\:\\:bigint AS shown, count(*) FILTER (WHERE told <> 0) AS told_count,
@@ -87,11 +88,53 @@ _TIE_OUT = f"""
         SELECT verdict, code, currency, count(*) AS count, sum(minor)\\:\\:bigint AS minor
         FROM questions GROUP BY 1, 2, 3
     )
-    SELECT coalesce((SELECT jsonb_agg(r ORDER BY currency) FROM sums r), '[]') AS sides,
-        coalesce((SELECT jsonb_agg(r ORDER BY verdict, code, currency) FROM reasons r), '[]') AS reasons,
-        coalesce((SELECT jsonb_agg(r ORDER BY code, verdict, currency) FROM asked r), '[]') AS questions,
+"""  # noqa: S608
+_AS_JSON = """
+    coalesce((SELECT jsonb_agg(r ORDER BY currency) FROM sums r), '[]') AS sides,
+    coalesce((SELECT jsonb_agg(r ORDER BY verdict, code, currency) FROM reasons r), '[]') AS reasons,
+    coalesce((SELECT jsonb_agg(r ORDER BY code, verdict, currency) FROM asked r), '[]') AS questions
+"""
+_TIE_OUT = f"""
+    {_SUMS} SELECT {_AS_JSON},
         (SELECT {DIGEST_OF_ROWS} FROM (SELECT {ITEM_ROW} AS row FROM ({tie_out.ROWS}) i) rows) AS items
 """  # noqa: S608
+_KEEPS_OPEN = """
+    SELECT (SELECT count(*) FROM differences WHERE verdict = 'unexplained') AS differing, count(*) AS open,
+        coalesce(string_agg(DISTINCT code, ', ' ORDER BY code), '') AS codes
+    FROM questions WHERE verdict IN ('blocking', 'proposed')
+"""
+_UNANSWERED = f"WITH {tie_out.TIED_OUT} {_KEEPS_OPEN}"
+# A question that stands beside a listed difference is not listed a second time.
+_LOOK = f"""
+    {_SUMS}, listed AS MATERIALIZED (
+        SELECT * FROM differences WHERE {tie_out.LISTED} ORDER BY verdict, code, subject LIMIT :most
+    ), carried AS (
+        SELECT * FROM questions WHERE mismatch_id NOT IN (SELECT mismatch_id FROM listed WHERE mismatch_id IS NOT NULL)
+        ORDER BY verdict, code, subject LIMIT :most
+    )
+    SELECT {_AS_JSON}, (SELECT to_jsonb(k) FROM ({_KEEPS_OPEN}) k) AS unanswered,
+        coalesce((SELECT jsonb_agg(r ORDER BY verdict, code, subject) FROM listed r), '[]') AS listed,
+        coalesce((SELECT jsonb_agg(r ORDER BY verdict, code, subject) FROM carried r), '[]') AS carried
+"""  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """What leaves a day unknown: differences that no reason fits, open questions, and the codes of those."""
+
+    differing: int
+    open: int
+    codes: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """An open day as it is now: figures, what is unanswered, the first differences and the first other questions."""
+
+    figures: dict[str, Any]
+    unanswered: Unanswered
+    differences: Sequence[tie_out.Row]
+    questions: Sequence[tie_out.Row]
 
 
 def values(bank: str, day: date, *, tells: bool) -> dict[str, object]:
@@ -107,17 +150,31 @@ def of_day(session: Session, bank: str, day: date, *, tells: bool) -> dict[str, 
 
     "items" is the digest of every difference and open question behind them.
     """
-    asked = values(bank, day, tells=tells)
+    return _figures(session, values(bank, day, tells=tells), _TIE_OUT)
 
+
+def look(session: Session, bank: str, day: date, *, tells: bool, most: int) -> Look:
+    """Return an open day from one reading of its tie-out, with at most `most` rows of each kind."""
+    found = _figures(session, {**values(bank, day, tells=tells), "most": most}, _LOOK)
+    listed, carried = ([tie_out.Row(**row) for row in found.pop(name)] for name in ("listed", "carried"))
+    return Look(figures=found, unanswered=Unanswered(**found.pop("unanswered")), differences=listed, questions=carried)
+
+
+def unanswered(session: Session, bank: str, day: date, *, tells: bool) -> Unanswered:
+    """Return what leaves a day unknown."""
+    return Unanswered(**session.execute(text(_UNANSWERED), values(bank, day, tells=tells)).mappings().one())
+
+
+def _figures(session: Session, asked: dict[str, object], tied_out: str) -> dict[str, Any]:
     def rows(query: str) -> list[dict[str, Any]]:
         return [dict(row) for row in session.execute(text(query), asked).mappings()]
 
     return {
-        "bank": bank,
+        "bank": asked["bank"],
         "period": "day",
-        "day": day.isoformat(),
+        "day": str(asked["day"]),
         "channels": _with_fees(rows(_CHANNELS), rows(_FEES)),
-        **rows(_TIE_OUT)[0],
+        **rows(tied_out)[0],
         "movements": rows(_MOVEMENTS),
         "statements": rows(_STATEMENTS),
     }

@@ -5,6 +5,28 @@ difference, listed with its reason. A side dates money by its own day: when the 
 when the bank booked. So a payment told today and shown tomorrow is a difference of both days, with one reason.
 """
 
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One difference or open question, as DIFFERENCES and QUESTIONS name it; amounts in whole minor units."""
+
+    kind: str
+    subject: str
+    payment_id: int | None
+    line_id: int | None
+    mismatch_id: int | None
+    reference: str
+    currency: str
+    told_minor: int
+    booked_minor: int
+    shown_minor: int
+    minor: int
+    verdict: str
+    code: str
+
+
 # What callbacks and notices said: money told of on this day, less what was taken back on this day.
 TOLD = """
     SELECT 'payment:' || id AS subject, id AS payment_id, CAST(NULL AS bigint) AS line_id, currency, minor

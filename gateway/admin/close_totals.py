@@ -32,7 +32,6 @@ def asked_above(questions: Iterable[Row], listed: Sequence[Any]) -> list[dict[st
     """Return how many of the questions stand beside a difference, and their amounts: all of them less the `listed`."""
     totals = {one["currency"]: one for one in summed(questions, "count", "minor")}
     for one in listed:
-        if one.currency in totals:  # an open day's may have been answered between the two queries
-            totals[one.currency]["count"] -= 1
-            totals[one.currency]["minor"] -= one.minor
+        totals[one.currency]["count"] -= 1
+        totals[one.currency]["minor"] -= one.minor
     return [one for one in totals.values() if one["count"] > 0]

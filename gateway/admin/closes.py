@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, send_file, url_for
 from flask_login import current_user
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
 
@@ -21,7 +21,7 @@ from gateway.close_desk import Period
 from gateway.languages import day as written_day
 from gateway.languages import money, number
 from gateway.request_session import db
-from reconciliation import business_days, closes, closing, day_figures, month_figures, story, tie_out
+from reconciliation import business_days, closes, closing, day_figures, month_figures, story
 from reconciliation.closes import DIFFERENCE, MONTH, QUESTION, Close, CloseItem
 from reconciliation.closing import NotClosed
 from reconciliation.lifecycle import CLOSE, Transition
@@ -32,14 +32,6 @@ blueprint = Blueprint("closes", __name__, url_prefix="/closes")
 LISTED = 200
 """Rows shown on a page; the workbook has them all."""
 MOST_WORDS = 500
-_DIFFERENCES = text(
-    f"SELECT * FROM ({tie_out.DIFFERENCES}) d WHERE {tie_out.LISTED}"  # noqa: S608 - constants, here and below
-    " ORDER BY verdict, code, subject LIMIT :most"
-)
-_QUESTIONS = text(
-    f"SELECT * FROM ({tie_out.QUESTIONS}) q WHERE mismatch_id <> ALL(CAST(:asked AS bigint[]))"  # noqa: S608
-    " ORDER BY verdict, code, subject LIMIT :most"
-)
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -170,12 +162,9 @@ def _as_it_is(period: Period) -> tuple[dict[str, Any], tuple[Sequence[Any], Sequ
         found = closing.month_obstacles(db(), period.bank, period.day, _now())
         return month_figures.of_month(db(), period.bank, period.day), ([], []), found
     asked = close_desk.asked_of(db(), _wiring(), period.bank, period.day)
-    obstacles = closing.obstacles(db(), period.bank, period.day, now=_now(), **asked)
-    values = {**day_figures.values(period.bank, period.day, tells=asked["tells"]), "most": LISTED + 1}
-    differences = db().execute(_DIFFERENCES, values).all()
-    questions = db().execute(_QUESTIONS, {**values, "asked": _asked(differences)}).all()
-    figures = day_figures.of_day(db(), period.bank, period.day, tells=asked["tells"])
-    return figures, (differences, questions), obstacles
+    seen = day_figures.look(db(), period.bank, period.day, tells=asked["tells"], most=LISTED + 1)
+    obstacles = closing.obstacles(db(), period.bank, period.day, now=_now(), unanswered=seen.unanswered, **asked)
+    return seen.figures, (seen.differences, seen.questions), obstacles
 
 
 def _asked(differences: Sequence[Any]) -> list[int]:
