@@ -29,7 +29,7 @@ class Bill(Base):
         Index(None, "issued_on", "id"),
         Index(None, "due_on", "id"),
         Index("ix_bills_withdrawn", "id", postgresql_where=text("NOT live")),
-        Index(None, "charge_on", postgresql_where=text("charge_on IS NOT NULL")),
+        Index(None, "charge_on", "bank", postgresql_where=text("charge_on IS NOT NULL")),
         CheckConstraint("paid_minor >= 0 AND paid_minor <= minor", name="paid_within_amount"),
         CheckConstraint("paid_minor = 0 OR state NOT IN ('cancelled', 'replaced')", name="withdrawn_unpaid"),
         CheckConstraint("minor > 0 AND minor = charge_minor + tax_minor + arrears_minor", name="components_sum"),

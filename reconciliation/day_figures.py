@@ -13,52 +13,44 @@ from sqlalchemy.orm import Session
 from reconciliation import business_days, tie_out
 
 # A payment counts on the day its money was first booked; what a correction changes of it is part of the gross.
-_CHANNELS = f"""
-    WITH rows AS (
-        SELECT *, key LIKE '%\\:denied' OR key LIKE '%/undone' AS back FROM ({tie_out.BOOKED}) b
-        WHERE minor <> 0 AND NOT leaving
-    ), subjects AS (
-        SELECT subject, currency, max(payment_id) AS payment_id,
-            coalesce(sum(minor) FILTER (WHERE NOT back), 0) AS gross,
-            -coalesce(sum(minor) FILTER (WHERE back), 0) AS reversed,
-            bool_or(minor > 0 AND NOT back AND key NOT LIKE '%/corrected by %') AS is_new
-        FROM rows GROUP BY subject, currency
-    )
+_CHANNELS = """
     SELECT coalesce(p.channel, '') AS channel, s.currency, count(*) FILTER (WHERE is_new) AS count,
         sum(s.gross)\\:\\:bigint AS gross, sum(s.reversed)\\:\\:bigint AS reversed,
         coalesce(sum(p.minor - p.matched_minor)
             FILTER (WHERE is_new AND p.state NOT IN ('denied', 'returned')), 0)\\:\\:bigint AS unmatched
-    FROM subjects s LEFT JOIN payments p ON p.id = s.payment_id GROUP BY 1, 2 ORDER BY 1, 2
-"""  # noqa: S608 - put together from constants, here and below; values travel as parameters
+    FROM (
+        SELECT subject, currency, max(payment_id) AS payment_id,
+            coalesce(sum(minor) FILTER (WHERE NOT back), 0) AS gross,
+            -coalesce(sum(minor) FILTER (WHERE back), 0) AS reversed,
+            bool_or(minor > 0 AND NOT back AND key NOT LIKE '%/corrected by %') AS is_new
+        FROM (SELECT *, key LIKE '%\\:denied' OR key LIKE '%/undone' AS back FROM booked) b
+        WHERE minor <> 0 AND NOT leaving GROUP BY subject, currency
+    ) s LEFT JOIN payments p ON p.id = s.payment_id GROUP BY 1, 2
+"""
 
 # What banks keep for themselves, with its VAT, on the day it is booked, whatever account of fees it stands in. What is
 # kept from many payments by one line is booked in one sum, and its parts tell whose channels it is of.
-# The postings of the day's entries, not all of the house's postings to such accounts (OFFSET 0).
 _FEES = r"""
-    SELECT coalesce(p.channel, '') AS channel, o.currency, sum(o.minor)\:\:bigint AS fee
-    FROM entries e JOIN LATERAL (
-        SELECT currency, minor FROM postings
-        WHERE entry_id = e.id AND (account LIKE 'expense:%fee%' OR account = 'input-vat') OFFSET 0) o ON true
-    LEFT JOIN statement_lines l ON l.id = CAST(substring(e.key FROM 'line:(\d+)') AS bigint)
+    SELECT coalesce(p.channel, '') AS channel, e.currency, sum(e.minor)\:\:bigint AS fee
+    FROM posted e LEFT JOIN statement_lines l ON l.id = CAST(substring(e.key FROM 'line:(\d+)') AS bigint)
     LEFT JOIN fees f ON f.id = CAST(substring(e.key FROM 'fee:(\d+)') AS bigint)
     LEFT JOIN payments p
         ON p.id = coalesce(CAST(substring(e.key FROM 'payment:(\d+)') AS bigint), l.payment_id, f.payment_id)
-    WHERE e.bank = :bank AND e.business_date = :day AND e.key NOT LIKE 'lump\:%'
+    WHERE e.today AND e.key NOT LIKE 'lump\:%' AND (e.account LIKE 'expense:%fee%' OR e.account = 'input-vat')
     GROUP BY 1, 2
     UNION ALL
     SELECT p.channel, 'VND', sum(CASE WHEN e.key LIKE '%/undone' THEN -1 ELSE 1 END
         * CASE WHEN e.key LIKE '%/fee%' THEN a.fee_minor ELSE a.vat_minor END)\:\:bigint
-    FROM entries e JOIN line_parts a ON a.lump_id = CAST(substring(e.key FROM '^lump:(\d+)') AS bigint)
+    FROM (SELECT DISTINCT key FROM posted WHERE today AND key LIKE 'lump\:%' AND key ~ '^lump:\d+/\d+/(fee|vat)') e
+    JOIN line_parts a ON a.lump_id = CAST(substring(e.key FROM '^lump:(\d+)') AS bigint)
         AND a.time = CAST(substring(e.key FROM '^lump:\d+/(\d+)') AS bigint)
-    JOIN payments p ON p.id = a.payment_id
-    WHERE e.bank = :bank AND e.business_date = :day AND e.key ~ '^lump:\d+/\d+/(fee|vat)' GROUP BY 1
+    JOIN payments p ON p.id = a.payment_id GROUP BY 1
 """
 
 _MOVEMENTS = """
-    SELECT o.account, o.currency, coalesce(sum(o.minor) FILTER (WHERE o.minor > 0), 0)\\:\\:bigint AS debit,
-        -coalesce(sum(o.minor) FILTER (WHERE o.minor < 0), 0)\\:\\:bigint AS credit
-    FROM entries e JOIN postings o ON o.entry_id = e.id
-    WHERE e.bank = :bank AND e.business_date = :day GROUP BY 1, 2 ORDER BY 1, 2
+    SELECT account, currency, coalesce(sum(minor) FILTER (WHERE minor > 0), 0)\\:\\:bigint AS debit,
+        -coalesce(sum(minor) FILTER (WHERE minor < 0), 0)\\:\\:bigint AS credit
+    FROM posted WHERE today GROUP BY 1, 2
 """
 
 _STATEMENTS = """
@@ -72,7 +64,7 @@ ITEM_ROW = """concat_ws('|', kind, subject, coalesce(payment_id, 0), coalesce(li
     reference, currency, told_minor, booked_minor, shown_minor, minor, verdict, code)"""
 DIGEST_OF_ROWS = r"encode(sha256(convert_to(coalesce(string_agg(row, E'\n' ORDER BY row), ''), 'UTF8')), 'hex')"
 
-# Sums of a tie-out, for one reading of it to tell everything that is told of a day.
+# Everything that is told of a day, from one reading of its tie-out.
 _SUMS = f"""
     WITH {tie_out.TIED_OUT}, sums AS (
         SELECT currency, sum(told)\\:\\:bigint AS told, sum(booked)\\:\\:bigint AS booked,
@@ -87,9 +79,12 @@ _SUMS = f"""
     ), asked AS (
         SELECT verdict, code, currency, count(*) AS count, sum(minor)\\:\\:bigint AS minor
         FROM questions GROUP BY 1, 2, 3
-    )
+    ), channels AS ({_CHANNELS}), fees_kept AS ({_FEES}), movements AS ({_MOVEMENTS})
 """  # noqa: S608
 _AS_JSON = """
+    coalesce((SELECT jsonb_agg(r) FROM channels r), '[]') AS channels,
+    coalesce((SELECT jsonb_agg(r) FROM fees_kept r), '[]') AS fees,
+    coalesce((SELECT jsonb_agg(r ORDER BY account, currency) FROM movements r), '[]') AS movements,
     coalesce((SELECT jsonb_agg(r ORDER BY currency) FROM sums r), '[]') AS sides,
     coalesce((SELECT jsonb_agg(r ORDER BY verdict, code, currency) FROM reasons r), '[]') AS reasons,
     coalesce((SELECT jsonb_agg(r ORDER BY code, verdict, currency) FROM asked r), '[]') AS questions
@@ -169,13 +164,14 @@ def _figures(session: Session, asked: dict[str, object], tied_out: str) -> dict[
     def rows(query: str) -> list[dict[str, Any]]:
         return [dict(row) for row in session.execute(text(query), asked).mappings()]
 
+    told = rows(tied_out)[0]
+    channels = _with_fees(told.pop("channels"), told.pop("fees"))
     return {
         "bank": asked["bank"],
         "period": "day",
         "day": str(asked["day"]),
-        "channels": _with_fees(rows(_CHANNELS), rows(_FEES)),
-        **rows(tied_out)[0],
-        "movements": rows(_MOVEMENTS),
+        **told,
+        "channels": channels,
         "statements": rows(_STATEMENTS),
     }
 

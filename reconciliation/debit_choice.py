@@ -10,7 +10,7 @@ from datetime import date, datetime
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from reconciliation.debit_days import DUE
+from reconciliation.debit_days import DUE_BILLS
 from reconciliation.debit_rules import PRINTED, Rules
 from reconciliation.debits import FIRST, LIVE, MEANT, RECURRENT
 from reconciliation.outbox import ABOUT_DEBITS, OVER
@@ -37,17 +37,26 @@ class Wanted:
 
 # The day is that of the newest word on it; a replaced bill's successor stands for it.
 _DUE = f"""
-    SELECT b.* FROM bills b WHERE b.bank = :bank AND b.live AND {DUE}
+    SELECT b.id, b.number, b.payment_code, b.end_to_end_id, b.customer_id, b.bank, b.state, b.minor, b.paid_minor,
+        b.due_on, b.issued_on
+    FROM {DUE_BILLS} WHERE b.bank = :bank AND b.live
 """  # noqa: S608 - put together from constants, here and below
 # Money that came for a bill and that nobody has matched with it yet: in the end it may pay it.
 CLAIMED = """
     SELECT c.code FROM payments p, unnest(p.quoted) AS c (code)
     WHERE p.matched_minor < p.minor AND p.state IN ('reported', 'confirmed')
 """
-# A notice counts while nothing else was said since: not another day, and not that nothing is debited after all.
+# A notice counts while nothing else was said since: not another day, and not that nothing is debited after all. Notices
+# are looked for where there is a mandate, a customer's wishes where there is no notice: nothing else would be told.
 JUDGED = f"""
-    WITH due AS MATERIALIZED ({_DUE}), claimed AS MATERIALIZED ({CLAIMED}), doubted AS MATERIALIZED (
-        SELECT bill_id FROM mismatches WHERE bill_id IS NOT NULL AND state <> 'resolved' AND code <> 'M17'
+    WITH due AS MATERIALIZED ({_DUE}), mandated AS MATERIALIZED (
+        SELECT id, customer_id, bank, state, version, valid_to FROM mandates
+        WHERE customer_id IN (SELECT customer_id FROM due) AND state IN ('active', 'paused')
+    ), being_paid AS MATERIALIZED (
+        SELECT d.id AS bill_id
+        FROM (SELECT id, payment_code AS code FROM due UNION ALL SELECT id, number FROM due) d
+        JOIN ({CLAIMED}) claimed USING (code)
+        UNION SELECT bill_id FROM mismatches WHERE bill_id IS NOT NULL AND state <> 'resolved' AND code <> 'M17'
     ), tried AS MATERIALIZED (
         SELECT t.bill_number, max(t.attempt) AS attempts, bool_or(t.{LIVE}) AS lives,
             bool_or(t.charge_on = :day AND t.sent_at IS NOT NULL) AS tried FROM debits t
@@ -64,7 +73,8 @@ JUDGED = f"""
             SELECT m.bill_id, m.id, m.event, m.state, m.sent_at, agrees AND m.state IN ('sent', 'delivered')
                 AND m.id > coalesce(max(m.id) FILTER (WHERE NOT agrees AND m.state NOT IN {OVER})
                     OVER (PARTITION BY m.bill_id), 0) AS fits
-            FROM due d JOIN messages m ON m.bill_id = d.id AND m.event IN {ABOUT_DEBITS}
+            FROM due d JOIN mandated a ON a.customer_id = d.customer_id AND a.state = 'active'
+            JOIN messages m ON m.bill_id = d.id AND m.event IN {ABOUT_DEBITS}
             CROSS JOIN LATERAL (SELECT m.event = 'before_debit' AND m.facts->>'debit_on' = CAST(:day AS text)
                 AND CAST(m.facts->>'amount' AS bigint) = d.minor AS agrees) f
         ) w GROUP BY bill_id
@@ -75,8 +85,8 @@ JUDGED = f"""
                 AND l.state NOT IN {OVER} AND (l.event = 'debit_failed' OR l.facts->>'debit_on' <> CAST(:day AS text)))
     ), used AS MATERIALIZED (
         SELECT DISTINCT d.mandate_id FROM debits d
-        WHERE d.state NOT IN ('planned', 'dropped', 'recalled') AND d.run_id <> :run AND d.mandate_id IN (
-            SELECT m.id FROM mandates m JOIN due ON due.customer_id = m.customer_id WHERE m.state = 'active')
+        WHERE d.state NOT IN ('planned', 'dropped', 'recalled') AND d.run_id <> :run
+          AND d.mandate_id IN (SELECT id FROM mandated WHERE state = 'active')
     )
     SELECT d.id AS bill_id, d.number, d.minor, d.due_on, d.issued_on, m.id AS mandate_id, m.version,
         1 + coalesce(t.attempts, 0) AS attempt, told.notice_id,
@@ -90,8 +100,7 @@ JUDGED = f"""
             WHEN t.lives THEN 'debit_live'
             WHEN t.tried THEN 'tried'
             WHEN h.kind IS NOT NULL THEN 'held_' || h.kind
-            WHEN d.payment_code IN (SELECT code FROM claimed) OR d.number IN (SELECT code FROM claimed)
-                OR d.id IN (SELECT bill_id FROM doubted) THEN 'being_paid'
+            WHEN w.bill_id IS NOT NULL THEN 'being_paid'
             WHEN m.id IS NULL THEN 'no_mandate'
             WHEN m.bank <> d.bank THEN 'other_bank'
             WHEN m.state = 'paused' THEN 'mandate_paused'
@@ -101,13 +110,14 @@ JUDGED = f"""
             WHEN d.minor > CAST(:limit AS bigint) THEN 'above_bank_limit'
             WHEN told.notice_id IS NOT NULL OR p.id IS NOT NULL THEN NULL
             WHEN told.fits THEN 'notice_late'
-            WHEN NOT c.consent OR c.msisdn_sealed IS NULL OR 'before_debit' = ANY(c.refused) OR told.failed
-                THEN 'unreachable'
+            WHEN told.failed OR (
+                SELECT NOT c.consent OR c.msisdn_sealed IS NULL OR 'before_debit' = ANY(c.refused)
+                FROM customers c WHERE c.id = d.customer_id) THEN 'unreachable'
             WHEN told.others > 0 THEN 'notice_differs'
             ELSE 'notice_missing'
         END AS reason
-    FROM due d JOIN customers c ON c.id = d.customer_id
-    LEFT JOIN mandates m ON m.customer_id = d.customer_id AND m.state IN ('active', 'paused')
+    FROM due d LEFT JOIN being_paid w ON w.bill_id = d.id
+    LEFT JOIN mandated m ON m.customer_id = d.customer_id
     LEFT JOIN mandate_versions v ON v.mandate_id = m.id AND v.version = m.version
     LEFT JOIN tried t ON t.bill_number = d.number LEFT JOIN held h ON h.bill_id = d.id
     LEFT JOIN told ON told.bill_id = d.id LEFT JOIN printed p ON p.bill_id = d.id

@@ -17,10 +17,15 @@ DAY = """coalesce((SELECT d.charge_on FROM debit_dates d WHERE d.bill_id = {bill
         {bill}.charge_on)"""
 """The day on which a bill is debited, in terms of a row of bills named in its place."""
 
-DUE = f"""b.id IN (SELECT id FROM bills WHERE charge_on = :day UNION ALL
-                   SELECT bill_id FROM debit_dates WHERE charge_on = :day)
-      AND {DAY.format(bill="b")} = :day"""  # noqa: S608 - put together from constants, here and below
-"""Whether a bill b is debited on :day, found through the indexes of its own day and of those it was given."""
+DUE_BILLS = """(
+        SELECT b.* FROM bills b
+        WHERE b.charge_on = :day AND NOT EXISTS (SELECT 1 FROM debit_dates d WHERE d.bill_id = b.id)
+        UNION ALL
+        SELECT b.* FROM debit_dates d JOIN bills b ON b.id = d.bill_id
+        WHERE d.charge_on = :day
+          AND NOT EXISTS (SELECT 1 FROM debit_dates l WHERE l.bill_id = d.bill_id AND l.ordinal > d.ordinal)
+    ) b"""
+"""The bills, as b, that are debited on :day: by their own day, or by the last that they were given instead."""
 
 
 class NotMovable(ValueError):
@@ -54,11 +59,11 @@ _DATE = """
 """
 # Bills of that day which no bank has in its hands, and none has taken.
 _LEFT = f"""
-    SELECT b.id FROM bills b WHERE b.bank = :bank AND b.state = 'open' AND b.paid_minor = 0
-      AND (:number = '' OR b.number = :number)
-      AND {DUE}
-      AND NOT EXISTS (SELECT 1 FROM debits d WHERE d.bill_number = b.number AND (d.{LIVE} OR d.state = 'paid'))
-    ORDER BY b.id FOR UPDATE OF b
+    SELECT w.id FROM bills w WHERE w.id IN (
+        SELECT b.id FROM {DUE_BILLS} WHERE b.bank = :bank AND (:number = '' OR b.number = :number)
+    ) AND w.state = 'open' AND w.paid_minor = 0
+      AND NOT EXISTS (SELECT 1 FROM debits d WHERE d.bill_number = w.number AND (d.{LIVE} OR d.state = 'paid'))
+    ORDER BY w.id FOR UPDATE OF w
 """  # noqa: S608
 
 _AS_IT_IS = f"""

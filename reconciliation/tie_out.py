@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One difference or open question, as DIFFERENCES and QUESTIONS name it; amounts in whole minor units."""
+    """One difference or open question, as TIED_OUT names it; amounts in whole minor units."""
 
     kind: str
     subject: str
@@ -36,76 +36,90 @@ TOLD = """
     WHERE source = :bank AND denied_at >= :since AND denied_at < :until AND reported_at IS NOT NULL
 """
 
+# The day's entries with their postings, and those of other days that were booked late for it: read once for everything.
+POSTED = """
+    SELECT e.id, e.key, e.late_for IS NOT NULL AS late, e.business_date = :day AS today, o.account, o.currency, o.minor
+    FROM entries e JOIN postings o ON o.entry_id = e.id
+    WHERE e.bank = :bank AND (e.business_date = :day OR e.late_for = :day)
+"""
+
+# The number of the fact that an entry's key names, "line:12" or "line:12/undone"; a pattern would take three times as
+# long as everything else that is asked of a row.
+_NUMBER = r"CAST(split_part(split_part({key}, '\:', 2), '/', 1) AS bigint)"
+_OF_PAYMENT, _OF_LINE, _OF_FEE, _OF_LUMP = (
+    f"CASE WHEN b.key LIKE '{kind}\\:%' THEN {_NUMBER.format(key='b.key')} END"
+    for kind in ("payment", "line", "fee", "lump")
+)
+
 # What our ledger holds of the bank's money: an entry that only turns "reported" into "confirmed" adds nothing. The key
 # of an entry says which payment or line it books. What was booked late is named on the day it is missing from as well.
 # A payment counts whole, and the fee kept from it (or from all payments of one line) stands apart as money leaving.
-BOOKED = r"""
-    SELECT coalesce('payment:' || coalesce(p.id, l.payment_id), 'line:' || l.id, b.key) AS subject,
-        coalesce(p.id, l.payment_id) AS payment_id, l.id AS line_id, b.currency, b.minor, b.key, b.late,
+BOOKED = rf"""
+    SELECT coalesce('payment:' || coalesce(b.payment_id, l.payment_id), 'line:' || l.id, b.key) AS subject,
+        coalesce(b.payment_id, l.payment_id) AS payment_id, l.id AS line_id, b.currency, b.minor, b.key, b.late,
         b.key LIKE '%/undone' AS undone, coalesce(l.minor < 0, false) AS leaving
     FROM (
-        SELECT e.key, e.late_for IS NOT NULL AS late, o.currency,
-            CASE WHEN e.business_date = :day THEN sum(o.minor) ELSE 0 END AS minor
-        FROM entries e JOIN postings o ON o.entry_id = e.id
-        WHERE e.bank = :bank AND (e.business_date = :day OR e.late_for = :day)
-          AND o.account IN ('bank:' || :bank || '\:reported', 'bank:' || :bank || '\:confirmed', 'settled\:' || :bank)
-          AND e.key NOT LIKE 'fee\:%' AND e.key NOT LIKE 'lump\:%'
-        GROUP BY e.id, o.currency HAVING sum(o.minor) <> 0
-    ) b
-    LEFT JOIN payments p ON p.id = CAST(substring(b.key FROM '^payment:(\d+)') AS bigint)
-    LEFT JOIN statement_lines l ON l.id = CAST(substring(b.key FROM '^line:(\d+)') AS bigint)
+        SELECT key, late, currency, CAST(CASE WHEN today THEN sum(minor) ELSE 0 END AS bigint) AS minor,
+            {_OF_PAYMENT} AS payment_id, {_OF_LINE} AS line_id
+        FROM posted b
+        WHERE account IN ('bank:' || :bank || '\:reported', 'bank:' || :bank || '\:confirmed', 'settled\:' || :bank)
+          AND key NOT LIKE 'fee\:%' AND key NOT LIKE 'lump\:%'
+        GROUP BY key, late, today, currency HAVING sum(minor) <> 0
+    ) b LEFT JOIN statement_lines l ON l.id = b.line_id
     UNION ALL
     SELECT side.subject, side.payment_id, b.line_id, b.currency, CASE WHEN b.today THEN side.minor ELSE 0 END, b.key,
         b.late, b.undone, side.leaving
     FROM (
-        SELECT e.key, e.late_for IS NOT NULL AS late, e.business_date = :day AS today, o.currency, f.payment_id,
-            coalesce(f.line_id, u.line_id) AS line_id, coalesce('fee:' || f.id, 'lump:' || u.id) AS kept,
-            e.key LIKE '%/undone' OR EXISTS (SELECT 1 FROM entries n WHERE n.key = e.key || '/undone') AS undone,
-            sum(o.minor) AS whole, sum(o.minor) FILTER (WHERE o.account IN ('expense:bank-fees', 'input-vat')) AS fee
-        FROM entries e JOIN postings o ON o.entry_id = e.id
-        LEFT JOIN fees f ON f.id = CAST(substring(e.key FROM '^fee:(\d+)') AS bigint) AND f.charged = 'netted'
-        LEFT JOIN lump_sums u ON u.id = CAST(substring(e.key FROM '^lump:(\d+)') AS bigint)
-        WHERE e.bank = :bank AND (e.business_date = :day OR e.late_for = :day)
-          AND (e.key LIKE 'fee\:%' OR e.key LIKE 'lump\:%')
-          AND o.account IN ('bank:' || :bank || '\:reported', 'settled\:' || :bank, 'expense:bank-fees', 'input-vat')
+        SELECT b.key, b.late, b.today, b.currency, f.payment_id, coalesce(f.line_id, u.line_id) AS line_id,
+            coalesce('fee:' || f.id, 'lump:' || u.id) AS kept,
+            b.key LIKE '%/undone' OR EXISTS (SELECT 1 FROM entries n WHERE n.key = b.key || '/undone') AS undone,
+            CAST(sum(b.minor) AS bigint) AS whole,
+            CAST(sum(b.minor) FILTER (WHERE b.account IN ('expense:bank-fees', 'input-vat')) AS bigint) AS fee
+        FROM posted b LEFT JOIN fees f ON f.id = {_OF_FEE} AND f.charged = 'netted'
+        LEFT JOIN lump_sums u ON u.id = {_OF_LUMP}
+        WHERE (b.key LIKE 'fee\:%' OR b.key LIKE 'lump\:%')
+          AND b.account IN ('bank:' || :bank || '\:reported', 'settled\:' || :bank, 'expense:bank-fees', 'input-vat')
           AND coalesce(f.id, u.id) IS NOT NULL
-        GROUP BY e.id, o.currency, f.id, u.id
+        GROUP BY b.key, b.late, b.today, b.currency, f.id, u.id
     ) b CROSS JOIN LATERAL (VALUES
         ('payment:' || b.payment_id, b.payment_id, b.whole, false), (b.kept, NULL, -b.fee, true)
     ) AS side (subject, payment_id, minor, leaving)
     WHERE side.minor <> 0
-"""
+"""  # noqa: S608 - put together from constants, here and below; values travel as parameters
 
 # What the statements show; a line without a date of its own counts on the day its statement closes. A line that is
 # taken apart shows its payments whole, and the fee kept from them.
-SHOWN = r"""
-    SELECT side.subject, side.payment_id, l.id AS line_id, l.currency, side.minor
+LINES_SHOWN = """
+    SELECT l.id, l.payment_id, l.currency, l.minor
     FROM (
         SELECT * FROM statement_lines WHERE booked_on = :day UNION ALL
         SELECT n.* FROM statements s JOIN statement_lines n ON n.statement_id = s.id
         WHERE s.bank = :bank AND coalesce(s.closing_on, s.to_on) = :day AND n.booked_on IS NULL
     ) l JOIN statements s ON s.id = l.statement_id
-    LEFT JOIN fees f ON f.line_id = l.id AND f.undone_at IS NULL AND f.charged = 'netted'
-    CROSS JOIN LATERAL (VALUES
-        (coalesce('payment:' || l.payment_id, 'line:' || l.id), l.payment_id,
-            l.minor + coalesce(f.minor + f.vat_minor, 0)),
-        ('fee:' || f.id, NULL, -f.minor - f.vat_minor)
-    ) AS side (subject, payment_id, minor)
-    WHERE s.bank = :bank AND s.state = 'accepted' AND l.counts AND l.minor <> 0 AND side.minor IS NOT NULL
+    WHERE s.bank = :bank AND s.state = 'accepted' AND l.counts AND l.minor <> 0
       AND NOT EXISTS (SELECT 1 FROM lump_sums u WHERE u.line_id = l.id AND u.source = :bank AND u.day IS NOT NULL
                       AND u.undone_at IS NULL)
+"""
+SHOWN = r"""
+    SELECT coalesce('payment:' || l.payment_id, 'line:' || l.id) AS subject, l.payment_id, l.id AS line_id, l.currency,
+        l.minor + coalesce(f.minor + f.vat_minor, 0) AS minor
+    FROM lines_shown l LEFT JOIN fees f ON f.line_id = l.id AND f.undone_at IS NULL AND f.charged = 'netted'
+    UNION ALL
+    SELECT 'fee:' || f.id, NULL, l.id, l.currency, -f.minor - f.vat_minor
+    FROM lines_shown l JOIN fees f ON f.line_id = l.id AND f.undone_at IS NULL AND f.charged = 'netted'
     UNION ALL
     SELECT 'payment:' || a.payment_id, a.payment_id, NULL, 'VND', a.minor + a.fee_minor + a.vat_minor
     FROM lump_sums u JOIN line_parts a ON a.lump_id = u.id AND a.undone_at IS NULL
     WHERE u.source = :bank AND u.booked_on = :day AND u.undone_at IS NULL
     UNION ALL
-    SELECT 'lump:' || u.id, NULL, u.line_id, 'VND', -sum(a.fee_minor + a.vat_minor)
+    SELECT 'lump:' || u.id, NULL, u.line_id, 'VND', CAST(-sum(a.fee_minor + a.vat_minor) AS bigint)
     FROM lump_sums u JOIN line_parts a ON a.lump_id = u.id AND a.undone_at IS NULL
     WHERE u.source = :bank AND u.booked_on = :day AND u.undone_at IS NULL
     GROUP BY u.id HAVING sum(a.fee_minor + a.vat_minor) > 0
 """
 
 SIDES = f"""
+    posted AS MATERIALIZED ({POSTED}), booked AS MATERIALIZED ({BOOKED}), lines_shown AS MATERIALIZED ({LINES_SHOWN}),
     sides AS MATERIALIZED (
         SELECT subject, currency, max(payment_id) AS payment_id, max(line_id) AS line_id,
             sum(told)\\:\\:bigint AS told, sum(booked)\\:\\:bigint AS booked, sum(shown)\\:\\:bigint AS shown,
@@ -115,12 +129,12 @@ SIDES = f"""
                 false AS undone, false AS corrected FROM ({TOLD}) t
             UNION ALL
             SELECT subject, payment_id, line_id, currency, 0, minor, 0, late, undone,
-                key LIKE '%/corrected by %' FROM ({BOOKED}) b
+                key LIKE '%/corrected by %' FROM booked
             UNION ALL
             SELECT subject, payment_id, line_id, currency, 0, 0, minor, false, false, false FROM ({SHOWN}) s
         ) each GROUP BY subject, currency
     )
-"""  # noqa: S608 - put together from constants, here and below; values travel as parameters
+"""  # noqa: S608
 
 # Why a row differs; the first reason that fits. What no reason fits is unexplained, and no day is signed with it.
 _DIFFERING = """
@@ -134,10 +148,10 @@ _DIFFERING = """
         WHERE s.told <> s.booked OR s.booked <> s.shown
     ), asked AS MATERIALIZED (
         SELECT d.subject, d.currency, m.id, m.code, m.state <> 'resolved' AS open
-        FROM differing d JOIN mismatches m ON m.payment_id = d.payment_id
-        UNION
-        SELECT d.subject, d.currency, m.id, m.code, m.state <> 'resolved'
-        FROM differing d JOIN mismatches m ON m.line_id = d.line_id
+        FROM differing d CROSS JOIN LATERAL (
+            SELECT id, code, state FROM mismatches WHERE payment_id = d.payment_id
+            UNION SELECT id, code, state FROM mismatches WHERE line_id = d.line_id
+        ) m
     ), judged AS MATERIALIZED (
         SELECT d.*, CASE
             WHEN is_fee AND booked = shown THEN 'fee'
@@ -191,12 +205,10 @@ _ASKED = """
             CAST(m.opened_at AT TIME ZONE 'Asia/Ho_Chi_Minh' AS date)))
 """
 
-DIFFERENCES = f"WITH {SIDES} SELECT * FROM ({_DIFFERING}) d"  # noqa: S608
-QUESTIONS = f"WITH {SIDES} {_ASKED}"
 TIED_OUT = f"""
     {SIDES}, differences AS MATERIALIZED ({_DIFFERING}), questions AS MATERIALIZED ({_ASKED})
 """
-"""Sides, differences and questions for one statement that asks for several of them: a large day is read once."""
+"""Entries, sides, differences and questions, for one statement that asks for several of them: a day is read once."""
 
 ONE_SUM = ("never_tells", "fee")
 """Verdicts of which a close keeps one sum: a bank that never calls back, or nets fees, differs on every line."""

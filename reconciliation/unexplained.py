@@ -36,19 +36,20 @@ _LINES = f"""
       AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.line_id = l.id)
       AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.payment_id = l.payment_id AND m.state <> 'resolved')
 """  # noqa: S608 - put together from constants, here and below
+_OF_BANK = "AND s.bank = :bank"
 # By the day a line bears or, where it bears none, by its statement's: each by its own index.
 _OF_DAY = f"""
-    {_LINES} AND l.booked_on = CAST(:day AS date)
+    {_LINES} {{of_bank}} AND l.booked_on = CAST(:day AS date)
     UNION ALL
-    {_LINES} AND l.booked_on IS NULL AND coalesce(s.closing_on, s.to_on) = CAST(:day AS date)
+    {_LINES} {{of_bank}} AND l.booked_on IS NULL AND coalesce(s.closing_on, s.to_on) = CAST(:day AS date)
 """
 
 
-def lines_by_bank(session: Session, day: date | None = None) -> Mapping[str, int]:
-    """Return bank → the đồng of its lines that nobody can explain, on `day` or ever."""
-    found = _LINES if day is None else _OF_DAY
+def lines_by_bank(session: Session, day: date | None = None, *, bank: str = "") -> Mapping[str, int]:
+    """Return bank → the đồng of its lines that nobody can explain, on `day` or ever, of one bank or of all."""
+    found = _found(day, bank)
     query = f"SELECT bank, CAST(sum(unexplained_minor) AS bigint) AS minor FROM ({found}) l GROUP BY bank"  # noqa: S608
-    return {row.bank: row.minor for row in session.execute(text(query), {"day": day} if day else {})}
+    return {row.bank: row.minor for row in session.execute(text(query), _given(day, bank))}
 
 
 def lines(session: Session, day: date, bank: str = "", *, most: int) -> Sequence[RowMapping]:
@@ -58,13 +59,15 @@ def lines(session: Session, day: date, bank: str = "", *, most: int) -> Sequence
     what all such lines come to, whether they are among the first or not.
     """
     of_all = "CAST(sum(unexplained_minor) OVER () AS bigint) AS of_all"
-    query = f"SELECT *, {of_all} FROM ({_OF_DAY}) l WHERE :bank IN ('', bank) ORDER BY id LIMIT :most"  # noqa: S608
-    return session.execute(text(query), {"day": day, "bank": bank, "most": most}).mappings().all()
+    query = f"SELECT *, {of_all} FROM ({_found(day, bank)}) l ORDER BY id LIMIT :most"  # noqa: S608
+    return session.execute(text(query), {**_given(day, bank), "most": most}).mappings().all()
 
 
-def payments_by_bank(session: Session, day: date | None = None) -> Mapping[str, int]:
-    """Return bank → the đồng of its payments that nobody can explain, on `day` or ever."""
+def payments_by_bank(session: Session, day: date | None = None, *, bank: str = "") -> Mapping[str, int]:
+    """Return bank → the đồng of its payments that nobody can explain, on `day` or ever, of one bank or of all."""
     wanted: Any = PAYMENTS if day is None else and_(PAYMENTS, Payment.business_date == day)
+    if bank:
+        wanted = and_(wanted, Payment.source == bank)
     left = func.sum(Payment.minor - Payment.matched_minor)
     found = session.execute(select(Payment.source, left).where(wanted).group_by(Payment.source))
     return {source: int(minor) for source, minor in found}
@@ -72,5 +75,14 @@ def payments_by_bank(session: Session, day: date | None = None) -> Mapping[str, 
 
 def total(session: Session, day: date | None = None, *, bank: str = "") -> int:
     """Return the đồng that nobody can explain, on `day` or ever, of one bank or of all."""
-    found = (payments_by_bank(session, day), lines_by_bank(session, day))
-    return sum(minor for each in found for one, minor in each.items() if bank in ("", one))
+    found = (payments_by_bank(session, day, bank=bank), lines_by_bank(session, day, bank=bank))
+    return sum(sum(each.values()) for each in found)
+
+
+def _found(day: date | None, bank: str) -> str:
+    of_bank = _OF_BANK if bank else ""
+    return f"{_LINES} {of_bank}" if day is None else _OF_DAY.format(of_bank=of_bank)
+
+
+def _given(day: date | None, bank: str) -> dict[str, object]:
+    return {name: value for name, value in (("day", day), ("bank", bank)) if value}

@@ -81,13 +81,13 @@ def unexplained_page() -> str:
     if bank:
         wanted = wanted.where(Payment.source == bank)
     lines = unexplained.lines(db(), day, bank, most=LISTED + 1)
-    left = unexplained.payments_by_bank(db(), day)
+    left = unexplained.payments_by_bank(db(), day, bank=bank)
     return render_template(
         "admin/unexplained.html",
         day=day,
         odd=odd,
         bank=bank,
-        minor=sum(minor for one, minor in left.items() if bank in ("", one)) + (lines[0]["of_all"] if lines else 0),
+        minor=sum(left.values()) + (lines[0]["of_all"] if lines else 0),
         payments=db().scalars(wanted.limit(LISTED + 1)).all(),
         lines=lines,
         most=LISTED,

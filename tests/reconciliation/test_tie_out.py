@@ -17,7 +17,7 @@ BEFORE, AFTER = DAY - timedelta(days=1), DAY + timedelta(days=1)
 def items(books: Books, day: date, *, tells: bool = True) -> dict[str, tuple[Any, ...]]:
     """Reference → verdict, code and what the three sides say, of every difference."""
     values = day_figures.values("standard", day, tells=tells)
-    query = f"SELECT * FROM ({tie_out.DIFFERENCES}) d ORDER BY reference"
+    query = f"WITH {tie_out.TIED_OUT} SELECT * FROM differences ORDER BY reference"
     rows = books.run(lambda session: session.execute(text(query), values).mappings().all())
     return {
         row["reference"]: (row["verdict"], row["code"], row["told_minor"], row["booked_minor"], row["shown_minor"])
