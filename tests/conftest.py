@@ -11,13 +11,9 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import CodeType
 
 import psycopg
 import pytest
-from flask import Flask
-from jinja2 import BytecodeCache
-from jinja2.bccache import Bucket
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -29,7 +25,7 @@ from gateway.settings import Settings, SmsSettings
 from gateway.supervisor_guard import kill_session, members
 from gateway.wiring import Wiring, ensure_own_secrets
 from reconciliation.sealing import Sealer
-from tests import emptied
+from tests import emptied, made_once
 
 NOW = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
 """Wednesday, nine in the morning in Vietnam: a plain business day."""
@@ -56,24 +52,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ))  # fmt: skip
 
 
-class _KeptTemplates(BytecodeCache):
-    """Templates as the first application of this process compiled them: each test makes an application of its own."""
-
-    def __init__(self) -> None:
-        self.kept: dict[tuple[str, str], CodeType] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        bucket.code = self.kept.get((bucket.key, bucket.checksum))
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        assert bucket.code is not None
-        self.kept[bucket.key, bucket.checksum] = bucket.code
-
-
 @pytest.fixture(scope="session", autouse=True)
-def _templates_compiled_once() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setitem(Flask.jinja_options, "bytecode_cache", _KeptTemplates())
+def _applications_made_quickly() -> Iterator[None]:
+    with made_once.by_applications(), pytest.MonkeyPatch.context() as patched:
+        # No machine loses power in a test: what is closed can be read, and each wiring writes five keys.
+        patched.setattr(os, "fsync", lambda _handle: None)
         yield
 
 
