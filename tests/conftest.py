@@ -148,7 +148,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def wiring(
-    settings: Settings, database_url: str, embedded: Embedded, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, database_url: str, engine: Engine, embedded: Embedded, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Wiring]:
     """The gateway put together on real parts, with its sandbox clock standing at NOW."""
     ensure_own_secrets(settings.home)
@@ -157,9 +157,9 @@ def wiring(
     monkeypatch.setenv("DOISOAT_SECRET_API_TOKEN", "sandbox-api-token-for-tests")
     monkeypatch.setenv("DOISOAT_SECRET_SMS_TOKEN", "sandbox")
     made = Wiring(settings, database_url, embedded.valkey_url, pooled=4)
+    made.__dict__["engine"] = engine
     made.sandbox_clock.set(NOW)
     yield made
-    made.engine.dispose()
     made.valkey.flushall()
     made.valkey.close()
 
