@@ -1,6 +1,5 @@
 """What every test may ask for: real PostgreSQL and Valkey, a fresh migrated database, and a wired gateway on them."""
 
-import itertools
 import os
 import signal
 import subprocess
@@ -26,11 +25,11 @@ from gateway.supervisor_guard import kill_session, members
 from gateway.wiring import Wiring, ensure_own_secrets
 from reconciliation.sealing import Sealer
 from tests import emptied, made_once
+from tests.kept_database import KeptDatabase
 
 NOW = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
 """Wednesday, nine in the morning in Vietnam: a plain business day."""
 _TEMPLATE = "doisoat_template"
-_numbers = itertools.count(1)
 _DOISOAT = str(Path(sys.executable).parent / "doisoat")
 _LONGEST_FIRST = (
     "proofs/test_corpus.py",
@@ -88,16 +87,18 @@ def template(embedded: Embedded) -> str:
     return url
 
 
+@pytest.fixture(scope="session")
+def _kept(template: str) -> Iterator[KeptDatabase]:
+    made = KeptDatabase(template, "test_kept")
+    yield made
+    made.drop()
+
+
 @pytest.fixture
-def database_url(embedded: Embedded, template: str) -> Iterator[str]:
-    """A database of this test's own, migrated and empty; the URL is its owner's."""
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(embedded.database_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
-    yield _named(template, name)
-    # The superuser may also end an autovacuum that has just come to the database.
-    with psycopg.connect(embedded.database_url.replace("//doisoat@", "//postgres@"), autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+def database_url(_kept: KeptDatabase) -> Iterator[str]:
+    """A database for this test alone, migrated and empty; the URL is its owner's."""
+    with _kept.lent() as url:
+        yield url
 
 
 @pytest.fixture
