@@ -1,6 +1,5 @@
 """What every test may ask for: real PostgreSQL and Valkey, a fresh migrated database, and a wired gateway on them."""
 
-import itertools
 import os
 import signal
 import subprocess
@@ -11,13 +10,9 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import CodeType
 
 import psycopg
 import pytest
-from flask import Flask
-from jinja2 import BytecodeCache
-from jinja2.bccache import Bucket
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -29,12 +24,12 @@ from gateway.settings import Settings, SmsSettings
 from gateway.supervisor_guard import kill_session, members
 from gateway.wiring import Wiring, ensure_own_secrets
 from reconciliation.sealing import Sealer
-from tests import emptied
+from tests import emptied, made_once
+from tests.kept_database import KeptDatabase
 
 NOW = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
 """Wednesday, nine in the morning in Vietnam: a plain business day."""
 _TEMPLATE = "doisoat_template"
-_numbers = itertools.count(1)
 _DOISOAT = str(Path(sys.executable).parent / "doisoat")
 _LONGEST_FIRST = (
     "proofs/test_corpus.py",
@@ -56,24 +51,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ))  # fmt: skip
 
 
-class _KeptTemplates(BytecodeCache):
-    """Templates as the first application of this process compiled them: each test makes an application of its own."""
-
-    def __init__(self) -> None:
-        self.kept: dict[tuple[str, str], CodeType] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        bucket.code = self.kept.get((bucket.key, bucket.checksum))
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        assert bucket.code is not None
-        self.kept[bucket.key, bucket.checksum] = bucket.code
-
-
 @pytest.fixture(scope="session", autouse=True)
-def _templates_compiled_once() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setitem(Flask.jinja_options, "bytecode_cache", _KeptTemplates())
+def _applications_made_quickly() -> Iterator[None]:
+    with made_once.by_applications(), pytest.MonkeyPatch.context() as patched:
+        # No machine loses power in a test: what is closed can be read, and each wiring writes five keys.
+        patched.setattr(os, "fsync", lambda _handle: None)
         yield
 
 
@@ -105,16 +87,18 @@ def template(embedded: Embedded) -> str:
     return url
 
 
+@pytest.fixture(scope="session")
+def _kept(template: str) -> Iterator[KeptDatabase]:
+    made = KeptDatabase(template, "test_kept")
+    yield made
+    made.drop()
+
+
 @pytest.fixture
-def database_url(embedded: Embedded, template: str) -> Iterator[str]:
-    """A database of this test's own, migrated and empty; the URL is its owner's."""
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(embedded.database_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
-    yield _named(template, name)
-    # The superuser may also end an autovacuum that has just come to the database.
-    with psycopg.connect(embedded.database_url.replace("//doisoat@", "//postgres@"), autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+def database_url(_kept: KeptDatabase) -> Iterator[str]:
+    """A database for this test alone, migrated and empty; the URL is its owner's."""
+    with _kept.lent() as url:
+        yield url
 
 
 @pytest.fixture
@@ -165,7 +149,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def wiring(
-    settings: Settings, database_url: str, embedded: Embedded, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, database_url: str, engine: Engine, embedded: Embedded, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Wiring]:
     """The gateway put together on real parts, with its sandbox clock standing at NOW."""
     ensure_own_secrets(settings.home)
@@ -174,9 +158,9 @@ def wiring(
     monkeypatch.setenv("DOISOAT_SECRET_API_TOKEN", "sandbox-api-token-for-tests")
     monkeypatch.setenv("DOISOAT_SECRET_SMS_TOKEN", "sandbox")
     made = Wiring(settings, database_url, embedded.valkey_url, pooled=4)
+    made.__dict__["engine"] = engine
     made.sandbox_clock.set(NOW)
     yield made
-    made.engine.dispose()
     made.valkey.flushall()
     made.valkey.close()
 

@@ -1,6 +1,6 @@
 """Databases that many tests share, emptied before each: making one takes half a second, emptying one a fiftieth."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import psycopg
@@ -45,22 +45,27 @@ def empty(name: str) -> None:
     _sweep(name, _EMPTY)  # statements sent together are one transaction
 
 
-def leave_alone(name: str) -> None:
-    """End the connections that earlier tests left: the thread of a web process ends with its process only."""
+def leave_alone(name: str, but: Sequence[int] = ()) -> None:
+    """End the connections that earlier tests left: the thread of a web process ends with its process only.
+
+    Of the connections numbered in `but` those stay that hold nothing: neither a transaction nor a lock of a session.
+    """
     _sweep(
         name,
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'",
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity AS one"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        " AND NOT (pid = ANY (%s) AND state = 'idle' AND NOT EXISTS (SELECT FROM pg_locks WHERE pid = one.pid))",
+        list(but),
     )
 
 
-def _sweep(name: str, statements: str) -> None:
+def _sweep(name: str, statements: str, *values: object) -> None:
     try:
-        _brooms[name].execute(statements)
+        _brooms[name].execute(statements, values or None)
     except psycopg.OperationalError:  # a test has ended everyone at the database
         _brooms[name].close()
         _brooms[name] = _broom(_urls[name])
-        _brooms[name].execute(statements)
+        _brooms[name].execute(statements, values or None)
 
 
 @contextmanager

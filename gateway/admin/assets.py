@@ -5,7 +5,9 @@ The address carries a digest of everything served, so that browsers keep what th
 
 import gzip
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -31,8 +33,9 @@ class Asset:
     packed: bytes
 
 
-def load() -> dict[str, Asset]:
-    """Return every asset by name; raises FileNotFoundError when the font's package is missing."""
+@cache
+def load() -> Mapping[str, Asset]:
+    """Return every asset by name, read once; raises FileNotFoundError when the font's package is missing."""
     found = {path.name: path.read_bytes() for path in sorted(_STATIC.iterdir()) if path.suffix in _TYPES}
     font = files("fontpkg_hanken_grotesk") / "files" / "HankenGrotesk[wght].ttf"
     found[FONT] = font.read_bytes()

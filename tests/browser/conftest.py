@@ -162,7 +162,7 @@ def served(chromium: Any, template: str, sealer: Sealer, tmp_path_factory: pytes
     """The finance app over a house in which something of every kind has happened."""
     name = request.module.__name__.rpartition(".")[2]
     with emptied.made(template, f"of_{name}") as url, quick_passwords():
-        engine, owner = app_engine(url), owner_engine(emptied.as_superuser(url))
+        engine, owner = app_engine(url, pooled=16), owner_engine(emptied.as_superuser(url))
         books = Books(engine, owner, sealer, NOW)
         settings = Settings(
             tmp_path_factory.mktemp("home"), sandbox=True, banks=_BANKS, sms=SmsSettings("http://carrier.example"),

@@ -21,6 +21,7 @@ from reconciliation import invariants
 from reconciliation.issuing import Issued
 from tests import emptied
 from tests.gateway.samples import a_bill, an_event, code_of
+from tests.kept_pool import KeptPool
 from tests.unordered import as_found
 
 _NAME = "test_gateway"
@@ -32,12 +33,25 @@ def _floor(template: str) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def _pool(_floor: str) -> Iterator[KeptPool]:
+    made = KeptPool(_floor)
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def database_url(_floor: str) -> str:
-    """The database of these tests, emptied and with nobody at it."""
-    emptied.leave_alone(_NAME)
+def database_url(_floor: str, _pool: KeptPool) -> str:
+    """The database of these tests, emptied and with nobody at it but idle connections of the tests' own pool."""
+    emptied.leave_alone(_NAME, but=_pool.own())
     emptied.empty(_NAME)
     return _floor
+
+
+@pytest.fixture
+def engine(_pool: KeptPool, database_url: str) -> Engine:
+    """Connections in the application's role to the emptied database, kept from test to test."""
+    return _pool.engine()
 
 
 @pytest.fixture
