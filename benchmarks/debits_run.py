@@ -22,6 +22,7 @@ from gateway.embedded import Embedded
 from gateway.wiring import Wiring, ensure_own_secrets
 from reconciliation import debit_choice, debit_rules, debit_runs, debit_sending
 from reconciliation.debit_choice import Wanted
+from reconciliation.debit_limits import FileLimits
 from reconciliation.debits import DebitFile
 from reconciliation.mandates import SEALED
 
@@ -110,7 +111,7 @@ def measure(wiring: Wiring, folder: Path) -> dict[str, object]:
     with transaction(wiring.engine) as session:
         timed("approved", lambda: debit_runs.approve(session, run, by="chau", why="", now=NOW))
     with transaction(wiring.engine) as session:
-        limits = debit_sending.FileLimits()
+        limits = FileLimits()
         [file_id] = timed("claimed", lambda: debit_sending.claim(session, run, limits, now=NOW)).files
     with transaction(wiring.engine) as session:
         file = session.get_one(DebitFile, file_id)

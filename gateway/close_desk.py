@@ -12,7 +12,7 @@ from gateway.database import insist, transaction
 from reconciliation import bank_days, closes, closing
 from reconciliation.closes import DAY, MONTH, Close
 from reconciliation.closing import NotClosed
-from reconciliation.staff import BOOKKEEPERS
+from reconciliation.roles import BOOKKEEPERS
 
 if TYPE_CHECKING:
     from gateway.wiring import Wiring

@@ -10,7 +10,7 @@ from banks.collections.reasons import own_reasons_from
 from banks.errors import Misconfigured
 from gateway import setting_kinds as kinds
 from gateway.setting_tables import SettingsError, Table
-from reconciliation.debit_sending import FileLimits
+from reconciliation.debit_limits import FileLimits
 
 PAIN_008 = "pain.008.001."
 TABLE = "table"

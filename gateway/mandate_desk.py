@@ -15,8 +15,8 @@ from reconciliation import mandate_codes
 from reconciliation.mandate_codes import VALID, Letter, Question, Tried
 from reconciliation.mandate_openings import Terms
 from reconciliation.mandates import HOLDER_SEALED, SEALED
+from reconciliation.roles import BANK_LIAISONS, KEEPERS_OF_MANDATES
 from reconciliation.sealing import Sealer, tail
-from reconciliation.staff import BANK_LIAISONS, KEEPERS_OF_MANDATES
 from sms import numbers, templates
 
 if TYPE_CHECKING:

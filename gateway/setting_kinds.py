@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from banks import profile as bank_profiles
 from banks.statements import napas
 from gateway.origin import Network, network_of
-from reconciliation.staff import ROLES
+from reconciliation.roles import ROLES
 from sms import numbers
 
 DECLARED = "declared"

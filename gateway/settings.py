@@ -17,7 +17,7 @@ from gateway.carrier_settings import CarrierSettings, carrier_settings
 from gateway.setting_kinds import Kind
 from gateway.setting_tables import SettingsError, Table, checked
 from gateway.smpp_settings import SmppSettings
-from reconciliation.sending_times import Times
+from reconciliation.sending_hours import Times
 
 _ELSEWHERE = frozenset({"DOISOAT_CONFIG"})
 _ELSEWHERE_PREFIXES = ("DOISOAT_SECRET_", "DOISOAT_TEST_", "DOISOAT_CHAOS_", "DOISOAT_MUTATION", "DOISOAT_CORPUS")

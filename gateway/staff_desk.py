@@ -13,7 +13,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from reconciliation import audit
-from reconciliation.staff import ADMINISTRATOR, OF_ONE_OFFICE, ROLES, Staff
+from reconciliation.roles import ADMINISTRATOR, OF_ONE_OFFICE, ROLES
+from reconciliation.staff import Staff
 
 MIN_PASSWORD, MAX_PASSWORD = 12, 256
 """Length is what protects; the upper bound keeps a hostile request from buying hashing time."""

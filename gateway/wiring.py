@@ -22,7 +22,7 @@ from gateway.secrets import bank_secrets, ensure_secret, secret
 from gateway.setting_tables import SettingsError
 from gateway.settings import FIRST_CARRIER, Settings, load
 from reconciliation.sealing import Sealer
-from reconciliation.sending_times import ANY_TIME, Times
+from reconciliation.sending_hours import ANY_TIME, Times
 from sms import receipts
 from sms.transport import Transport
 from sms.transports.declared import DeclaredTransport

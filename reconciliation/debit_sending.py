@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from reconciliation import debit_asking, debit_choice, debit_rules
 from reconciliation.business_days import local_day
 from reconciliation.debit_choice import Wanted
+from reconciliation.debit_limits import FileLimits
 from reconciliation.debits import DebitFile, DebitRun
 from reconciliation.lifecycle import DEBIT, DEBIT_FILE, DEBIT_RUN, move
 
@@ -20,16 +21,6 @@ BY = "debits"
 _AT_ONCE = 2_000
 _MOVED_AT_ONCE = 10_000
 """Debits whose ids stand in memory at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileLimits:
-    """What one bank takes in a file, and in a debit; None where it sets no limit. Amounts are đồng."""
-
-    debits: int | None = None
-    total_minor: int | None = None
-    debit_minor: int | None = None
-
 
 # A bill that is being paid at this moment is waited for, so that what leaves is owed when the claim is committed.
 _LOCK = """

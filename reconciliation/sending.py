@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from reconciliation import outbox, sending_times
 from reconciliation.lifecycle import MESSAGE, move
 from reconciliation.outbox import DUNNING, OF_OWED_BILLS
-from reconciliation.sending_times import ANY_TIME, MAY_LEAVE, Kind, Leaving
+from reconciliation.sending_hours import ANY_TIME
+from reconciliation.sending_times import MAY_LEAVE, Kind, Leaving
 
 _KEY = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 Claimed = Row[tuple[int, str, str, bytes, str, int]]

@@ -11,7 +11,7 @@ from gateway import close_desk, mandate_desk, second_factors
 from gateway.admin import office_scope, personal_data
 from gateway.languages import lazy_gettext
 from gateway.request_session import db
-from reconciliation.staff import (
+from reconciliation.roles import (
     ADMINISTRATOR,
     BANK_LIAISONS,
     BOOKKEEPERS,
@@ -26,8 +26,8 @@ from reconciliation.staff import (
     OF_ONE_OFFICE,
     ROLES,
     TRIERS_OF_SAMPLES,
-    Staff,
 )
+from reconciliation.staff import Staff
 
 ANYONE: frozenset[str] = frozenset(ROLES)
 ADMINISTRATORS = frozenset({ADMINISTRATOR})

@@ -10,7 +10,7 @@ from gateway.languages import clock_time, gettext, money
 from gateway.request_session import db
 from reconciliation import case_links, case_visits, undoing, usual_answers
 from reconciliation.mismatches import Mismatch
-from reconciliation.staff import BOOKKEEPERS
+from reconciliation.roles import BOOKKEEPERS
 
 
 def may_give(answer: usual_answers.Usual) -> bool:

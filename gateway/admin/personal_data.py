@@ -6,7 +6,7 @@ from typing import Any
 from flask import g
 from flask_login import current_user
 
-from reconciliation.staff import BOOKKEEPERS
+from reconciliation.roles import BOOKKEEPERS
 
 MAY: Mapping[str, frozenset[str]] = {
     "phone": BOOKKEEPERS | {"liaison", "care", "office_manager"},

@@ -7,7 +7,7 @@ from flask import Flask
 
 from gateway.admin import access
 from gateway.languages import lazy_gettext as _
-from reconciliation.staff import ROLES
+from reconciliation.roles import ROLES
 
 READS, ACTS = "reads", "acts"
 AREAS: Mapping[str, Any] = {

@@ -61,7 +61,7 @@ def _edit(day: date, opens: bool | None, by: str, why: str) -> None:
     from gateway.wiring import Wiring
     from reconciliation import calendar_edits
     from reconciliation.calendar_edits import NotNoted, Redated
-    from reconciliation.staff import KEEPERS_OF_THE_CALENDAR
+    from reconciliation.roles import KEEPERS_OF_THE_CALENDAR
 
     def work(wiring: Wiring) -> Redated:
         with transaction(wiring.engine) as session:

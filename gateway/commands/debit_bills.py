@@ -19,7 +19,7 @@ from reconciliation.debit_days import NotMovable
 from reconciliation.debit_notices import NotNoted
 from reconciliation.debit_reports import NoDebit
 from reconciliation.debits import VERDICTS
-from reconciliation.staff import BANK_LIAISONS, BOOKKEEPERS, HOLDERS_OF_BILLS
+from reconciliation.roles import BANK_LIAISONS, BOOKKEEPERS, HOLDERS_OF_BILLS
 
 _BILL = click.argument("bill")
 _DAY = click.DateTime(["%Y-%m-%d"])

@@ -18,7 +18,7 @@ from reconciliation.debit_choice import Wanted
 from reconciliation.debit_rules import RuleRefused
 from reconciliation.debit_runs import RunRefused
 from reconciliation.debits import DebitRun
-from reconciliation.staff import BOOKKEEPERS, CHECKERS_OF_DEBITS
+from reconciliation.roles import BOOKKEEPERS, CHECKERS_OF_DEBITS
 
 _RUN = click.argument("run", type=click.IntRange(1))
 _DAY = click.argument("day", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD")

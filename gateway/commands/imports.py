@@ -75,7 +75,7 @@ def take_in(file: Path, bank: str, by: str) -> None:
     from gateway.openpgp_keys import openpgp_keys
     from gateway.own_formats import own_formats
     from reconciliation import audit, inbox
-    from reconciliation.staff import BOOKKEEPERS
+    from reconciliation.roles import BOOKKEEPERS
 
     with wired() as wiring:
         people.known_bank(wiring, bank)
@@ -124,7 +124,7 @@ def undo(name: str, by: str, why: str, with_following: bool) -> None:
     from gateway.wiring import Wiring
     from reconciliation import import_undo
     from reconciliation.import_undo import NotUndone, Undone
-    from reconciliation.staff import BOOKKEEPERS
+    from reconciliation.roles import BOOKKEEPERS
 
     def work(wiring: Wiring) -> Undone:
         with transaction(wiring.engine) as session:
@@ -164,7 +164,7 @@ def reread(delivery: int, by: str, why: str) -> None:
     from gateway.database import transaction
     from reconciliation import import_undo
     from reconciliation.import_undo import NotUndone
-    from reconciliation.staff import BOOKKEEPERS
+    from reconciliation.roles import BOOKKEEPERS
 
     with wired() as wiring:
         try:
@@ -189,7 +189,7 @@ def accept(number: int, by: str, why: str) -> None:
     from gateway.database import insist, transaction
     from gateway.wiring import Wiring
     from reconciliation import statement_booking
-    from reconciliation.staff import BOOKKEEPERS
+    from reconciliation.roles import BOOKKEEPERS
     from reconciliation.statement_booking import NotAccepted
     from reconciliation.statements import Statement
 

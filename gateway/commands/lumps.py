@@ -16,7 +16,7 @@ from reconciliation.business_days import local_day
 from reconciliation.lump_choices import Choice
 from reconciliation.lump_days import LOOKED_BACK
 from reconciliation.mismatches import NotSettled
-from reconciliation.staff import BOOKKEEPERS
+from reconciliation.roles import BOOKKEEPERS
 
 _BY = click.option("--by", required=True, metavar="USER", help="Who says so: the name a person signs in with.")
 _WHY = click.option("--why", required=True, metavar="TEXT", help="The reason; it is kept in the audit trail.")

@@ -18,7 +18,7 @@ from reconciliation import mandate_codes
 from reconciliation.lifecycle import MANDATE
 from reconciliation.mandate_answers import Answered
 from reconciliation.mandates import NotMoved, carry_out, settle
-from reconciliation.staff import BANK_LIAISONS, KEEPERS_OF_MANDATES
+from reconciliation.roles import BANK_LIAISONS, KEEPERS_OF_MANDATES
 
 _UNREADABLE = 65
 """EX_DATAERR of sysexits.h: the input is at fault."""

@@ -11,8 +11,8 @@ from gateway.commands import people
 from gateway.commands.wired import counted, say, wired
 from gateway.database import transaction
 from reconciliation import message_costs, sms_wishes
+from reconciliation.roles import KEEPERS_OF_WISHES
 from reconciliation.sms_wishes import MAY_BE_REFUSED, NotWished, Wishes
-from reconciliation.staff import KEEPERS_OF_WISHES
 
 _CUSTOMER = click.argument("customer")
 _EVENT = click.argument("event", type=click.Choice(MAY_BE_REFUSED))

@@ -8,7 +8,8 @@ from gateway import second_factors, staff_desk, web_sessions
 from gateway.commands.wired import counted, wired
 from gateway.database import owner_engine, transaction
 from reconciliation import approval_limits
-from reconciliation.staff import ROLES, Staff
+from reconciliation.roles import ROLES
+from reconciliation.staff import Staff
 
 
 @click.group()

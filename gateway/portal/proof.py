@@ -18,7 +18,7 @@ from gateway.request_session import db
 from gateway.web_sessions import begin_anew
 from reconciliation import mandate_codes
 from reconciliation.mandate_codes import Proof, Tried
-from reconciliation.staff import KEEPERS_OF_MANDATES
+from reconciliation.roles import KEEPERS_OF_MANDATES
 from sms.numbers import Unreachable
 
 blueprint = Blueprint("proof", __name__)

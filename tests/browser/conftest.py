@@ -34,7 +34,7 @@ from reconciliation import (
     webhook_sending,
 )
 from reconciliation.sealing import Sealer
-from reconciliation.sending_times import ANY_TIME, Times
+from reconciliation.sending_hours import ANY_TIME, Times
 from reconciliation.webhook_endpoints import Endpoint
 from reconciliation.webhook_sending import Answered
 from tests import emptied

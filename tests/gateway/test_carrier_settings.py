@@ -8,7 +8,7 @@ from banks.money import dong
 from gateway.setting_tables import SettingsError
 from gateway.settings import load
 from gateway.wiring import Wiring
-from reconciliation.sending_times import Times
+from reconciliation.sending_hours import Times
 from sms.transports.declared import BalanceAsked, DeclaredTransport
 from sms.transports.esms import EsmsTransport
 from sms.transports.speedsms import SpeedSmsTransport

@@ -14,7 +14,7 @@ from gateway.wiring import Carrier
 from reconciliation import carriers
 from reconciliation.carriers import Words
 from reconciliation.db import AdvisoryLock
-from reconciliation.sending_times import Times
+from reconciliation.sending_hours import Times
 from sms.transport import Refused
 from sms.transports.esms import EsmsTransport
 from sms.transports.memory import MemoryTransport, Outcome

@@ -19,3 +19,9 @@ def test_a_reader_that_has_seen_enough_is_no_failure_to_tell_of(tmp_path):
     )  # fmt: skip
     assert done.stdout.startswith('{"type":"statement"')
     assert done.stderr == ""
+
+
+def test_proving_a_callback_does_not_wait_for_the_database_layer() -> None:
+    asked = "import sys, gateway.commands.callback; print(sorted({'sqlalchemy', 'redis', 'flask'} & {*sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"

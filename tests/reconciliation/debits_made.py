@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from banks.records import DebitOutcome, FileEvent, ReportClosed, ReportOpened, Verdict
 from reconciliation import debit_following, debit_reports, debit_runs, debit_sending
 from reconciliation.debit_choice import Wanted
-from reconciliation.debit_sending import FileLimits, Left
+from reconciliation.debit_limits import FileLimits
+from reconciliation.debit_sending import Left
 from reconciliation.debits import DebitRun
 from tests.reconciliation.books import DAY, Books, a_bill
 from tests.reconciliation.test_mandates import a_mandate, take

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from banks.records import Verdict
 from reconciliation import bill_holds, debit_choice, debit_days, debit_promises, debit_runs, debit_sending
 from reconciliation.debit_choice import REASONS, Wanted
+from reconciliation.debit_limits import FileLimits
 from reconciliation.debit_rules import rules
 from reconciliation.debit_runs import RunRefused
-from reconciliation.debit_sending import FileLimits
 from reconciliation.lifecycle import MESSAGE, move
 from tests.reconciliation.books import Books, a_bill, a_notice
 from tests.reconciliation.debits_made import (

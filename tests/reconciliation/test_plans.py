@@ -10,7 +10,8 @@ from sqlalchemy import Engine, event, text
 from sqlalchemy.orm import Session
 
 from reconciliation import large_statements, routing, sending
-from reconciliation.sending_times import Times, leaving
+from reconciliation.sending_hours import Times
+from reconciliation.sending_times import leaving
 from tests.reconciliation.books import Books, a_bill, a_line, a_notice
 from tests.reconciliation.test_large_statements import go_on
 

@@ -9,7 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from reconciliation import routing, sending
-from reconciliation.sending_times import ANY_TIME, leaving
+from reconciliation.sending_hours import ANY_TIME
+from reconciliation.sending_times import leaving
 from tests.reconciliation.books import Books, a_bill
 
 LEASE = timedelta(seconds=60)

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from reconciliation import sending
 from reconciliation.business_days import LIBRARY, LOCAL, Calendar
-from reconciliation.sending_times import ANY_TIME, Times, leaving, opens_at
+from reconciliation.sending_hours import ANY_TIME, Times
+from reconciliation.sending_times import leaving, opens_at
 from tests.reconciliation.books import Books, a_bill
 from tests.reconciliation.test_sending import compose
 

@@ -1,5 +1,6 @@
 """The finance pages on a real database: an app, people who may sign in, a browser-like visitor, and a day's rows."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -29,9 +30,9 @@ from reconciliation.lifecycle import BILL, move
 from reconciliation.mismatches import Mismatch
 from reconciliation.outbox import Message
 from reconciliation.payments import Allocation, Payment
+from reconciliation.roles import OF_ONE_OFFICE, ROLES
 from reconciliation.sealing import Sealer
-from reconciliation.sending_times import Times
-from reconciliation.staff import OF_ONE_OFFICE, ROLES
+from reconciliation.sending_hours import Times
 from reconciliation.statements import Line, Statement
 from tests import emptied
 
@@ -138,6 +139,9 @@ def staff(session: Session) -> dict[str, int]:
     return ids
 
 
+_TOKEN = re.compile(r'<input type="hidden" name="csrf_token" value="([^"<>]+)">')
+
+
 class Visitor:
     """A browser without a screen: keeps cookies and fills in the forms' tokens."""
 
@@ -151,14 +155,12 @@ class Visitor:
     def page(self, path: str) -> BeautifulSoup:
         answer = self.client.get(path)
         assert answer.status_code == 200, (path, answer.status_code, answer.text[:400])
-        return BeautifulSoup(answer.text, "html.parser")
+        return BeautifulSoup(answer.text, "lxml")
 
     def token(self, path: str = "/admin/sign-in") -> str:
-        field = BeautifulSoup(self.client.get(path, follow_redirects=True).text, "html.parser").select_one(
-            "input[name=csrf_token]"
-        )
-        assert field is not None
-        return str(field["value"])
+        found = _TOKEN.search(self.client.get(path, follow_redirects=True).text)
+        assert found is not None, path
+        return found[1]
 
     def post(self, path: str, *, token_from: str = "/admin/sign-in", **fields: str) -> TestResponse:
         return self.client.post(path, data={"csrf_token": self.token(token_from), **fields})

@@ -9,7 +9,8 @@ from werkzeug.routing import AnyConverter, IntegerConverter
 
 from gateway.admin import access, office_scope, role_table
 from gateway.commands.roles import roles
-from reconciliation.staff import ROLES, Staff
+from reconciliation.roles import ROLES
+from reconciliation.staff import Staff
 
 DOCS = Path(__file__).parents[3] / "docs" / "roles.md"
 _NO_ROW = 999_999_999

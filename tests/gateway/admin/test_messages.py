@@ -13,7 +13,7 @@ from gateway.admin import words
 from reconciliation.customers import Customer
 from reconciliation.message_parts import MessagePart
 from reconciliation.outbox import TEST_REFERENCE, Message
-from reconciliation.sending_times import Times
+from reconciliation.sending_hours import Times
 from tests.gateway.admin.conftest import NOW
 
 

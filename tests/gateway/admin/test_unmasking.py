@@ -8,7 +8,7 @@ from gateway.admin.masking import masked
 from reconciliation.audit import AuditEntry
 from reconciliation.customers import Customer
 from reconciliation.mandates import HOLDER_SEALED, SEALED, Mandate, MandateVersion
-from reconciliation.staff import ROLES
+from reconciliation.roles import ROLES
 from tests.gateway.admin.conftest import DAY, NOW
 
 PHONE, ACCOUNT, HOLDER = "+84912345678", "19012345678901", "NGUYEN THI HOA"

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from gateway.commands.debits import debits
 from gateway.database import owner_engine, transaction
 from reconciliation import debit_rules, debit_sending
-from reconciliation.debit_sending import FileLimits
+from reconciliation.debit_limits import FileLimits
 from reconciliation.staff import Staff
 from tests.gateway.debits_made import accept_notices, mandate
 from tests.gateway.samples import a_debit_bill

@@ -32,6 +32,7 @@ from reconciliation import (
 )
 from reconciliation.business_days import local_day
 from reconciliation.debit_choice import Wanted
+from reconciliation.debit_limits import FileLimits
 from reconciliation.debit_reports import Refused
 from reconciliation.lifecycle import MESSAGE, move
 from tests.reconciliation.books import DAY, Books, a_bill
@@ -168,7 +169,7 @@ class Debits:
             move(session, MESSAGE, messages, "sent", by="t", why="", now=told, noting="sent_at = :now")
             run = debit_runs.propose(session, Wanted(bank, day, now), by="lan", now=now)
             debit_runs.approve(session, run.id, by="chau", why="looks right", now=now)
-            debit_sending.claim(session, run.id, debit_sending.FileLimits(), now=now)
+            debit_sending.claim(session, run.id, FileLimits(), now=now)
 
         self.books.run(act)
         self._hand_over()
