@@ -103,7 +103,7 @@ def replay(endpoint_id: int) -> Response | str | tuple[str, int]:
         )
     try:
         since = webhook_desk.place(request.form.get("since", ""), request.form.get("after", "0"))
-    except (ValueError, OverflowError):
+    except ValueError:
         return _page(endpoint, problem=gettext("Choose from when on events are sent again.")), 400
     made: list[Again] = []
     done = _done(

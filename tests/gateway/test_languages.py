@@ -1,6 +1,6 @@
 """Words: every message has its Vietnamese, and money, days and ages are written as people write them."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -69,6 +69,22 @@ def test_days_and_moments_are_vietnams(write):
     assert write("en", languages.moment, late) == "19 Nov 2026\u00a001:05"
     assert write("vi", languages.day, date(2026, 1, 2)) == "02/01/2026"
     assert write("vi", languages.weekday, date(2026, 11, 19)) == "Thứ Năm, 19/11/2026"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (datetime.min.replace(tzinfo=timezone(timedelta(hours=7))), "1 Jan 1\u00a000:00"),
+        (datetime.max.replace(tzinfo=UTC), "31 Dec 9999\u00a023:59"),
+    ],
+)
+def test_a_moment_at_the_calendars_edge_is_shown_as_it_is(write, value, said):
+    now = datetime(2026, 11, 19, tzinfo=UTC)
+    assert write("en", languages.moment, value) == said
+    assert write("en", languages.deadline, value) == said
+    assert write("en", languages.clock_time, value) == f"{value:%H:%M:%S}"
+    assert write("en", languages.local_day, value) == value.date()
+    assert write("en", languages.age, value, now)
 
 
 def test_a_deadline_is_the_day_by_whose_end_it_is_due_or_a_moment(write):
