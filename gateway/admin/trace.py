@@ -123,7 +123,7 @@ def _looks(asked: Asked) -> Sequence[tuple[Kind, Select[*tuple[Any, ...]]]]:
         (BILLS, select(Bill.id, Bill.number.label("name"), Bill.state, Bill.issued_on.label("at"), Bill.minor)
          .where(searches.among(Bill.id, searches.with_amount(searches.bills(asked), asked, Bill)))
          .order_by(Bill.id.desc())),
-        (PAYMENTS, select(Payment.id, Payment.source_reference.label("name"), Payment.state,
+        (PAYMENTS, select(Payment.id, Payment.source_reference.label("name"), Payment.bank_reference, Payment.state,
                           Payment.business_date.label("at"), Payment.minor)
          .where(searches.among(Payment.id, searches.with_amount(searches.payments(asked), asked, Payment)))
          .order_by(Payment.id.desc())),

@@ -51,6 +51,13 @@ def test_a_file_and_a_bank_reference_lead_to_payment_and_delivery(accountant, bo
     assert answer.location == f"/admin/deliveries/{statement.delivery_id}"
 
 
+def test_a_payment_that_a_line_alone_shows_has_the_name_of_its_page(accountant, books, session):
+    for line, bank_reference in (("line:7", "FTX1"), ("line:8", "")):
+        books.payment(12_345, origin="statement", source_reference=line, bank_reference=bank_reference)
+    session.commit()
+    assert names(accountant.page("/admin/trace/?q=12.345")) == {"Thanh toán": ["dòng số 8", "FTX1"]}
+
+
 def test_an_amount_finds_what_is_over_just_as_much(accountant, settled):
     bill, payment = settled
     found = names(accountant.page("/admin/trace/?q=844.960"))
