@@ -37,6 +37,7 @@ def page() -> str:
         "admin/expected.html",
         rows=rows,
         asked=asked,
+        odd="; ".join(asked.odd()),
         kinds=KINDS,
         overdue=sum(one.count for one in overdue),
         overdue_minor=sum(one.minor for one in overdue),
