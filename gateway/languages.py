@@ -19,6 +19,7 @@ from babel.support import NullTranslations, Translations
 from flask import Flask, session
 from flask_babel import Babel, Domain, get_locale
 from flask_login import current_user
+from markupsafe import Markup
 
 from banks.money import Money
 from gateway.clock import LOCAL, day_ended
@@ -73,7 +74,16 @@ def gettext(message: str, **values: object) -> str:
 
 def ngettext(singular: str, plural: str, count: int, **values: object) -> str:
     """Return the form that fits `count` in the request's language, %(num)s and its %(names)s filled in."""
-    found: str = flask_babel.ngettext(singular, plural, count, **values)
+    return _form(singular, plural, count) % {"num": number(count), **values}
+
+
+def _on_a_page(singular: str, plural: str, count: int, **values: object) -> Markup:
+    """Return what `ngettext` does for a template: what is filled in is text, not markup."""
+    return Markup(_form(singular, plural, count)) % {"num": number(count), **values}  # noqa: S704 - of the catalog
+
+
+def _form(singular: str, plural: str, count: int) -> str:
+    found: str = flask_babel.get_domain().get_translations().ungettext(singular, plural, count)
     return found
 
 
@@ -200,3 +210,4 @@ def install(app: Flask) -> None:
         money, short_money, share, number, day, month, weekday, moment, deadline, clock_time, local_day, age,
     ):  # fmt: skip
         app.jinja_env.filters[write.__name__] = write
+    app.jinja_env.globals["ngettext"] = _on_a_page

@@ -94,6 +94,18 @@ def test_a_deadline_is_the_day_by_whose_end_it_is_due_or_a_moment(write):
     assert write("en", languages.deadline, None) == "–"
 
 
+def test_what_is_counted_has_its_thousands_apart(write):
+    app = Flask("pages")
+    languages.install(app)
+    said = "{{ ngettext('%(num)s payment of %(name)s', '%(num)s payments of %(name)s', count, name='<b>') }}"
+    for language, count, shown in (("vi", 1_838, "1.838"), ("en", 1_838, "1,838"), ("en", 1, "1")):
+        with app.test_request_context(), force_locale(language):
+            assert app.jinja_env.from_string(said).render(count=count).startswith(f"{shown} payment"), language
+            assert "&lt;b&gt;" in app.jinja_env.from_string(said).render(count=count)
+    assert write("en", languages.ngettext, "%(num)s bill", "%(num)s bills", 12_000) == "12,000 bills"
+    assert write("vi", languages.ngettext, "%(num)s bill", "%(num)s bills", 1_838) == "1.838 bills"
+
+
 @pytest.mark.parametrize(
     ("passed", "text"),
     [
