@@ -62,7 +62,7 @@ class Asked:
 
     @classmethod
     def of_request(cls, *filters: Filter) -> "Asked":
-        """Read the request's address; a value that no filter knows is left out, as if it weren't there."""
+        """Read the request's address; a value that no filter knows is left out, and `odd` says so."""
         values = {}
         for one in filters:
             value = request.args.get(one.name, "").strip()

@@ -80,7 +80,8 @@ def test_messages_say_what_they_do_not_know(accountant, asked, status):
         ("mismatches/?code=M99", "code: cần"), ("mismatches/?colour=red", "nhận được “colour”"),
         ("audit/?from=2026-11-18&until=2026-11-17", "until: cần"),
         ("audit/audit.csv?from=soon", "from: cần"), ("people/?role=boss", "role: cần"),
-        ("marks/?state=abc", "state: cần"),
+        ("marks/?state=abc", "state: cần"), ("reports/?bank=x", "bank: cần"),
+        ("reports/ageing.csv?bank=x", "bank: cần"), ("expected/?kind=x", "kind: cần"),
     ],
 )  # fmt: skip
 def test_every_list_says_what_it_does_not_know_and_shows_nothing(as_role, books, session, address, said):
