@@ -1,7 +1,7 @@
 """Bills in: the billing system's rows, from CSV or JSON, read strictly and handed to the rules."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
 from itertools import islice
 
@@ -50,7 +50,9 @@ def take_in(session: Session, wiring: Wiring, rows: Iterable[tuple[str, Mapping[
         bills = []
         for place, row in batch:
             try:
-                bills.append(read_bill(place, row, wiring.sealer))
+                bill = read_bill(place, row, wiring.sealer)
+                _check_bank(bill.bank, wiring.settings.banks)
+                bills.append(bill)
             except ValueError as error:
                 problems.append(f"{place}: {error}")
         if len(problems) >= _MOST_PROBLEMS:
@@ -112,6 +114,11 @@ def read_bill(place: str, row: Mapping[str, object], sealer: Sealer) -> BillIn:
         payment_code=texts["payment_code"], phone_sealed=sealed, phone_hash=hashed, phone_tail=tail,
         name_masked=mask_name(called),
     )  # fmt: skip
+
+
+def _check_bank(name: str, known: Collection[str]) -> None:
+    expected = f"one of the banks {', '.join(sorted(known))}, or none" if known else "none, as no bank is set up"
+    _expect(not name or name in known, "bank", expected, name)
 
 
 def _expect(holds: object, name: str, expected: str, got: str) -> None:

@@ -19,9 +19,10 @@ from babel.support import NullTranslations, Translations
 from flask import Flask, session
 from flask_babel import Babel, Domain, get_locale
 from flask_login import current_user
+from markupsafe import Markup
 
 from banks.money import Money
-from gateway.clock import LOCAL, day_ended, local_date
+from gateway.clock import LOCAL, day_ended
 
 LANGUAGES = {"vi": "Tiếng Việt", "en": "English"}
 DEFAULT = "vi"
@@ -30,6 +31,7 @@ _SIGNS = {"VND": "₫"}
 _DAY = {"vi": "dd/MM/y", "en": "d MMM y"}
 _WEEKDAY = {"vi": "EEEE, dd/MM/y", "en": "EEEE, d MMM y"}
 _THIN = "\u00a0"
+_EDGES = (date.min, date.max)
 
 
 class PoDomain(Domain):  # type: ignore[misc] # its base has no types
@@ -72,7 +74,16 @@ def gettext(message: str, **values: object) -> str:
 
 def ngettext(singular: str, plural: str, count: int, **values: object) -> str:
     """Return the form that fits `count` in the request's language, %(num)s and its %(names)s filled in."""
-    found: str = flask_babel.ngettext(singular, plural, count, **values)
+    return _form(singular, plural, count) % {"num": number(count), **values}
+
+
+def _on_a_page(singular: str, plural: str, count: int, **values: object) -> Markup:
+    """Return what `ngettext` does for a template: what is filled in is text, not markup."""
+    return Markup(_form(singular, plural, count)) % {"num": number(count), **values}  # noqa: S704 - of the catalog
+
+
+def _form(singular: str, plural: str, count: int) -> str:
+    found: str = flask_babel.get_domain().get_translations().ungettext(singular, plural, count)
     return found
 
 
@@ -131,26 +142,34 @@ def weekday(value: date) -> str:
 
 def clock_time(value: datetime | None) -> str:
     """Write the time of day in Vietnam, to the second."""
-    return "–" if value is None else f"{value.astimezone(LOCAL):%H:%M:%S}"
+    return "–" if value is None else f"{_local(value):%H:%M:%S}"
 
 
 def moment(value: datetime | None) -> str:
     """Write a moment in Vietnam's time, to the minute."""
     if value is None:
         return "–"
-    local = value.astimezone(LOCAL)
+    local = _local(value)
     return f"{day(local.date())}{_THIN}{local:%H:%M}"
 
 
 def deadline(value: datetime | None) -> str:
     """Write until when something is due: a day by its end, as people say it, or a moment within one."""
-    ended = day_ended(value) if value is not None else None
+    ended = day_ended(value) if value is not None and value.date() not in _EDGES else None
     return moment(value) if ended is None else gettext("end of %(day)s", day=day(ended))
 
 
 def local_day(value: datetime) -> date:
     """Return the day in Vietnam at a moment."""
-    return local_date(value)
+    return _local(value).date()
+
+
+def _local(value: datetime) -> datetime:
+    """Return a moment by Vietnam's clocks; at the calendar's edges as it is, as no other clock can show it."""
+    try:
+        return value.astimezone(LOCAL)
+    except OverflowError:
+        return value
 
 
 def age(since: datetime | None, now: datetime) -> str:
@@ -165,7 +184,7 @@ def age(since: datetime | None, now: datetime) -> str:
     if minutes < 48 * 60:
         return ngettext("%(num)s hour", "%(num)s hours", minutes // 60)
     # As finance counts them: by the calendar, like the spans of ageing.
-    return ngettext("%(num)s day", "%(num)s days", (local_date(now) - local_date(since)).days)
+    return ngettext("%(num)s day", "%(num)s days", (local_day(now) - local_day(since)).days)
 
 
 @contextmanager
@@ -191,3 +210,4 @@ def install(app: Flask) -> None:
         money, short_money, share, number, day, month, weekday, moment, deadline, clock_time, local_day, age,
     ):  # fmt: skip
         app.jinja_env.filters[write.__name__] = write
+    app.jinja_env.globals["ngettext"] = _on_a_page

@@ -9,10 +9,11 @@ from functools import lru_cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from reconciliation import audit
+from reconciliation.customers import Customer
 from reconciliation.roles import ADMINISTRATOR, OF_ONE_OFFICE, ROLES
 from reconciliation.staff import Staff
 
@@ -78,6 +79,7 @@ def create_person(
     if not name.strip():
         raise StaffRefused("expected the person's name, got none", "name")
     _check_has_office(role, office)
+    _check_office(session, checked_office(office))
     _check_length(password)
     if session.scalar(select(Staff.id).where(Staff.username == username)) is not None:
         raise StaffRefused(f"expected a new user name, got {username!r}, which someone has", "taken")
@@ -121,6 +123,8 @@ def change_person(
         raise StaffRefused("expected somebody else: nobody changes their own role, office or leave", "oneself")
     if active:
         _check_has_office(role, office)
+    if checked_office(office) != person.office:
+        _check_office(session, checked_office(office))
     others = [one for one in found.values() if one.id != person_id and one.role == ADMINISTRATOR and one.active]
     if person.role == ADMINISTRATOR and person.active and not others and not (role == ADMINISTRATOR and active):
         raise StaffRefused("expected another active administrator first, got the last one", "last")
@@ -157,6 +161,14 @@ def checked_office(office: str) -> str:
 def _check_has_office(role: str, office: str) -> None:
     if role in OF_ONE_OFFICE and not checked_office(office):
         raise StaffRefused(f"expected the office of a person with the role {role}, got none", "no_office")
+
+
+def _check_office(session: Session, office: str) -> None:
+    """Raise StaffRefused for an office that no customer is of; while no customer has one, any may be named."""
+    if not office or session.scalar(select(exists().where(Customer.office == office))):
+        return
+    if session.scalar(select(exists().where(Customer.office > ""))):
+        raise StaffRefused(f"expected an office that customers are of, got {office!r}", "unknown_office")
 
 
 def renew_hash(person: Staff, password: str) -> None:

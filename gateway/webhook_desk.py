@@ -8,8 +8,8 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from gateway import outside
-from gateway.clock import LOCAL
 from gateway.webhook_sender import may_go_inside
+from gateway.written_days import a_moment
 from reconciliation import webhook_endpoints
 from reconciliation.webhook_endpoints import Endpoint, NotAdded
 from reconciliation.webhook_events import Attempt, Event, Place, Sending
@@ -47,8 +47,10 @@ def log_of(endpoint_id: int) -> Select[*tuple[Any, ...]]:
 
 def moment(written: str) -> datetime:
     """Return a moment as people write it, Vietnam's where no zone is named; raises ValueError."""
-    read = datetime.fromisoformat(written)
-    return read if read.tzinfo else read.replace(tzinfo=LOCAL)
+    read = a_moment(written)
+    if read is None:
+        raise ValueError(f"expected a moment as 2026-11-18T08:00, got {written[:40]!r}")
+    return read
 
 
 def place(since: str, after: str = "0") -> Place:

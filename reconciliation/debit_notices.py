@@ -1,17 +1,26 @@
 """Debit notices on paper: recorded by people for customers whom no SMS reaches, where the utility's rule allows it."""
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 
 from sqlalchemy import CheckConstraint, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, Session
 
 from reconciliation import audit
+from reconciliation.business_days import LOCAL
 from reconciliation.db import Base, Id, Minor
 from reconciliation.debit_days import DAY
 
 
 class NotNoted(ValueError):
     """A notice that can't be recorded; says what was expected and what arrived."""
+
+
+class NotToldThen(NotNoted):
+    """A moment at which nobody can have been told: before the day `first`, on which the bill was issued, or to come."""
+
+    def __init__(self, said: str, first: date) -> None:
+        super().__init__(said)
+        self.first = first
 
 
 class PrintedNotice(Base):
@@ -42,8 +51,9 @@ _NOTE = f"""
 
 def note_printed(session: Session, number: str, *, handed_at: datetime, by: str, now: datetime) -> None:
     """Record that the customer of a bill was told of its debit on paper at `handed_at`; raises NotNoted."""
-    if handed_at > now:
-        raise NotNoted(f"expected a moment that has passed, got {handed_at}")
+    issued = session.scalar(text("SELECT issued_on FROM bills WHERE number = :number AND live"), {"number": number})
+    if issued is not None and not datetime.combine(issued, time(), LOCAL) <= handed_at <= now:
+        raise NotToldThen(f"expected a moment from {issued}, when the bill was issued, to now, got {handed_at}", issued)
     made = session.execute(text(_NOTE), {"number": number, "handed": handed_at, "by": by, "now": now}).one_or_none()
     if made is None:
         raise NotNoted(

@@ -35,6 +35,11 @@ LINE = "line:"
 """How the source reference of a payment begins that no callback has told yet: its statement line stands for it."""
 UNDONE = "state = 'denied' AND source_reference LIKE 'line:%'"
 """A payment that stood for a line whose import was undone: whatever comes later is another one."""
+OF_A_LINE = "payments.source_reference LIKE 'line:%'"
+"""A payment that a statement's line showed before, or without, any call of its bank."""
+REFERENCE = """coalesce(CASE WHEN p.source_reference LIKE 'line:%' THEN nullif(p.bank_reference, '') END,
+    p.source_reference)"""
+"""What a payment p is called by: see `Payment.reference`."""
 
 
 class Payment(Base):
@@ -101,6 +106,12 @@ class Payment(Base):
     state: Mapped[str] = mapped_column(server_default=PAYMENT.start)
     moves: Mapped[Moves]
     created_at: Mapped[datetime]
+
+    @property
+    def reference(self) -> str:
+        """What its bank calls it; of one that a line alone shows, the line's reference, or "line:" and its number."""
+        of_a_line = self.source_reference.startswith("line:")
+        return (self.bank_reference if of_a_line else "") or self.source_reference
 
 
 class Allocation(Base):

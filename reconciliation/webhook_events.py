@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from reconciliation.db import AdvisoryLock, Base, Id, Label, metadata, one_of
+from reconciliation.payments import REFERENCE
 from reconciliation.webhook_endpoints import PING, Endpoint
 
 AT_ONCE = 5_000
@@ -128,7 +129,7 @@ _GATHER = f"""
         WHERE k.kind <> 'day.closed' GROUP BY k.kind, k.payment_id, k.transaction
     ), told AS (
         SELECT t.turn, t.kind, t.kind || '\\:' || t.first AS event_key, t.at, json_build_object(
-            'payment', json_build_object('id', p.id, 'bank', p.source, 'reference', p.source_reference,
+            'payment', json_build_object('id', p.id, 'bank', p.source, 'reference', {REFERENCE},
                 'amount', p.minor, 'currency', p.currency, 'business_date', p.business_date),
             'amount', t.minor, 'currency', p.currency, 'bills', t.bills,
             'reason', CASE WHEN t.kind = 'payment.reversed' THEN {_REASON} END) AS data

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Any
 
 from flask import abort, request
@@ -11,6 +12,7 @@ from gateway.admin.answers import PLACES, ROWS
 from gateway.admin.settling_words import PLACES as PLACE_WORDS
 from gateway.languages import gettext
 from gateway.request_session import db
+from gateway.written_days import a_day, a_moment
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
 from reconciliation.placements import ACCOUNTS, CREDIT, DIFFERENCE, Place
@@ -29,6 +31,30 @@ def why() -> str:
     if not said:
         raise Unreadable(gettext("Say why: it is kept with your name."))
     return said
+
+
+def day(name: str) -> date:
+    """Return the day that was chosen under `name`."""
+    written = _typed(name)
+    if not written:
+        raise Unreadable(gettext("Choose a day."))
+    found = a_day(written)
+    if found is None:
+        raise Unreadable(
+            gettext("Expected a day as 2026-11-18, in the years 1900 to 2999; got “%(got)s”.", got=written)
+        )
+    return found
+
+
+def moment(name: str) -> datetime | None:
+    """Return the moment that was chosen under `name`, Vietnam's; None where nothing was."""
+    written = _typed(name)
+    found = a_moment(written)
+    if written and found is None:
+        raise Unreadable(
+            gettext("Expected a moment as 2026-11-18T09:15, in the years 1900 to 2999; got “%(got)s”.", got=written)
+        )
+    return found
 
 
 def chosen(name: str) -> list[int]:

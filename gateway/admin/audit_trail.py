@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from flask import Blueprint, Response, current_app, render_template
+from flask import Blueprint, Response, current_app
 from sqlalchemy import Select, or_, select
 
 from gateway import tabular
 from gateway.admin import audit_words
-from gateway.admin.listing import Asked, Filter, page_of, values_of
+from gateway.admin.listing import Asked, Filter, answered, listed, values_of
 from gateway.clock import LOCAL, local_date
 from gateway.database import transaction
 from gateway.languages import lazy_gettext as _
@@ -28,13 +28,13 @@ _FREE = ("why", "note")
 
 
 @blueprint.get("/")
-def listing() -> str:
+def listing() -> tuple[str, int]:
     """List what was done, newest first, and tell how the chain stands."""
     asked, wanted = _asked()
     wiring = current_app.extensions["doisoat"]
-    return render_template(
+    return answered(
         "admin/audit.html",
-        page=page_of(db(), wanted, AuditEntry.id, asked),
+        listed(db(), wanted, AuditEntry.id, asked),
         chain=audit_state.state(db(), wiring.audit_key),
         acts=audit_words,
         facts=facts,
@@ -42,9 +42,11 @@ def listing() -> str:
 
 
 @blueprint.get("/audit.csv")
-def file() -> Response:
+def file() -> Response | tuple[str, int]:
     """Give every entry that the list's address asks for, oldest first, as CSV."""
-    _unused, wanted = _asked()
+    asked, wanted = _asked()
+    if asked.odd():
+        return listing()
     headers = [str(one) for one in (_("No."), _("When"), _("Who"), _("What"), _("To what"), _("Details"), _("Hash"))]
     wiring = current_app.extensions["doisoat"]
     answer = Response(_pieces(wiring, wanted, headers), content_type="text/csv; charset=utf-8")
@@ -60,7 +62,9 @@ def facts(entry: AuditEntry) -> Mapping[str, str]:
 
 def _asked() -> tuple[Asked, Entries]:
     known = {code: audit_words.act(code) for code in values_of(db(), AuditEntry.action)}
-    asked = Asked.of_request(Filter("act", _("What"), known), Filter("from", _("From")), Filter("until", _("Until")))
+    asked = Asked.of_request(
+        Filter("act", _("What"), known), Filter("from", _("From")), Filter("until", _("Until"), since="from")
+    )
     wanted = select(AuditEntry)
     if asked["act"]:
         wanted = wanted.where(AuditEntry.action == asked["act"])

@@ -18,10 +18,10 @@ from gateway.admin.bank_pages import bank_of, shown
 from gateway.bank_settings import BankSettings
 from gateway.callback_preview import account_shown, notices_of
 from gateway.callback_trying import Unusable
-from gateway.clock import LOCAL
 from gateway.languages import gettext
 from gateway.secrets import bank_secrets
 from gateway.setting_tables import SettingsError
+from gateway.written_days import a_moment
 
 blueprint = Blueprint("bank_trying", __name__, url_prefix="/banks")
 MOST_BYTES = 1 << 20
@@ -146,10 +146,10 @@ def _received() -> datetime:
     if not said:
         now: datetime = current_app.extensions["doisoat"].clock()
         return now
-    try:
-        return datetime.fromisoformat(said).replace(tzinfo=LOCAL).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise Unusable(gettext("Expected a time of receipt such as 2026-11-18T09:15.")) from None
+    found = a_moment(said)
+    if found is None:
+        raise Unusable(gettext("Expected a time of receipt such as 2026-11-18T09:15."))
+    return found.astimezone(UTC)
 
 
 def _uploaded(name: str) -> bytes:

@@ -1,7 +1,7 @@
 """What people do to one bill's debiting, on the bill's page: hold and release it, put it off, note a printed notice."""
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, abort, current_app, redirect, request, url_for
@@ -12,15 +12,16 @@ from werkzeug.wrappers import Response
 from gateway import composing, debit_desk
 from gateway.admin import answer_form, bills, debit_words
 from gateway.admin.answer_form import Unreadable
-from gateway.clock import LOCAL
 from gateway.database import insist
+from gateway.languages import day as words_of_day
 from gateway.languages import gettext
+from gateway.languages import moment as words_of_moment
 from gateway.request_session import db
 from reconciliation import bill_holds, debit_figures, debit_notices
 from reconciliation.bill_holds import NotHeld
 from reconciliation.bills import Bill
 from reconciliation.debit_days import NotMovable
-from reconciliation.debit_notices import NotNoted
+from reconciliation.debit_notices import NotNoted, NotToldThen
 
 blueprint = Blueprint("bill_debiting", __name__, url_prefix="/bills")
 Act = Callable[[Session, Bill, str, datetime], object]
@@ -57,7 +58,7 @@ def postpone(bill_id: int) -> Response | tuple[str, int]:
     """Debit the bill on another day; its customer is told anew."""
 
     def act(session: Session, bill: Bill, why: str, _now: datetime) -> None:
-        to, day = _day(), debit_figures.of_bill(session, bill).day
+        to, day = answer_form.day("to"), debit_figures.of_bill(session, bill).day
         if day is None:
             raise NotMovable("expected a bill that is to be debited, got one that is not")
         debit_desk.postpone(
@@ -72,7 +73,16 @@ def printed(bill_id: int) -> Response | tuple[str, int]:
     """Record that the customer was told of the debit on paper."""
 
     def act(session: Session, bill: Bill, _why: str, now: datetime) -> None:
-        debit_notices.note_printed(session, bill.number, handed_at=_moment(), by=current_user.username, now=now)
+        handed = _moment()
+        try:
+            debit_notices.note_printed(session, bill.number, handed_at=handed, by=current_user.username, now=now)
+        except NotToldThen as refused:
+            raise Unreadable(
+                gettext(
+                    "Handed over: expected a moment from %(first)s, when the bill was issued, to now; got %(got)s.",
+                    first=words_of_day(refused.first), got=words_of_moment(handed),
+                )
+            ) from refused  # fmt: skip
 
     return _do(bill_id, act, needs_why=False)
 
@@ -108,18 +118,11 @@ def _one_of(*kinds: str) -> str:
     return kind
 
 
-def _day() -> date:
-    try:
-        return date.fromisoformat(request.form.get("to", "").strip())
-    except ValueError:
-        raise Unreadable(gettext("Choose a day.")) from None
-
-
 def _moment() -> datetime:
-    try:
-        return datetime.fromisoformat(request.form.get("handed", "").strip()).replace(tzinfo=LOCAL)
-    except ValueError:
-        raise Unreadable(gettext("Write the day and the time at which it was handed over.")) from None
+    found = answer_form.moment("handed")
+    if found is None:
+        raise Unreadable(gettext("Write the day and the time at which it was handed over."))
+    return found
 
 
 def _wiring() -> Any:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import aliased
 
 from gateway.admin import office_scope, searches, words
 from gateway.admin.banks import bank_choices
-from gateway.admin.listing import Asked, Filter, page_of
+from gateway.admin.listing import Asked, Filter, answered, listed
 from gateway.clock import LOCAL
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
@@ -31,16 +31,16 @@ _SMS = {"before_debit": _("SMS before"), "payment_recorded": _("SMS after"), "un
 
 
 @blueprint.get("/")
-def listing() -> str:
+def listing() -> tuple[str, int]:
     """List bills, newest first."""
     asked = Asked.of_request(
         Filter("bank", _("Bank"), bank_choices()),
         Filter("state", _("State"), words.BILL_STATES),
         Filter("due", _("Due on")),
-        Filter("due_until", _("until"), quiet=True),
+        Filter("due_until", _("until"), quiet=True, since="due"),
         Filter("office", _("Power office"), {one: one for one in counted_months.offices(db())}, quiet=True),
         Filter("issued", _("Issued on"), quiet=True),
-        Filter("issued_until", _("until"), quiet=True),
+        Filter("issued_until", _("until"), quiet=True, since="issued"),
         Filter("debit", _("Debiting"), _DEBIT),
         Filter("sms", _("SMS"), _SMS),
         Filter("sms_day", _("SMS day")),
@@ -63,8 +63,8 @@ def listing() -> str:
         wanted = wanted.where(_told(asked))
     if asked.search:
         wanted = wanted.where(searches.among(Bill.id, searches.with_amount(searches.bills(asked), asked, Bill)))
-    return render_template(
-        "admin/bills.html", page=page_of(db(), office_scope.within(wanted, Bill), Bill.id, asked, amount=IN_FORCE)
+    return answered(
+        "admin/bills.html", listed(db(), office_scope.within(wanted, Bill), Bill.id, asked, amount=IN_FORCE)
     )
 
 

@@ -7,6 +7,8 @@ from flask_login import current_user
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
+from gateway.admin import answer_form
+from gateway.admin.answer_form import Unreadable
 from gateway.database import insist
 from gateway.languages import gettext, language
 from gateway.request_session import db
@@ -32,9 +34,9 @@ def note() -> Response | tuple[str, int]:
     why = " ".join(request.form.get("why", "").split())[:MOST_WORDS]
     is_to_be = request.form.get("is", "")
     try:
-        day = date.fromisoformat(request.form.get("day", ""))
-    except ValueError:
-        return _page(gettext("Choose a day.")), 400
+        day = answer_form.day("day")
+    except Unreadable as problem:
+        return _page(str(problem)), 400
     if is_to_be not in ("open", "closed", "library"):
         return _page(gettext("Choose what the day is.")), 400
     if not why:

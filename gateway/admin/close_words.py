@@ -36,12 +36,12 @@ VERDICTS: Mapping[str, Any] = {
 NOT_CLOSED: Mapping[str, Any] = {
     "not_over": _("The period is not over yet."),
     "earlier": _("%(day)s is to be signed first."),
-    "days": _("Not every day of the month is signed: %(count)s are missing, %(day)s first."),
-    "unread": _("%(count)s deliveries of this bank have not been read yet."),
+    "days": _("Not every day of the month is signed; missing: %(count)s, the first of them %(day)s."),
+    "unread": _("Deliveries of this bank that have not been read yet: %(count)s."),
     "no_statement": _("The bank's statement of this day has not come (M13)."),
-    "unexplained": _("%(count)s differences and %(minor)s are unexplained."),
+    "unexplained": _("Unexplained differences: %(count)s, and %(minor)s."),
     "questions": _(
-        "%(count)s questions leave the day unknown (%(codes)s): a statement, a delivery or an answer that waits."
+        "Questions that leave the day unknown: %(count)s (%(codes)s). A statement, a delivery or an answer waits."
     ),
     "moved": _("The books have moved since it was balanced: take it back and balance it again."),
     "own": _("Another person signs than the one who balanced."),

@@ -16,11 +16,12 @@ from werkzeug.wrappers import Response as Answer
 from gateway import close_desk
 from gateway.admin import close_totals, close_words
 from gateway.admin.banks import bank_choices
-from gateway.admin.listing import a_day, asked_month
+from gateway.admin.listing import asked_month
 from gateway.close_desk import Period
 from gateway.languages import day as written_day
 from gateway.languages import money, number
 from gateway.request_session import db
+from gateway.written_days import a_day
 from reconciliation import business_days, closes, closing, day_figures, month_figures, story
 from reconciliation.closes import DIFFERENCE, MONTH, QUESTION, Close, CloseItem
 from reconciliation.closing import NotClosed

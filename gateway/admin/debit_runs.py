@@ -13,11 +13,12 @@ from gateway import composing, debit_desk, reports
 from gateway.admin import access, answer_form, debit_words
 from gateway.admin.answer_form import Unreadable
 from gateway.admin.banks import bank_choices, meaning_at
-from gateway.admin.listing import SIZE, Asked, Filter, a_day, page_of
+from gateway.admin.listing import SIZE, Asked, Filter, answered, listed
 from gateway.clock import local_date
 from gateway.database import insist
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
+from gateway.written_days import a_day
 from reconciliation import bank_days, debit_choice, debit_figures, debit_rules, debit_runs
 from reconciliation.audit import AuditEntry
 from reconciliation.bills import Bill
@@ -32,7 +33,7 @@ HELD = "none"
 
 
 @blueprint.get("/")
-def listing() -> str:
+def listing() -> tuple[str, int]:
     """List the runs, newest first."""
     asked = Asked.of_request(
         Filter("bank", _("Bank"), bank_choices()),
@@ -58,9 +59,9 @@ def listing() -> str:
         )
     form = _form(asked["bank"], asked.day() or local_date(_wiring().clock()))
     troubled = select(DebitFile).where(DebitFile.state == "claimed", DebitFile.attempts > 0).order_by(DebitFile.id)
-    return render_template(
+    return answered(
         "admin/debit_runs.html",
-        page=page_of(db(), wanted, DebitRun.id, asked),
+        listed(db(), wanted, DebitRun.id, asked),
         troubled=db().scalars(troubled.limit(SIZE)).all(),
         **form,
     )

@@ -11,7 +11,7 @@ from gateway import composing, debit_desk, debiting
 from gateway.admin import answer_form, debit_words
 from gateway.admin.answer_form import Unreadable
 from gateway.admin.banks import bank_choices, meaning_at
-from gateway.admin.listing import Asked, Filter, page_of
+from gateway.admin.listing import Asked, Filter, answered, listed
 from gateway.database import insist
 from gateway.languages import gettext
 from gateway.languages import lazy_gettext as _
@@ -28,7 +28,7 @@ blueprint = Blueprint("debits", __name__, url_prefix="/debits/debit")
 
 
 @blueprint.get("/unknown")
-def unknown() -> str:
+def unknown() -> tuple[str, int]:
     """List the debits of which nobody knows what became, while their banks are asked again; the newest first."""
     asked = Asked.of_request(Filter("bank", _("Bank"), bank_choices()))
     wanted = select(Debit).where(Debit.state == "unknown", Debit.ask_at.is_not(None))
@@ -36,7 +36,7 @@ def unknown() -> str:
         wanted = wanted.where(Debit.bank == asked["bank"])
     if asked.search:
         wanted = wanted.where(or_(Debit.bill_number.in_(asked.spellings()), Debit.end_to_end_id == asked.search))
-    return render_template("admin/debits_unknown.html", page=page_of(db(), wanted, Debit.id, asked))
+    return answered("admin/debits_unknown.html", listed(db(), wanted, Debit.id, asked))
 
 
 @blueprint.get("/<row:debit_id>")

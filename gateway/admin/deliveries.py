@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from gateway import composing
 from gateway.admin import searches, words
 from gateway.admin.banks import bank_choices
-from gateway.admin.listing import Asked, Filter, page_of
+from gateway.admin.listing import Asked, Filter, answered, listed
 from gateway.clock import LOCAL
 from gateway.database import insist
 from gateway.languages import gettext
@@ -39,7 +39,7 @@ READ = ("read", "unreadable", "set_aside")
 
 
 @blueprint.get("/")
-def listing() -> str:
+def listing() -> tuple[str, int]:
     """List deliveries, newest first."""
     asked = Asked.of_request(
         Filter("bank", _("Bank"), bank_choices()),
@@ -68,7 +68,7 @@ def listing() -> str:
         wanted = wanted.where(Delivery.id.in_(told))
     if asked.search:
         wanted = wanted.where(searches.among(Delivery.id, searches.deliveries(asked)))
-    return render_template("admin/deliveries.html", page=page_of(db(), wanted, Delivery.id, asked))
+    return answered("admin/deliveries.html", listed(db(), wanted, Delivery.id, asked))
 
 
 @blueprint.get("/<row:delivery_id>")

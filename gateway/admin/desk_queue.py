@@ -60,6 +60,11 @@ def asked() -> Asked:
     )
 
 
+def odd(held: Asked) -> list[str]:
+    """Return what the request's address asks that the queue does not know, beside what its addresses carry."""
+    return held.odd("queue", "done", "undone")
+
+
 def carried() -> dict[str, str]:
     """Return what an address must carry so that a case stays in the queue it was opened from; nothing outside one."""
     if not request.args.get("queue"):
@@ -83,7 +88,9 @@ def wanted(held: Asked, now: datetime) -> Select[Any]:
 
 
 def page(held: Asked, now: datetime) -> Page:
-    """Return one page of the queue at the place asked for."""
+    """Return one page of the queue at the place asked for; nothing for an address that the queue does not know."""
+    if problems := odd(held):
+        return Page([], 0, held, COUNTED, problems=problems)
     query, backwards = wanted(held, now), held.before is not None
     place = held.before if backwards else held.after
     rows = list(db().execute(_from(query, held, place, backwards=backwards).limit(SIZE + 1)).all())

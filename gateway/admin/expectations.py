@@ -22,23 +22,26 @@ KINDS = {
 
 
 @blueprint.get("/")
-def page() -> str:
+def page() -> tuple[str, int]:
     """Show everything that is expected, summed by kind, bank and deadline."""
     wiring = current_app.extensions["doisoat"]
     now = wiring.clock()
     asked = Asked.of_request(Filter("kind", _("Kind"), KINDS), Filter("bank", _("Bank"), bank_choices()))
+    odd = "; ".join(asked.odd())
     rows = [
         one
         for one in expectations.expected(db(), expected_files(db(), wiring), now=now)
         if (not asked["kind"] or one.kind == asked["kind"]) and (not asked["bank"] or one.bank == asked["bank"])
     ]
     overdue = [one for one in rows if one.overdue]
-    return render_template(
+    shown = render_template(
         "admin/expected.html",
         rows=rows,
         asked=asked,
+        odd=odd,
         kinds=KINDS,
         overdue=sum(one.count for one in overdue),
         overdue_minor=sum(one.minor for one in overdue),
         long_ago=local_day(now) - expectations.LONG_AGO,
     )
+    return shown, 400 if odd else 200

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from flask import request, url_for
+from flask import render_template, request, url_for
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from werkzeug.routing import IntegerConverter
 
 from gateway.languages import gettext
+from gateway.written_days import a_day, a_month
 
 SIZE = 50
 COUNTED = 1_000
@@ -23,8 +24,6 @@ COUNTED = 1_000
 _AMOUNT = re.compile(r"[0-9]{1,3}(?:[.,  ][0-9]{3})+|[0-9]{1,15}", re.ASCII)
 _MOST = 10**18 - 1
 """What a column of đồng holds: a larger amount is nobody's."""
-_FIRST, _LAST = date(1900, 1, 1), date(2999, 12, 31)
-"""Days that can be reckoned with: the edges of the calendar have no day before or after them."""
 _MAX_SEARCH = 100
 
 
@@ -47,6 +46,8 @@ class Filter:
     choices: Mapping[str, Any] | None = None
     quiet: bool = False
     default: str = ""
+    since: str = ""
+    """The filter that begins the days which this one ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Asked:
 
     @classmethod
     def of_request(cls, *filters: Filter) -> "Asked":
-        """Read the request's address; a value that no filter knows is left out, as if it weren't there."""
+        """Read the request's address; a value that no filter knows is left out, and `odd` says so."""
         values = {}
         for one in filters:
             value = request.args.get(one.name, "").strip()
@@ -69,12 +70,18 @@ class Asked:
                 values[one.name] = value
             elif one.default:
                 values[one.name] = one.default
+        for one in filters:
+            if one.since and values.get(one.name, values.get(one.since, "")) < values.get(one.since, ""):
+                del values[one.name]  # days that end before they begin: `odd` says so
         search = request.args.get("q", "").strip()[:_MAX_SEARCH].replace("\0", "")
         return cls(search, filters, values, _id(request.args.get("after")), _id(request.args.get("before")))
 
-    def odd(self) -> list[str]:
-        """Return what the request's address asks that this list does not know, each with what it expects instead."""
-        known = sorted({"q", "after", "before", *(one.name for one in self.filters)})
+    def odd(self, *also: str) -> list[str]:
+        """Return what the request's address asks that this list does not know, each with what it expects instead.
+
+        `also` are names that an address may have beside the list's own.
+        """
+        known = sorted({"q", "after", "before", *also, *(one.name for one in self.filters)})
         said = [
             gettext("expected one of the fields %(known)s, got “%(got)s”", known=", ".join(known), got=name[:40])
             for name in request.args if name not in known
@@ -83,6 +90,8 @@ class Asked:
             got = request.args.get(one.name, "").strip()
             if got and one.name not in self.values:
                 expected = gettext("a day as 2026-11-18") if one.choices is None else ", ".join(one.choices)
+                if one.since in self.values and a_day(got) is not None:
+                    expected = gettext("no day before %(name)s=%(since)s", name=one.since, since=self[one.since])
                 said.append(gettext("%(name)s: expected %(expected)s, got “%(got)s”",
                                     name=one.name, expected=expected, got=got[:40]))  # fmt: skip
         for name in ("after", "before"):
@@ -146,6 +155,8 @@ class Page:
     """What the rows come to in đồng, where they were all counted and have amounts."""
     previous: str | None = None
     next: str | None = None
+    problems: Sequence[str] = ()
+    """What the address asks that the list does not know: it lists nothing then, and says so."""
 
     @property
     def many(self) -> bool:
@@ -195,6 +206,24 @@ def page_of(
     )  # fmt: skip
 
 
+def listed(
+    session: Session,
+    wanted: Select[*tuple[Any, ...]],
+    key: InstrumentedAttribute[int],
+    asked: Asked,
+    **how: Any,
+) -> Page:
+    """Return one page as `page_of` does; nothing but what is wrong for an address that the list does not know."""
+    if problems := asked.odd():
+        return Page([], 0, asked, COUNTED, problems=problems)
+    return page_of(session, wanted, key, asked, **how)
+
+
+def answered(template: str, page: Page, **shown: Any) -> tuple[str, int]:
+    """Return a list's page and its status: 400 for an address that the list does not know."""
+    return render_template(template, page=page, **shown), 400 if page.problems else 200
+
+
 def counted(
     session: Session,
     wanted: Select[*tuple[Any, ...]],
@@ -242,17 +271,3 @@ def _period(name: str, read: Callable[[str], date | None], expected: str) -> tup
 
 def _id(text: str | None) -> int | None:
     return int(text) if text and re.fullmatch("[0-9]{1,18}", text, re.ASCII) else None
-
-
-def a_day(text: str) -> date | None:
-    """Read a day as 2026-11-18; None for what is none, and for one that nothing can be reckoned from."""
-    try:
-        day = date.fromisoformat(text) if len(text) == len("2026-11-18") else None
-    except ValueError:
-        return None
-    return day if day is not None and _FIRST <= day <= _LAST else None
-
-
-def a_month(text: str) -> date | None:
-    """Read a month as 2026-11; return its first day, None as for a day."""
-    return a_day(f"{text}-01")

@@ -1,7 +1,7 @@
 """A person's word on a settlement line, given on its question's page, and another one's approval."""
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import datetime
 
 from flask import Blueprint, abort, current_app, request
 from flask_login import current_user
@@ -9,7 +9,6 @@ from werkzeug.wrappers import Response
 
 from gateway.admin import answer_form, mismatches, settlement_lines, settling
 from gateway.admin.answer_form import Unreadable
-from gateway.languages import gettext
 from gateway.request_session import db
 from reconciliation import lump_choices
 from reconciliation.mismatches import Mismatch
@@ -22,7 +21,7 @@ def propose(mismatch_id: int) -> Response | tuple[str, int]:
     """Say which payments the line settles: those of a day, or those named."""
     try:
         why = answer_form.why()
-        day = _day() if request.form.get("day", "").strip() else None
+        day = answer_form.day("day") if request.form.get("day", "").strip() else None
     except Unreadable as problem:
         return mismatches.show(mismatch_id, problem=str(problem)), 400
     references = request.form.get("payments", "").replace("\0", "").replace(",", " ").split()
@@ -83,17 +82,10 @@ def refuse(mismatch_id: int) -> Response | tuple[str, int]:
 
 def _of_day(mismatch_id: int, act: Callable[..., object]) -> Response | tuple[str, int]:
     try:
-        why, day = answer_form.why(), _day()
+        why, day = answer_form.why(), answer_form.day("day")
     except Unreadable as problem:
         return mismatches.show(mismatch_id, problem=str(problem)), 400
     return _do(mismatch_id, lambda line, now: act(db(), line, day, why=why, by=current_user.username, now=now))
-
-
-def _day() -> date:
-    try:
-        return date.fromisoformat(request.form.get("day", "").strip())
-    except ValueError:
-        raise Unreadable(gettext("Choose a day.")) from None
 
 
 def _with_reason(mismatch_id: int, act: Callable[[int, str, datetime], object]) -> Response | tuple[str, int]:

@@ -8,6 +8,7 @@ from gateway import mandate_desk
 from gateway.admin.answer_form import Unreadable, amount_of
 from gateway.languages import gettext
 from gateway.mandate_desk import NotTerms
+from gateway.written_days import a_day
 from reconciliation.mandate_openings import Terms
 from reconciliation.sealing import Sealer
 
@@ -41,7 +42,7 @@ def _typed(name: str) -> str:
 
 def _last_day() -> date | None:
     written = _typed("valid_to")
-    try:
-        return date.fromisoformat(written) if written else None
-    except ValueError:
-        raise Unreadable(gettext("Choose a last day after today, or none.")) from None
+    found = a_day(written)
+    if written and found is None:
+        raise Unreadable(gettext("Choose a last day after today, or none."))
+    return found

@@ -13,7 +13,7 @@ from gateway import consents
 from gateway.admin import access, answer_form, mandate_form, mandate_words, office_scope, searches
 from gateway.admin.answer_form import Unreadable
 from gateway.admin.banks import bank_choices
-from gateway.admin.listing import Asked, Filter, page_of
+from gateway.admin.listing import Asked, Filter, answered, listed
 from gateway.database import insist
 from gateway.languages import gettext
 from gateway.languages import lazy_gettext as _
@@ -31,7 +31,7 @@ NOTED_BY_STAFF = ("counter", "paper", "phone")
 
 
 @blueprint.get("/")
-def listing() -> str:
+def listing() -> tuple[str, int]:
     """List mandates, newest first."""
     asked = Asked.of_request(
         Filter("bank", _("Bank"), bank_choices()), Filter("state", _("State"), mandate_words.STATES)
@@ -49,9 +49,7 @@ def listing() -> str:
             wanted = wanted.where(column == asked[name])
     if asked.search:
         wanted = wanted.where(searches.among(Mandate.id, searches.mandates(asked)))
-    return render_template(
-        "admin/mandates.html", page=page_of(db(), office_scope.within(wanted, Mandate), Mandate.id, asked)
-    )
+    return answered("admin/mandates.html", listed(db(), office_scope.within(wanted, Mandate), Mandate.id, asked))
 
 
 @blueprint.get("/<row:mandate_id>")

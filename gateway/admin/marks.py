@@ -1,10 +1,10 @@
 """Marks: what the billing system was told of bills paid and no longer paid, what it acknowledged, and what waits."""
 
-from flask import Blueprint, Response, abort, current_app, render_template
+from flask import Blueprint, Response, abort, current_app
 from sqlalchemy import BigInteger, ColumnElement, cast, func, select
 
 from gateway import mark_forms
-from gateway.admin.listing import Asked, Filter, page_of
+from gateway.admin.listing import Asked, Filter, answered, listed
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
 from reconciliation import marks
@@ -15,7 +15,7 @@ STATES = {"waiting": _("not acknowledged"), "acknowledged": _("acknowledged")}
 
 
 @blueprint.get("/")
-def listing() -> str:
+def listing() -> tuple[str, int]:
     """List the batches, the newest first, under what was sent and acknowledged last and what waits."""
     asked = Asked.of_request(Filter("state", _("State"), STATES))
     wanted = select(Batch)
@@ -31,9 +31,9 @@ def listing() -> str:
             Batch.state == "waiting"
         )
     ).one()  # fmt: skip
-    return render_template(
+    return answered(
         "admin/marks.html",
-        page=page_of(db(), wanted, Batch.id, asked),
+        listed(db(), wanted, Batch.id, asked),
         states=STATES,
         acknowledged=_last(Batch.state == "acknowledged"),
         sent=_last(Batch.attempts > 0),

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from flask import Blueprint, current_app, render_template, request
 
-from gateway.admin.listing import a_month
 from gateway.clock import local_date
 from gateway.request_session import db
+from gateway.written_days import a_month
 from reconciliation import counted_messages, counted_months
 
 blueprint = Blueprint("message_costs", __name__, url_prefix="/messages/costs")

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 
 from gateway import bell, claiming, composing
 from gateway.admin import customer_search, message_words, office_scope, searches, words
-from gateway.admin.listing import COUNTED, Asked, Filter, Page, page_of
+from gateway.admin.listing import Asked, Filter, answered, listed
 from gateway.clock import LOCAL
 from gateway.database import insist
 from gateway.languages import lazy_gettext as _
@@ -43,7 +43,7 @@ PROBLEMS: Mapping[str, Any] = {
 
 
 @blueprint.get("/")
-def listing() -> str | tuple[str, int]:
+def listing() -> tuple[str, int]:
     """List messages, newest first; a search may be a phone number, a bill, a customer code or a reference.
 
     An address that asks what the list does not know lists nothing: it says what was expected, in the form as it is.
@@ -55,8 +55,6 @@ def listing() -> str | tuple[str, int]:
         Filter("carrier", _("Carrier"), carriers),
         Filter("day", _("Day")),
     )
-    if problems := asked.odd():
-        return render_template("admin/messages.html", page=Page([], 0, asked, COUNTED), problems=problems), 400
     wanted = (
         select(Message, Customer.code.label("customer"), Bill.number.label("bill"))
         .join(Customer, Customer.id == Message.customer_id)
@@ -71,9 +69,7 @@ def listing() -> str | tuple[str, int]:
         wanted = wanted.where(Message.created_at >= begins, Message.created_at < begins + timedelta(days=1))
     if asked.search:
         wanted = wanted.where(Message.id.in_(_meant(asked)))
-    return render_template(
-        "admin/messages.html", page=page_of(db(), office_scope.within(wanted, Message), Message.id, asked)
-    )
+    return answered("admin/messages.html", listed(db(), office_scope.within(wanted, Message), Message.id, asked))
 
 
 @blueprint.get("/<row:message_id>")

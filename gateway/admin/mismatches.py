@@ -44,9 +44,9 @@ _OF_OTHERS = {"candidates", "items", "unknown", "debits", "lines", "file", "stat
 
 
 @blueprint.get("/")
-def listing() -> str:
+def listing() -> tuple[str, int]:
     """List cases: by age, and what is unsettled also by amount and by deadline."""
-    return show_queue()
+    return show_queue(), 400 if desk_queue.odd(desk_queue.asked()) else 200
 
 
 def show_queue(*, problem: str = "") -> str:

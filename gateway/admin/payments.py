@@ -7,7 +7,7 @@ from sqlalchemy import case, select
 
 from gateway.admin import office_scope, searches, words
 from gateway.admin.banks import bank_choices
-from gateway.admin.listing import Asked, Filter, page_of
+from gateway.admin.listing import Asked, Filter, answered, listed
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
 from reconciliation import story
@@ -26,7 +26,7 @@ AMOUNTS = {"open": _LEFT_OVER, "unexplained": _LEFT_OVER, "confirmed": _CONFIRME
 
 
 @blueprint.get("/")
-def listing() -> str:
+def listing() -> tuple[str, int]:
     """List payments in the order in which they were heard of, the last first, whatever their days."""
     asked = Asked.of_request(
         Filter("bank", _("Bank"), bank_choices()),
@@ -35,7 +35,7 @@ def listing() -> str:
         Filter("channel", _("Channel"), _channels(), quiet=True),
         Filter("currency", _("Currency"), {"VND": "VND"}, quiet=True),
         Filter("day", _("Business day")),
-        Filter("until", _("until"), quiet=True),
+        Filter("until", _("until"), quiet=True, since="day"),
     )
     wanted = select(Payment)
     if asked["bank"]:
@@ -55,8 +55,8 @@ def listing() -> str:
         )
     amount = AMOUNTS.get(asked["view"], IN_DONG)
     mine = office_scope.within(wanted, Payment)
-    found = page_of(db(), mine, Payment.id, asked, amount=amount, most=office_scope.counted(), few=_of_one_day(asked))
-    return render_template("admin/payments.html", page=found)
+    found = listed(db(), mine, Payment.id, asked, amount=amount, most=office_scope.counted(), few=_of_one_day(asked))
+    return answered("admin/payments.html", found)
 
 
 def _of_one_day(asked: Asked) -> bool:

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from gateway import second_factors, staff_desk, web_sessions
 from gateway.admin import role_table, sign_in_log, words
-from gateway.admin.listing import Asked, Filter, page_of, values_of
+from gateway.admin.listing import Asked, Filter, answered, listed, values_of
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
 from gateway.staff_desk import StaffRefused
@@ -28,13 +28,14 @@ REFUSED: Mapping[str, Any] = {
     "role": _("Choose a role."),
     "no_office": _("An office manager sees the customers of one office: choose which."),
     "office": _("Write the office's name in at most 100 characters."),
+    "unknown_office": _("No customer is of this power office: choose one of the list."),
     "oneself": _("Nobody changes their own role or office, or lets themselves go: ask another administrator."),
     "last": _("This is the last active administrator: make somebody else one first."),
 }
 
 
 @blueprint.get("/")
-def listing() -> str:
+def listing() -> tuple[str, int]:
     """List people, the newest first, and what each role may do."""
     return _listing()
 
@@ -52,7 +53,8 @@ def add() -> tuple[str, int]:
         )  # fmt: skip
     except StaffRefused as refused:
         db().rollback()
-        return _listing(str(REFUSED[refused.reason])), 400
+        page, _status = _listing(str(REFUSED[refused.reason]))
+        return page, 400
     return _with_password(person), 201
 
 
@@ -78,6 +80,7 @@ def change(person_id: int) -> Response | tuple[str, int]:
             "role",
             "office",
             "no_office",
+            "unknown_office",
         ) else 409
     if not person.active:
         web_sessions.end_sessions(db(), person_id)
@@ -121,7 +124,7 @@ def end_sessions(person_id: int) -> Response:
     return _back(person_id)
 
 
-def _listing(problem: str = "") -> str:
+def _listing(problem: str = "") -> tuple[str, int]:
     asked = Asked.of_request(Filter("role", _("Role"), words.ROLES), Filter("state", _("State"), _STATES))
     has_passkey = exists().where(Passkey.staff_id == Staff.id)
     wanted = select(Staff, has_passkey.label("has_passkey"))
@@ -132,9 +135,9 @@ def _listing(problem: str = "") -> str:
     if asked.search:
         named = Staff.name.icontains(asked.search, autoescape=True)
         wanted = wanted.where(or_(Staff.username == asked.search.lower(), named))
-    return render_template(
+    return answered(
         "admin/people.html",
-        page=page_of(db(), wanted, Staff.id, asked),
+        listed(db(), wanted, Staff.id, asked),
         problem=problem,
         offices=values_of(db(), Customer.office),
         typed=request.form,

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, abort, current_app, render_template
+from flask import Blueprint, Response, abort, current_app
 from sqlalchemy import ColumnElement, or_, select
 
 from gateway import reports
 from gateway.admin import debit_words
 from gateway.admin.banks import meaning_at
-from gateway.admin.listing import Asked, Filter, page_of
+from gateway.admin.listing import Asked, Filter, answered, listed
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
 from reconciliation import debit_figures
@@ -20,7 +20,7 @@ blueprint = Blueprint("run_lists", __name__, url_prefix="/debits")
 
 
 @blueprint.get("/<row:run_id>/debits")
-def debits(run_id: int) -> str:
+def debits(run_id: int) -> tuple[str, int]:
     """List a run's debits, in the order in which they were chosen."""
     run = _run(run_id)
     codes = {one.reason: one.reason for one in debit_figures.outcomes(db(), run_id) if one.state != "dropped"}
@@ -35,12 +35,12 @@ def debits(run_id: int) -> str:
         wanted = wanted.where(Debit.reason == asked["reason"])
     if asked.search:
         wanted = wanted.where(_named(Debit.bill_number, Debit.end_to_end_id, asked=asked, minor=Debit.minor))
-    listed = page_of(db(), wanted, Debit.id, asked, newest_first=False)
-    return render_template("admin/run_debits.html", run=run, page=listed, meaning=meaning_at(run.bank))
+    found = listed(db(), wanted, Debit.id, asked, newest_first=False)
+    return answered("admin/run_debits.html", found, run=run, meaning=meaning_at(run.bank))
 
 
 @blueprint.get("/<row:run_id>/left-out")
-def left_out(run_id: int) -> str:
+def left_out(run_id: int) -> tuple[str, int]:
     """List the bills that a run leaves out."""
     asked = Asked.of_request(Filter("reason", _("Left out because"), debit_words.EXCLUSIONS))
     wanted = select(Exclusion, Bill).join(Bill, Bill.id == Exclusion.bill_id).where(Exclusion.run_id == run_id)
@@ -48,8 +48,8 @@ def left_out(run_id: int) -> str:
         wanted = wanted.where(Exclusion.reason == asked["reason"])
     if asked.search:
         wanted = wanted.where(_named(Bill.number, Bill.payment_code, asked=asked, minor=Exclusion.minor))
-    listed = page_of(db(), wanted, Exclusion.bill_id, asked, newest_first=False)
-    return render_template("admin/run_left_out.html", run=_run(run_id), page=listed)
+    found = listed(db(), wanted, Exclusion.bill_id, asked, newest_first=False)
+    return answered("admin/run_left_out.html", found, run=_run(run_id))
 
 
 @blueprint.get("/<row:run_id>.<any(csv, xlsx):form>")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, current_app, redirect, render_template
-from sqlalchemy import Select, and_, or_, select, text
+from sqlalchemy import Select, and_, func, or_, select, text
 from werkzeug.wrappers import Response
 
 from gateway.admin import access, customer_search, office_scope, searches
@@ -17,6 +17,7 @@ from reconciliation.customers import Customer
 from reconciliation.debits import MEANT, Debit
 from reconciliation.inbox import Delivery
 from reconciliation.mandates import Mandate
+from reconciliation.mismatches import Mismatch
 from reconciliation.payments import Allocation, Payment
 
 blueprint = Blueprint("trace", __name__, url_prefix="/trace")
@@ -63,6 +64,9 @@ DELIVERIES = Kind(
     "delivery",
     has_moment=True,
 )
+CASES = Kind(
+    _("Mismatches"), Mismatch, "admin.mismatches.page", "mismatch_id", "", "mismatch", has_moment=True,
+)  # fmt: skip
 CUSTOMERS = Kind(_("Customers"), Customer, "admin.sms_wishes.page", "customer_id", "admin.sms_wishes.listing")
 
 
@@ -123,7 +127,7 @@ def _looks(asked: Asked) -> Sequence[tuple[Kind, Select[*tuple[Any, ...]]]]:
         (BILLS, select(Bill.id, Bill.number.label("name"), Bill.state, Bill.issued_on.label("at"), Bill.minor)
          .where(searches.among(Bill.id, searches.with_amount(searches.bills(asked), asked, Bill)))
          .order_by(Bill.id.desc())),
-        (PAYMENTS, select(Payment.id, Payment.source_reference.label("name"), Payment.state,
+        (PAYMENTS, select(Payment.id, Payment.source_reference.label("name"), Payment.bank_reference, Payment.state,
                           Payment.business_date.label("at"), Payment.minor)
          .where(searches.among(Payment.id, searches.with_amount(searches.payments(asked), asked, Payment)))
          .order_by(Payment.id.desc())),
@@ -134,6 +138,15 @@ def _looks(asked: Asked) -> Sequence[tuple[Kind, Select[*tuple[Any, ...]]]]:
         (MANDATES, select(Mandate.id, Mandate.reference.label("name"), Mandate.state)
          .where(searches.among(Mandate.id, searches.mandates(asked)))
          .order_by(Mandate.id.desc())),
+        (CASES, select(Mismatch.id, func.concat(Mismatch.code, " #", Mismatch.id).label("name"), Mismatch.state,
+                       Mismatch.opened_at.label("at"), Mismatch.minor)
+         .where(Mismatch.id == _numbered(asked.search)).order_by(Mismatch.id)),
         (DELIVERIES, select(Delivery.id, Delivery.name, Delivery.state, Delivery.received_at.label("at"))
          .where(searches.among(Delivery.id, searches.sent(asked))).order_by(Delivery.id.desc())),
     )  # fmt: skip
+
+
+def _numbered(search: str) -> int:
+    """Return the number of the case that "#20" asks for; 0, which none has, for anything else."""
+    number = search.removeprefix("#")
+    return int(number) if number != search and number.isascii() and number.isdigit() and len(number) <= 18 else 0

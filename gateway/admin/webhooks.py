@@ -8,7 +8,7 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from gateway import bell, webhook_desk
-from gateway.admin.listing import Asked, Filter, page_of
+from gateway.admin.listing import Asked, Filter, listed
 from gateway.languages import gettext
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
@@ -103,7 +103,7 @@ def replay(endpoint_id: int) -> Response | str | tuple[str, int]:
         )
     try:
         since = webhook_desk.place(request.form.get("since", ""), request.form.get("after", "0"))
-    except (ValueError, OverflowError):
+    except ValueError:
         return _page(endpoint, problem=gettext("Choose from when on events are sent again.")), 400
     made: list[Again] = []
     done = _done(
@@ -151,7 +151,7 @@ def _page(endpoint: Endpoint, *, problem: str = "", key: str = "", again: Again 
     if asked.search:
         wanted = wanted.where(Event.uid == asked.search)
     return render_template(
-        "admin/webhook.html", endpoint=endpoint, page=page_of(db(), wanted, Sending.id, asked), types=TYPE_WORDS,
+        "admin/webhook.html", endpoint=endpoint, page=listed(db(), wanted, Sending.id, asked), types=TYPE_WORDS,
         states=STATES, sending_states=SENDING_STATES, tones=TONES, problem=problem, key=key,
         again=again, most_again=MOST_AGAIN, now=current_app.extensions["doisoat"].clock(),
     )  # fmt: skip

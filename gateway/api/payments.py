@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, text
 
 from gateway.api import customers, kinds, paging, shapes
 from gateway.api.operations import Asked, Done, operation
 from gateway.api.problems import Problem
 from reconciliation.bills import Bill
 from reconciliation.lifecycle import PAYMENT
-from reconciliation.payments import Allocation, Payment
+from reconciliation.payments import OF_A_LINE, Allocation, Payment
 
 _REFERENCE = kinds.text("[!-~]{1,255}", "a bank's reference", slashes=True)
 _FIELDS = {
@@ -87,8 +87,18 @@ def one(asked: Asked) -> Done:
 )  # fmt: skip
 def by_reference(asked: Asked) -> Done:
     """Return a payment by its bank and that bank's reference."""
-    wanted = select(Payment).where(Payment.source == asked["bank"], Payment.source_reference == asked["reference"])
-    return _whole(asked, asked.session.scalar(wanted))
+    of_bank = select(Payment).where(Payment.source == asked["bank"])
+    found = asked.session.scalar(of_bank.where(Payment.source_reference == asked["reference"]))
+    if found is None:
+        # Shown by a statement alone, under a reference that lines may share: several are told apart by their numbers.
+        shown = of_bank.where(
+            Payment.bank_reference == asked["reference"], Payment.bank_reference != "", text(OF_A_LINE)
+        )
+        named = asked.session.scalars(shown.order_by(Payment.id).limit(2)).all()
+        if len(named) > 1:
+            raise Problem(404, "no such payment", ["reference: expected that of one payment; ask by its number"])
+        found = named[0] if named else None
+    return _whole(asked, found)
 
 
 def _whole(asked: Asked, payment: Payment | None) -> Done:
@@ -112,7 +122,7 @@ def _settled(row: Row[*tuple[Any, ...]]) -> dict[str, object]:
 def written(payment: Payment) -> dict[str, object]:
     """Return one payment as it is told: of the payer, the last digits alone."""
     return {
-        "id": payment.id, "bank": payment.source, "reference": payment.source_reference,
+        "id": payment.id, "bank": payment.source, "reference": payment.reference,
         "bank_reference": payment.bank_reference or None, "end_to_end_id": payment.end_to_end_id or None,
         "state": payment.state, "heard_by": payment.origin, "amount": payment.minor, "matched": payment.matched_minor,
         "confirmed": payment.confirmed_minor, "currency": payment.currency, "paid_at": shapes.moment(payment.paid_at),

@@ -143,6 +143,19 @@ def test_a_row_that_is_wrong_says_in_which_field_and_what_was_expected(sealer, c
         read_bill("line 2", a_bill() | change, sealer)
 
 
+def test_a_bank_that_is_not_set_up_is_refused_with_its_place_and_those_that_are(wiring, rows):
+    known = ", ".join(sorted(wiring.settings.banks))
+    with transaction(wiring.engine) as session:
+        file = rows_of_csv(a_file(a_bill(1), a_debit_bill(2, bank="khongco"), a_debit_bill(3)))
+        said = refusals(take_in(session, wiring, file))
+    assert said == [f"line 3: bank: expected one of the banks {known}, or none, got 'khongco'"]
+    wiring.settings.banks.clear()
+    with transaction(wiring.engine) as session:
+        said = refusals(take_in(session, wiring, rows_of_csv(a_file(a_debit_bill(2)))))
+    assert said == ["line 2: bank: expected none, as no bank is set up, got 'standard'"]
+    assert rows("SELECT id FROM bills ORDER BY id") == []
+
+
 def test_a_refused_phone_number_is_not_repeated(sealer):
     with pytest.raises(ValueError, match=r"got \*+123") as refused:
         read_bill("line 2", a_bill(phone="0243825123"), sealer)

@@ -1,6 +1,6 @@
 """Words: every message has its Vietnamese, and money, days and ages are written as people write them."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -71,11 +71,39 @@ def test_days_and_moments_are_vietnams(write):
     assert write("vi", languages.weekday, date(2026, 11, 19)) == "Thứ Năm, 19/11/2026"
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (datetime.min.replace(tzinfo=timezone(timedelta(hours=7))), "1 Jan 1\u00a000:00"),
+        (datetime.max.replace(tzinfo=UTC), "31 Dec 9999\u00a023:59"),
+    ],
+)
+def test_a_moment_at_the_calendars_edge_is_shown_as_it_is(write, value, said):
+    now = datetime(2026, 11, 19, tzinfo=UTC)
+    assert write("en", languages.moment, value) == said
+    assert write("en", languages.deadline, value) == said
+    assert write("en", languages.clock_time, value) == f"{value:%H:%M:%S}"
+    assert write("en", languages.local_day, value) == value.date()
+    assert write("en", languages.age, value, now)
+
+
 def test_a_deadline_is_the_day_by_whose_end_it_is_due_or_a_moment(write):
     midnight, morning = datetime(2026, 12, 8, 17, tzinfo=UTC), datetime(2026, 12, 9, 1, tzinfo=UTC)
     assert write("en", languages.deadline, midnight) == "end of 8 Dec 2026"
     assert write("en", languages.deadline, morning) == "9 Dec 2026\u00a008:00"
     assert write("en", languages.deadline, None) == "–"
+
+
+def test_what_is_counted_has_its_thousands_apart(write):
+    app = Flask("pages")
+    languages.install(app)
+    said = "{{ ngettext('%(num)s payment of %(name)s', '%(num)s payments of %(name)s', count, name='<b>') }}"
+    for language, count, shown in (("vi", 1_838, "1.838"), ("en", 1_838, "1,838"), ("en", 1, "1")):
+        with app.test_request_context(), force_locale(language):
+            assert app.jinja_env.from_string(said).render(count=count).startswith(f"{shown} payment"), language
+            assert "&lt;b&gt;" in app.jinja_env.from_string(said).render(count=count)
+    assert write("en", languages.ngettext, "%(num)s bill", "%(num)s bills", 12_000) == "12,000 bills"
+    assert write("vi", languages.ngettext, "%(num)s bill", "%(num)s bills", 1_838) == "1.838 bills"
 
 
 @pytest.mark.parametrize(

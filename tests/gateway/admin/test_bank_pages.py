@@ -165,6 +165,7 @@ def test_an_unproven_sample_shows_why_and_its_signed_text(as_role):
         ({}, "hãy nhập phần truy vấn"),
         ({"query": "a=1", "headers": "Bearer abc"}, "tiêu đề 1: phải là dòng"),
         ({"query": "a=1", "received_at": "yesterday"}, "Cần thời điểm nhận"),
+        ({"query": "a=1", "received_at": "9999-12-31T09:15"}, "Cần thời điểm nhận"),
     ],
 )
 def test_what_can_not_be_tried_is_said(as_role, fields, why):

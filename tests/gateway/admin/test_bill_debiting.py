@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from reconciliation import debit_asking, debit_figures, debit_sending, mismatches
+from reconciliation import audit, debit_asking, debit_figures, debit_sending, mismatches
 from tests.gateway.admin.conftest import NOW
 from tests.gateway.admin.debit_house import act, house, in_english, main, page_settings, ready
 from tests.reconciliation import debits_made as made
@@ -68,11 +68,45 @@ def test_a_bill_is_put_off_to_a_day_to_come_and_its_customer_told_anew(as_role, 
 def test_a_printed_notice_is_recorded_once_and_not_of_days_to_come(as_role, ready):
     path, care = page_of(ready, "HD0003"), as_role("care")
     assert "thông báo giấy không được tính" in main(care.page(path))
-    for handed, status in (("yesterday", 400), ("2026-11-19T09:01", 409), ("2026-11-18T15:30", 303)):
+    for handed, status in (("yesterday", 400), ("2026-11-19T09:01", 400), ("2026-11-18T15:30", 303)):
         assert act(care, path, "printed", handed=handed).status_code == status, handed
     assert act(care, path, "printed", handed="2026-11-18T15:30").status_code == 409
     assert "100.000 ₫, 20/11/2026; giao lúc 18/11/2026 15:30 care" in main(care.page(path))
     assert act(as_role("auditor"), path, "printed", handed="2026-11-18T15:30").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("handed", "said"),
+    [
+        ("0001-01-01T00:00", "các năm 1900 đến 2999; nhận được “0001-01-01T00:00”"),
+        ("9999-12-31T23:59", "các năm 1900 đến 2999; nhận được “9999-12-31T23:59”"),
+        ("2026-11-15T23:59", "từ 16/11/2026, ngày phát hành hóa đơn, đến bây giờ; nhận được 15/11/2026 23:59"),
+        ("2026-11-19T09:01", "đến bây giờ; nhận được 19/11/2026 09:01"),
+        ("", "Hãy ghi ngày giờ đã giao."),
+    ],
+)
+def test_a_printed_notice_of_an_impossible_moment_is_refused_for_its_moment(as_role, ready, handed, said):
+    path, care = page_of(ready, "HD0003"), as_role("care")
+    refused = act(care, path, "printed", handed=handed)
+    assert refused.status_code == 400
+    assert said in refused.text.replace("\u00a0", " "), refused.text
+    assert ready.one("SELECT count(*) FROM printed_notices") == 0
+    assert care.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("to", ["0001-01-01", "9999-12-31"])
+def test_a_bill_is_not_put_off_to_a_day_beyond_reckoning(accountant, ready, to):
+    refused = act(accountant, page_of(ready, "HD0002"), "postpone", to=to)
+    assert (refused.status_code, f"nhận được “{to}”" in refused.text) == (400, True)
+
+
+def test_the_trail_shows_a_moment_that_no_clock_of_ours_can_show(as_role, ready):
+    facts = {"charge_on": "2026-11-20", "minor": 100_000, "handed_at": "0001-01-01T00:00:00+07:06"}
+    ready.run(lambda session: audit.append(
+        session, actor="care", action="notice_printed", subject="bill:HD0003", facts=facts, now=NOW,
+    ))  # fmt: skip
+    assert "01/01/1 00:00" in as_role("auditor").page("/admin/audit/").text.replace("\u00a0", " ")
+    assert as_role("care").get(page_of(ready, "HD0003")).status_code == 200
 
 
 def test_readers_and_bills_that_are_not_debited_show_no_form(as_role, accountant, ready):

@@ -26,7 +26,7 @@ def test_a_day_is_noted_shown_and_forgotten(chief, session):
     assert chief.post(path, **fields).status_code == 409
 
 
-@pytest.mark.parametrize("wrong", [{"day": "soon"}, {"is": "?"}, {"why": "  "}])
+@pytest.mark.parametrize("wrong", [{"day": "soon"}, {"day": "9999-12-31"}, {"is": "?"}, {"why": "  "}])
 def test_what_is_not_said_changes_nothing(chief, session, wrong):
     path = "/admin/calendar/"
     fields = {"token_from": path, "day": "2026-11-21", "is": "closed", "why": "nghỉ"} | wrong

@@ -83,7 +83,13 @@ def test_roles_are_those_of_the_commands(do, opened):
 
 def test_other_terms_are_a_version_with_a_consent_of_its_own(do, opened, session, rows, as_role):
     one, fields = opened[0], {"cap": "2.000.000", "channel": "phone", "agrees": "TN-2026-11"}
-    for wrong in ({"cap": ""}, {"agrees": ""}, {"valid_to": "2026-11-19"}, {"account": "12"}):
+    for wrong in (
+        {"cap": ""},
+        {"agrees": ""},
+        {"valid_to": "2026-11-19"},
+        {"valid_to": "9999-12-31"},
+        {"account": "12"},
+    ):
         assert do("care", one, "renew", **fields | wrong).status_code == 400, wrong
     assert do("care", one, "renew", **fields | {"channel": "web"}).status_code == 400
     assert do("care", one, "renew", **fields).status_code == 303

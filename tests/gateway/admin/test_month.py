@@ -58,6 +58,65 @@ def test_each_office_has_its_cashless_share(accountant, books, session, clock):
     assert "100,0\u00a0%" in rows[0].text
 
 
+def _dong(cell):
+    return int("".join(sign for sign in cell.get_text().partition("₫")[0] if sign.isdigit()))
+
+
+def _opened(accountant, href):
+    """Return how many payments a list shows, what they come to, and how much of that is matched."""
+    page = accountant.page(href)
+    rows = page.select("main tbody tr")
+    amounts, left = ([_dong(row.select_one(f"td[data-label='{label}']")) for row in rows] for label in _COLUMNS)
+    return len(rows), sum(amounts), sum(amounts) - sum(left)
+
+
+_COLUMNS = ("Số tiền", "Còn lại")
+
+
+def test_every_figure_of_payments_opens_rows_that_add_up_to_it(accountant, books, session, clock):
+    books.settled(844_960)
+    books.settled(100_000, bank="vidien")
+    books.payment(50_000, channel="qr")
+    books.payment(70_000, channel="qr", state="denied")
+    books.payment(60_000, business_date=date(2026, 11, 17))
+    _count(session, clock)
+    month, day = accountant.page("/admin/month/?month=2026-11"), accountant.page("/admin/?day=2026-11-18")
+    tables = [
+        *(month.select_one(f"section[aria-labelledby={name}-title]") for name in ("ways", "curve")),
+        day.select_one("section[aria-labelledby=channels-title]"),
+    ]
+    seen = 0
+    for row in (row for table in tables for row in table.select("tbody tr, tfoot tr")):
+        for cell in row.select("td.number"):
+            if not (link := cell.a):
+                continue
+            count, amount, matched = _opened(accountant, link["href"])
+            expected = {"Thanh toán": count, "Đã khớp": matched}.get(cell["data-label"], amount)
+            assert _dong(link) == expected, (cell["data-label"], link["href"])
+            seen += 1
+    assert seen >= 30
+    tile = {_text(one.select_one(".name")): one for one in month.select("main .figure")}["Đã khớp"]
+    count, _amount, matched = _opened(accountant, tile["href"])
+    assert (count, matched) == (2, 944_960)
+    assert _dong(tile.select_one(".amount")) == 944_960
+
+
+def test_an_offices_figures_open_bills_that_add_up_to_them(accountant, books, session, clock):
+    bill, _payment = books.settled(844_960)
+    bill.state, bill.paid_minor = "paid", 844_960
+    books.bill(100_000)
+    books.bill(30_000, state="cancelled")
+    _count(session, clock)
+    page = accountant.page("/admin/month/?month=2026-11")
+    [row] = page.select("section[aria-labelledby=offices-title] tbody tr")
+    cells = {cell["data-label"]: cell for cell in row.select("td")}
+    billed = accountant.page(cells["Đã phát hành"].a["href"])
+    assert _dong(cells["Đã phát hành"]) == 944_960
+    assert "944.960" in _text(billed.select_one(".heading"))
+    paid = accountant.page(cells["Hóa đơn đã thanh toán"].a["href"])
+    assert (_text(cells["Hóa đơn đã thanh toán"]), len(paid.select("main tbody tr"))) == ("1", 1)
+
+
 def test_a_month_in_which_nothing_is_due_says_so_beside_its_curve(accountant, books, session, clock):
     hint = "Không có hóa đơn đến hạn trong tháng này"
     books.bill(844_960, due_on=date(2026, 12, 5))

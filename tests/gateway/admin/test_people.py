@@ -55,6 +55,24 @@ def test_whoever_can_not_be_taken_on_is_refused_in_words(chief, session, wrong, 
     assert len(session.scalars(select(Staff.id)).all()) == 7
 
 
+def test_the_office_is_one_that_customers_are_of(chief, as_role, books, session):
+    as_role("care")
+    number = _row(session, "care").id
+    books.bill()
+    session.commit()
+    fields = {"username": "hoa", "name": "Lê Thị Hoa", "role": "office_manager"}
+    for path, form in ((PEOPLE, fields), (f"{PEOPLE}{number}", {"role": "care", "active": "on"})):
+        refused = chief.send(path, **form, office="Điện lực Không Có")
+        assert (refused.status_code, "Không có khách hàng nào thuộc điện lực này" in refused.text) == (400, True), path
+        offered = chief.page(path).select("datalist option")
+        assert [one["value"] for one in offered] == ["Điện lực Hồ Sen"]
+    assert chief.send(PEOPLE, **fields, office="Điện lực  Hồ Sen").status_code == 201
+    assert chief.send(f"{PEOPLE}{number}", role="care", office="Điện lực Hồ Sen", active="on").status_code == 303
+    session.execute(update(Staff).where(Staff.id == number).values(office="Điện lực Đã Nhập"))
+    session.commit()
+    assert chief.send(f"{PEOPLE}{number}", role="care", office="Điện lực Đã Nhập").status_code == 303
+
+
 def test_a_change_of_role_holds_at_once_and_leaving_ends_the_sessions(chief, as_role, session):
     person, number = as_role("accountant"), _row(session, "accountant").id
     assert chief.send(f"{PEOPLE}{number}", role="care", office="Hồ Sen", active="on").status_code == 303

@@ -51,6 +51,24 @@ def test_a_file_and_a_bank_reference_lead_to_payment_and_delivery(accountant, bo
     assert answer.location == f"/admin/deliveries/{statement.delivery_id}"
 
 
+def test_a_payment_that_a_line_alone_shows_has_the_name_of_its_page(accountant, books, session):
+    for line, bank_reference in (("line:7", "FTX1"), ("line:8", "")):
+        books.payment(12_345, origin="statement", source_reference=line, bank_reference=bank_reference)
+    session.commit()
+    assert names(accountant.page("/admin/trace/?q=12.345")) == {"Thanh toán": ["dòng số 8", "FTX1"]}
+
+
+def test_a_case_is_found_by_its_number(accountant, as_role, books, session):
+    case = books.mismatch("M03", "payment:1")
+    books.mismatch("M03", "payment:2")
+    session.commit()
+    answer = accountant.get(f"/admin/trace/?q=%23{case.id}")
+    assert (answer.status_code, answer.location) == (303, f"/admin/mismatches/{case.id}")
+    for other in (f"%23{case.id + 9}", str(case.id), "%23x"):
+        assert not names(accountant.page(f"/admin/trace/?q={other}")), other
+    assert as_role("care").get(f"/admin/trace/?q=%23{case.id}").status_code == 200, "who may open no case"
+
+
 def test_an_amount_finds_what_is_over_just_as_much(accountant, settled):
     bill, payment = settled
     found = names(accountant.page("/admin/trace/?q=844.960"))

@@ -90,7 +90,8 @@ def test_it_is_enabled_and_sent_events_again(as_role, session, endpoint, refused
     assert [one.uid for one in webhook_sending.claim(session, each=9, most=9, lease=NOW - NOW, now=NOW)] == [refused]
     session.rollback()
     assert visitor.send(f"{path}/replay", since="2026-11-18T08:00").status_code == 303
-    assert visitor.send(f"{path}/replay", since="soon").status_code == 400
+    for odd in ("soon", "0001-01-01T00:00", "9999-12-31T00:00"):
+        assert visitor.send(f"{path}/replay", since=odd).status_code == 400, odd
     assert visitor.send(f"{path}/test").status_code == 303
     assert len(webhook_sending.claim(session, each=9, most=9, lease=NOW - NOW, now=NOW)) == 2
     assert rung == ["webhooks"] * 4

@@ -151,6 +151,14 @@ def test_each_bill_that_can_not_be_taken_is_named_and_none_is(hand_over, rows):
     assert rows("SELECT id FROM bills UNION ALL SELECT id FROM customers UNION ALL SELECT id FROM entries") == []
 
 
+def test_a_bank_that_is_not_set_up_is_named_with_its_field(hand_over, rows):
+    assert_problem(
+        hand_over(a_bill(1), a_bill(2, bank="khongco", charge_on="2026-11-25")), 422,
+        "bills[1]: bank: expected one of the banks ", "got 'khongco'",
+    )  # fmt: skip
+    assert rows("SELECT id FROM bills ORDER BY id") == []
+
+
 def test_what_contradicts_the_books_is_named_and_nothing_is_taken(hand_over, rows):
     hand_over(a_bill(1))
     assert_problem(

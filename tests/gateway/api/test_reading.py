@@ -83,6 +83,15 @@ def test_bills_are_narrowed(ask, issue, paid):
         assert numbers(ask.get(f"/bills?{narrowed}")) == [number(n) for n in expected], narrowed
 
 
+@pytest.mark.parametrize("path", ["bills", "payments", "messages", "mismatches", "closes", "webhook-events"])
+def test_days_that_end_before_they_begin_are_refused(ask, path):
+    answer = ask.get(f"/{path}?since=2026-11-18&until=2026-11-17")
+    assert (answer.status_code, answer.json["errors"]) == (
+        400, ["until: expected no day before since = 2026-11-18, got 2026-11-17"],
+    )  # fmt: skip
+    assert ask.get(f"/{path}?since=2026-11-18&until=2026-11-18").status_code == 200
+
+
 def test_a_payment_is_read_by_its_number_and_by_its_banks_reference(ask, paid):
     paid(1)
     [told] = ask.get("/payments").json["items"]

@@ -45,6 +45,34 @@ def test_every_event_is_as_described(rows):
         assert faults(body_of(body["type"], EVENTS[body["type"]][1]), body) == [], body
 
 
+def test_a_payment_that_a_line_alone_shows_is_called_by_its_banks_reference(wiring, paid, change, rows, ask):
+    with transaction(wiring.engine) as session:
+        webhook_endpoints.add(
+            session, "http://127.0.0.1:9/", webhook_endpoints.TYPES, sealer=wiring.sealer, by="test",
+            now=wiring.clock(),
+        )  # fmt: skip
+    for number, bank_reference in ((1, "SK-991"), (2, "")):
+        paid(number)
+        change(
+            "UPDATE payments SET source_reference = :line, bank_reference = :named WHERE source_reference = :told",
+            line=f"line:{number}", named=bank_reference, told=f"FT{number}",
+        )  # fmt: skip
+    with transaction(wiring.engine) as session:
+        webhook_events.gather(session, now=wiring.clock())
+    bodies = [json.loads(body) for body in rows("SELECT body FROM webhook_events ORDER BY id")]
+    assert [body["data"]["payment"]["reference"] for body in bodies] == ["SK-991", "line:2"]
+    listed = {one["id"]: one["reference"] for one in ask.get("/payments").json["items"]}
+    assert sorted(listed.values()) == ["SK-991", "line:2"]
+    for reference in ("SK-991", "line:1", "line:2"):
+        told = ask.get(f"/payments/standard/{reference}").json
+        assert told["reference"] == listed[told["id"]], reference
+    change("UPDATE payments SET bank_reference = 'SK-991'")
+    answer = ask.get("/payments/standard/SK-991")
+    assert (answer.status_code, answer.json["errors"]) == (
+        404, ["reference: expected that of one payment; ask by its number"],
+    )  # fmt: skip
+
+
 @pytest.mark.usefixtures("told")
 def test_events_are_listed_and_read(ask):
     listed = ask.get("/webhook-events").json["items"]

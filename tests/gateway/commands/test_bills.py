@@ -9,8 +9,11 @@ from tests.gateway.samples import a_bill, a_debit_bill
 
 
 @pytest.fixture
-def run(at_home, tmp_path):
-    """Import rows, or raw bytes, from a file; return what the command said."""
+def run(at_home, tmp_path, monkeypatch):
+    """Import rows, or raw bytes, from a file, where one bank is set up; return what the command said."""
+    config = tmp_path / "banks.toml"
+    config.write_text('[banks.standard]\nprofile = "standard"\n', "utf-8")
+    monkeypatch.setenv("DOISOAT_CONFIG", str(config))
 
     def do(*rows, raw=None, name="bills.csv"):
         path = tmp_path / name
@@ -31,6 +34,14 @@ def test_a_file_is_taken_in_and_again_and_corrected(run, rows, wiring):
     assert wiring.valkey.exists("doisoat:rung:messages")
     assert run(a_debit_bill(1), a_bill(2)).stdout == "0 new, 0 replaced, 2 unchanged, 0 matched\n"
     assert run(a_bill(2, version="2", tax="8000", amount="99000")).stdout.startswith("0 new, 1 replaced")
+
+
+def test_a_bank_that_is_not_set_up_is_named_with_its_line(run, rows):
+    result = run(a_bill(1), a_debit_bill(2, bank="khongco"))
+    assert result.stderr.splitlines() == [
+        "bills.csv: line 3: bank: expected one of the banks standard, or none, got 'khongco'", "nothing was changed",
+    ]  # fmt: skip
+    assert (result.exit_code, rows("SELECT id FROM bills ORDER BY id")) == (65, [])
 
 
 def test_every_problem_is_named_with_file_and_line_and_nothing_is_taken(run, rows):
