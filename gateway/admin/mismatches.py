@@ -103,6 +103,7 @@ def show(mismatch_id: int, *, problem: str = "", meanwhile: Sequence[Any] = (), 
     suggested = [part["bill"] for one in settling.get("ranked", ())[:1] for part in one.bills]
     before, after = desk_queue.beside(mismatch_id, now) if desk_queue.carried() else (None, None)
     answer = None if mine else usual_answers.usual(db(), mismatch, now=now)
+    taken_back = _numbered("undone")
     return render_template(
         "admin/mismatch.html",
         mismatch=mismatch,
@@ -134,7 +135,8 @@ def show(mismatch_id: int, *, problem: str = "", meanwhile: Sequence[Any] = (), 
         remarks=db().scalars(select(Remark).where(Remark.mismatch_id == mismatch.id).order_by(Remark.id)).all(),
         moves=story.moves_of(db(), "mismatch", [mismatch.id]),
         history=case_history.of(mismatch, whole=not mine),
-        taken_back=_numbered("undone"),
+        taken_back=taken_back,
+        undone=case_history.undone(taken_back, mismatch_id) if taken_back else "",
         now=now,
     )
 

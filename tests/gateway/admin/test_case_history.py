@@ -90,3 +90,22 @@ def test_words_that_are_taken_back_are_linked_too(accountant, books, session):
     assert give(accountant, path).status_code == 303
     led = undo(accountant, path).location
     assert f"Việc này mở lại từ #{asked.id}" in words(accountant.page(led))
+
+
+def test_undoing_above_the_limit_is_asked_for_and_not_said_to_be_done(as_role, books, session):
+    accountant, chief = as_role("accountant"), as_role("chief_accountant")
+    payment = books.payment(2_000_001, state="confirmed", confirmed_minor=2_000_001)
+    asked = books.mismatch("M12", f"payment:{payment.id}", payment_id=payment.id, minor=2_000_001)
+    session.commit()
+    path = f"/admin/mismatches/{asked.id}"
+    assert give(accountant, path).status_code == 303
+    [(first,)] = rows(session, "SELECT id FROM settlements")
+    assert chief.send(f"{path}/approve/{first}").status_code == 303
+    led = undo(accountant, path).location
+    assert rows(session, "SELECT state FROM settlements ORDER BY id") == [("applied",), ("proposed",)]
+    said = words(accountant.page(led).select_one(".undo"))
+    assert f"Bạn đã đề nghị rút lại cách xử lý của mình cho #{asked.id}: việc này chờ người khác duyệt" in said
+    assert "Đã hoàn tác" not in words(accountant.page(led))
+    assert chief.send(f"{led.partition('?')[0]}/approve/{first + 1}").status_code == 303
+    assert "Đã hoàn tác" in words(accountant.page(led)), "now it is"
+    assert "Đã hoàn tác" not in words(accountant.page(f"{path}?undone=999")), "nothing was"
