@@ -3,7 +3,9 @@
 import pytest
 from sqlalchemy import select, text
 
+from reconciliation.lifecycle import BILL, move
 from reconciliation.mismatches import Mismatch
+from tests.gateway.admin.conftest import NOW
 from tests.unordered import as_found
 
 LIMIT = 2_000_000
@@ -232,3 +234,24 @@ def test_money_is_written_to_suspense_on_the_page(accountant, deposit, session):
     assert answer(accountant, path, place1="held", sum1="30.000").status_code == 303
     assert "treo chờ xử lý" in accountant.page(path).text
     assert rows(session, "SELECT kind, account FROM placements") == [("held", "suspense:held")]
+
+
+def test_a_bills_story_names_the_matching_only_where_a_rule_moved_it(accountant, deposit, books, session):
+    path, bill = deposit()
+    assert answer(accountant, path, bill1=bill.number, amount1="100.000").status_code == 303
+    [(made,)] = rows(session, "SELECT id FROM settlements")
+    moved = "SELECT by, why FROM transitions WHERE kind = 'bill'"
+    assert rows(session, moved) == [("accountant", f"settlement {made}: giấy báo có")]
+
+    def told(one):
+        page = accountant.page(f"/admin/bills/{one.id}")
+        return " ".join(" ".join(each.text for each in page.select(".story .moved")).split())
+
+    assert f"đã trả accountant: xử lý số {made}: giấy báo có" in told(bill)
+    before = books.bill(5)
+    move(session, BILL, [before.id], "paid", by="matching", why="settlement 7: nộp bù", now=NOW)  # as it was noted once
+    session.commit()
+    assert "đã trả xử lý số 7: nộp bù" in told(before)
+    by_rule, _payment = books.settled(70_000)
+    session.commit()
+    assert "đã trả việc khớp: đã khớp" in told(by_rule)
