@@ -67,6 +67,7 @@ def show_queue(*, problem: str = "") -> str:
         people=remarks.assignees(db()),
         raised=case_links.raised_by_undoing(db(), [row[0].id for row in page.rows]),
         undo=_done(),
+        decided=_decided(),
         problem=problem,
         now=now,
     )
@@ -129,6 +130,7 @@ def show(mismatch_id: int, *, problem: str = "", meanwhile: Sequence[Any] = (), 
         previous=desk_queue.address(before) if before else "",
         following=desk_queue.address(after) if after else "",
         undo=_done() or case_offers.undo_line(mismatch_id),
+        decided=_decided(),
         line=line,
         settlement=None if mine else settlement_lines.settlement(mismatch.line_id),
         statement=db().get(Statement, statement_id) if statement_id else None,
@@ -145,6 +147,12 @@ def _done() -> Mapping[str, str] | None:
     """Return what can be taken back of the case that was just seen to."""
     done = _numbered("done")
     return case_offers.undo_line(done) if done else None
+
+
+def _decided() -> str:
+    """Return what was decided of the case that was just seen to; "" for nothing."""
+    done = _numbered("done")
+    return case_offers.decided(done) if done else ""
 
 
 def _numbered(name: str) -> int | None:
