@@ -197,7 +197,7 @@ _WRITTEN: Mapping[str, Callable[[Any], str]] = {
     "deadline": lambda value: deadline(datetime.fromisoformat(value)),
     "verdict": lambda value: str(verdicts.VERDICTS.get(value, value)),
     "reference": lambda value: words.payment_name(value, ""),
-    "reason": lambda value: str(debit_words.EXCLUSIONS.get(value, value)),
+    "reason": lambda value: str(debit_words.EXCLUSIONS.get(value) or words.why(value)),
 }
 
 

@@ -158,6 +158,8 @@ ACTORS = {
 REASONS = {
     **mandate_words.REASONS,
     "matched": _("matched"),
+    "balanced": _("balanced"),
+    "signed": _("signed"),
     "the bill is paid": _("the bill is paid"),
     "the bill is replaced": _("the bill is replaced"),
     "the bill is cancelled": _("the bill is cancelled"),

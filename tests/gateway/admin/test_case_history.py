@@ -74,6 +74,7 @@ def test_why_it_was_taken_back_is_said_in_the_readers_language(taken_back, sessi
     person, old, _now, _led = taken_back
     [(doubt,)] = rows(session, "SELECT to_id FROM case_links WHERE kind = 'doubt'")
     assert rows(session, "SELECT why FROM case_links WHERE kind = 'doubt'") == [("taken back",)]
+    assert "taken back" not in words(person.page(f"/admin/mismatches/{doubt}"))
     session.execute(text("UPDATE staff SET language = 'en'"))
     session.commit()
     said = words(person.page(f"/admin/mismatches/{doubt}"))
