@@ -45,7 +45,7 @@ def deny(session: Session, payment_id: int, *, by: str, why: str, now: datetime)
         return False
     unreport(session, [payment_id], now=now)
     bills, _matches = let_go(session, [payment_id], by=by, why=why, now=now)
-    offer(session, bills, why=why, now=now)
+    offer(session, bills, why=why, by=by, now=now)
     settling_lumps.hear(session, [payment_id], now=now)
     return True
 
@@ -85,7 +85,13 @@ def release(session: Session, payment_ids: Sequence[int], *, by: str, why: str, 
     return bills, len(allocations)
 
 
-def offer(session: Session, bills: Sequence[int], payment_ids: Sequence[int] = (), *, why: str, now: datetime) -> None:
-    """Reopen bills that lost a payment, and match anew whoever waits for them or pays a part, with `payment_ids`."""
-    matching.settle_bills(session, set(bills), why=why, now=now)
+def offer(
+    session: Session, bills: Sequence[int], payment_ids: Sequence[int] = (), *, why: str, now: datetime,
+    by: str = "matching",
+) -> None:  # fmt: skip
+    """Reopen bills that lost a payment, and match anew whoever waits for them or pays a part, with `payment_ids`.
+
+    `by` is who took the payment from them.
+    """
+    matching.settle_bills(session, set(bills), why=why, by=by, now=now)
     matching.match(session, [*rivals.at(session, bills), *guesses.at_bills(session, bills), *payment_ids], now=now)

@@ -233,8 +233,10 @@ def _weigh_guesses(session: Session, bills: set[int], now: datetime) -> guesses.
     return guesses.Weighed([*weighed.payments, *short], weighed.freed)
 
 
-def settle_bills(session: Session, bill_ids: set[int], *, why: str, now: datetime) -> list[int]:
-    """Move bills to the state their paid amount calls for; return those now paid.
+def settle_bills(
+    session: Session, bill_ids: set[int], *, why: str, now: datetime, by: str = "matching"
+) -> list[int]:  # fmt: skip
+    """Move bills to the state their paid amount calls for; return those now paid. `by` is whose doing it is.
 
     One that is owed again is announced again, if the word that was taken back can still come in time.
     """
@@ -252,7 +254,7 @@ def settle_bills(session: Session, bill_ids: set[int], *, why: str, now: datetim
     ).all()
     for state in ("open", "part_paid", "paid"):
         due = [row.id for row in rows if row.due == state != row.state]
-        moved = move(session, BILL, due, state, by="matching", why=why, now=now)
+        moved = move(session, BILL, due, state, by=by, why=why, now=now)
         if state == "open":
             debit_promises.promise_notices(session, moved, now=now)
     return [row.id for row in rows if row.due == "paid"]

@@ -307,14 +307,14 @@ def _carry_out(session: Session, made: Settlement, *, by: str, why: str, now: da
         allotted = list(session.scalars(text(_ALLOT), values))
         ledger.post(session, matching.ALLOCATED, {"ids": allotted, "now": now})
     written_off = placements.make(session, made.id, made.payment_id, json.dumps(made.places), by=made.maker, now=now)
-    paid = matching.settle_bills(session, {*made.bills, *written_off}, why=said, now=now)
+    paid = matching.settle_bills(session, {*made.bills, *written_off}, why=said, by=made.maker, now=now)
     outbox.promise_confirmations(session, [made.payment_id], allotted, now=now)
     debit_promises.withdraw_notices(session, paid, why="the bill is paid", now=now)
     mismatches.resolve(session, [made.mismatch_id], by=by, resolution=said, now=now)
     # What is left of the payment or of a bill is asked about anew, and so is whoever else pays one of these bills.
     touched = sorted({*made.bills, *lacking, *written_off}.union(*freed.values()))
     known = case_links.newest(session, made.payment_id)
-    denials.offer(session, touched, [made.payment_id], why=said, now=now)
+    denials.offer(session, touched, [made.payment_id], why=said, by=made.maker, now=now)
     case_links.link_rest(session, made.mismatch_id, made.payment_id, known, by=made.maker, now=now)
     session.execute(text(_AS_OLD), {"mismatch": made.mismatch_id})
 

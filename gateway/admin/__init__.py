@@ -5,7 +5,7 @@ from flask_login import current_user
 from flask_wtf import CSRFProtect
 from flask_wtf.csrf import CSRFError
 from heroicons.jinja import heroicon_micro
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from gateway import languages, security, web_sessions
 from gateway.admin import (
@@ -45,6 +45,7 @@ from gateway.admin import (
     messages,
     mismatches,
     month,
+    oversized,
     overview,
     payments,
     people,
@@ -106,6 +107,7 @@ def register(app: Flask) -> None:
         admin.register_blueprint(module.blueprint)
     admin.add_url_rule("/<path:rest>", "nowhere", lambda rest: abort(404))  # noqa: ARG005 - the rule names it
     admin.register_error_handler(CSRFError, expired.answer)
+    admin.register_error_handler(RequestEntityTooLarge, oversized.answer)
     admin.register_error_handler(HTTPException, _problem)
     admin.context_processor(_furniture)
     app.register_blueprint(assets.blueprint())

@@ -18,6 +18,7 @@ from reconciliation.customers import Customer
 from reconciliation.placements import ACCOUNTS, CREDIT, DIFFERENCE, Place
 
 MOST_WORDS = 500
+MOST_DIGITS = 15
 _AMOUNT = re.compile(r"[0-9]{1,3}(?:[ .,\u00a0][0-9]{3})*|[0-9]{1,15}", re.ASCII)
 
 
@@ -77,7 +78,7 @@ def shares() -> dict[int, int]:
         bill = _bill(number)
         if not written:
             raise Unreadable(gettext("Write how much of it bill %(number)s gets.", number=bill.number))
-        amount = amount_of(written)
+        amount = _amount(written)
         if not amount:
             raise Unreadable(
                 gettext(
@@ -104,7 +105,7 @@ def places() -> list[Place]:
             abort(400)
         if not written:
             raise Unreadable(gettext("Write how much goes there: %(place)s.", place=PLACE_WORDS[kind]))
-        minor = amount_of(written)
+        minor = _amount(written)
         if not minor:
             raise Unreadable(
                 gettext("Write every amount in whole đồng, more than 0; got “%(amount)s”.", amount=written)
@@ -134,6 +135,18 @@ def remaining(settling: Mapping[str, Any]) -> int | None:
 
 def _typed(name: str) -> str:
     return request.form.get(name, "").replace("\0", "").strip()[:40]
+
+
+def _amount(written: str) -> int:
+    """Return an amount as `amount_of` does; raises Unreadable for one that is larger than any that is booked."""
+    digits = re.sub(r"[ .,\u00a0]", "", written.removesuffix("₫").removesuffix("đ").strip())
+    if digits.isascii() and digits.isdigit() and len(digits.lstrip("0")) > MOST_DIGITS:
+        raise Unreadable(
+            gettext(
+                "“%(amount)s” is too large: an amount has at most %(most)s digits.", amount=written, most=MOST_DIGITS
+            )
+        )
+    return amount_of(written)
 
 
 def amount_of(written: str) -> int:

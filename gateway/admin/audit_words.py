@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 from gateway.admin import settling_words, words
+from gateway.admin.api_tokens import SCOPE_WORDS
 from gateway.admin.banks import bank_title
 from gateway.languages import day, gettext, moment, money, number
 from gateway.languages import lazy_gettext as _
@@ -105,6 +106,7 @@ def act(code: str) -> str:
 
 FACTS: Mapping[str, tuple[Any, str]] = {
     "account": (_("Account"), "text"),
+    "active": (_("Works here"), "text"),
     "after": (_("After"), "text"),
     "again": (_("Case that is asked again"), "row"),
     "arrived": (_("Arrived"), "text"),
@@ -123,6 +125,7 @@ FACTS: Mapping[str, tuple[Any, str]] = {
     "diacritics": (_("Diacritics"), "text"),
     "digest": (_("Fingerprint"), "text"),
     "error": (_("Error"), "text"),
+    "expires_at": (_("Valid until"), "moment"),
     "events": (_("Events"), "list"),
     "factor": (_("Second factor"), "text"),
     "failures": (_("Failures"), "number"),
@@ -145,7 +148,7 @@ FACTS: Mapping[str, tuple[Any, str]] = {
     "page": (_("Page"), "text"),
     "payment": (_("Payment"), "row"),
     "payments": (_("Payments"), "number"),
-    "period": (_("Period"), "text"),
+    "period": (_("Period"), "period"),
     "placement": (_("Money put elsewhere"), "row"),
     "places": (_("Put elsewhere"), "places"),
     "policy": (_("Policy"), "text"),
@@ -156,6 +159,7 @@ FACTS: Mapping[str, tuple[Any, str]] = {
     "remark": (_("Remark"), "row"),
     "role": (_("Role"), "role"),
     "rule": (_("Rule"), "text"),
+    "scopes": (_("What it may do"), "scopes"),
     "sendings": (_("Sendings"), "number"),
     "sessions": (_("Sessions ended"), "number"),
     "settlement": (_("Answer"), "row"),
@@ -169,10 +173,16 @@ FACTS: Mapping[str, tuple[Any, str]] = {
     "username": (_("User name"), "text"),
     "verdict": (_("Finding"), "text"),
     "version": (_("Version"), "text"),
-    "what": (_("What"), "list"),
+    "what": (_("What"), "personal"),
     "why": (_("Reason"), "typed"),
 }
 """A fact → what it is called and how it is written; facts of other kinds are written as they are."""
+_PERIODS = {"day": _("day"), "month": _("month")}
+_PERSONAL = {
+    "phone": _("Phone"), "account": _("Account"), "holder": _("Holder"), "narrative": _("What was written"),
+    "contents": _("What came, as it came"),
+}  # fmt: skip
+"""What of people somebody looked at in full."""
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
@@ -211,6 +221,11 @@ def _place(one: Mapping[str, Any]) -> str:
     return f"{said} ({account})" if account else said
 
 
+def _several(value: Any) -> Sequence[Any]:
+    found: Sequence[Any] = [value] if isinstance(value, str) else value
+    return found
+
+
 def _day(value: str) -> str:
     return day(date.fromisoformat(value))
 
@@ -221,14 +236,17 @@ _WAYS: Mapping[str, Callable[[Any], str]] = {
     "day": _day,
     "events": lambda value: ", ".join(str(words.EVENTS.get(one, one)) for one in value),
     "kind": lambda value: str(settling_words.REMARKS.get(value, value)),
-    "list": lambda value: ", ".join(str(one) for one in ([value] if isinstance(value, str) else value)),
+    "list": lambda value: ", ".join(str(one) for one in _several(value)),
     "moment": lambda value: moment(datetime.fromisoformat(value)),
     "money": lambda value: money(int(value)),
     "number": lambda value: number(int(value)),
+    "period": lambda value: str(_PERIODS.get(value, value)),
+    "personal": lambda value: ", ".join(str(_PERSONAL.get(one, one)) for one in _several(value)),
     "places": lambda value: ", ".join(_place(one) for one in value),
     "role": lambda value: str(words.ROLES.get(value, value)),
     "row": lambda value: f"#{value}",
     "rows": lambda value: ", ".join(f"#{one}" for one in value),
+    "scopes": lambda value: ", ".join(str(SCOPE_WORDS.get(one, one)) for one in _several(value)),
     "text": _plain,
     "typed": lambda value: words.why(mask_numbers(value)),
 }

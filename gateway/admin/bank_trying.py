@@ -52,7 +52,7 @@ class TriedCallback:
 def give_room() -> None:
     """Let the forms with a sample be as large as one may be; called before any form is read."""
     if request.endpoint in ("admin.bank_trying.callback", "admin.bank_trying.statement"):
-        request.max_content_length = _ROOM
+        request.max_content_length = request.max_form_memory_size = _ROOM  # a body may be pasted as a text
 
 
 @blueprint.post("/<name>/try-callback")
@@ -86,6 +86,16 @@ def statement(name: str) -> str:
         except (Unreadable, SettingsError) as error:
             wrong = machine_words.said(str(error))
     return shown(bank, file=found, file_wrong=wrong, account_shown=account_shown)
+
+
+def callback_too_large(name: str) -> str:
+    """Return the bank's page for a callback so large that its form was not read."""
+    return shown(bank_of(name), tried=TriedCallback(problem=_too_large()), account_shown=account_shown)
+
+
+def statement_too_large(name: str) -> str:
+    """Return the bank's page for a statement file so large that its form was not read."""
+    return shown(bank_of(name), file=None, file_wrong=_too_large(), account_shown=account_shown)
 
 
 def _try_callback(bank: BankSettings) -> TriedCallback:

@@ -18,6 +18,8 @@ from reconciliation.settlements import Settlement
 
 BACK, LEFT, RAISED = "back", "left", "raised"
 """How a case came out of another: its answer was taken back; its answer left something; undoing raised it."""
+ACT, ANSWER, ASKED = "act", "answer", "asked"
+"""What undoing came to: the last act counts no more; the answer is taken back; that it is waits for another person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,15 @@ def of(case: Mismatch, *, whole: bool) -> History:
     return History(
         before, undone, waits, now if now is None or _sees(now) else None, [one for one in left if _sees(one)]
     )
+
+
+def undone(case_id: int, shown_id: int) -> str:
+    """Return what undoing something of a case came to, told where it led to; "" when nothing of it was undone."""
+    if case_id == shown_id:
+        return ACT
+    if case_links.undone(db(), case_id) is not None:
+        return ANSWER
+    return ASKED if _waits(case_links.leads_to(db(), case_id)) else ""
 
 
 def _sees(case: Mismatch) -> bool:

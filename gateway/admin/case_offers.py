@@ -4,13 +4,18 @@ from typing import Any
 
 from flask import current_app, url_for
 from flask_login import current_user
+from sqlalchemy import select, text
 
 from gateway.admin import desk_queue, undo_words
 from gateway.languages import clock_time, gettext, money
 from gateway.request_session import db
 from reconciliation import case_links, case_visits, undoing, usual_answers
+from reconciliation.lump_choices import Choice
 from reconciliation.mismatches import Mismatch
 from reconciliation.roles import BOOKKEEPERS
+from reconciliation.settlements import Settlement
+
+_OF_LINE = "lump_choices.lump_id IN (SELECT id FROM lump_sums WHERE line_id = :line)"
 
 
 def may_give(answer: usual_answers.Usual) -> bool:
@@ -48,6 +53,19 @@ def undo_line(mismatch_id: int) -> dict[str, str] | None:
         "act": act.key,
         "said": str(undo_words.SAID[act.kind]) % {"id": mismatch_id},
     }
+
+
+def decided(mismatch_id: int) -> str:
+    """Return what the person decided of the last answer to a case, "" when it was not theirs to decide or waits."""
+    asked, me = db().get(Mismatch, mismatch_id), current_user.username
+    if asked is None:
+        return ""
+    choices = select(Choice).where(text(_OF_LINE).bindparams(line=asked.line_id)).order_by(Choice.id.desc())
+    answers = select(Settlement).where(Settlement.mismatch_id == mismatch_id).order_by(Settlement.id.desc())
+    made: Choice | Settlement | None = db().scalar(answers.limit(1)) or db().scalar(choices.limit(1))
+    if made is None or made.checker != me or (made.state == "applied" and made.maker == me):
+        return ""
+    return str(undo_words.DECIDED[made.state]) % {"id": mismatch_id} if made.state in undo_words.DECIDED else ""
 
 
 def _left(mismatch_id: int) -> tuple[str, str, str] | None:

@@ -129,12 +129,15 @@ def address(mismatch_id: int | None, done: int | None = None, undone: int | None
     return url_for("admin.mismatches.page", mismatch_id=mismatch_id, **kept)
 
 
-def after(mismatch_id: int) -> str:
-    """Return where a person goes from a case: on to the next one once it waits for them no more, else back to it."""
+def after(mismatch_id: int, *, decided: bool = False) -> str:
+    """Return where a person goes from a case: on to the next one once it waits for them no more, else back to it.
+
+    Who `decided` what somebody else proposed is told so wherever they go.
+    """
     now = current_app.extensions["doisoat"].clock()
     seen = db().get(Mismatch, mismatch_id, populate_existing=True)
     if not carried() or seen is None or (seen.state == "open" and not seen.rests(now)):
-        return address(mismatch_id)
+        return address(mismatch_id, done=mismatch_id if decided else None)
     return address(beside(mismatch_id, now)[1], done=mismatch_id)
 
 

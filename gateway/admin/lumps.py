@@ -65,7 +65,9 @@ def undo(mismatch_id: int) -> Response | tuple[str, int]:
 @blueprint.post("/<row:mismatch_id>/explode/approve")
 def approve(mismatch_id: int) -> Response | tuple[str, int]:
     """Carry out what somebody else has proposed."""
-    return _do(mismatch_id, lambda line, now: lump_choices.approve(db(), line, by=current_user.username, now=now))
+    return _do(
+        mismatch_id, lambda line, now: lump_choices.approve(db(), line, by=current_user.username, now=now), decided=True
+    )
 
 
 @blueprint.post("/<row:mismatch_id>/explode/refuse")
@@ -76,7 +78,9 @@ def refuse(mismatch_id: int) -> Response | tuple[str, int]:
     if waits is not None and waits.maker != current_user.username and current_user.role != "chief_accountant":
         abort(403)
     return _with_reason(
-        mismatch_id, lambda line, why, now: lump_choices.refuse(db(), line, by=current_user.username, why=why, now=now)
+        mismatch_id,
+        lambda line, why, now: lump_choices.refuse(db(), line, by=current_user.username, why=why, now=now),
+        decided=True,
     )
 
 
@@ -88,17 +92,21 @@ def _of_day(mismatch_id: int, act: Callable[..., object]) -> Response | tuple[st
     return _do(mismatch_id, lambda line, now: act(db(), line, day, why=why, by=current_user.username, now=now))
 
 
-def _with_reason(mismatch_id: int, act: Callable[[int, str, datetime], object]) -> Response | tuple[str, int]:
+def _with_reason(
+    mismatch_id: int, act: Callable[[int, str, datetime], object], *, decided: bool = False
+) -> Response | tuple[str, int]:  # fmt: skip
     try:
         why = answer_form.why()
     except Unreadable as problem:
         return mismatches.show(mismatch_id, problem=str(problem)), 400
-    return _do(mismatch_id, lambda line, now: act(line, why, now))
+    return _do(mismatch_id, lambda line, now: act(line, why, now), decided=decided)
 
 
-def _do(mismatch_id: int, act: Callable[[int, datetime], object]) -> Response | tuple[str, int]:
+def _do(
+    mismatch_id: int, act: Callable[[int, datetime], object], *, decided: bool = False
+) -> Response | tuple[str, int]:  # fmt: skip
     line, now = _line(mismatch_id), current_app.extensions["doisoat"].clock()
-    return settling.done(mismatch_id, lambda: act(line, now))
+    return settling.done(mismatch_id, lambda: act(line, now), decided=decided)
 
 
 def _line(mismatch_id: int) -> int:

@@ -67,6 +67,7 @@ def show_queue(*, problem: str = "") -> str:
         people=remarks.assignees(db()),
         raised=case_links.raised_by_undoing(db(), [row[0].id for row in page.rows]),
         undo=_done(),
+        decided=_decided(),
         problem=problem,
         now=now,
     )
@@ -103,6 +104,7 @@ def show(mismatch_id: int, *, problem: str = "", meanwhile: Sequence[Any] = (), 
     suggested = [part["bill"] for one in settling.get("ranked", ())[:1] for part in one.bills]
     before, after = desk_queue.beside(mismatch_id, now) if desk_queue.carried() else (None, None)
     answer = None if mine else usual_answers.usual(db(), mismatch, now=now)
+    taken_back = _numbered("undone")
     return render_template(
         "admin/mismatch.html",
         mismatch=mismatch,
@@ -128,13 +130,16 @@ def show(mismatch_id: int, *, problem: str = "", meanwhile: Sequence[Any] = (), 
         previous=desk_queue.address(before) if before else "",
         following=desk_queue.address(after) if after else "",
         undo=_done() or case_offers.undo_line(mismatch_id),
+        decided=_decided(),
         line=line,
         settlement=None if mine else settlement_lines.settlement(mismatch.line_id),
         statement=db().get(Statement, statement_id) if statement_id else None,
         remarks=db().scalars(select(Remark).where(Remark.mismatch_id == mismatch.id).order_by(Remark.id)).all(),
         moves=story.moves_of(db(), "mismatch", [mismatch.id]),
         history=case_history.of(mismatch, whole=not mine),
-        taken_back=_numbered("undone"),
+        raised=mismatch_id in case_links.raised_by_undoing(db(), [mismatch_id]),
+        taken_back=taken_back,
+        undone=case_history.undone(taken_back, mismatch_id) if taken_back else "",
         now=now,
     )
 
@@ -143,6 +148,12 @@ def _done() -> Mapping[str, str] | None:
     """Return what can be taken back of the case that was just seen to."""
     done = _numbered("done")
     return case_offers.undo_line(done) if done else None
+
+
+def _decided() -> str:
+    """Return what was decided of the case that was just seen to; "" for nothing."""
+    done = _numbered("done")
+    return case_offers.decided(done) if done else ""
 
 
 def _numbered(name: str) -> int | None:
@@ -186,7 +197,7 @@ _WRITTEN: Mapping[str, Callable[[Any], str]] = {
     "deadline": lambda value: deadline(datetime.fromisoformat(value)),
     "verdict": lambda value: str(verdicts.VERDICTS.get(value, value)),
     "reference": lambda value: words.payment_name(value, ""),
-    "reason": lambda value: str(debit_words.EXCLUSIONS.get(value, value)),
+    "reason": lambda value: str(debit_words.EXCLUSIONS.get(value) or words.why(value)),
 }
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from flask import Blueprint, abort, render_template, request
-from sqlalchemy import case, select
+from sqlalchemy import ColumnElement, case, func, select
 
 from gateway.admin import office_scope, searches, words
 from gateway.admin.banks import bank_choices
@@ -12,17 +12,30 @@ from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
 from reconciliation import story
 from reconciliation.overview import PAYMENT_VIEWS
-from reconciliation.payments import Payment
+from reconciliation.payments import Allocation, Payment
+from reconciliation.placements import Placement
 
 blueprint = Blueprint("payments", __name__, url_prefix="/payments")
 NOT_TOLD = "none"
 """What an address calls payments of which no channel was told."""
 MOST_CHANNEL = 50
+
+
+def _live(parts: type[Allocation] | type[Placement]) -> ColumnElement[int]:
+    """Return what a payment's parts of one sort come to; each payment's are looked up by their index."""
+    live = select(func.coalesce(func.sum(parts.minor), 0)).where(parts.payment_id == Payment.id)
+    return live.where(parts.undone_at.is_(None)).correlate(Payment).scalar_subquery()
+
+
 IN_DONG = case((Payment.currency == "VND", Payment.minor), else_=0)
 _LEFT_OVER = case((Payment.currency == "VND", Payment.minor - Payment.matched_minor), else_=0)
 _CONFIRMED = case((Payment.currency == "VND", Payment.confirmed_minor), else_=0)
-AMOUNTS = {"open": _LEFT_OVER, "unexplained": _LEFT_OVER, "confirmed": _CONFIRMED, "matched": None, "placed": None}
-"""What the payments behind a figure come to, as it does; nothing where a part of each alone belongs to it."""
+_MATCHED = case((Payment.currency == "VND", _live(Allocation)), else_=0)
+_PLACED = case((Payment.currency == "VND", _live(Placement)), else_=0)
+AMOUNTS = {
+    "open": _LEFT_OVER, "unexplained": _LEFT_OVER, "confirmed": _CONFIRMED, "matched": _MATCHED, "placed": _PLACED,
+}  # fmt: skip
+"""What the payments behind a figure come to, as it does: of what is matched or placed the part of each that is."""
 
 
 @blueprint.get("/")

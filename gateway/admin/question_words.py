@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.languages import lazy_gettext as _
+from reconciliation.unmatched import RAISED
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +110,24 @@ _MANDATE_ANSWER = Question(
     _("Ask the bank, then move the mandate on its page. The question closes as the mandate moves, or as the bank's next"
       " word fits."),
 )  # fmt: skip
+_DECIDE_AGAIN = _("Say anew which bills it settles or where else its money goes, or leave all as it is.")
+_DOUBTED = Question(
+    _("Settlement in doubt"), _("A person doubts what this payment settles: decide again."), _DECIDE_AGAIN
+)
+_TAKEN_BACK = Question(
+    _("Answer taken back"), _("Somebody took an answer about this payment back, or asked to: decide again."),
+    _DECIDE_AGAIN,
+)  # fmt: skip
 
 
-def question(code: str, subject: str) -> Question:
-    """Return the words for one question; what M17 asks of a bank's word is not what it asks of a bill."""
+def question(code: str, subject: str, verdict: str = "", *, undone: bool = False) -> Question:
+    """Return the words for one question; what M17 asks of a bank's word is not what it asks of a bill.
+
+    `verdict` is the finding among its facts: what a person raised names no code, right or wrong. `undone` says that
+    taking an answer back raised it.
+    """
+    if verdict == RAISED:
+        return _TAKEN_BACK if undone else _DOUBTED
     return _MANDATE_ANSWER if mandate_of(subject) else MISMATCHES[code]
 
 

@@ -58,6 +58,11 @@ def attach(mismatch_id: int) -> Answer | tuple[str, int]:
     )  # fmt: skip
 
 
+def too_large(mismatch_id: int) -> str:
+    """Return the question's page for a file so large that its form was not read."""
+    return mismatches.show(mismatch_id, problem=str(NOT_REMARKED["too_large"]))
+
+
 @blueprint.get("/<row:mismatch_id>/evidence/<row:remark_id>")
 def evidence(mismatch_id: int, remark_id: int) -> Response:
     """Hand a piece of evidence over as a download, never as a page of ours."""

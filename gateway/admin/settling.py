@@ -92,7 +92,9 @@ def approve(mismatch_id: int, settlement_id: int) -> Response | tuple[str, int]:
     """Carry out what somebody else has proposed."""
     _of_question(mismatch_id, settlement_id)
     now = current_app.extensions["doisoat"].clock()
-    return done(mismatch_id, lambda: settlements.approve(db(), settlement_id, by=current_user.username, now=now))
+    return done(
+        mismatch_id, lambda: settlements.approve(db(), settlement_id, by=current_user.username, now=now), decided=True
+    )
 
 
 @blueprint.post("/<row:mismatch_id>/refuse/<row:settlement_id>")
@@ -107,14 +109,19 @@ def refuse(mismatch_id: int, settlement_id: int) -> Response | tuple[str, int]:
     except Unreadable as problem:
         return mismatches.show(mismatch_id, problem=str(problem)), 400
     return done(
-        mismatch_id, lambda: settlements.refuse(db(), settlement_id, by=current_user.username, why=why, now=now)
+        mismatch_id,
+        lambda: settlements.refuse(db(), settlement_id, by=current_user.username, why=why, now=now),
+        decided=True,
     )
 
 
-def done(mismatch_id: int, act: Callable[[], object], *, checked: bool = True) -> Response | tuple[str, int]:
+def done(
+    mismatch_id: int, act: Callable[[], object], *, checked: bool = True, decided: bool = False
+) -> Response | tuple[str, int]:  # fmt: skip
     """Give an answer in one transaction and go where the queue leads, or show the case with what is in the way.
 
-    A form that carries the case's version is refused once the case has changed, unless it is not `checked`.
+    A form that carries the case's version is refused once the case has changed, unless it is not `checked`. Whoever
+    `decided` somebody's proposal is told so where they go.
     """
     wiring = current_app.extensions["doisoat"]
     read = case_versions.Version.of(request.form.get("version", "")) if checked else None
@@ -139,7 +146,7 @@ def done(mismatch_id: int, act: Callable[[], object], *, checked: bool = True) -
         if "uq_settlements_" not in str(problem.orig):
             raise
         return mismatches.show(mismatch_id, problem=str(NOT_SETTLED["not_open"])), 409
-    return redirect(desk_queue.after(mismatch_id), 303)
+    return redirect(desk_queue.after(mismatch_id, decided=decided), 303)
 
 
 def _obstacle(problem: NotSettled | NotRemarked, mismatch_id: int) -> str:

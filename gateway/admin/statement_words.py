@@ -4,8 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.admin import words
 from gateway.languages import lazy_gettext as _
 from gateway.languages import money
+from reconciliation.import_undo import RESOLUTION
 
 _SAID: Mapping[re.Pattern[str], Any] = {
     re.compile(
@@ -30,13 +32,15 @@ _AMOUNTS = {"by", "opening", "lines", "closing", "due"}
 
 def said(reasons: str, currency: str = "VND") -> str:
     """Return the reasons of a statement, as kept with "; " between them; one that is not ours stays as it is."""
+    if reasons.startswith(f"{RESOLUTION}: "):
+        return words.why(reasons)  # what a person wrote may hold "; " itself
     return "; ".join(_one(reason, currency) for reason in reasons.split("; "))
 
 
 def _one(reason: str, currency: str) -> str:
-    for pattern, words in _SAID.items():
+    for pattern, ours in _SAID.items():
         if found := pattern.fullmatch(reason):
             told = {"currency": currency, **found.groupdict()}
             facts = {name: money(int(one), told["currency"]) if name in _AMOUNTS else one for name, one in told.items()}
-            return str(words) % facts
+            return str(ours) % facts
     return reason

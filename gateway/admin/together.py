@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from flask import Blueprint, current_app, redirect, render_template, request
 from flask_login import current_user
@@ -11,12 +11,12 @@ from sqlalchemy.exc import IntegrityError
 from werkzeug.wrappers import Response
 
 from gateway import composing
-from gateway.admin import answer_form, case_offers, desk_queue, mismatches, settling, usual_words
+from gateway.admin import answer_form, case_history, case_offers, desk_queue, mismatches, settling, usual_words
 from gateway.admin.answer_form import Unreadable
 from gateway.admin.listing import SIZE
 from gateway.admin.settling_words import NOT_REMARKED, NOT_SETTLED
 from gateway.database import insist
-from gateway.languages import gettext
+from gateway.languages import gettext, ngettext
 from gateway.request_session import db
 from reconciliation import case_sides, case_versions, remarks, undoing, usual_answers
 from reconciliation.case_sides import Sides
@@ -47,7 +47,9 @@ class Outcome:
     problem: str
     undo: dict[str, str] | None = None
     now: int | None = None
-    """The case that stands in its place once it was taken back."""
+    """The case that stands in its place once it was taken back, or in which taking it back waits for approval."""
+    waits: bool = False
+    """Whether taking it back waits for approval."""
 
 
 @blueprint.post("/preview")
@@ -100,7 +102,9 @@ def settle() -> Response | str | tuple[str, int]:
         Outcome(case, problems.get(case.id, ""), None if case.id in problems else case_offers.undo_line(case.id))
         for case in _cases()
     ]
-    return render_template("admin/together.html", shown=(), outcome=outcome, kept=desk_queue.carried())
+    return render_template(
+        "admin/together.html", shown=(), outcome=outcome, said=_said(outcome, now), kept=desk_queue.carried(), now=now
+    )
 
 
 @blueprint.post("/undo")
@@ -117,10 +121,16 @@ def undo() -> str:
 
     problems = _each(act)
     outcome = [
-        Outcome(case, problems.get(case.id, ""), now=None if case.id in problems else stands.get(case.id))
+        Outcome(case, problems[case.id])
+        if case.id in problems
+        else Outcome(
+            case, "", now=stands[case.id], waits=case_history.undone(case.id, stands[case.id]) == case_history.ASKED
+        )
         for case in _cases()
     ]
-    return render_template("admin/together.html", shown=(), outcome=outcome, kept=desk_queue.carried())
+    return render_template(
+        "admin/together.html", shown=(), outcome=outcome, said="", kept=desk_queue.carried(), now=now
+    )
 
 
 @blueprint.post("/assign")
@@ -146,6 +156,25 @@ def rest() -> Response | tuple[str, int]:
 def _instead(why: str, answer: Usual) -> str:
     """Return why a case stays, with what is usual for it instead."""
     return f"{why} {gettext('Usual for this one: %(sentence)s', sentence=usual_words.sentence(answer))}"
+
+
+def _said(outcome: Sequence[Outcome], now: datetime) -> str:
+    """Return what was done in all: how many cases are settled, wait for approval, rest, and stay as they were."""
+    done = [one.case for one in outcome if not one.problem]
+    settled = sum(case.state == "resolved" for case in done)
+    proposed = sum(case.state == "proposed" for case in done)
+    resting = sum(case.state == "open" and case.rests(now) for case in done)
+    stays = len(outcome) - len(done)
+    told = (
+        (settled, ngettext("You settled %(num)s case.", "You settled %(num)s cases.", settled)),
+        (proposed, ngettext(
+            "%(num)s answer is proposed and waits for approval.", "%(num)s answers are proposed and wait for approval.",
+            proposed,
+        )),
+        (resting, ngettext("You let %(num)s case rest.", "You let %(num)s cases rest.", resting)),
+        (stays, ngettext("%(num)s case stays as it was.", "%(num)s cases stay as they were.", stays)),
+    )  # fmt: skip
+    return " ".join(words for count, words in told if count)
 
 
 def _cases() -> Sequence[Mismatch]:

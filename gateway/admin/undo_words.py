@@ -1,4 +1,4 @@
-"""The words of taking back: what a person did last with a case."""
+"""The words of what a person did last with a case: what they may take back, and what they decided of an answer."""
 
 from gateway.languages import lazy_gettext as _
 from reconciliation import undoing
@@ -9,4 +9,10 @@ SAID = {
     undoing.NOTED: _("You closed #%(id)s."),
     undoing.GIVEN: _("You changed whose case #%(id)s is."),
     undoing.RESTED: _("You let #%(id)s rest."),
+}
+
+DECIDED = {
+    "applied": _("You approved the answer to #%(id)s: it is carried out."),
+    "refused": _("You refused the answer to #%(id)s: the case is open again."),
+    "withdrawn": _("You took your proposal for #%(id)s back: the case is open again."),
 }

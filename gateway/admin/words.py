@@ -1,11 +1,13 @@
 """The words for what the tables write as codes: states, mismatches, roles, and who did something."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from gateway.admin import debit_words, mandate_words, message_words
 from gateway.languages import gettext
 from gateway.languages import lazy_gettext as _
+from reconciliation.lifecycle import Transition
 
 BILL_STATES = {
     "open": _("open"),
@@ -156,6 +158,8 @@ ACTORS = {
 REASONS = {
     **mandate_words.REASONS,
     "matched": _("matched"),
+    "balanced": _("balanced"),
+    "signed": _("signed"),
     "the bill is paid": _("the bill is paid"),
     "the bill is replaced": _("the bill is replaced"),
     "the bill is cancelled": _("the bill is cancelled"),
@@ -250,6 +254,11 @@ def why(text: str, kind: str = "") -> str:
     if cause in _LEADING and said:
         return f"{_LEADING[cause]}: {why(said)}"
     return str(REASONS[text]) if text in REASONS else mandate_words.said(text) or debit_words.said(text) or text
+
+
+def is_an_answers(moved: Transition) -> bool:
+    """Tell whether a person's answer made a move that was noted as the matching's: none of its rules did it."""
+    return moved.by == "matching" and re.match("settlement [0-9]+:", moved.why) is not None
 
 
 def payment_name(source_reference: str, bank_reference: str) -> str:

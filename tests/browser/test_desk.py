@@ -243,6 +243,17 @@ def test_the_total_is_told_while_an_answer_is_put_together_and_keys_stay_out_of_
     assert told.inner_text() == "−10.000\u00a0₫"
     desk.locator("[name=whose1]").fill("HD0001")
     assert told.inner_text() == "30.000\u00a0₫", "it is written off the bill"
+    part = desk.locator("[name=amount1]")
+    for unread in ("abc", "-5", "12x", "9" * 18, "1.50", "0"):
+        part.fill(unread)
+        assert part.get_attribute("aria-invalid") == "true", unread
+        assert "đồng" in desk.locator("#amount1-unread").inner_text()
+        assert told.inner_text() == "chưa tính được cho đến khi đọc được mọi số tiền"
+    for read, left in (("", "130.000"), (" 100.000 ₫ ", "30.000")):
+        part.fill(read)
+        assert part.get_attribute("aria-invalid") is None
+        assert desk.locator(".unread").count() == 0
+        assert told.inner_text() == f"{left}\u00a0₫"
     desk.locator("[name=said]").first.fill("")
     desk.keyboard.type("muasxc?")
     assert desk.locator("[name=said]").first.input_value() == "muasxc?"

@@ -103,3 +103,20 @@ def test_a_fact_of_another_shape_is_shown_as_it_is():
         assert audit_words.facts({"places": "x", "minor": "y", "open": True}) == {
             "Chuyển sang": "x", "Số tiền": "y", "Ngân hàng làm việc": "có",
         }  # fmt: skip
+
+
+def test_what_the_program_writes_is_told_in_words_and_none_of_it_in_english():
+    told = {
+        "after": {"office": "", "active": True}, "scopes": ["bills:read"],
+        "period": "day", "why": "balanced", "what": ["account", "holder", "narrative", "phone"],
+        "expires_at": "2026-11-19T02:00:00+00:00",
+    }  # fmt: skip
+    with languages.speaking("vi"):
+        said = {name: text.replace("\u00a0", " ") for name, text in audit_words.facts(told).items()}
+        signed = audit_words.facts({"why": "signed"})
+    assert list(said.values()) == [
+        "Đang làm việc: có", "xem hóa đơn", "ngày", "đã cân đối",
+        "Tài khoản, Chủ tài khoản, Nội dung chuyển tiền, Điện thoại", "19/11/2026 09:00",
+    ]  # fmt: skip
+    assert not {"scopes", "active", "expires_at", "period"} & set(said)
+    assert signed == {"Lý do": "đã ký"}

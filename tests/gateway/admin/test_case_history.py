@@ -74,6 +74,7 @@ def test_why_it_was_taken_back_is_said_in_the_readers_language(taken_back, sessi
     person, old, _now, _led = taken_back
     [(doubt,)] = rows(session, "SELECT to_id FROM case_links WHERE kind = 'doubt'")
     assert rows(session, "SELECT why FROM case_links WHERE kind = 'doubt'") == [("taken back",)]
+    assert "taken back" not in words(person.page(f"/admin/mismatches/{doubt}"))
     session.execute(text("UPDATE staff SET language = 'en'"))
     session.commit()
     said = words(person.page(f"/admin/mismatches/{doubt}"))
@@ -90,3 +91,41 @@ def test_words_that_are_taken_back_are_linked_too(accountant, books, session):
     assert give(accountant, path).status_code == 303
     led = undo(accountant, path).location
     assert f"Việc này mở lại từ #{asked.id}" in words(accountant.page(led))
+
+
+def test_undoing_above_the_limit_is_asked_for_and_not_said_to_be_done(as_role, books, session):
+    accountant, chief = as_role("accountant"), as_role("chief_accountant")
+    payment = books.payment(2_000_001, state="confirmed", confirmed_minor=2_000_001)
+    asked = books.mismatch("M12", f"payment:{payment.id}", payment_id=payment.id, minor=2_000_001)
+    session.commit()
+    path = f"/admin/mismatches/{asked.id}"
+    assert give(accountant, path).status_code == 303
+    [(first,)] = rows(session, "SELECT id FROM settlements")
+    assert chief.send(f"{path}/approve/{first}").status_code == 303
+    led = undo(accountant, path).location
+    assert rows(session, "SELECT state FROM settlements ORDER BY id") == [("applied",), ("proposed",)]
+    said = words(accountant.page(led).select_one(".undo"))
+    assert f"Bạn đã đề nghị rút lại cách xử lý của mình cho #{asked.id}: việc này chờ người khác duyệt" in said
+    assert "Đã hoàn tác" not in words(accountant.page(led))
+    assert chief.send(f"{led.partition('?')[0]}/approve/{first + 1}").status_code == 303
+    assert "Đã hoàn tác" in words(accountant.page(led)), "now it is"
+    assert "Đã hoàn tác" not in words(accountant.page(f"{path}?undone=999")), "nothing was"
+
+
+def test_what_undoing_raised_is_titled_for_what_it_is(taken_back, as_role, books, session):
+    person, _old, _now, _led = taken_back
+    [(doubt,)] = rows(session, "SELECT to_id FROM case_links WHERE kind = 'doubt'")
+    page = person.page(f"/admin/mismatches/{doubt}")
+    assert words(page.select_one("h1")) == "M05 Rút lại cách xử lý"
+    assert "đã rút lại, hoặc đề nghị rút lại, một cách xử lý" in words(page.select_one("p.lead"))
+    listed = person.page("/admin/mismatches/?state=resolved")
+    assert "Rút lại cách xử lý" in words(listed.select_one(f"tr:has(a[href^='/admin/mismatches/{doubt}?'])"))
+    bill, payment = books.settled(70_000)
+    session.commit()
+    led = person.send(f"/admin/mismatches/payment/{payment.id}/doubt", why="nghi nhầm người").location
+    assert words(person.page(led).select_one("h1")) == "M05 Cách gạch nợ bị nghi ngờ"
+    assert "Có người nghi ngờ khoản này" in words(person.page(led).select_one("p.lead"))
+    assert "Cách gạch nợ bị nghi ngờ" in words(person.page(f"/admin/bills/{bill.id}"))
+    asked = books.mismatch("M05", "payment:999", minor=5)
+    session.commit()
+    assert "Sai mã khách hàng" in words(person.page(f"/admin/mismatches/{asked.id}").select_one("h1"))

@@ -6,6 +6,7 @@ import pytest
 
 from gateway.admin import listing
 from gateway.admin.listing import Asked, Filter
+from reconciliation import overview
 from tests.gateway.admin.conftest import NOW
 
 
@@ -172,3 +173,29 @@ def test_a_list_is_named_in_its_heading_and_its_window(accountant, path, title):
     page = accountant.page(f"/admin/{path}/")
     assert page.h1.get_text(strip=True) == title
     assert page.title.text.startswith(f"{title} · ")
+
+
+def test_what_is_matched_comes_to_what_settles_bills_and_what_is_placed_to_what_went_elsewhere(
+    accountant, books, session
+):
+    _bill, first = books.settled(100_000)
+    books.settled(30_000)
+    more = books.payment(90_000, state="confirmed", confirmed_minor=90_000)
+    other = books.bill(40_000)
+    asked = books.mismatch("M12", f"payment:{more.id}", payment_id=more.id, minor=90_000)
+    loose = books.payment(8_000, state="confirmed", confirmed_minor=8_000)
+    suspended = books.mismatch("M12", f"payment:{loose.id}", payment_id=loose.id, minor=8_000)
+    session.commit()
+    for case, fields in (
+        (asked, {"bill1": other.number, "amount1": "40000", "place1": "held", "sum1": "50000"}),
+        (suspended, {"place1": "held", "sum1": "8000"}),
+    ):
+        assert accountant.send(f"/admin/mismatches/{case.id}/settle", why="chờ", **fields).status_code == 303
+
+    def told(view):
+        return accountant.page(f"/admin/payments/?view={view}").select_one(".heading").text.replace("\u00a0", " ")
+
+    assert "tổng 170.000 ₫" in told("matched")
+    assert "tổng 58.000 ₫" in told("placed")
+    [day] = overview.of_day(session, first.business_date, {}, now=NOW).banks
+    assert (day.matched_minor, day.placed_minor) == (170_000, 58_000)

@@ -171,7 +171,8 @@ def test_above_the_limit_the_chief_accountant_approves_and_nobody_else(as_role, 
     page = chief.page(path)
     assert "bảng kê của ví" in words(page)
     assert page.select_one(f"form[action='{approval}']")
-    assert chief.post(approval, token_from=path).status_code == 303
+    approved = chief.post(approval, token_from=path)
+    assert "Bạn đã duyệt cách xử lý" in words(chief.page(approved.location))
     assert confirmed(session) == [("W1",)]
     assert rows(session, "SELECT state, maker, checker FROM lump_choices ORDER BY id") == [
         ("withdrawn", "chief_accountant", "chief_accountant"), ("applied", "accountant", "chief_accountant"),

@@ -3,7 +3,9 @@
 import pytest
 from sqlalchemy import select, text
 
+from reconciliation.lifecycle import BILL, move
 from reconciliation.mismatches import Mismatch
+from tests.gateway.admin.conftest import NOW
 from tests.unordered import as_found
 
 LIMIT = 2_000_000
@@ -97,6 +99,8 @@ def test_above_the_limit_the_chief_accountant_approves_and_nobody_else(as_role, 
         ({"bill1": "{bill}", "amount1": "1,5"}, 400, "bằng số đồng nguyên lớn hơn 0; nhận được “1,5”."),
         ({"bill1": "{bill}", "amount1": "-5"}, 400, "bằng số đồng nguyên"),
         ({"bill1": "{bill}", "amount1": "0"}, 400, "bằng số đồng nguyên"),
+        ({"bill1": "{bill}", "amount1": "9" * 18}, 400, "“999999999999999999” quá lớn: số tiền có tối đa 15 chữ số."),
+        ({"place1": "refund", "sum1": "9.999" + ".999" * 5}, 400, "quá lớn: số tiền có tối đa 15 chữ số."),
         ({"bill1": "{bill}", "amount1": "5", "undo": "abc"}, 400, ""),
         ({"bill1": "{bill}", "amount1": "5", "bill2": "{bill}", "amount2": "5"}, 400, "nằm ở hai dòng"),
         ({"place1": "refund"}, 400, "Hãy ghi số tiền cho mục: hoàn tiền"),
@@ -232,3 +236,46 @@ def test_money_is_written_to_suspense_on_the_page(accountant, deposit, session):
     assert answer(accountant, path, place1="held", sum1="30.000").status_code == 303
     assert "treo chờ xử lý" in accountant.page(path).text
     assert rows(session, "SELECT kind, account FROM placements") == [("held", "suspense:held")]
+
+
+def test_a_bills_story_names_the_matching_only_where_a_rule_moved_it(accountant, deposit, books, session):
+    path, bill = deposit()
+    assert answer(accountant, path, bill1=bill.number, amount1="100.000").status_code == 303
+    [(made,)] = rows(session, "SELECT id FROM settlements")
+    moved = "SELECT by, why FROM transitions WHERE kind = 'bill'"
+    assert rows(session, moved) == [("accountant", f"settlement {made}: giấy báo có")]
+
+    def told(one):
+        page = accountant.page(f"/admin/bills/{one.id}")
+        return " ".join(" ".join(each.text for each in page.select(".story .moved")).split())
+
+    assert f"đã trả accountant: xử lý số {made}: giấy báo có" in told(bill)
+    before = books.bill(5)
+    move(session, BILL, [before.id], "paid", by="matching", why="settlement 7: nộp bù", now=NOW)  # as it was noted once
+    session.commit()
+    assert "đã trả xử lý số 7: nộp bù" in told(before)
+    by_rule, _payment = books.settled(70_000)
+    session.commit()
+    assert "đã trả việc khớp: đã khớp" in told(by_rule)
+
+
+def test_who_decides_on_a_proposal_is_told_what_was_done(as_role, accountant, deposit, session):
+    chief, said = as_role("chief_accountant"), []
+
+    def lead(person, path, act, **fields):
+        made = rows(session, "SELECT max(id) FROM settlements")[0][0]
+        led = person.send(f"{path}/{act}/{made}?queue=1&state=unsettled", **fields).location
+        return " ".join(line.text for line in person.page(led).select("p.undo"))
+
+    for _time in range(2):
+        path, bill = deposit(LIMIT + 1, LIMIT + 1)
+        assert answer(accountant, path, bill1=bill.number, amount1="2000001").status_code == 303
+        said.append(path.rpartition("/")[2])
+    assert lead(chief, path, "refuse", why="nhầm") == f"Bạn đã từ chối cách xử lý của #{said[1]}: việc này mở lại."
+    assert answer(accountant, path, bill1=bill.number, amount1="2000001").status_code == 303
+    assert lead(chief, path, "approve") == f"Bạn đã duyệt cách xử lý của #{said[1]}: đã thực hiện."
+    assert "Bạn đã duyệt" not in accountant.page(f"{path}?done={said[1]}").text, "it was not theirs"
+    assert "Bạn đã duyệt" not in chief.page(path).text, "it is said once"
+    path, bill = deposit(LIMIT + 1, LIMIT + 1)
+    assert answer(accountant, path, bill1=bill.number, amount1="2000001").status_code == 303
+    assert "Bạn đã rút lại đề xuất" in lead(accountant, path, "refuse", why="gõ sai")

@@ -22,6 +22,7 @@ def _vietnamese():
         (OPENS, "dư đầu là 150.000 ₫, nhưng sao kê SK 17 liền trước có dư cuối 200.000 ₫"),
         ("the same lines as statement 7, accepted before", "cùng các dòng như sao kê số 7 đã nhận trước đó"),
         ("no closing balance", "no closing balance"),
+        ("the import was undone: nhầm tệp; gửi lại", "lần nhập đã được hoàn tác: nhầm tệp; gửi lại"),
     ],
 )
 def test_a_reason_is_told_in_the_readers_language(kept, told):

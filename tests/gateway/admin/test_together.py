@@ -145,3 +145,31 @@ def test_all_that_was_settled_together_is_undone_by_one_press(accountant, deposi
     assert rows(session, "SELECT count(*) FROM placements WHERE undone_at IS NULL") == [(0,)]
     again = send(accountant, "undo", cases, **acts)
     assert again.text.count("Không hoàn tác được nữa") == 2
+
+
+def test_the_headline_tells_the_settled_from_what_waits_rests_and_stays(accountant, as_role, deposits, books, session):
+    cases = deposits(30_000, 40_000, 2_500_000)
+    _page, chosen, fields = previewed(accountant, cases)
+    as_role("chief_accountant").send(f"/admin/mismatches/{cases[1]}/remarks", kind="comment", said="khoan đã")
+    said = send(accountant, "settle", chosen, **fields).text
+    assert "Bạn đã xử lý 1 việc. 1 cách xử lý được đề nghị và chờ duyệt. 1 việc giữ nguyên." in said
+    resting = [books.mismatch("M12", f"payment:{one.id}", payment_id=one.id, minor=one.minor).id
+               for one in (books.payment(50_000), books.payment(60_000))]  # fmt: skip
+    session.commit()
+    _page, chosen, fields = previewed(accountant, resting)
+    said = " ".join(send(accountant, "settle", chosen, **fields).text.split())
+    assert "Bạn đã cho 2 việc tạm chờ." in said
+    assert "Bạn đã xử lý" not in said
+    assert said.count("chờ đến hạn</span>") == 2, "in the words of the case's own page"
+
+
+def test_what_waits_for_approval_is_not_said_to_be_taken_back(accountant, as_role, deposits, session):
+    [case] = deposits(2_500_000)
+    _page, chosen, fields = previewed(accountant, [case])
+    send(accountant, "settle", chosen, **fields)
+    [(made,)] = rows(session, "SELECT id FROM settlements")
+    assert as_role("chief_accountant").send(f"/admin/mismatches/{case}/approve/{made}").status_code == 303
+    said = send(accountant, "undo", [case], **{f"act{case}": f"applied-{made}"}).text
+    assert "Việc rút lại cách xử lý đang chờ người khác duyệt:" in said
+    assert "Đã rút lại." not in said
+    assert rows(session, "SELECT state FROM settlements ORDER BY id") == [("applied",), ("proposed",)]
