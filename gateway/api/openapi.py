@@ -131,6 +131,8 @@ def _parameter(name: str, place: str, kind: Kind) -> dict[str, Any]:
 def _responses(one: Operation) -> dict[int, dict[str, Any]]:
     refusals = dict(_EVERYWHERE)
     some = {*one.problems, *((409, 422) if one.key else ()), *((413, 415) if one.body is not None else ())}
+    if {"since", "until"} <= one.query.keys():
+        some.add(422)
     refusals |= {status: _SOME[status] for status in some}
     problem = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     found: dict[int, dict[str, Any]] = {

@@ -187,11 +187,11 @@ def _query(one: Operation) -> dict[str, Any]:
                 read[name] = kind.read(written)
             except ValueError:
                 wrong.append(f"{name}: expected {kind.expected}, got {written[:40]!r}")
-    since, until = read.get("since"), read.get("until")
-    if since is not None and until is not None and until < since:
-        wrong.append(f"until: expected no day before since = {since}, got {until}")
     if wrong:
         raise Problem(400, "parameters not readable", wrong)
+    since, until = read.get("since"), read.get("until")
+    if since is not None and until is not None and until < since:
+        raise Problem(422, "no such days", [f"until: expected no day before since = {since}, got {until}"])
     return read
 
 

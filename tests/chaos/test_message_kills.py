@@ -34,6 +34,9 @@ WAYS = json.dumps({"late": 150, "repeats": 300})
 """The SMPP carrier's milliseconds: so slow an answer keeps the window full, so that a blow meets messages under way; a
 receipt that could not be kept is told again."""
 CONFIG = """
+[banks.standard]
+title = "Ngân hàng Sao Mai"
+
 [sms.carriers.smpp]
 kind = "smpp"
 host = "127.0.0.1"

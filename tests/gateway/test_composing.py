@@ -74,11 +74,16 @@ def test_a_text_that_can_not_be_right_fails_unsent_and_takes_nobody_with_it(
     assert why.startswith(f"{field}: expected")
 
 
-def test_a_bank_that_is_no_longer_declared_is_named_as_the_bill_names_it(issue, one):
-    issue(a_debit_bill(bank="saomai2"))
+def test_a_bank_that_is_no_longer_declared_is_named_as_the_bill_names_it(
+    issue, compose, blank, wiring, monkeypatch, one
+):
+    issue(a_debit_bill())
+    blank()
+    monkeypatch.delitem(wiring.settings.banks, "standard")
+    assert compose() == 1
     state, body = one("SELECT state, body FROM messages")
     assert state == "queued"
-    assert "saomai2" in body
+    assert "standard" in body
 
 
 def test_a_notice_of_another_try_says_what_became_of_the_one_before(issue, compose, blank, change, one):

@@ -95,8 +95,8 @@ def test_memos_and_accounts():
         assert key_words.memo("undone: the import was undone", TITLES) == "đã hủy: lần nhập đã được hoàn tác"
         assert key_words.memo("settlement by saomai", TITLES) == "khoản gộp của Sao Mai"
         settled = "settlement of 1000 payments by saomai"
-        assert key_words.memo(settled, TITLES) == "khoản gộp của Sao Mai, 1000 giao dịch"
-        assert key_words.memo(f"undone: {settled}", TITLES) == "đã hủy: khoản gộp của Sao Mai, 1000 giao dịch"
+        assert key_words.memo(settled, TITLES) == "khoản gộp của Sao Mai, 1.000 giao dịch"
+        assert key_words.memo(f"undone: {settled}", TITLES) == "đã hủy: khoản gộp của Sao Mai, 1.000 giao dịch"
         assert key_words.memo("as it was", TITLES) == "as it was"
         assert key_words.account("bank:saomai:confirmed", TITLES).endswith(" Sao Mai")
         assert key_words.account("settled:saomai", TITLES) == "khoản gộp chưa rõ của Sao Mai"

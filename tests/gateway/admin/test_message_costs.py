@@ -9,7 +9,7 @@ from tests.gateway.admin.conftest import NOW
 
 
 @pytest.fixture
-def left(session):
+def left(session, staff):
     """Two messages of one office and one of another, of three parts each, which have left."""
     for number, office in enumerate(("Hồ Sen", "Hồ Sen", "An Dương"), 1):
         customer = Customer(code=f"PA{number:011}", office=office, created_at=NOW, updated_at=NOW)

@@ -87,7 +87,7 @@ def test_bills_are_narrowed(ask, issue, paid):
 def test_days_that_end_before_they_begin_are_refused(ask, path):
     answer = ask.get(f"/{path}?since=2026-11-18&until=2026-11-17")
     assert (answer.status_code, answer.json["errors"]) == (
-        400, ["until: expected no day before since = 2026-11-18, got 2026-11-17"],
+        422, ["until: expected no day before since = 2026-11-18, got 2026-11-17"],
     )  # fmt: skip
     assert ask.get(f"/{path}?since=2026-11-18&until=2026-11-18").status_code == 200
 
