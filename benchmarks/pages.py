@@ -28,7 +28,7 @@ from benchmarks import pages_books as books
 from gateway import migrate, schedule, settings, staff_desk
 from gateway.database import transaction
 from gateway.embedded import Embedded
-from gateway.web import create_people
+from gateway.web import create_people, spare_what_is_loaded
 from gateway.wiring import Wiring, ensure_own_secrets
 
 NOW = datetime(2026, 11, 30, 3, 0, tzinfo=UTC)
@@ -72,7 +72,8 @@ def main() -> None:
             }  # fmt: skip
             ensure_own_secrets(home)
             migrate.upgrade(services.database_url)
-            wiring = Wiring(settings.load(os.environ), services.database_url, services.valkey_url)
+            read = settings.load(os.environ)
+            wiring = Wiring(read, services.database_url, services.valkey_url, pooled=read.web_threads)
             wiring.sandbox_clock.set(NOW)
             check_known(wiring)
             owner = services.database_url.replace("//doisoat@", "//postgres@")
@@ -92,6 +93,7 @@ class Desk:
         event.listen(wiring.engine, "before_cursor_execute", self._note)
         self._people = [self._signed_in(role) for role in ("chief_accountant", "administrator")]
         self._of_an_office = self._signed_in("accountant", office="DL07")
+        spare_what_is_loaded()  # as a web process does
 
     def measure(self) -> dict[str, object]:
         """Return the figures of every page, the slowest first."""
