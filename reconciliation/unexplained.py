@@ -25,24 +25,29 @@ PAYMENTS = and_(
 # from them are over another amount than their payment, and that nobody was asked about.
 _LINES = f"""
     SELECT s.bank, s.delivery_id, l.id, l.booked_on, l.bank_reference, l.minor,
-        abs(l.minor + coalesce(f.minor + f.vat_minor, 0) - coalesce(p.minor, 0)) AS unexplained_minor
+        abs(l.minor + coalesce(f.minor + f.vat_minor, 0) - coalesce({{minor}}, 0)) AS unexplained_minor
     FROM statement_lines l
     JOIN statements s ON s.id = l.statement_id
-    LEFT JOIN payments p ON p.id = l.payment_id
+    {{paid}}
     LEFT JOIN fees f ON f.line_id = l.id AND f.undone_at IS NULL AND f.charged = 'netted'
     WHERE s.state = 'accepted' AND l.counts AND l.state <> 'rejected' AND l.currency = 'VND' AND {BOOKED}
-      AND (l.payment_id IS NULL OR l.minor + coalesce(f.minor + f.vat_minor, 0) <> p.minor)
+      AND (l.payment_id IS NULL OR l.minor + coalesce(f.minor + f.vat_minor, 0) <> {{minor}})
       AND NOT EXISTS (SELECT 1 FROM lump_sums u WHERE u.line_id = l.id AND u.undone_at IS NULL AND u.day IS NOT NULL)
       AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.line_id = l.id)
-      AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.payment_id = l.payment_id AND m.state <> 'resolved')
+      AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.payment_id = l.payment_id AND m.state <> 'resolved') {{which}}
 """  # noqa: S608 - put together from constants, here and below
+_PAID = "LEFT JOIN payments p ON p.id = l.payment_id"
+# Most lines of a day show payments of that day, which one scan finds; the others are looked up one by one.
+_PAID_THAT_DAY = """
+    LEFT JOIN (SELECT id, minor FROM payments WHERE business_date = CAST(:day AS date)) that ON that.id = l.payment_id
+    LEFT JOIN LATERAL (SELECT minor FROM payments WHERE id = l.payment_id AND that.id IS NULL OFFSET 0) p ON true
+"""
 _OF_BANK = "AND s.bank = :bank"
 # By the day a line bears or, where it bears none, by its statement's: each by its own index.
-_OF_DAY = f"""
-    {_LINES} {{of_bank}} AND l.booked_on = CAST(:day AS date)
-    UNION ALL
-    {_LINES} {{of_bank}} AND l.booked_on IS NULL AND coalesce(s.closing_on, s.to_on) = CAST(:day AS date)
-"""
+_ON_DAY = (
+    "AND l.booked_on = CAST(:day AS date)",
+    "AND l.booked_on IS NULL AND coalesce(s.closing_on, s.to_on) = CAST(:day AS date)",
+)
 
 
 def lines_by_bank(session: Session, day: date | None = None, *, bank: str = "") -> Mapping[str, int]:
@@ -81,7 +86,11 @@ def total(session: Session, day: date | None = None, *, bank: str = "") -> int:
 
 def _found(day: date | None, bank: str) -> str:
     of_bank = _OF_BANK if bank else ""
-    return f"{_LINES} {of_bank}" if day is None else _OF_DAY.format(of_bank=of_bank)
+    if day is None:
+        return _LINES.format(minor="p.minor", paid=_PAID, which=of_bank)
+    each = (f"{of_bank} {on_day}" for on_day in _ON_DAY)
+    minor = "coalesce(that.minor, p.minor)"
+    return " UNION ALL ".join(_LINES.format(minor=minor, paid=_PAID_THAT_DAY, which=which) for which in each)
 
 
 def _given(day: date | None, bank: str) -> dict[str, object]:

@@ -111,13 +111,17 @@ def test_rejected_lines_notices_and_quarantined_statements_are_not_money(session
     assert unexplained.total(session) == 0
 
 
-def test_a_line_over_another_amount_than_its_payment_is_unexplained_by_the_difference(session):
+@pytest.mark.parametrize("day", [DAY, DAY + timedelta(days=1)])
+def test_a_line_over_another_amount_than_its_payment_is_unexplained_by_the_difference(session, day):
     payment = _payment(session, "FT1", minor=1000)
-    line = _line(session, 700, payment, state="matched")
+    _line(session, 400, _payment(session, "FT2", minor=400, state="denied"), state="matched", booked_on=day)
+    line = _line(session, 700, payment, state="matched", booked_on=day)
     _ask(session, "M12", payment_id=payment.id)
     assert unexplained.total(session) == 0
     session.execute(update(Mismatch).values(state="resolved"))
     assert unexplained.total(session) == 1000 + 300
+    assert unexplained.lines_by_bank(session, day) == unexplained.lines_by_bank(session, day, bank="saomai")
+    assert unexplained.lines_by_bank(session, day) == {"saomai": 300}
     _ask(session, "M03", line_id=line.id)
     assert unexplained.total(session) == 1000
 
