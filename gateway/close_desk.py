@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from sqlalchemy.orm import Session
 
@@ -49,7 +49,14 @@ class Period:
         return self.day.isoformat() if self.kind == DAY else self.day.isoformat()[:7]
 
 
-def asked_of(session: Session, wiring: "Wiring", bank: str, day: date) -> dict[str, bool]:
+class Asked(TypedDict):
+    """What the settings say of a bank's day, as `closing` asks for it."""
+
+    tells: bool
+    owes_statement: bool
+
+
+def asked_of(session: Session, wiring: "Wiring", bank: str, day: date) -> Asked:
     """Return what the settings say of a bank's day: whether it calls back, whether it owes a statement."""
     known = wiring.settings.banks.get(bank)
     calendar = bank_days.calendar(session)

@@ -38,7 +38,7 @@ TOLD = """
 
 # The day's entries with their postings, and those of other days that were booked late for it: read once for everything.
 POSTED = """
-    SELECT e.id, e.key, e.late_for IS NOT NULL AS late, e.business_date = :day AS today, o.account, o.currency, o.minor
+    SELECT e.key, e.late_for IS NOT NULL AS late, e.business_date = :day AS today, o.account, o.currency, o.minor
     FROM entries e JOIN postings o ON o.entry_id = e.id
     WHERE e.bank = :bank AND (e.business_date = :day OR e.late_for = :day)
 """

@@ -68,9 +68,8 @@ def show(bank: str, period: str) -> None:
             told = {"state": "open"}
         else:
             asked = close_desk.asked_of(session, wiring, bank, wanted.day)
-            tells, owes = asked["tells"], asked["owes_statement"]
-            found = closing.obstacles(session, bank, wanted.day, tells=tells, owes_statement=owes, now=wiring.clock())
-            figures = day_figures.of_day(session, bank, wanted.day, tells=tells)
+            found = closing.obstacles(session, bank, wanted.day, now=wiring.clock(), **asked)
+            figures = day_figures.of_day(session, bank, wanted.day, tells=asked["tells"])
             told = {"state": "open", "figures": figures, "obstacles": [str(one) for one in found]}
     click.echo(json.dumps(told, ensure_ascii=False, indent=1))
 
