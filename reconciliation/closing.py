@@ -82,8 +82,8 @@ def obstacles(
     subject = f"file:{bank}:{day.isoformat()}"
     if owes_statement and session.scalar(text(_STATEMENT_IS_DUE), {**asked, "subject": subject}):
         found.append(NotClosed("no_statement", f"expected the bank's statement of {day}, got none (M13)"))
-    minor = unexplained.total(session, day, bank=bank)
     blocking = unanswered or day_figures.unanswered(session, bank, day, tells=tells)
+    minor = blocking.lines_minor + sum(unexplained.payments_by_bank(session, day, bank=bank).values())
     if minor or blocking.differing:
         said = f"expected everything explained, got {minor} đ unexplained and {blocking.differing} differences"
         found.append(NotClosed("unexplained", said, minor=minor, count=blocking.differing))

@@ -10,23 +10,26 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reconciliation import business_days, tie_out
+from reconciliation import business_days, tie_out, unexplained
 
 # A payment counts on the day its money was first booked; what a correction changes of it is part of the gross.
-_CHANNELS = """
-    SELECT coalesce(p.channel, '') AS channel, s.currency, count(*) FILTER (WHERE is_new) AS count,
+_CHANNELS = f"""
+    SELECT coalesce(c.channel, p.channel, '') AS channel, s.currency, count(*) FILTER (WHERE is_new) AS count,
         sum(s.gross)\\:\\:bigint AS gross, sum(s.reversed)\\:\\:bigint AS reversed,
-        coalesce(sum(p.minor - p.matched_minor)
-            FILTER (WHERE is_new AND p.state NOT IN ('denied', 'returned')), 0)\\:\\:bigint AS unmatched
+        coalesce(sum(coalesce(c.open_minor, p.open_minor)) FILTER (WHERE is_new), 0)\\:\\:bigint AS unmatched
     FROM (
-        SELECT subject, currency, max(payment_id) AS payment_id,
+        SELECT payment_id, currency,
             coalesce(sum(minor) FILTER (WHERE NOT back), 0) AS gross,
             -coalesce(sum(minor) FILTER (WHERE back), 0) AS reversed,
             bool_or(minor > 0 AND NOT back AND key NOT LIKE '%/corrected by %') AS is_new
         FROM (SELECT *, key LIKE '%\\:denied' OR key LIKE '%/undone' AS back FROM booked) b
-        WHERE minor <> 0 AND NOT leaving GROUP BY subject, currency
-    ) s LEFT JOIN payments p ON p.id = s.payment_id GROUP BY 1, 2
-"""
+        WHERE minor <> 0 AND NOT leaving GROUP BY payment_id, fact, currency
+    ) s LEFT JOIN came c ON c.id = s.payment_id
+    LEFT JOIN LATERAL (
+        SELECT channel, {tie_out.OPEN_MINOR} AS open_minor FROM payments
+        WHERE id = s.payment_id AND c.id IS NULL OFFSET 0
+    ) p ON true GROUP BY 1, 2
+"""  # noqa: S608 - put together from constants, here and below
 
 # What banks keep for themselves, with its VAT, on the day it is booked, whatever account of fees it stands in. What is
 # kept from many payments by one line is booked in one sum, and its parts tell whose channels it is of.
@@ -93,11 +96,20 @@ _TIE_OUT = f"""
     {_SUMS} SELECT {_AS_JSON},
         (SELECT {DIGEST_OF_ROWS} FROM (SELECT {ITEM_ROW} AS row FROM ({tie_out.ROWS}) i) rows) AS items
 """  # noqa: S608
-_KEEPS_OPEN = """
-    SELECT (SELECT count(*) FROM differences WHERE verdict = 'unexplained') AS differing, count(*) AS open,
+# Lines that nobody can explain, as `unexplained.lines_by_bank` finds them, out of those that have been read already.
+_UNEXPLAINED = f"""
+    SELECT coalesce(sum(abs(l.minor + coalesce(l.fee, 0) - coalesce(c.minor, p.minor, 0))), 0)\\:\\:bigint
+    FROM lines_shown l LEFT JOIN came c ON c.id = l.payment_id
+    LEFT JOIN LATERAL (SELECT minor FROM payments WHERE id = l.payment_id AND c.id IS NULL OFFSET 0) p ON true
+    WHERE l.stands AND l.currency = 'VND' AND {unexplained.UNASKED}
+      AND (l.payment_id IS NULL OR l.minor + coalesce(l.fee, 0) <> coalesce(c.minor, p.minor))
+"""  # noqa: S608
+_KEEPS_OPEN = f"""
+    SELECT ({_UNEXPLAINED}) AS lines_minor,
+        (SELECT count(*) FROM differences WHERE verdict = 'unexplained') AS differing, count(*) AS open,
         coalesce(string_agg(DISTINCT code, ', ' ORDER BY code), '') AS codes
     FROM questions WHERE verdict IN ('blocking', 'proposed')
-"""
+"""  # noqa: S608
 _UNANSWERED = f"WITH {tie_out.TIED_OUT} {_KEEPS_OPEN}"
 # A question that stands beside a listed difference is not listed a second time.
 _LOOK = f"""
@@ -117,6 +129,8 @@ _LOOK = f"""
 class Unanswered:
     """What leaves a day unknown: differences that no reason fits, open questions, and the codes of those."""
 
+    lines_minor: int
+    """đồng of lines that nobody can explain."""
     differing: int
     open: int
     codes: str

@@ -43,7 +43,7 @@ _DUE = f"""
 """  # noqa: S608 - put together from constants, here and below
 # Money that came for a bill and that nobody has matched with it yet: in the end it may pay it.
 CLAIMED = """
-    SELECT c.code FROM payments p, unnest(p.quoted) AS c (code)
+    SELECT unnest(p.quoted) AS code FROM payments p
     WHERE p.matched_minor < p.minor AND p.state IN ('reported', 'confirmed')
 """
 # A notice counts while nothing else was said since: not another day, and not that nothing is debited after all. Notices

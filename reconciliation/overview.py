@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, ColumnExpressionArgument, Executable, and_, exists, func, select, text
+from sqlalchemy import ColumnElement, Executable, and_, exists, func, select, text
 from sqlalchemy.orm import Session
 
 from reconciliation import ageing, unexplained
@@ -198,30 +198,44 @@ _PLACED = """
 
 
 def _payments(day: date) -> Executable:
-    """Return the query of a day's payments in đồng by bank and channel, which looks at each of them once."""
+    """Return the query of a day's payments in đồng by bank and channel, which looks at each of them once.
 
-    def total(column: ColumnExpressionArgument[int], view: str) -> ColumnElement[int]:
-        return func.coalesce(func.sum(column).filter(PAYMENT_VIEWS[view]), 0)
+    Payments that count for the same figures are added up first: each sum over all of them takes a fifth longer.
+    """
+    views = [PAYMENT_VIEWS[name].label(name) for name in ("received", "confirmed", "open", "counts")]
+    alike = (Payment.source.label("bank"), Payment.channel, *views, (Payment.matched_minor > 0).label("matched"))
+    left, asked = Payment.minor - Payment.matched_minor, unexplained.ASKED.c.payment_id
+    summed = (
+        select(
+            *alike, func.count().label("payments"), func.sum(Payment.minor).label("minor"),
+            func.sum(Payment.confirmed_minor).label("confirmed_minor"),
+            func.sum(Payment.matched_minor).label("matched_minor"), func.sum(left).label("left_minor"),
+            func.sum(left).filter(unexplained.OPEN, asked.is_(None)).label("unexplained_minor"),
+        )
+        .outerjoin(unexplained.ASKED, asked == Payment.id)
+        .where(Payment.business_date == day, Payment.currency == "VND").group_by(*alike)
+    ).subquery()  # fmt: skip
+    of = summed.c
 
-    def count(view: str) -> ColumnElement[int]:
-        return func.count().filter(PAYMENT_VIEWS[view]).label(view)
+    def total(column: ColumnElement[int], view: ColumnElement[bool] | None = None) -> ColumnElement[int]:
+        whole = func.sum(column)
+        return func.coalesce(whole if view is None else whole.filter(view), 0)
 
     return (
         select(
-            Payment.source.label("bank"), Payment.channel,
-            count("received"), total(Payment.minor, "received").label("received_minor"),
-            count("confirmed"), total(Payment.confirmed_minor, "confirmed").label("confirmed_minor"),
+            of.bank, of.channel,
+            total(of.payments, of.received).label("received"), total(of.minor, of.received).label("received_minor"),
+            total(of.payments, of.confirmed).label("confirmed"),
+            total(of.confirmed_minor).label("confirmed_minor"),
             # With what people have put elsewhere, which is taken off afterwards (`_came`).
-            func.count().filter(Payment.matched_minor > 0).label("matched"),
-            func.coalesce(func.sum(Payment.matched_minor), 0).label("matched_minor"),
-            count("open"), total(Payment.minor - Payment.matched_minor, "open").label("open_minor"),
-            total(Payment.minor - Payment.matched_minor, "unexplained").label("unexplained_minor"),
-            count("counts"), total(Payment.minor, "counts").label("counts_minor"),
-            total(Payment.confirmed_minor, "counts").label("counts_confirmed"),
-            total(Payment.matched_minor, "counts").label("counts_matched"),
+            total(of.payments, of.matched).label("matched"), total(of.matched_minor).label("matched_minor"),
+            total(of.payments, of.open).label("open"), total(of.left_minor, of.open).label("open_minor"),
+            total(of.unexplained_minor).label("unexplained_minor"),
+            total(of.payments, of.counts).label("counts"), total(of.minor, of.counts).label("counts_minor"),
+            total(of.confirmed_minor, of.counts).label("counts_confirmed"),
+            total(of.matched_minor, of.counts).label("counts_matched"),
         )
-        .where(Payment.business_date == day, Payment.currency == "VND")
-        .group_by(Payment.source, Payment.channel).order_by(Payment.source, Payment.channel)
+        .group_by(of.bank, of.channel).order_by(of.bank, of.channel)
     )  # fmt: skip
 
 

@@ -7,6 +7,8 @@ when the bank booked. So a payment told today and shown tomorrow is a difference
 
 from dataclasses import dataclass
 
+from reconciliation.statements import BOOKED as BOOKED_LINE
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -27,12 +29,19 @@ class Row:
     code: str
 
 
+# The day's payments, which one scan finds: nearly all that its entries and lines are of.
+OPEN_MINOR = "CASE WHEN state IN ('denied', 'returned') THEN 0 ELSE minor - matched_minor END"
+CAME = f"""
+    SELECT id, channel, currency, minor, {OPEN_MINOR} AS open_minor, reported_at IS NOT NULL AS told
+    FROM payments WHERE source = :bank AND business_date = :day
+"""  # noqa: S608 - put together from constants, here and below; values travel as parameters
+
 # What callbacks and notices said: money told of on this day, less what was taken back on this day.
 TOLD = """
-    SELECT 'payment:' || id AS subject, id AS payment_id, CAST(NULL AS bigint) AS line_id, currency, minor
-    FROM payments WHERE source = :bank AND business_date = :day AND reported_at IS NOT NULL
+    SELECT CAST(NULL AS text) AS fact, id AS payment_id, CAST(NULL AS bigint) AS line_id, currency, minor
+    FROM came WHERE told
     UNION ALL
-    SELECT 'payment:' || id, id, NULL, currency, -minor FROM payments
+    SELECT NULL, id, NULL, currency, -minor FROM payments
     WHERE source = :bank AND denied_at >= :since AND denied_at < :until AND reported_at IS NOT NULL
 """
 
@@ -55,7 +64,7 @@ _OF_PAYMENT, _OF_LINE, _OF_FEE, _OF_LUMP = (
 # of an entry says which payment or line it books. What was booked late is named on the day it is missing from as well.
 # A payment counts whole, and the fee kept from it (or from all payments of one line) stands apart as money leaving.
 BOOKED = rf"""
-    SELECT coalesce('payment:' || coalesce(b.payment_id, l.payment_id), 'line:' || l.id, b.key) AS subject,
+    SELECT CASE WHEN coalesce(b.payment_id, l.payment_id) IS NULL THEN coalesce('line:' || l.id, b.key) END AS fact,
         coalesce(b.payment_id, l.payment_id) AS payment_id, l.id AS line_id, b.currency, b.minor, b.key, b.late,
         b.key LIKE '%/undone' AS undone, coalesce(l.minor < 0, false) AS leaving
     FROM (
@@ -67,7 +76,7 @@ BOOKED = rf"""
         GROUP BY key, late, today, currency HAVING sum(minor) <> 0
     ) b LEFT JOIN statement_lines l ON l.id = b.line_id
     UNION ALL
-    SELECT side.subject, side.payment_id, b.line_id, b.currency, CASE WHEN b.today THEN side.minor ELSE 0 END, b.key,
+    SELECT side.fact, side.payment_id, b.line_id, b.currency, CASE WHEN b.today THEN side.minor ELSE 0 END, b.key,
         b.late, b.undone, side.leaving
     FROM (
         SELECT b.key, b.late, b.today, b.currency, f.payment_id, coalesce(f.line_id, u.line_id) AS line_id,
@@ -82,33 +91,34 @@ BOOKED = rf"""
           AND coalesce(f.id, u.id) IS NOT NULL
         GROUP BY b.key, b.late, b.today, b.currency, f.id, u.id
     ) b CROSS JOIN LATERAL (VALUES
-        ('payment:' || b.payment_id, b.payment_id, b.whole, false), (b.kept, NULL, -b.fee, true)
-    ) AS side (subject, payment_id, minor, leaving)
+        (NULL, b.payment_id, b.whole, false), (b.kept, NULL, -b.fee, true)
+    ) AS side (fact, payment_id, minor, leaving)
     WHERE side.minor <> 0
-"""  # noqa: S608 - put together from constants, here and below; values travel as parameters
+"""  # noqa: S608
 
 # What the statements show; a line without a date of its own counts on the day its statement closes. A line that is
 # taken apart shows its payments whole, and the fee kept from them.
-LINES_SHOWN = """
-    SELECT l.id, l.payment_id, l.currency, l.minor
+LINES_SHOWN = f"""
+    SELECT l.id, l.payment_id, l.currency, l.minor, f.id AS fee_id, f.minor + f.vat_minor AS fee,
+        l.state <> 'rejected' AND {BOOKED_LINE} AS stands
     FROM (
         SELECT * FROM statement_lines WHERE booked_on = :day UNION ALL
         SELECT n.* FROM statements s JOIN statement_lines n ON n.statement_id = s.id
         WHERE s.bank = :bank AND coalesce(s.closing_on, s.to_on) = :day AND n.booked_on IS NULL
     ) l JOIN statements s ON s.id = l.statement_id
+    LEFT JOIN fees f ON f.line_id = l.id AND f.undone_at IS NULL AND f.charged = 'netted'
     WHERE s.bank = :bank AND s.state = 'accepted' AND l.counts AND l.minor <> 0
       AND NOT EXISTS (SELECT 1 FROM lump_sums u WHERE u.line_id = l.id AND u.source = :bank AND u.day IS NOT NULL
                       AND u.undone_at IS NULL)
-"""
+"""  # noqa: S608
 SHOWN = r"""
-    SELECT coalesce('payment:' || l.payment_id, 'line:' || l.id) AS subject, l.payment_id, l.id AS line_id, l.currency,
-        l.minor + coalesce(f.minor + f.vat_minor, 0) AS minor
-    FROM lines_shown l LEFT JOIN fees f ON f.line_id = l.id AND f.undone_at IS NULL AND f.charged = 'netted'
+    SELECT CASE WHEN payment_id IS NULL THEN 'line:' || id END AS fact, payment_id, id AS line_id, currency,
+        minor + coalesce(fee, 0) AS minor
+    FROM lines_shown
     UNION ALL
-    SELECT 'fee:' || f.id, NULL, l.id, l.currency, -f.minor - f.vat_minor
-    FROM lines_shown l JOIN fees f ON f.line_id = l.id AND f.undone_at IS NULL AND f.charged = 'netted'
+    SELECT 'fee:' || fee_id, NULL, id, currency, -fee FROM lines_shown WHERE fee_id IS NOT NULL
     UNION ALL
-    SELECT 'payment:' || a.payment_id, a.payment_id, NULL, 'VND', a.minor + a.fee_minor + a.vat_minor
+    SELECT NULL, a.payment_id, NULL, 'VND', a.minor + a.fee_minor + a.vat_minor
     FROM lump_sums u JOIN line_parts a ON a.lump_id = u.id AND a.undone_at IS NULL
     WHERE u.source = :bank AND u.booked_on = :day AND u.undone_at IS NULL
     UNION ALL
@@ -119,31 +129,33 @@ SHOWN = r"""
 """
 
 SIDES = f"""
-    posted AS MATERIALIZED ({POSTED}), booked AS MATERIALIZED ({BOOKED}), lines_shown AS MATERIALIZED ({LINES_SHOWN}),
+    came AS MATERIALIZED ({CAME}), posted AS MATERIALIZED ({POSTED}), booked AS MATERIALIZED ({BOOKED}),
+    lines_shown AS MATERIALIZED ({LINES_SHOWN}),
     sides AS MATERIALIZED (
-        SELECT subject, currency, max(payment_id) AS payment_id, max(line_id) AS line_id,
-            sum(told)\\:\\:bigint AS told, sum(booked)\\:\\:bigint AS booked, sum(shown)\\:\\:bigint AS shown,
+        SELECT payment_id, fact, currency, max(line_id) AS line_id, sum(told)\\:\\:bigint AS told,
+            sum(booked)\\:\\:bigint AS booked, sum(shown)\\:\\:bigint AS shown,
             bool_or(late) AS late, bool_or(undone) AS undone, bool_or(corrected) AS corrected
         FROM (
-            SELECT subject, payment_id, line_id, currency, minor AS told, 0 AS booked, 0 AS shown, false AS late,
+            SELECT fact, payment_id, line_id, currency, minor AS told, 0 AS booked, 0 AS shown, false AS late,
                 false AS undone, false AS corrected FROM ({TOLD}) t
             UNION ALL
-            SELECT subject, payment_id, line_id, currency, 0, minor, 0, late, undone,
+            SELECT fact, payment_id, line_id, currency, 0, minor, 0, late, undone,
                 key LIKE '%/corrected by %' FROM booked
             UNION ALL
-            SELECT subject, payment_id, line_id, currency, 0, 0, minor, false, false, false FROM ({SHOWN}) s
-        ) each GROUP BY subject, currency
+            SELECT fact, payment_id, line_id, currency, 0, 0, minor, false, false, false FROM ({SHOWN}) s
+        ) each GROUP BY payment_id, fact, currency
     )
 """  # noqa: S608
 
 # Why a row differs; the first reason that fits. What no reason fits is unexplained, and no day is signed with it.
 _DIFFERING = """
     WITH differing AS MATERIALIZED (
-        SELECT s.*, s.subject ~ '^(fee|lump)\\:' AS is_fee, p.denied_at, p.state, p.reported_at,
+        SELECT s.*, coalesce(s.fact ~ '^(fee|lump)\\:', false) AS is_fee, p.denied_at, p.state, p.reported_at,
             st.state = 'withdrawn' AS withdrawn,
             coalesce(nullif(p.bank_reference, ''), nullif(p.source_reference, ''), nullif(l.bank_reference, ''),
                 s.subject) AS reference
-        FROM sides s LEFT JOIN payments p ON p.id = s.payment_id LEFT JOIN statement_lines l ON l.id = s.line_id
+        FROM (SELECT *, coalesce('payment:' || payment_id, fact) AS subject FROM sides) s
+        LEFT JOIN payments p ON p.id = s.payment_id LEFT JOIN statement_lines l ON l.id = s.line_id
         LEFT JOIN statements st ON st.id = l.statement_id
         WHERE s.told <> s.booked OR s.booked <> s.shown
     ), asked AS MATERIALIZED (

@@ -20,6 +20,14 @@ PAYMENTS = and_(
     OPEN, Payment.currency == "VND", ~exists().where(Mismatch.payment_id == Payment.id, Mismatch.state != "resolved")
 )
 """Those of them that nobody was asked about."""
+ASKED = select(Mismatch.payment_id).where(Mismatch.state != "resolved").distinct().subquery()
+"""The payments that somebody was asked about, to be joined where very many payments are read at once."""
+
+UNASKED = """
+    NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.line_id = l.id)
+    AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.payment_id = l.payment_id AND m.state <> 'resolved')
+"""
+"""Whether nobody was ever asked about line `l`, nor is asked about its payment."""
 
 # Lines without a payment, a question or a rejection that are no settlement taken apart; lines that with the fee kept
 # from them are over another amount than their payment, and that nobody was asked about.
@@ -33,8 +41,7 @@ _LINES = f"""
     WHERE s.state = 'accepted' AND l.counts AND l.state <> 'rejected' AND l.currency = 'VND' AND {BOOKED}
       AND (l.payment_id IS NULL OR l.minor + coalesce(f.minor + f.vat_minor, 0) <> {{minor}})
       AND NOT EXISTS (SELECT 1 FROM lump_sums u WHERE u.line_id = l.id AND u.undone_at IS NULL AND u.day IS NOT NULL)
-      AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.line_id = l.id)
-      AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.payment_id = l.payment_id AND m.state <> 'resolved') {{which}}
+      AND {UNASKED} {{which}}
 """  # noqa: S608 - put together from constants, here and below
 _PAID = "LEFT JOIN payments p ON p.id = l.payment_id"
 # Most lines of a day show payments of that day, which one scan finds; the others are looked up one by one.
