@@ -35,16 +35,17 @@ _CHANNELS = f"""
 # kept from many payments by one line is booked in one sum, and its parts tell whose channels it is of.
 _FEES = r"""
     SELECT coalesce(p.channel, '') AS channel, e.currency, sum(e.minor)\:\:bigint AS fee
-    FROM posted e LEFT JOIN statement_lines l ON l.id = CAST(substring(e.key FROM 'line:(\d+)') AS bigint)
-    LEFT JOIN fees f ON f.id = CAST(substring(e.key FROM 'fee:(\d+)') AS bigint)
+    FROM posted e JOIN day_entries d ON d.id = e.entry_id
+    LEFT JOIN statement_lines l ON l.id = CAST(substring(d.key FROM 'line:(\d+)') AS bigint)
+    LEFT JOIN fees f ON f.id = CAST(substring(d.key FROM 'fee:(\d+)') AS bigint)
     LEFT JOIN payments p
-        ON p.id = coalesce(CAST(substring(e.key FROM 'payment:(\d+)') AS bigint), l.payment_id, f.payment_id)
-    WHERE e.today AND e.key NOT LIKE 'lump\:%' AND (e.account LIKE 'expense:%fee%' OR e.account = 'input-vat')
+        ON p.id = coalesce(CAST(substring(d.key FROM 'payment:(\d+)') AS bigint), l.payment_id, f.payment_id)
+    WHERE e.today AND d.key NOT LIKE 'lump\:%' AND (e.account LIKE 'expense:%fee%' OR e.account = 'input-vat')
     GROUP BY 1, 2
     UNION ALL
     SELECT p.channel, 'VND', sum(CASE WHEN e.key LIKE '%/undone' THEN -1 ELSE 1 END
         * CASE WHEN e.key LIKE '%/fee%' THEN a.fee_minor ELSE a.vat_minor END)\:\:bigint
-    FROM (SELECT DISTINCT key FROM posted WHERE today AND key LIKE 'lump\:%' AND key ~ '^lump:\d+/\d+/(fee|vat)') e
+    FROM (SELECT key FROM day_entries WHERE today AND key LIKE 'lump\:%' AND key ~ '^lump:\d+/\d+/(fee|vat)') e
     JOIN line_parts a ON a.lump_id = CAST(substring(e.key FROM '^lump:(\d+)') AS bigint)
         AND a.time = CAST(substring(e.key FROM '^lump:\d+/(\d+)') AS bigint)
     JOIN payments p ON p.id = a.payment_id GROUP BY 1

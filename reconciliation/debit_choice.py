@@ -50,8 +50,9 @@ CLAIMED = """
 # are looked for where there is a mandate, a customer's wishes where there is no notice: nothing else would be told.
 JUDGED = f"""
     WITH due AS MATERIALIZED ({_DUE}), mandated AS MATERIALIZED (
-        SELECT id, customer_id, bank, state, version, valid_to FROM mandates
-        WHERE customer_id IN (SELECT customer_id FROM due) AND state IN ('active', 'paused')
+        SELECT a.id, a.customer_id, a.bank, a.state, a.version, a.valid_to, v.valid_from, v.cap_minor
+        FROM mandates a LEFT JOIN mandate_versions v ON v.mandate_id = a.id AND v.version = a.version
+        WHERE a.customer_id IN (SELECT customer_id FROM due) AND a.state IN ('active', 'paused')
     ), being_paid AS MATERIALIZED (
         SELECT d.id AS bill_id
         FROM (SELECT id, payment_code AS code FROM due UNION ALL SELECT id, number FROM due) d
@@ -104,9 +105,9 @@ JUDGED = f"""
             WHEN m.id IS NULL THEN 'no_mandate'
             WHEN m.bank <> d.bank THEN 'other_bank'
             WHEN m.state = 'paused' THEN 'mandate_paused'
-            WHEN v.valid_from > :day THEN 'mandate_not_begun'
+            WHEN m.valid_from > :day THEN 'mandate_not_begun'
             WHEN m.valid_to < :day THEN 'mandate_expired'
-            WHEN d.minor > v.cap_minor THEN 'above_cap'
+            WHEN d.minor > m.cap_minor THEN 'above_cap'
             WHEN d.minor > CAST(:limit AS bigint) THEN 'above_bank_limit'
             WHEN told.notice_id IS NOT NULL OR p.id IS NOT NULL THEN NULL
             WHEN told.fits THEN 'notice_late'
@@ -118,7 +119,6 @@ JUDGED = f"""
         END AS reason
     FROM due d LEFT JOIN being_paid w ON w.bill_id = d.id
     LEFT JOIN mandated m ON m.customer_id = d.customer_id
-    LEFT JOIN mandate_versions v ON v.mandate_id = m.id AND v.version = m.version
     LEFT JOIN tried t ON t.bill_number = d.number LEFT JOIN held h ON h.bill_id = d.id
     LEFT JOIN told ON told.bill_id = d.id LEFT JOIN printed p ON p.bill_id = d.id
     LEFT JOIN used u ON u.mandate_id = m.id

@@ -55,7 +55,12 @@ class Payment(Base):
         Index(None, "source", "bank_reference", postgresql_where=text("bank_reference <> ''")),
         Index(None, "source", "end_to_end_id", postgresql_where=text("end_to_end_id <> ''")),
         Index("ix_payments_waiting", "due_at", postgresql_where=text("due_at IS NOT NULL")),
-        Index("ix_payments_unmatched", "id", postgresql_where=text("matched_minor < minor")),
+        Index(
+            "ix_payments_unmatched",
+            "id",
+            postgresql_where=text("matched_minor < minor"),
+            postgresql_include=["state", "quoted"],
+        ),
         Index("ix_payments_unconfirmed", "source", "minor", postgresql_where=text("state = 'reported'")),
         Index("ix_payments_denied", "source", postgresql_where=text("state = 'denied'")),
         Index("ix_payments_returned", "id", postgresql_where=text("state = 'returned'")),

@@ -24,10 +24,11 @@ ASKED = select(Mismatch.payment_id).where(Mismatch.state != "resolved").distinct
 """The payments that somebody was asked about, to be joined where very many payments are read at once."""
 
 UNASKED = """
-    NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.line_id = l.id)
+    NOT EXISTS (SELECT 1 FROM lump_sums u WHERE u.line_id = l.id AND u.undone_at IS NULL AND u.day IS NOT NULL)
+    AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.line_id = l.id)
     AND NOT EXISTS (SELECT 1 FROM mismatches m WHERE m.payment_id = l.payment_id AND m.state <> 'resolved')
 """
-"""Whether nobody was ever asked about line `l`, nor is asked about its payment."""
+"""Whether line `l` is no settlement taken apart, nobody was ever asked about it, nor is asked about its payment."""
 
 # Lines without a payment, a question or a rejection that are no settlement taken apart; lines that with the fee kept
 # from them are over another amount than their payment, and that nobody was asked about.
@@ -40,7 +41,6 @@ _LINES = f"""
     LEFT JOIN fees f ON f.line_id = l.id AND f.undone_at IS NULL AND f.charged = 'netted'
     WHERE s.state = 'accepted' AND l.counts AND l.state <> 'rejected' AND l.currency = 'VND' AND {BOOKED}
       AND (l.payment_id IS NULL OR l.minor + coalesce(f.minor + f.vat_minor, 0) <> {{minor}})
-      AND NOT EXISTS (SELECT 1 FROM lump_sums u WHERE u.line_id = l.id AND u.undone_at IS NULL AND u.day IS NOT NULL)
       AND {UNASKED} {{which}}
 """  # noqa: S608 - put together from constants, here and below
 _PAID = "LEFT JOIN payments p ON p.id = l.payment_id"
