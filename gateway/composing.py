@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import datetime
 
 from sqlalchemy import Row, select, text
 from sqlalchemy.orm import Session
@@ -16,6 +16,7 @@ from sms.templates import Composed
 
 AT_ONCE = 1000
 """How many texts are in memory together: a day's callbacks may leave tens of thousands to whoever composes next."""
+_Row = Row[int, str, dict[str, object], datetime, str, bool]
 _FILL = text(
     """
     UPDATE messages m SET template = f.template, body = f.body, encoding = f.encoding, parts = f.parts
@@ -35,7 +36,7 @@ def compose_promises(session: Session, settings: Settings) -> int:
     return composed
 
 
-def _uncomposed(session: Session, last: int) -> Sequence[Row[Any]]:
+def _uncomposed(session: Session, last: int) -> Sequence[_Row]:
     return session.execute(
         select(Message.id, Message.event, Message.facts, Message.created_at, Customer.language, Customer.diacritics)
         .join(Customer, Customer.id == Message.customer_id)
@@ -46,7 +47,7 @@ def _uncomposed(session: Session, last: int) -> Sequence[Row[Any]]:
     ).all()
 
 
-def _compose(session: Session, settings: Settings, rows: Sequence[Row[Any]]) -> int:
+def _compose(session: Session, settings: Settings, rows: Sequence[_Row]) -> int:
     composed: list[tuple[int, Composed]] = []
     for row in rows:
         try:
