@@ -1,11 +1,13 @@
-"""The doorbell: tells a worker that something waits. PostgreSQL is the queue; an unheard bell loses nothing."""
+"""The doorbell: tells a worker that something waits. PostgreSQL is the queue; an unheard bell loses nothing.
+
+What it rings by is loaded with the first ring: many commands know of bells, and few of their runs ring one.
+"""
 
 import logging
+from typing import TYPE_CHECKING
 
-from redis import Redis
-from redis.exceptions import RedisError
-from rq import Queue
-from rq.serializers import JSONSerializer
+if TYPE_CHECKING:
+    from redis import Redis
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +25,17 @@ _RUNG_FOR = 5
 JOB_SECONDS = 600
 
 
+def prepare() -> None:
+    """Load what a bell is rung by, where the first ring must not wait for it."""
+    import rq.serializers  # noqa: F401 - loaded, not used
+
+
 def ring(valkey: "Redis", queue: str) -> bool:
     """Ask for a run of `queue`'s job unless one is asked for already; never raises, since the sweep rings again."""
+    from redis.exceptions import RedisError
+    from rq import Queue
+    from rq.serializers import JSONSerializer
+
     try:
         if not valkey.set(_key(queue), "1", nx=True, ex=_RUNG_FOR):
             return False
@@ -39,6 +50,8 @@ def ring(valkey: "Redis", queue: str) -> bool:
 
 def heard(valkey: "Redis", queue: str) -> None:
     """Let the next ring through: called by a job before it looks, so that what comes later rings anew."""
+    from redis.exceptions import RedisError
+
     try:
         valkey.delete(_key(queue))
     except RedisError as error:

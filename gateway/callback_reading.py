@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from banks.errors import BankError, Unreadable
 from banks.profile import read_all
 from banks.records import MandateAnswer, Notice, RawRequest
-from gateway import composing, mandate_exchange
+from gateway import composing, mandate_answering
 from gateway.database import insist, transaction
 from gateway.wiring import Wiring
 from reconciliation import debit_reports, inbox, matching, payments
@@ -97,7 +97,7 @@ def _answer(session: Session, wiring: Wiring, delivery: Delivery, answer: Mandat
     Delivery by delivery: a mandate may be confirmed in one and ended in the next.
     """
     name = f"callback {delivery.id}"
-    done = mandate_exchange.carry_out(session, wiring, iter([answer]), bank=delivery.source, name=name, by="reader")
+    done = mandate_answering.carry_out(session, wiring, iter([answer]), bank=delivery.source, name=name, by="reader")
     return done.problems
 
 

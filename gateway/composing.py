@@ -1,9 +1,10 @@
 """Composing: the text of a promised message, frozen in the transaction of its promise."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
-from sqlalchemy import select, text
+from sqlalchemy import Row, select, text
 from sqlalchemy.orm import Session
 
 from gateway.settings import Settings
@@ -13,6 +14,9 @@ from reconciliation.outbox import Message
 from sms import templates
 from sms.templates import Composed
 
+AT_ONCE = 1000
+"""How many texts are in memory together: a day's callbacks may leave tens of thousands to whoever composes next."""
+_Row = Row[int, str, dict[str, object], datetime, str, bool]
 _FILL = text(
     """
     UPDATE messages m SET template = f.template, body = f.body, encoding = f.encoding, parts = f.parts
@@ -25,13 +29,25 @@ _FILL = text(
 
 def compose_promises(session: Session, settings: Settings) -> int:
     """Write the text of every promise that has none yet; return how many. A text with a hole fails, unsent."""
-    rows = session.execute(
+    composed, last = 0, 0
+    while rows := _uncomposed(session, last):
+        composed += _compose(session, settings, rows)
+        last = rows[-1].id
+    return composed
+
+
+def _uncomposed(session: Session, last: int) -> Sequence[_Row]:
+    return session.execute(
         select(Message.id, Message.event, Message.facts, Message.created_at, Customer.language, Customer.diacritics)
         .join(Customer, Customer.id == Message.customer_id)
-        .where(Message.body.is_(None), Message.state == "queued")
+        .where(Message.body.is_(None), Message.state == "queued", Message.id > last)
         .order_by(Message.id)
+        .limit(AT_ONCE)
         .with_for_update(of=Message, skip_locked=True)
     ).all()
+
+
+def _compose(session: Session, settings: Settings, rows: Sequence[_Row]) -> int:
     composed: list[tuple[int, Composed]] = []
     for row in rows:
         try:

@@ -1,4 +1,4 @@
-"""Debiting: approved runs leave by the bank's file, what is known of debits is followed, what is not is asked after."""
+"""Debiting: approved runs leave by the bank's file, and debits that nothing was heard of are asked after."""
 
 import logging
 from collections.abc import Sequence
@@ -6,7 +6,6 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from banks.collections import reasons
 from banks.errors import BankError
 from gateway import composing, debit_desk, debit_files, handing_over
 from gateway.bank_settings import BankSettings
@@ -15,8 +14,7 @@ from gateway.debit_api import DebitApi
 from gateway.debit_settings import DebitSettings
 from gateway.setting_tables import SettingsError
 from gateway.wiring import Wiring
-from reconciliation import debit_asking, debit_following, debit_recalls, debit_reports, debit_sending
-from reconciliation.debit_following import Retries
+from reconciliation import debit_asking, debit_recalls, debit_reports, debit_sending
 from reconciliation.debit_sending import Left
 from reconciliation.debits import DebitFile
 
@@ -99,35 +97,6 @@ def _give(wiring: Wiring, bank: BankSettings, message_id: str, place: Path) -> N
             api.push(message_id, place)
     else:
         handing_over.hand_over(wiring, bank, place, place.name)
-
-
-def retried(wiring: Wiring) -> frozenset[str]:
-    """Return the codes that mean too small a balance: those of ISO 20022, and each bank's own."""
-    owns = [how.reasons for how in debit_desk.banks(wiring).values()]
-    codes = {"AM04", *(code for own in owns for code in own)}
-    return frozenset(code for code in codes if any(reasons.reason(code, own).may_be_retried for own in (*owns, {})))
-
-
-def follow_all(wiring: Wiring) -> int:
-    """Bring debits to the state that what is known of them calls for; return how many moved."""
-    retries, moved = Retries(retried(wiring), leads(wiring)), 0
-    for step in iter(partial(insist, partial(_follow, wiring, retries)), None):
-        moved += step
-    return moved
-
-
-def leads(wiring: Wiring) -> dict[str, timedelta]:
-    """Return how long before their day the debits of each bank may leave."""
-    return {bank: timedelta(days=how.lead_days) for bank, how in debit_desk.banks(wiring).items()}
-
-
-def _follow(wiring: Wiring, retries: Retries) -> int | None:
-    with transaction(wiring.engine) as session:
-        followed = debit_following.follow(session, retries, now=wiring.clock())
-        if followed is None:
-            return None
-        composing.compose_promises(session, wiring.settings)
-        return sum(followed.values())
 
 
 def ask_after(wiring: Wiring) -> int:

@@ -1,20 +1,33 @@
 """The jobs that workers run: each drains what waits in PostgreSQL, batch by batch, and can be killed at any point.
 
-RQ imports these by name in a forked process, which builds its own wiring from the environment: no connection is ever
-shared with the parent.
+RQ calls these by name in a forked process, which builds its own wiring from the environment: no connection is ever
+shared with the parent. Each job loads what it works by when it is called, so that a process which reads statements
+holds no HTTP client; a worker has loaded it before it forks.
 """
 
 from datetime import timedelta
 from functools import lru_cache
+from importlib import import_module
 
 from banks import profile
-from gateway import bell, billing, callback_reading, collecting, debiting, messaging, statement_reading, webhook_sender
+from gateway import bell
 from gateway.wiring import Wiring, from_environment
 from reconciliation import business_days
 
 LEASE = timedelta(seconds=10)
 """How long the work of a killed reader waits. It need not outlast a reading: whoever reads holds the rows' locks, which
 a claim passes over, so a lease only covers the moment between the claim and the first lock."""
+
+WORKS_BY = {
+    "callbacks": ("gateway.callback_reading",),
+    "statements": ("gateway.statement_reading",),
+    "files": ("gateway.collecting",),
+    "messages": ("gateway.messaging", "httpx"),
+    "billing": ("gateway.billing",),
+    "debits": ("gateway.debiting", "gateway.debit_outcomes"),
+    "webhooks": ("gateway.webhook_sender",),
+}
+"""Queue → what its job loads, at once or with the first request it makes."""
 
 
 @lru_cache(maxsize=1)
@@ -25,6 +38,8 @@ def wiring() -> Wiring:
 
 def read_callbacks() -> int:
     """Turn waiting callbacks into payments, matches, ledger entries and promises; return how many were read."""
+    from gateway import callback_reading
+
     parts = wiring()
     bell.heard(parts.valkey, "callbacks")
     read = 0
@@ -37,6 +52,8 @@ def read_callbacks() -> int:
 
 def read_statements() -> int:
     """Read waiting files, one at a time; return how many."""
+    from gateway import statement_reading
+
     parts = wiring()
     bell.heard(parts.valkey, "statements")
     read = 0
@@ -51,6 +68,8 @@ def read_statements() -> int:
 
 def fetch_files() -> int:
     """Fetch new files from every bank's server, a share of each; return how many were kept."""
+    from gateway import collecting
+
     parts = wiring()
     bell.heard(parts.valkey, "files")
     polled = collecting.poll_all(parts)
@@ -63,6 +82,8 @@ def fetch_files() -> int:
 
 def send_messages() -> int:
     """Send the messages that are due; return how many left."""
+    from gateway import messaging
+
     parts = wiring()
     bell.heard(parts.valkey, "messages")
     return messaging.send_due(parts)
@@ -70,6 +91,8 @@ def send_messages() -> int:
 
 def tell_billing() -> int:
     """Send the billing system what it has not acknowledged of bills paid and no longer paid; return the batches."""
+    from gateway import billing
+
     parts = wiring()
     bell.heard(parts.valkey, "billing")
     return billing.tell(parts)
@@ -77,9 +100,11 @@ def tell_billing() -> int:
 
 def move_debits() -> int:
     """Send approved debits, follow what is known of those sent, and ask after the others; return how many moved."""
+    from gateway import debit_outcomes, debiting
+
     parts = wiring()
     bell.heard(parts.valkey, "debits")
-    moved = debiting.follow_all(parts)
+    moved = debit_outcomes.follow_all(parts)
     handed = debiting.send_due(parts)
     asked = debiting.ask_after(parts)
     if moved:
@@ -89,6 +114,8 @@ def move_debits() -> int:
 
 def send_webhooks() -> int:
     """Tell other systems what has happened; return how many events were taken."""
+    from gateway import webhook_sender
+
     parts = wiring()
     bell.heard(parts.valkey, "webhooks")
     sent, more = webhook_sender.send_due(parts)
@@ -97,7 +124,9 @@ def send_webhooks() -> int:
     return sent
 
 
-def prepare() -> None:
-    """Load in the worker what every job needs, so that the process forked for a job starts with it."""
+def prepare(queue: str) -> None:
+    """Load in the worker of `queue` what its job needs, so that the process forked for a job starts with it."""
+    for module in WORKS_BY[queue]:
+        import_module(module)
     business_days.LIBRARY.is_business_day(wiring().clock().date())
     profile.names()

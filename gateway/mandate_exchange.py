@@ -1,4 +1,4 @@
-"""The road between us and a bank for mandates: our orders to it in a file, its answers in another one."""
+"""Our orders on mandates to a bank, in files; what it answers is read by `mandate_answering`."""
 
 import csv
 import hashlib
@@ -9,19 +9,12 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from banks import statements
-from banks.collections import mandate_answers as form
-from banks.errors import Unreadable
-from banks.records import FileEvent, MandateAnswer, MandateAnswersOpened
-from banks.statements import Format
 from gateway.bank_settings import BankSettings
 from gateway.clock import LOCAL
 from gateway.database import transaction
 from gateway.handing_over import hand_over
-from gateway.openpgp_keys import openpgp_keys
 from gateway.wiring import Wiring
-from reconciliation import mandate_answers, mandate_orders
-from reconciliation.mandate_answers import Answered, BankAnswer
+from reconciliation import mandate_orders
 from reconciliation.mandate_orders import Handed, MandateFile
 from reconciliation.mandates import HOLDER_SEALED, SEALED
 
@@ -29,7 +22,6 @@ HEADER = (
     "action", "reference", "customer_code", "account", "holder", "cap", "valid_from", "valid_to", "consent_text",
     "consent_at",
 )  # fmt: skip
-ANSWERS = Format("mandate_answers", form.EXPECTED, form.recognise, form.read)
 
 
 class NotAsBefore(RuntimeError):
@@ -107,32 +99,3 @@ def _put(path: Path, to: Path) -> None:
         copy.flush()
         os.fsync(copy.fileno())
     part.replace(to)
-
-
-def take_answers(session: Session, wiring: Wiring, path: Path, bank: str, *, by: str) -> Answered:
-    """Carry out a bank's answers in the caller's transaction; raises Unreadable for another kind of file."""
-    with path.open("rb") as opened:
-        events = statements.read(opened, openpgp_keys(wiring.settings, f"{bank}_"), [ANSWERS])
-        first = next(events, None)
-        if not isinstance(first, MandateAnswersOpened):
-            raise Unreadable(f"expected {form.EXPECTED}, got another kind of file")
-        return carry_out(session, wiring, events, bank=bank, name=path.name, by=by)
-
-
-def carry_out(
-    session: Session, wiring: Wiring, events: Iterator[FileEvent], *, bank: str, name: str, by: str
-) -> Answered:
-    """Carry out the answers among `events`, which are those of one file and of nothing else."""
-    answers = (
-        BankAnswer(number, one.place, one.reference, one.answer, one.reason, one.fault)
-        for number, one in enumerate(_answers_alone(events))
-    )
-    return mandate_answers.take(session, answers, bank=bank, name=name, by=by, now=wiring.clock())
-
-
-def _answers_alone(events: Iterator[FileEvent]) -> Iterator[MandateAnswer]:
-    for one in events:
-        if isinstance(one, MandateAnswer):
-            yield one
-        elif not isinstance(one, MandateAnswersOpened):
-            raise Unreadable(f"expected {form.EXPECTED} alone, got another kind of file beside them")

@@ -1,4 +1,7 @@
-"""The processes of the gateway, each runnable alone: web, a worker per queue, beat, a daemon per bind."""
+"""The processes of the gateway, each runnable alone: web, a worker per queue, beat, a daemon per bind.
+
+Each loads its own server when it is run: the command that starts it, and all others, do without.
+"""
 
 import fcntl
 import logging
@@ -12,13 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from granian import Granian
-from granian.constants import Interfaces
-from granian.log import LogLevels
-from rq import Queue, Worker
-from rq.serializers import JSONSerializer
-
-from gateway import bell, jobs, schedule, smpp
+from gateway import bell
 from gateway.embedded import Running
 from gateway.setting_tables import SettingsError
 from gateway.settings import Settings
@@ -73,6 +70,10 @@ def only_one(home: Path) -> Iterator[None]:
 
 def serve_web(settings: Settings) -> None:
     """Serve the web application until told to stop; blocking threads, one request each."""
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+
     check_port(settings.host, settings.port)
     _count_together(settings.home)
     Granian(
@@ -102,10 +103,15 @@ def _count_together(home: Path) -> None:
 
 def run_worker(queue: str) -> None:
     """Work on one queue until told to stop: a worker on several may lose a job between pop and registration."""
+    from rq import Queue, Worker
+    from rq.serializers import JSONSerializer
+
+    from gateway import jobs
+
     if queue not in bell.JOBS:
         raise ValueError(f"expected a queue among {', '.join(bell.JOBS)}, got {queue!r}")
     wiring = from_environment()
-    jobs.prepare()
+    jobs.prepare(queue)
     connection = wiring.valkey
     worker = Worker(
         [Queue(queue, connection=connection, serializer=JSONSerializer)],
@@ -121,6 +127,8 @@ def run_worker(queue: str) -> None:
 
 def run_beat() -> None:
     """Lead the schedule, or stand by to, until told to stop."""
+    from gateway import schedule
+
     stop = threading.Event()
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, lambda *_: stop.set())
@@ -129,6 +137,8 @@ def run_beat() -> None:
 
 def run_smpp(name: str) -> None:
     """Keep the bind of the SMPP carrier `name`, "" for the only one, up until told to stop, and send by it."""
+    from gateway import smpp
+
     wiring = from_environment()
     linked = wiring.settings.sms.linked
     name = name or next(iter(linked), "") * (len(linked) == 1)

@@ -26,7 +26,7 @@ from banks.sandbox.debit_month import EARLY, LATE, OTHER, Elsewhere, plan_month
 from banks.sandbox.debit_truth import End
 from banks.sandbox.notices import PlannedCallback
 from banks.sandbox.transactions import SandboxBanks, at_local
-from gateway import bill_import, debiting, mandate_import
+from gateway import bill_import, debit_outcomes, mandate_import
 from gateway.composing import compose_promises
 from gateway.database import transaction
 from gateway.practice import Place
@@ -213,7 +213,7 @@ class _Month:
                     session, debit, "rejected" if truth.end is End.REJECTED else "accepted", reason=truth.reason,
                     why="asked by telephone", by=_LIAISON, now=self._wiring.clock(),
                 )  # fmt: skip
-        debiting.follow_all(self._wiring)
+        debit_outcomes.follow_all(self._wiring)
         self._hands.settle()  # what it promised is sent before the clock moves on, else it would expire
         self._say(f"{len(asked)} debits asked after by telephone")
 

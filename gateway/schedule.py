@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from gateway import balances, bank_keys, bell, checkpoints, composing, debiting, messaging
+from gateway import balances, bank_keys, bell, checkpoints, composing, debit_outcomes, messaging
 from gateway.database import transaction
 from gateway.wiring import Wiring
 from reconciliation import (
@@ -59,7 +59,7 @@ def sweep(wiring: Wiring) -> None:
             bell.ring(wiring.valkey, "statements")
         if messaging.is_due(wiring, session):
             bell.ring(wiring.valkey, "messages")
-        if debit_work.is_waiting(session, debiting.leads(wiring), now=wiring.clock()):
+        if debit_work.is_waiting(session, debit_outcomes.leads(wiring), now=wiring.clock()):
             bell.ring(wiring.valkey, "debits")
         told = wiring.settings.billing_url is not None and marks.is_due(session, now=wiring.clock())
         if told or marks.are_waiting(session):

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from banks import statements
 from banks.errors import Misconfigured, Unreadable
 from banks.records import MandateAnswersOpened, RecallOpened, ReportOpened
-from gateway import composing, debit_reading, mandate_exchange
+from gateway import composing, debit_reading, mandate_answering
 from gateway.database import insist, transaction
 from gateway.openpgp_keys import openpgp_keys
 from gateway.own_formats import own_formats
@@ -73,7 +73,7 @@ def _read(session: Session, file: inbox.KeptFile, wiring: Wiring, delivery_id: i
     if isinstance(first, ReportOpened | RecallOpened):
         return debit_reading.take(session, delivery, first, events, now=now)
     if isinstance(first, MandateAnswersOpened):
-        answered = mandate_exchange.carry_out(
+        answered = mandate_answering.carry_out(
             session, wiring, events, bank=delivery.source, name=delivery.name or f"delivery {delivery_id}", by="reader"
         )
         inbox.finish(session, [delivery_id], "read", reason="; ".join(answered.problems[:_MOST_TOLD]), now=now)

@@ -56,6 +56,7 @@ def create_machines(wiring: Wiring) -> Flask:
     app.extensions["doisoat"] = wiring
     app.config["MAX_CONTENT_LENGTH"] = bills.MAX_BYTES + 1  # so much more shows the view that it is too much
     request_session.install(app)
+    bell.prepare()
     intake = Intake(wiring.database_url, wiring.sealer, lambda: bell.ring(wiring.valkey, "callbacks"))
     webhooks.install(app, wiring, intake, Refusals(wiring.engine, wiring.sealer))
     collect.install(app, wiring)

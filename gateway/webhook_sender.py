@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from banks.signatures import StandardWebhooks
 from gateway.database import insist, transaction
+from gateway.outside import may_go_inside
 from gateway.webhook_line import Line
 from gateway.wiring import Wiring
 from reconciliation import webhook_endpoints, webhook_events, webhook_sending
@@ -56,11 +57,6 @@ def send_due(wiring: Wiring) -> tuple[int, bool]:
                 del under_way[ended]
                 taken += ended.result()
         return taken + sum(one.result() for one in under_way), True
-
-
-def may_go_inside(wiring: Wiring) -> bool:
-    """Tell whether an endpoint may stand within the house."""
-    return wiring.settings.sandbox or wiring.settings.webhooks_private
 
 
 def _gather(wiring: Wiring) -> None:
@@ -100,7 +96,7 @@ def _send(wiring: Wiring, line: Line, one: Claimed) -> bool:
     if keys:
         seconds = int(wiring.clock().timestamp())
         headers = {"content-type": "application/json", **_SCHEME.headers(one.uid, body, seconds, keys)}
-        answered = line.call(url, body, headers, inside=may_go_inside(wiring))
+        answered = line.call(url, body, headers, inside=may_go_inside(wiring.settings))
     else:
         answered = Answered(None, "its key can't be opened", 0)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from redis import Redis
 from sqlalchemy import Engine
 
 from banks.profile import Asked, CallbackProfile, Secrets, check_keys
@@ -29,6 +29,9 @@ from sms.transports.declared import DeclaredTransport
 from sms.transports.esms import EsmsTransport
 from sms.transports.http import HttpTransport
 from sms.transports.speedsms import SpeedSmsTransport
+
+if TYPE_CHECKING:
+    from redis import Redis
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,8 @@ class Wiring:
     @cached_property
     def valkey(self) -> "Redis":
         """The connection that RQ rings through; short time-outs, because nothing may wait for a doorbell."""
+        from redis import Redis  # most commands, and whoever only reads and books, ring no bell
+
         scheme, colon, rest = self.valkey_url.partition(":")
         return Redis.from_url(
             scheme.replace("valkey", "redis") + colon + rest, socket_connect_timeout=2, socket_timeout=2

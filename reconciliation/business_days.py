@@ -4,15 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-import holidays
+if TYPE_CHECKING:
+    from holidays import HolidayBase
 
 LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
 @lru_cache(maxsize=2)
-def _published(language: str = "vi") -> holidays.HolidayBase:
+def _published(language: str = "vi") -> "HolidayBase":
+    import holidays  # the days of all countries, for what counts no days at all
+
     return holidays.country_holidays("VN", language={"en": "en_US"}.get(language, language))
 
 

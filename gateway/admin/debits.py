@@ -7,7 +7,7 @@ from flask_login import current_user
 from sqlalchemy import or_, select
 from werkzeug.wrappers import Response
 
-from gateway import composing, debit_desk, debiting
+from gateway import composing, debit_desk, debit_outcomes
 from gateway.admin import answer_form, debit_words
 from gateway.admin.answer_form import Unreadable
 from gateway.admin.banks import bank_choices, meaning_at
@@ -71,7 +71,7 @@ def answer(debit_id: int) -> Response | tuple[str, int]:
     except NoDebit:
         db().rollback()
         return _page(_debit(debit_id), str(debit_words.NOT_DONE["not_sent"])), 409
-    debiting.follow_all(wiring)
+    debit_outcomes.follow_all(wiring)
     return redirect(url_for(".page", debit_id=debit_id), 303)
 
 

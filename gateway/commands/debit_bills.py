@@ -7,7 +7,7 @@ import click
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from gateway import composing, debit_desk, debiting
+from gateway import composing, debit_desk, debit_outcomes
 from gateway.clock import LOCAL
 from gateway.commands import people
 from gateway.commands.wired import counted, wired
@@ -117,5 +117,5 @@ def _do(
         except (NotHeld, NotMovable, NotNoted, NoDebit) as error:
             raise click.ClickException(str(error)) from error
         if follows:
-            debiting.follow_all(wiring)
+            debit_outcomes.follow_all(wiring)
         return done

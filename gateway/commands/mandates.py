@@ -223,14 +223,14 @@ def hand_orders_over(bank: str, by: str, to: Path | None) -> None:
 def answers(file: Path, bank: str, by: str) -> None:
     """Carry out what a bank answers in FILE: confirmed, refused or ended. What doesn't fit becomes a question."""
     from banks.errors import Unreadable
-    from gateway import mandate_exchange
+    from gateway import mandate_answering
 
     with wired() as wiring:
 
         def work() -> Answered:
             with transaction(wiring.engine) as session:
                 people.one_of(session, by, BANK_LIAISONS, "take a bank's answers in")
-                return mandate_exchange.take_answers(session, wiring, file, bank, by=by)
+                return mandate_answering.take_answers(session, wiring, file, bank, by=by)
 
         people.known_bank(wiring, bank)
         try:

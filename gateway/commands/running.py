@@ -1,4 +1,7 @@
-"""Commands that run the gateway: everything at once, one process alone, or a sandbox business day."""
+"""Commands that run the gateway: everything at once, one process alone, or a sandbox business day.
+
+What a sandbox is made of is loaded by what needs one: `up` stays for as long as the gateway runs, and does without.
+"""
 
 import json
 import os
@@ -11,11 +14,10 @@ from pathlib import Path
 
 import click
 
-from gateway import migrate, practice, processes, sandbox, sandbox_day, sandbox_month, settings, staff_desk, supervisor
+from gateway import migrate, practice, processes, settings, supervisor
 from gateway.collect.collectors import collectors_of
 from gateway.commands.wired import say
 from gateway.embedded import Running, services
-from gateway.sandbox_hands import ProcessHands
 from gateway.settings import Settings
 from gateway.smpp_settings import account_of
 from gateway.supervisor import Program
@@ -47,11 +49,15 @@ def programs_of(started: Running, read: Settings) -> list[Program]:
     with processes.as_environment(started, read) as wiring:
         practises = practice.is_beside(wiring)
     if practises:
+        from gateway import sandbox
+
         return _practising(started, sandbox.prepare(read, afresh=False))
     return processes.programs(processes.addresses(started, read), read)
 
 
 def _practising(started: Running, used: Settings) -> list[Program]:
+    from gateway import sandbox
+
     environment = {**processes.addresses(started, used), **sandbox.environment(used)}
     own = str(Path(sys.executable).parent / "doisoat")
     return [Program("sandbox", [own, "sandbox"], environment), *processes.programs(environment, used)]
@@ -62,6 +68,8 @@ def _practising(started: Running, used: Settings) -> list[Program]:
 @click.option("--seed", default=48, show_default=True, help="Seed of everything that is drawn by chance.")
 def run(bills: int, seed: int) -> None:
     """Run the gateway with a sandbox bank and carrier, live one business day, and stay for a look."""
+    from gateway import sandbox, sandbox_day
+
     with _sandbox(afresh=False) as (used, started, programs):
         stop, outcome = threading.Event(), list[Exception]()
 
@@ -90,11 +98,15 @@ def run(bills: int, seed: int) -> None:
 @click.option("--seed", default=48, show_default=True, help="Seed of everything that is drawn by chance.")
 def demo(once: bool, bills: int, seed: int) -> None:  # noqa: ARG001 - the flag keeps the word for what it does
     """Live a sandbox business day through all parts; the last line of stdout is one JSON object."""
+    from gateway import sandbox_day
+
     _live_once(lambda wiring: sandbox_day.live(wiring, bills=bills, seed=seed, say=say))
 
 
 def _live_once(live_through: Callable[[Wiring], dict[str, object]], *, month: bool = False) -> None:
     """Live through something in an empty sandbox with all its processes, print its figures, and stop."""
+    from gateway import sandbox
+
     with _sandbox(afresh=True, month=month) as (used, started, programs):
         stop, figures, failed = threading.Event(), dict[str, object](), list[Exception]()
 
@@ -126,6 +138,8 @@ def _live_once(live_through: Callable[[Wiring], dict[str, object]], *, month: bo
 @click.option("--seed", default=7, show_default=True, help="Seed of everything that is drawn by chance.")
 def month(mandates: int, seed: int) -> None:
     """Live a sandbox month of auto-debits at two banks; the last line of stdout is one JSON object."""
+    from gateway import sandbox_month
+    from gateway.sandbox_hands import ProcessHands
 
     def live(wiring: Wiring) -> dict[str, object]:
         return sandbox_month.live(wiring, ProcessHands(wiring), mandates=mandates, seed=seed, say=say)
@@ -135,6 +149,8 @@ def month(mandates: int, seed: int) -> None:
 
 @contextmanager
 def _sandbox(*, afresh: bool, month: bool = False) -> Iterator[tuple[Settings, Running, list[Program]]]:
+    from gateway import sandbox
+
     given = settings.load(os.environ)
     if afresh and "DOISOAT_PORT" not in os.environ:
         given = replace(given, port=sandbox.free_port())
@@ -158,6 +174,8 @@ def _await_web(used: Settings) -> None:
 
 
 def _welcome(used: Settings) -> None:
+    from gateway import staff_desk
+
     first = staff_desk.SANDBOX_STAFF[0]
     click.echo(f"\n  doisoat is ready: http://{used.host}:{used.port}/admin/")
     click.echo(f"  sandbox sign-in:  {first.username} / {staff_desk.SANDBOX_PASSWORD}")

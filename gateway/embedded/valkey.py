@@ -4,10 +4,6 @@ import signal
 from pathlib import Path
 from urllib.parse import quote
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
 from gateway.embedded.place import StartError
 from gateway.embedded.server import Server
 
@@ -37,6 +33,10 @@ class Valkey(Server):
 
     def answers(self) -> bool:
         """Tell whether a PING is answered."""
+        import redis  # not where Valkey is somebody else's: `services` then leaves this one alone
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+
         # redis-py would try again for seconds by itself; here "not yet" is an answer.
         client = redis.Redis(
             unix_socket_path=str(self.socket), socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)

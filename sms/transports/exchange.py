@@ -1,6 +1,7 @@
 """One request to a carrier and its answer: the one place that knows which failures of HTTP prove that nothing was sent.
 
-What fails before a byte of the request may have left is Refused; whatever fails later is Unsure.
+What fails before a byte of the request may have left is Refused; whatever fails later is Unsure. The HTTP client is
+loaded with the first exchange: every process reads the settings of carriers, and few of them ever speak with one.
 """
 
 import json
@@ -11,15 +12,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
-
-import httpx
+from urllib.parse import urlsplit
 
 from sms import balances
 from sms.transport import Refused, Unsure
 
 _MAX_ANSWER = 65_536
 _MAX_WAIT = 3600
-_NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _DIGITS = re.compile(r"\d{4,}(?=\d{3})")
 _WAITS = ("Retry-After", "X-Rate-Limit-Reset")
 """Headers that tell for how many seconds to stay away."""
@@ -65,6 +64,8 @@ class Exchange:
         read_seconds: float = 15.0,
         connections: int = 20,
     ) -> None:
+        import httpx
+
         self._deadline = read_seconds
         self._client = httpx.Client(
             headers={"Accept": "application/json", **(headers or {})},
@@ -77,6 +78,8 @@ class Exchange:
 
     def ask(self, method: str, url: str, **parts: Any) -> Answer:
         """Send one request (`parts` as httpx takes them: json, data, params, headers); raise Refused or Unsure."""
+        import httpx
+
         started = time.monotonic()
         try:
             with self._client.stream(method, url, **parts) as response:
@@ -86,7 +89,7 @@ class Exchange:
                     # A read time-out counts from the last byte only: a dripping answer would hold this thread for ever.
                     if len(answer) > _MAX_ANSWER or time.monotonic() - started > self._deadline:
                         raise Unsure(f"expected a short answer, got {len(answer)} bytes and no end")
-        except _NOTHING_SENT as error:
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:  # nothing was sent
             raise Refused(f"no connection: {type(error).__name__}", permanent=False, code="connect") from error
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise Unsure(f"no full answer: {type(error).__name__}") from error
@@ -117,8 +120,12 @@ class Exchange:
 
 def checked_url(url: str) -> str:
     """Return a carrier's address as it is; raise ValueError for one that is no http or https address."""
-    read = httpx.URL(url)
-    if read.scheme not in ("http", "https") or not read.host:
+    try:
+        read = urlsplit(url)
+        sound = bool(read.hostname) and read.port != 0 and url.isprintable() and url == url.strip()
+    except ValueError:  # its own words would repeat what stands where a port should, which may be a password
+        raise ValueError("expected a carrier address as https://host/path, got a host or a port that is none") from None
+    if read.scheme not in ("http", "https") or not sound:
         raise ValueError(f"expected a carrier address as https://host/path, got the scheme {read.scheme!r}")
     return url
 
@@ -164,7 +171,7 @@ def _content(answer: bytes) -> dict[str, object]:
     return content if isinstance(content, dict) else {}
 
 
-def _wait(headers: httpx.Headers) -> timedelta | None:
+def _wait(headers: Mapping[str, str]) -> timedelta | None:
     for name in _WAITS:
         value = headers.get(name, "")
         if re.fullmatch("[0-9]{1,6}", value, re.ASCII):

@@ -66,7 +66,7 @@ def test_our_own_server_keeps_no_log_of_addresses(monkeypatch: pytest.MonkeyPatc
         def serve(self) -> None:
             told["served"] = True
 
-    monkeypatch.setattr(processes, "Granian", Serving)
+    monkeypatch.setattr("granian.Granian", Serving)
     monkeypatch.setattr(processes, "check_port", lambda _host, _port: None)
     monkeypatch.setattr(processes, "_count_together", lambda _home: None)
     processes.serve_web(Settings(home=tmp_path))

@@ -50,6 +50,20 @@ def test_a_text_is_written_once_and_stays_as_it_is(issue, compose, blank, rows, 
     assert compose() == 1
 
 
+def test_however_many_wait_few_are_held_at_once_and_each_is_composed(issue, compose, blank, change, rows, monkeypatch):
+    issue(*map(a_debit_bill, range(1, 8)))
+    before = rows("SELECT id, body FROM messages ORDER BY id")
+    blank()
+    change("UPDATE messages SET facts = facts - 'amount' WHERE id = (SELECT min(id) + 1 FROM messages)")
+    held, whole = [], composing._compose
+    monkeypatch.setattr(composing, "AT_ONCE", 3)
+    monkeypatch.setattr(composing, "_compose", lambda *given: held.append(len(given[2])) or whole(*given))
+    assert compose() == 6
+    assert held == [3, 3, 1]
+    left = rows("SELECT id, body FROM messages WHERE state = 'queued' ORDER BY id")
+    assert left == [*before[:1], *before[2:]]
+
+
 def test_only_what_still_waits_is_composed(issue, compose, blank, change, rows):
     issue(a_debit_bill(1), a_debit_bill(2))
     blank()

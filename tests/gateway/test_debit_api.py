@@ -10,7 +10,7 @@ import pytest
 
 from banks.errors import TransferError
 from banks.signatures import StandardWebhooks
-from gateway import debiting
+from gateway import debit_outcomes, debiting
 from gateway.debit_api import DebitApi
 from reconciliation.debit_choice import Wanted
 from tests.gateway.debits_made import DEBITS, accept_notices, approved_run, mandate, with_bank
@@ -136,11 +136,11 @@ def test_debits_nothing_was_heard_of_are_asked_after_at_the_bank(house, bank, is
     bank.debits = {"HD2611-0000001-1": {"status": "RJCT", "reason": "AC04"}, "HD2611-0000002-1": {"status": "PDNG"}}
     later(THE_DAY + timedelta(hours=25))
     assert debiting.ask_after(house) == 2
-    debiting.follow_all(house)
+    debit_outcomes.follow_all(house)
     assert rows("SELECT state || ' ' || reason FROM debits ORDER BY id") == ["rejected AC04", "unknown "]
     assert rows("SELECT made_by FROM debit_reports") == ["inquiry"]
     bank.debits["HD2611-0000002-1"] = {"status": "ACSP"}
     later(THE_DAY + timedelta(hours=25, minutes=6))
     assert debiting.ask_after(house) == 1
-    debiting.follow_all(house)
+    debit_outcomes.follow_all(house)
     assert rows("SELECT state FROM debits ORDER BY id") == ["rejected", "accepted"]

@@ -11,7 +11,7 @@ from lxml import etree
 
 from banks.collections.debit_table import DebitTable
 from banks.sandbox.sftp_server import SandboxSftpServer
-from gateway import callback_reading, collecting, debiting, jobs, statement_reading
+from gateway import callback_reading, collecting, debit_outcomes, debiting, jobs, statement_reading
 from gateway.database import transaction
 from reconciliation import debit_work
 from reconciliation.debit_choice import Wanted
@@ -95,7 +95,7 @@ def test_a_run_for_another_day_waits_for_it(house, issue, tmp_path, later, shelf
     accept_notices(house)
     approved_run(house, Wanted("standard", CHARGE_ON, THE_DAY))
     assert debiting.send_due(house) == 0
-    assert debiting.leads(house) == {"standard": timedelta(0)}
+    assert debit_outcomes.leads(house) == {"standard": timedelta(0)}
     early = debiting_bank_with(house, lead_days=8)
     assert debiting.send_due(early) == 0, "the notice has not had its time"
     later(SEVENTEEN + timedelta(days=1, hours=1))
@@ -156,7 +156,7 @@ def test_the_bank_s_report_and_its_statement_say_what_became_of_each(house, read
     signed = an_event(house, "FT1", end_to_end_id="HD2611-0000001-1", payment_code="")
     assert web.post("/webhooks/standard", data=signed.body, headers=dict(signed.headers)).status_code == 200
     callback_reading.read(house, callback_reading.claim(house, limit=10, lease=jobs.LEASE))
-    assert debiting.follow_all(house) == 1
+    assert debit_outcomes.follow_all(house) == 1
     assert rows("SELECT state FROM debits ORDER BY id") == ["paid", "rejected"]
     told = rows("SELECT event FROM messages WHERE state = 'queued' ORDER BY event")
     assert told == ["debit_failed", "payment_recorded"]
@@ -166,7 +166,7 @@ def read_files(house):
     assert collecting.fetch(house, house.settings.banks["standard"]).kept
     while delivery := statement_reading.claim(house, lease=jobs.LEASE):
         statement_reading.read(house, delivery)
-    debiting.follow_all(house)
+    debit_outcomes.follow_all(house)
 
 
 def test_what_was_paid_elsewhere_is_called_back_and_the_bank_answers(house, ready, shelf, rows, one, web, sound):
@@ -176,7 +176,7 @@ def test_what_was_paid_elsewhere_is_called_back_and_the_bank_answers(house, read
         signed = an_event(house, f"FT{number}", payment_code=code_of(number))
         assert web.post("/webhooks/standard", data=signed.body, headers=dict(signed.headers)).status_code == 200
     callback_reading.read(house, callback_reading.claim(house, limit=10, lease=jobs.LEASE))
-    debiting.follow_all(house)
+    debit_outcomes.follow_all(house)
     assert rows("SELECT state FROM debit_recalls") == ["wanted", "wanted"]
     assert schedule_is_waiting(house)
     assert debiting.send_due(house) == 1
@@ -194,7 +194,7 @@ def test_what_was_paid_elsewhere_is_called_back_and_the_bank_answers(house, read
 
 def schedule_is_waiting(house):
     with transaction(house.engine) as session:
-        return debit_work.is_waiting(session, debiting.leads(house), now=house.clock())
+        return debit_work.is_waiting(session, debit_outcomes.leads(house), now=house.clock())
 
 
 def test_a_callback_of_a_failed_attempt_says_so_of_its_debit(house, ready, rows, web, sound):
@@ -204,7 +204,7 @@ def test_a_callback_of_a_failed_attempt_says_so_of_its_debit(house, ready, rows,
     signed = an_event(house, "FT9", end_to_end_id="HD2611-0000002-1", payment_code="", failure_code="AM04", top=top)
     assert web.post("/webhooks/standard", data=signed.body, headers=dict(signed.headers)).status_code == 200
     callback_reading.read(house, callback_reading.claim(house, limit=10, lease=jobs.LEASE))
-    debiting.follow_all(house)
+    debit_outcomes.follow_all(house)
     assert rows("SELECT state || ' ' || reason FROM debits ORDER BY id") == ["sent ", "rejected AM04"]
     assert rows("SELECT charge_on FROM debit_dates") == [date(2026, 11, 30)]
 
@@ -220,8 +220,8 @@ def test_a_report_on_a_file_that_is_none_of_ours_is_kept_for_a_person(house, she
 
 
 def test_codes_of_a_bank_s_own_are_tried_again_where_they_stand_for_too_small_a_balance(house):
-    assert debiting.retried(house) == {"AM04"}
-    assert debiting.retried(debiting_bank_with(house, reasons={"51": "AM04", "14": "AC01"})) == {"AM04", "51"}
+    assert debit_outcomes.retried(house) == {"AM04"}
+    assert debit_outcomes.retried(debiting_bank_with(house, reasons={"51": "AM04", "14": "AC01"})) == {"AM04", "51"}
     assert DEBITS.limits.debits is None
 
 

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from gateway import jobs
+from gateway import bell, jobs
 from gateway.bank_settings import SftpSettings
 from gateway.wiring import Wiring
 from sms.transports.memory import MemoryTransport
+from tests.gateway.loading import loaded
 from tests.gateway.samples import a_bill, a_debit_bill, a_statement, an_event, use_carriers
 
 ALL = [jobs.read_callbacks, jobs.read_statements, jobs.fetch_files, jobs.send_messages]
@@ -98,6 +99,40 @@ def test_files_of_one_bank_come_though_another_s_can_not_be_fetched(
     house.valkey.close()
 
 
-def test_a_worker_is_prepared_without_a_word_to_the_database(cut_off, at_work):
+@pytest.mark.parametrize("queue", bell.JOBS)
+def test_a_worker_is_prepared_without_a_word_to_the_database(cut_off, at_work, queue):
     at_work(cut_off)
-    jobs.prepare()
+    jobs.prepare(queue)
+
+
+CLIENTS = ("holidays", "httpx", "paramiko")
+
+
+@pytest.mark.parametrize(
+    ("queue", "needed"),
+    [
+        ("callbacks", ["holidays"]), ("statements", ["holidays"]), ("files", ["holidays", "paramiko"]),
+        ("messages", ["holidays", "httpx"]), ("billing", ["holidays", "httpx"]), ("debits", [*CLIENTS]),
+        ("webhooks", ["holidays", "httpx"]),
+    ],
+)  # fmt: skip
+def test_a_worker_has_loaded_what_its_own_job_needs_and_no_more_before_it_forks(queue, needed):
+    work = f"jobs.wiring = lambda: types.SimpleNamespace(clock=clock.real); jobs.prepare({queue!r})"
+    assert loaded("types", *CLIENTS, then=f"from gateway import clock, jobs; {work}") == needed
+
+
+@pytest.mark.parametrize("queue", bell.JOBS)
+def test_a_job_begins_with_nothing_to_load_that_its_worker_has_not(queue):
+    job = bell.JOBS[queue].rpartition(".")[2]
+    work = f"""
+from contextlib import suppress
+from gateway import clock, jobs
+jobs.wiring = lambda: types.SimpleNamespace(clock=clock.real)
+jobs.prepare({queue!r})
+before = {{*sys.modules}}
+jobs.wiring = lambda: 1 / 0
+with suppress(ZeroDivisionError):
+    jobs.{job}()
+assert {{*sys.modules}} == before, {{*sys.modules}} - before
+"""
+    assert loaded("types", "gateway.jobs", then=work) == ["gateway.jobs"]

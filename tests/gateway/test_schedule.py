@@ -15,7 +15,7 @@ from gateway import jobs, schedule
 from gateway.bank_settings import SftpSettings
 from gateway.schedule import Duty
 from gateway.wiring import Wiring
-from reconciliation import audit
+from reconciliation import audit, inbox
 from reconciliation.db import AdvisoryLock
 from sms.transports.memory import MemoryTransport
 from tests.gateway.samples import a_bill, a_debit_bill, a_statement, an_event, use_carriers
@@ -154,7 +154,7 @@ def read_file(house):
         path = house.settings.home / "file.xml"
         path.write_bytes(content)
         with Session(house.engine) as session:
-            jobs.statement_reading.inbox.keep_file(
+            inbox.keep_file(
                 session, source="standard", name="file.xml", path=path, sealer=house.sealer, now=house.clock()
             )
             session.commit()

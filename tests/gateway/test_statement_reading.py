@@ -7,6 +7,7 @@ import pytest
 from gateway import jobs, statement_reading
 from gateway.database import transaction
 from reconciliation import inbox, pairing
+from tests.gateway.loading import loaded
 from tests.gateway.samples import a_bill, a_statement
 
 BOOKS = """
@@ -139,3 +140,8 @@ def test_a_file_of_a_bank_that_is_no_longer_declared_is_read_as_of_one_that_does
     del settings.banks["standard"]
     assert statement_reading.read(wiring, delivery) == "read"
     assert one("SELECT state FROM statements") == "accepted"
+
+
+def test_who_reads_and_books_holds_no_client_of_any_server_but_the_database():
+    asked = "httpx", "rich", "paramiko", "redis", "rq", "flask", "holidays"
+    assert loaded("gateway.statement_reading, gateway.wiring, gateway.settings", *asked) == []
