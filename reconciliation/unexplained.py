@@ -30,25 +30,24 @@ UNASKED = """
 """
 """Whether line `l` is no settlement taken apart, nobody was ever asked about it, nor is asked about its payment."""
 
-# Lines without a payment, a question or a rejection that are no settlement taken apart; lines that with the fee kept
-# from them are over another amount than their payment, and that nobody was asked about.
-_LINES = f"""
-    SELECT s.bank, s.delivery_id, l.id, l.booked_on, l.bank_reference, l.minor,
-        abs(l.minor + coalesce(f.minor + f.vat_minor, 0) - coalesce({{minor}}, 0)) AS unexplained_minor
-    FROM statement_lines l
-    JOIN statements s ON s.id = l.statement_id
-    {{paid}}
+# Lines that count, with the fee kept from them.
+_STANDING = f"""
+    SELECT l.id, l.payment_id, l.minor + coalesce(f.minor + f.vat_minor, 0) AS whole_minor
+    FROM statement_lines l JOIN statements s ON s.id = l.statement_id
     LEFT JOIN fees f ON f.line_id = l.id AND f.undone_at IS NULL AND f.charged = 'netted'
-    WHERE s.state = 'accepted' AND l.counts AND l.state <> 'rejected' AND l.currency = 'VND' AND {BOOKED}
-      AND (l.payment_id IS NULL OR l.minor + coalesce(f.minor + f.vat_minor, 0) <> {{minor}})
-      AND {UNASKED} {{which}}
+    WHERE s.state = 'accepted' AND l.counts AND l.state <> 'rejected' AND l.currency = 'VND' AND {BOOKED} {{which}}
 """  # noqa: S608 - put together from constants, here and below
-_PAID = "LEFT JOIN payments p ON p.id = l.payment_id"
-# Most lines of a day show payments of that day, which one scan finds; the others are looked up one by one.
-_PAID_THAT_DAY = """
-    LEFT JOIN (SELECT id, minor FROM payments WHERE business_date = CAST(:day AS date)) that ON that.id = l.payment_id
-    LEFT JOIN LATERAL (SELECT minor FROM payments WHERE id = l.payment_id AND that.id IS NULL OFFSET 0) p ON true
-"""
+# Those without a payment, or over another amount than theirs. A day's payments are neighbours: found by one walk.
+_FOUND = f"""
+    WITH standing AS {{kept}} ({{standing}}), odd AS MATERIALIZED (
+        SELECT l.id, abs(l.whole_minor - coalesce(p.minor, 0)) AS unexplained_minor
+        FROM standing l LEFT JOIN {{payments}} p ON p.id = l.payment_id
+        WHERE l.payment_id IS NULL OR l.whole_minor <> p.minor
+    )
+    SELECT s.bank, s.delivery_id, l.id, l.booked_on, l.bank_reference, l.minor, odd.unexplained_minor
+    FROM odd JOIN statement_lines l ON l.id = odd.id JOIN statements s ON s.id = l.statement_id WHERE {UNASKED}
+"""  # noqa: S608
+_PAYMENTS_OF_DAY = "(SELECT id, minor FROM payments WHERE id = ANY(ARRAY(SELECT payment_id FROM standing)))"
 _OF_BANK = "AND s.bank = :bank"
 # By the day a line bears or, where it bears none, by its statement's: each by its own index.
 _ON_DAY = (
@@ -94,10 +93,9 @@ def total(session: Session, day: date | None = None, *, bank: str = "") -> int:
 def _found(day: date | None, bank: str) -> str:
     of_bank = _OF_BANK if bank else ""
     if day is None:
-        return _LINES.format(minor="p.minor", paid=_PAID, which=of_bank)
-    each = (f"{of_bank} {on_day}" for on_day in _ON_DAY)
-    minor = "coalesce(that.minor, p.minor)"
-    return " UNION ALL ".join(_LINES.format(minor=minor, paid=_PAID_THAT_DAY, which=which) for which in each)
+        return _FOUND.format(kept="", standing=_STANDING.format(which=of_bank), payments="payments")
+    each = (_STANDING.format(which=f"{of_bank} {on_day}") for on_day in _ON_DAY)
+    return _FOUND.format(kept="MATERIALIZED", standing=" UNION ALL ".join(each), payments=_PAYMENTS_OF_DAY)
 
 
 def _given(day: date | None, bank: str) -> dict[str, object]:
