@@ -26,6 +26,7 @@ AS_ROOT = os.geteuid() == 0
 USER = """
 import os, sys
 from pathlib import Path
+import redis
 from gateway.embedded import Embedded
 if len(sys.argv) > 2:  # become somebody else only now: the interpreter may live where he can't read
     os.setgroups([])
