@@ -23,6 +23,7 @@ from tests.reconciliation.books import (
     at,
 )
 
+pytestmark = pytest.mark.usefixtures("planned_once")
 # Each run has its own bills and references, so that many runs share one database and none meets another. Fifty orders
 # of many facts: the corpus plays two hundred orders of each of its cases, and STORIES below come in every order.
 STORY_COUNT, RUNS = 2, 26

@@ -1,10 +1,11 @@
 """The oracle: what the books must come to, worked out from the facts alone and by no code of the house.
 
 It follows the rules as they are written in docs/ and the design: which tellings are one transaction, which bill each
-transaction proves, who comes first, what is left for people. It keeps no state between facts but what people did.
+transaction proves, who comes first, what is left for people. It keeps no state between facts but what people did;
+what it has worked out it does not work out again before the next fact.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
 
 from tests.reconciliation.proofs.facts import (
@@ -76,12 +77,16 @@ class Oracle:
         """(Callback, bill) wherever one settled the other at some time."""
         self.shown_after: set[str] = set()
         """Lines that settle what a payment had settled that their bank took back before."""
+        self._last: list[Transaction] = []
+        self._kept: tuple[dict[int, Decision], dict[int, dict[str, int]]] | None = None
+        """How the bills are shared out among `_last`, from the end of one fact to the next."""
 
     # ── facts ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def hear(self, fact: Fact) -> None:
         """Take one fact in."""
         before = self._settled() if self.given else {}
+        self._kept = None
         match fact:
             case Bill():
                 known = self.bills.get(fact.name)
@@ -130,7 +135,8 @@ class Oracle:
 
     def _remember(self, fact: Fact) -> None:
         """Note who has settled what, and whether a line now settles what a payment taken back had settled."""
-        shares = self._shares()[1]
+        self._kept = self._shares()
+        shares = self._kept[1]
         for one in self._last:
             bills = [bill for bill, minor in shares[id(one)].items() if minor]
             self.had |= {(one.name, bill) for bill in bills if one.told}
@@ -178,6 +184,8 @@ class Oracle:
 
     def transactions(self) -> list[Transaction]:
         """Tell what moved at the banks, as far as has been heard."""
+        if self._kept is not None:
+            return self._last
         bills = {name: bill.minor for name, bill in self.bills.items()}
         shown = [one for one in self.lines if not self._settles(one, one.day)]
         told = [one for one in self.told if not self._settles(one, Transaction([one]).day)]
@@ -203,8 +211,7 @@ class Oracle:
 
     # ── which bill, and how much ─────────────────────────────────────────────────────────────────────────────────────
 
-    def _decide(self, one: Transaction) -> Decision:
-        customers_known = {bill.of for bill in self.bills.values()}
+    def _decide(self, one: Transaction, customers_known: Set[str]) -> Decision:
         quotes = one.quotes
         named = {
             quote.removeprefix("e2e:").lstrip("#").split(".")[0] for quote in quotes if quote[0] != "@"
@@ -241,8 +248,11 @@ class Oracle:
 
     def _shares(self) -> tuple[dict[int, Decision], dict[int, dict[str, int]]]:
         """Share the bills out: people's matches stand, then whoever is proven in turn, then guesses."""
+        if self._kept is not None:
+            return self._kept
         alive = [one for one in sorted(self.transactions(), key=lambda one: one.turn) if one.counts]
-        decisions = {id(one): self._decide(one) for one in alive}
+        customers_known = {bill.of for bill in self.bills.values()}
+        decisions = {id(one): self._decide(one, customers_known) for one in alive}
         shares: dict[int, dict[str, int]] = {id(one): {} for one in self._last}
         owed = {name: bill.minor for name, bill in self.bills.items() if name not in self.cancelled}
         for one in alive:

@@ -31,12 +31,16 @@ class Transaction:
         return {one.name for one in self.tellings}
 
     @property
+    def first(self) -> Told | Line:
+        return self.told[0] if self.told else self.line or self.notices[0]
+
+    @property
     def name(self) -> str:
-        return self.tellings[0].name
+        return self.first.name
 
     @property
     def bank(self) -> str:
-        return self.tellings[0].bank
+        return self.first.bank
 
     @property
     def counted(self) -> Told | Line:
