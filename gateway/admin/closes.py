@@ -47,6 +47,7 @@ def listing() -> str:
     asked, odd = asked_month()
     month = asked or today.replace(day=1)
     last = month_figures.last_day(month)
+    owed = close_desk.owed_days(db(), _wiring(), bank, month, min(last, today))
     return render_template(
         "admin/closes.html",
         banks=banks,
@@ -55,7 +56,7 @@ def listing() -> str:
         odd=odd,
         before=(month - timedelta(days=1)).replace(day=1),
         after=last + timedelta(days=1),
-        days=closes.listed(db(), bank, month, min(last, today)),
+        days=closes.listed(db(), bank, month, min(last, today), owed=owed),
         versions=closes.versions(db(), bank, MONTH, month),
         close_words=close_words,
     )
@@ -160,7 +161,7 @@ def _kept(made: Close) -> tuple[dict[str, Any], tuple[Sequence[Any], Sequence[An
 
 def _as_it_is(period: Period) -> tuple[dict[str, Any], tuple[Sequence[Any], Sequence[Any]], list[NotClosed]]:
     if period.kind == MONTH:
-        found = closing.month_obstacles(db(), period.bank, period.day, _now())
+        found = close_desk.obstacles_of_month(db(), _wiring(), period.bank, period.day)
         return month_figures.of_month(db(), period.bank, period.day), ([], []), found
     asked = close_desk.asked_of(db(), _wiring(), period.bank, period.day)
     seen = day_figures.look(db(), period.bank, period.day, tells=asked["tells"], most=LISTED + 1)

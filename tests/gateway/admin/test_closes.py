@@ -96,6 +96,37 @@ def test_a_bank_that_sends_files_owes_one_for_the_day(accountant, books, session
     assert "Chưa có sao kê" not in accountant.page("/admin/closes/saomai/2026-11-15").text  # a Sunday
 
 
+def test_a_month_whose_statement_is_missing_is_refused_and_names_the_day(as_role, books, session, clock):
+    clock.now += timedelta(days=20)  # in December
+    accountant = as_role("accountant")
+    books.statement(bank="saomai", closing_on=date(2026, 11, 30))
+    books.mismatch("M13", "file:saomai:2026-11-28", source="saomai", owner="liaison", facts={"day": "2026-11-28"})
+    session.execute(text("UPDATE deliveries SET state = 'read'"))
+    session.commit()
+    month = "/admin/closes/saomai/2026-11"
+    kept_open = [one.text for one in accountant.page(month).select("main .warn-text")]
+    assert kept_open == [
+        "Trong tháng còn 1 việc (M13) làm cho ngày chưa rõ, trước hết là ngày 28/11/2026.",
+        "Chưa ký đủ các ngày trong tháng: còn 1 ngày, trước hết là 30/11/2026.",
+    ]
+    refused = accountant.post(f"{month}/balance", token_from=month)
+    assert (refused.status_code, "28/11/2026" in refused.text) == (409, True)
+
+
+def test_a_quiet_day_of_a_signed_month_is_closed_with_it(as_role, told, clock):
+    clock.now += timedelta(days=20)
+    accountant, chief, month = as_role("accountant"), as_role("chief_accountant"), "/admin/closes/vidien/2026-11"
+    for path in (DAY, month):
+        for person, name in ((accountant, "balance"), (chief, "sign")):
+            assert person.post(f"{path}/{name}", token_from=path).status_code == 303, (path, name)
+    listed = accountant.page("/admin/closes/?bank=vidien&month=2026-11").select("tbody tr")
+    states = {row.select_one("a")["href"][-10:]: row.select_one(".state").text for row in listed}
+    assert (states["2026-11-18"], states["2026-11-20"]) == ("đã ký", "khóa theo tháng")
+    quiet = "/admin/closes/vidien/2026-11-20"
+    assert "Tháng đã ký: phải mở lại tháng trước." in accountant.page(quiet).text
+    assert accountant.post(f"{quiet}/balance", token_from=DAY).status_code == 409
+
+
 def test_minutes_are_handed_out_signed_once_two_have(as_role, told, page_settings, monkeypatch):
     monkeypatch.setenv("DOISOAT_SECRET_MINUTES_KEY", certificate.make_test())
     accountant = as_role("accountant")
