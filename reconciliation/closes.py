@@ -165,7 +165,8 @@ def days(session: Session, bank: str, first: date, last: date, *, quiet: Sequenc
 def listed(session: Session, bank: str, first: date, last: date, *, owed: Collection[date] = ()) -> list[BankDay]:
     """Return `days` and every business day since the bank's first one: a missing one is seen, whatever happened.
 
-    So are days for which the bank owes a statement (`owed`). A bank's first day is the first with an entry, a statement or a close.
+    So are days for which the bank owes a statement (`owed`). A bank's first day is the first with an entry, a statement
+    or a close.
     """
     since: date | None = session.scalar(text(_FIRST), {"bank": bank, "last": last})
     if since is None:
