@@ -9,11 +9,13 @@ from itertools import accumulate
 from flask import Blueprint, current_app, render_template
 
 from gateway.admin import charts
+from gateway.admin.banks import bank_title
 from gateway.admin.listing import asked_month
 from gateway.clock import local_date
 from gateway.request_session import db
 from reconciliation import counted_months
 from reconciliation.counted_months import Month, PaymentDay
+from reconciliation.vietnamese_order import place
 
 blueprint = Blueprint("month", __name__, url_prefix="/month")
 
@@ -88,12 +90,13 @@ def _per_day(month: Month, until: date) -> dict[date, Sum]:
 
 
 def _ways(days: Sequence[PaymentDay]) -> list[Sum]:
-    ways = sorted({(one.bank, one.channel) for one in days})
+    ways = sorted({(one.bank, one.channel) for one in days}, key=lambda way: (place(bank_title(way[0])), way[1]))
     return [_sum((one for one in days if (one.bank, one.channel) == way), *way) for way in ways]
 
 
 def _banks(days: Sequence[PaymentDay]) -> list[Sum]:
-    return [_sum((one for one in days if one.bank == bank), bank) for bank in sorted({one.bank for one in days})]
+    banks = sorted({one.bank for one in days}, key=lambda bank: place(bank_title(bank)))
+    return [_sum((one for one in days if one.bank == bank), bank) for bank in banks]
 
 
 def _curves(month: Month, per_day: dict[date, Sum]) -> charts.Chart:
