@@ -2,6 +2,7 @@
 
 import io
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -58,6 +59,7 @@ def listing() -> str:
         after=last + timedelta(days=1),
         days=closes.listed(db(), bank, month, min(last, today), owed=owed),
         versions=closes.versions(db(), bank, MONTH, month),
+        open_before=_open_before(bank, month),
         close_words=close_words,
     )
 
@@ -124,6 +126,7 @@ def show(period: Period, *, problem: str = "") -> str:
         monthly=period.kind == MONTH,
         kept=kept,
         latest=versions[-1] if versions else None,
+        reopened=next((one for one in reversed(versions) if one.state == "reopened"), None),
         versions=versions,
         people=_people(versions),
         withdrawn=_withdrawn(versions),
@@ -172,6 +175,19 @@ def _as_it_is(period: Period) -> tuple[dict[str, Any], tuple[Sequence[Any], Sequ
 def _asked(differences: Sequence[Any]) -> list[int]:
     """Return the questions that stand beside a difference: they are not listed a second time."""
     return [one.mismatch_id for one in differences[:LISTED] if one.mismatch_id]
+
+
+def _open_before(bank: str, month: date) -> dict[date, int]:
+    """Return earlier months of the past year with days that are still to be signed, and how many; the latest first.
+
+    A day that is closed with its month is none of them, nor one on which nothing was booked and nothing is owed.
+    """
+    first, last = month.replace(year=month.year - 1), month - timedelta(days=1)
+    signed = select(Close.day).where(Close.bank == bank, Close.period == MONTH, Close.state == "signed")
+    closed = set(db().scalars(signed.where(Close.day.between(first, last))))
+    owed = close_desk.owed_days(db(), _wiring(), bank, first, last)
+    days = [one.day for one in closes.days(db(), bank, first, last, quiet=owed) if one.state != "signed"]
+    return dict(Counter(day.replace(day=1) for day in days if day.replace(day=1) not in closed))
 
 
 def _people(versions: Sequence[Close]) -> dict[str, str]:

@@ -168,6 +168,30 @@ def test_every_business_day_since_the_first_is_listed_whatever_happened_on_it(as
     assert not accountant.page("/admin/closes/?bank=vidien&month=2026-10").select("tbody tr")
 
 
+def test_the_first_of_a_month_names_what_is_open_in_earlier_ones(as_role, told, books, clock, session):
+    clock.now += timedelta(days=12)  # the 1st of December
+    payment = books.payment(5_000, bank="vidien", due_at=None)
+    payment.business_date = date(2026, 10, 30)
+    books.entry(f"payment:{payment.id}:reported", "bank:vidien:reported", "suspense", 5_000, on=date(2026, 10, 30))
+    session.commit()
+    accountant, chief = as_role("accountant"), as_role("chief_accountant")
+
+    def open_before():
+        page = accountant.page("/admin/closes/?bank=vidien")
+        lines = [one for one in page.select("main p.soft") if "chưa ký" in one.text]
+        return [(" ".join(one.text.split()), [link["href"] for link in one.select("a")]) for one in lines]
+
+    address = "/admin/closes/?bank=vidien&month=2026-"
+    assert open_before() == [
+        ("Các tháng trước còn 2 ngày chưa ký: 11/2026 (1), 10/2026 (1)", [f"{address}11", f"{address}10"])
+    ]
+    for day in ("2026-10-30", "2026-11-18"):
+        path = f"/admin/closes/vidien/{day}"
+        for person, name in ((accountant, "balance"), (chief, "sign")):
+            assert person.post(f"{path}/{name}", token_from=path).status_code == 303
+    assert open_before() == []
+
+
 def cells(row):
     return [" ".join(one.text.split()) for one in row.select("th, td")]
 
@@ -187,6 +211,8 @@ def test_every_version_tells_who_did_what_when_and_has_its_minutes(as_role, told
     clock.pass_by(minutes=5)
     act(administrator, "reopen", why="sao kê đến muộn")
     page = accountant.page(DAY)
+    head = " ".join(page.select_one("main .lead").text.split())
+    assert head == "Đã từng khóa sổ: bản 2 do Người administrator mở lại, 19/11/2026 09:05: sao kê đến muộn"
     at = "19/11/2026 09:00"
     _, first, second, third = table_of(page, "Các phiên bản")
     assert first[1:5] == ["đã rút lại", f"Người accountant, {at}", "–", f"Người accountant, {at}: nhầm"]
@@ -208,11 +234,13 @@ def test_the_rows_of_the_tie_out_add_up_apart_from_the_questions(accountant, tol
         _, row, total = table_of(page, "Từng dòng")
         assert row[0] == "M01", state
         assert page.select(f"a[href='/admin/mismatches/{beside.id}']")
-        assert row[3:] == total[1:] == ["844.960 ₫", "844.960 ₫", "0 ₫", "−844.960 ₫"]
+        assert row[3:] == total[1:] == ["844.960 ₫", "844.960 ₫", "0 ₫", "−844.960 ₫", "844.960 ₫"]
         assert table_of(page, "Lý do chênh lệch")[-1] == [
-            "Chênh lệch = tổng cộng", "", "1", "844.960 ₫", "844.960 ₫", "0 ₫", "−844.960 ₫",
+            "Chênh lệch = tổng cộng", "", "1", "844.960 ₫", "844.960 ₫", "0 ₫", "−844.960 ₫", "844.960 ₫",
         ]  # fmt: skip
-        assert table_of(page, "Đối chiếu ba bên")[-1][-1] == "−844.960 ₫"
+        head, sides = table_of(page, "Đối chiếu ba bên")
+        assert head[-2:] == ["Sao kê trừ thông báo", "Sổ cái trừ sao kê"]
+        assert sides[-2:] == ["−844.960 ₫", "844.960 ₫"]
         _, listed, above, of_all = table_of(page, "Việc còn mở, từng việc")
         assert (listed[0], listed[-1]) == ("M12", "844.960 ₫")
         assert above == ["1 việc đã nêu ở các dòng chênh lệch trên", "844.960 ₫"]
