@@ -17,10 +17,10 @@ from werkzeug.wrappers import Response as Answer
 from gateway import close_desk
 from gateway.admin import close_totals, close_words
 from gateway.admin.banks import bank_choices
-from gateway.admin.listing import asked_month
+from gateway.admin.listing import asked_choice, asked_month
 from gateway.close_desk import Period
 from gateway.languages import day as written_day
-from gateway.languages import money, number
+from gateway.languages import gettext, money, number
 from gateway.request_session import db
 from gateway.written_days import a_day
 from reconciliation import business_days, closes, closing, day_figures, month_figures, story
@@ -38,18 +38,17 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @blueprint.get("/")
-def listing() -> str:
-    """List the days of one bank in one month, and the month itself."""
+def listing() -> tuple[str, int]:
+    """List the days of one bank in one month, and the month itself; 400 for an address that asks for neither."""
     banks = bank_choices()
-    bank = request.args.get("bank", "")
-    if bank not in banks:
-        bank = next(iter(banks), "")
+    bank, no_bank = asked_choice(gettext("Bank"), "bank", banks, next(iter(banks), ""))
     today = business_days.local_day(_now())
-    asked, odd = asked_month()
+    asked, no_month = asked_month()
+    odd = " ".join(one for one in (no_bank, no_month) if one)
     month = asked or today.replace(day=1)
     last = month_figures.last_day(month)
     owed = close_desk.owed_days(db(), _wiring(), bank, month, min(last, today))
-    return render_template(
+    shown = render_template(
         "admin/closes.html",
         banks=banks,
         bank=bank,
@@ -62,6 +61,7 @@ def listing() -> str:
         open_before=_open_before(bank, month),
         close_words=close_words,
     )
+    return shown, 400 if odd else 200
 
 
 @blueprint.get("/<bank>/<period>")

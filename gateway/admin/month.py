@@ -46,14 +46,14 @@ class Sum:
 
 
 @blueprint.get("/")
-def page() -> str:
-    """Show one month as it was counted last; without one, the month of today."""
+def page() -> tuple[str, int]:
+    """Show one month as it was counted last; without one, the month of today, and 400 for what is none."""
     today = local_date(current_app.extensions["doisoat"].clock())
     asked, odd = asked_month()
     first = asked or counted_months.first_of(today)
     month = counted_months.read(db(), first)
     per_day = _per_day(month, min(today, _last(first)))
-    return render_template(
+    shown = render_template(
         "admin/month.html",
         month=month,
         odd=odd,
@@ -70,6 +70,7 @@ def page() -> str:
         curves=_curves(month, per_day),
         charts=charts,
     )
+    return shown, 400 if odd else 200
 
 
 def _last(first: date) -> date:

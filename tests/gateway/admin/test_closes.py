@@ -151,7 +151,9 @@ def test_minutes_are_handed_out_signed_once_two_have(as_role, told, page_setting
 def test_what_is_no_period_is_not_found(accountant):
     for path in ("vidien/2026-13-01", "vidien/x", "nobody/2026-11-18", "minutes/99.pdf"):
         assert accountant.get(f"/admin/closes/{path}").status_code == 404
-    assert "Khóa sổ 11/2026" in accountant.page("/admin/closes/?bank=x&month=zz").text
+    answer = accountant.get("/admin/closes/?bank=x&month=zz")
+    assert (answer.status_code, "Khóa sổ 11/2026" in answer.text) == (400, True)
+    assert "Tháng (month): cần một tháng từ 1900-01 đến 2999-12, ví dụ 2026-11, nhận được “zz”" in answer.text
 
 
 def test_every_business_day_since_the_first_is_listed_whatever_happened_on_it(as_role, told, books, clock, session):
@@ -172,6 +174,7 @@ def test_the_first_of_a_month_names_what_is_open_in_earlier_ones(as_role, told, 
     clock.now += timedelta(days=12)  # the 1st of December
     payment = books.payment(5_000, bank="vidien", due_at=None)
     payment.business_date = date(2026, 10, 30)
+    books.mismatch("M12", f"payment:{payment.id}", payment_id=payment.id, minor=5_000, source="vidien")
     books.entry(f"payment:{payment.id}:reported", "bank:vidien:reported", "suspense", 5_000, on=date(2026, 10, 30))
     session.commit()
     accountant, chief = as_role("accountant"), as_role("chief_accountant")
