@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from gateway import schedule
 from gateway.database import insist, transaction
+from gateway.written_days import a_day, a_month
 from reconciliation import bank_days, closes, closing, month_figures
 from reconciliation.closes import DAY, MONTH, Close
 from reconciliation.closing import NotClosed
@@ -37,10 +38,9 @@ class Period:
     @classmethod
     def read(cls, bank: str, written: str) -> "Period":
         """Return the period; raises ValueError for what is neither a day nor a month."""
-        if len(written) == 7:
-            return cls(bank, MONTH, date.fromisoformat(f"{written}-01"))
-        if len(written) == 10:
-            return cls(bank, DAY, date.fromisoformat(written))
+        for kind, day in ((MONTH, a_month(written)), (DAY, a_day(written))):
+            if day is not None:
+                return cls(bank, kind, day)
         raise ValueError(f"expected a day as 2026-11-18 or a month as 2026-11, got {written[:20]!r}")
 
     @property
@@ -73,10 +73,13 @@ def owed_days(session: Session, wiring: "Wiring", bank: str, first: date, last: 
     return [day for day in days if any(one.since <= day and one.owes(day, calendar) for one in owed)]
 
 
-def obstacles_of_month(session: Session, wiring: "Wiring", bank: str, first: date) -> list[NotClosed]:
-    """Return what keeps a month from being balanced and signed, as it is now."""
-    owed = owed_days(session, wiring, bank, first, month_figures.last_day(first))
-    return closing.month_obstacles(session, bank, first, owed=owed, now=wiring.clock())
+def obstacles(session: Session, wiring: "Wiring", period: Period) -> list[NotClosed]:
+    """Return what keeps a period from being balanced and signed, as it is now."""
+    bank, now = period.bank, wiring.clock()
+    if period.kind == MONTH:
+        owed = owed_days(session, wiring, bank, period.day, month_figures.last_day(period.day))
+        return closing.month_obstacles(session, bank, period.day, owed=owed, now=now)
+    return closing.obstacles(session, bank, period.day, now=now, **asked_of(session, wiring, bank, period.day))
 
 
 def balance(session: Session, wiring: "Wiring", period: Period, *, by: str) -> Close:

@@ -22,7 +22,6 @@ from gateway.close_desk import Period
 from gateway.languages import day as written_day
 from gateway.languages import gettext, money, number
 from gateway.request_session import db
-from gateway.written_days import a_day
 from reconciliation import business_days, closes, closing, day_figures, month_figures, story
 from reconciliation.closes import DIFFERENCE, MONTH, QUESTION, Close, CloseItem
 from reconciliation.closing import NotClosed
@@ -164,7 +163,7 @@ def _kept(made: Close) -> tuple[dict[str, Any], tuple[Sequence[Any], Sequence[An
 
 def _as_it_is(period: Period) -> tuple[dict[str, Any], tuple[Sequence[Any], Sequence[Any]], list[NotClosed]]:
     if period.kind == MONTH:
-        found = close_desk.obstacles_of_month(db(), _wiring(), period.bank, period.day)
+        found = close_desk.obstacles(db(), _wiring(), period)
         return month_figures.of_month(db(), period.bank, period.day), ([], []), found
     asked = close_desk.asked_of(db(), _wiring(), period.bank, period.day)
     seen = day_figures.look(db(), period.bank, period.day, tells=asked["tells"], most=LISTED + 1)
@@ -224,12 +223,9 @@ def _period(bank: str, written: str) -> Period:
     if bank not in bank_choices():
         abort(404)
     try:
-        period = Period.read(bank, written)
+        return Period.read(bank, written)
     except ValueError:
         abort(404)
-    if a_day(period.day.isoformat()) is None:
-        abort(404)
-    return period
 
 
 def _why() -> str:
