@@ -181,7 +181,8 @@ def _open_before(bank: str, month: date) -> dict[date, int]:
 
     A day that is closed with its month is none of them, nor one on which nothing was booked and nothing is owed.
     """
-    first, last = month.replace(year=month.year - 1), month - timedelta(days=1)
+    first = month.replace(year=month.year - 1)
+    last = min(month - timedelta(days=1), business_days.local_day(_now()))
     signed = select(Close.day).where(Close.bank == bank, Close.period == MONTH, Close.state == "signed")
     closed = set(db().scalars(signed.where(Close.day.between(first, last))))
     owed = close_desk.owed_days(db(), _wiring(), bank, first, last)

@@ -179,8 +179,8 @@ def test_the_first_of_a_month_names_what_is_open_in_earlier_ones(as_role, told, 
     session.commit()
     accountant, chief = as_role("accountant"), as_role("chief_accountant")
 
-    def open_before():
-        page = accountant.page("/admin/closes/?bank=vidien")
+    def open_before(more=""):
+        page = accountant.page(f"/admin/closes/?bank=vidien{more}")
         lines = [one for one in page.select("main p.soft") if "chưa ký" in one.text]
         return [(" ".join(one.text.split()), [link["href"] for link in one.select("a")]) for one in lines]
 
@@ -188,6 +188,8 @@ def test_the_first_of_a_month_names_what_is_open_in_earlier_ones(as_role, told, 
     assert open_before() == [
         ("Các tháng trước còn 2 ngày chưa ký: 11/2026 (1), 10/2026 (1)", [f"{address}11", f"{address}10"])
     ]
+    assert open_before("&month=2026-11")[0][1] == [f"{address}10"]
+    assert open_before("&month=2029-11") == [], "days to come are not open yet"
     for day in ("2026-10-30", "2026-11-18"):
         path = f"/admin/closes/vidien/{day}"
         for person, name in ((accountant, "balance"), (chief, "sign")):
