@@ -10,6 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help run test check check-docs bench chaos lock states roles pictures clean setup translations
 
 help: ## list what can be made
+	@echo "make run takes another port from DOISOAT_PORT: DOISOAT_PORT=8090 make run; every setting: docs/runbook.md"
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
 
 run: translations ## start the sandbox on http://127.0.0.1:8080 and live through a business day

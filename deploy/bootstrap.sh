@@ -98,4 +98,4 @@ $venv/bin/python -m pip install --quiet --no-deps --no-build-isolation -e . ||
     fail "Installing doisoat itself failed (see above)."
 fingerprint >$ready.part
 mv $ready.part $ready
-say "ready"
+say "everything is set up"

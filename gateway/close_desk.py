@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, TypedDict
 
 from sqlalchemy.orm import Session
 
 from gateway import schedule
 from gateway.database import insist, transaction
-from reconciliation import bank_days, closes, closing
+from gateway.written_days import a_day, a_month
+from reconciliation import bank_days, closes, closing, month_figures
 from reconciliation.closes import DAY, MONTH, Close
 from reconciliation.closing import NotClosed
 from reconciliation.roles import BOOKKEEPERS
@@ -37,10 +38,9 @@ class Period:
     @classmethod
     def read(cls, bank: str, written: str) -> "Period":
         """Return the period; raises ValueError for what is neither a day nor a month."""
-        if len(written) == 7:
-            return cls(bank, MONTH, date.fromisoformat(f"{written}-01"))
-        if len(written) == 10:
-            return cls(bank, DAY, date.fromisoformat(written))
+        for kind, day in ((MONTH, a_month(written)), (DAY, a_day(written))):
+            if day is not None:
+                return cls(bank, kind, day)
         raise ValueError(f"expected a day as 2026-11-18 or a month as 2026-11, got {written[:20]!r}")
 
     @property
@@ -59,27 +59,46 @@ class Asked(TypedDict):
 def asked_of(session: Session, wiring: "Wiring", bank: str, day: date) -> Asked:
     """Return what the settings say of a bank's day: whether it calls back, whether it owes a statement."""
     known = wiring.settings.banks.get(bank)
-    calendar = bank_days.calendar(session)
-    owed = (one for one in schedule.expected_files(session, wiring, earliest=date.min) if one.bank == bank)
     return {
         "tells": known is None or known.callbacks or known.collects,
-        "owes_statement": any(one.since <= day and one.owes(day, calendar) for one in owed),
+        "owes_statement": bool(owed_days(session, wiring, bank, day, day)),
     }
+
+
+def owed_days(session: Session, wiring: "Wiring", bank: str, first: date, last: date) -> list[date]:
+    """Return the days from `first` to `last` for which a bank owes a statement, by its settings and the calendar."""
+    calendar = bank_days.calendar(session)
+    owed = [one for one in schedule.expected_files(session, wiring, earliest=date.min) if one.bank == bank]
+    days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+    return [day for day in days if any(one.since <= day and one.owes(day, calendar) for one in owed)]
+
+
+def obstacles(session: Session, wiring: "Wiring", period: Period) -> list[NotClosed]:
+    """Return what keeps a period from being balanced and signed, as it is now."""
+    bank, now = period.bank, wiring.clock()
+    if period.kind == MONTH:
+        owed = owed_days(session, wiring, bank, period.day, month_figures.last_day(period.day))
+        return closing.month_obstacles(session, bank, period.day, owed=owed, now=now)
+    return closing.obstacles(session, bank, period.day, now=now, **asked_of(session, wiring, bank, period.day))
 
 
 def balance(session: Session, wiring: "Wiring", period: Period, *, by: str) -> Close:
     """Balance a period as it is now; raises NotClosed."""
     now = wiring.clock()
     if period.kind == MONTH:
-        return closing.balance_month(session, period.bank, period.day, by=by, now=now)
+        owed = owed_days(session, wiring, period.bank, period.day, month_figures.last_day(period.day))
+        return closing.balance_month(session, period.bank, period.day, by=by, owed=owed, now=now)
     asked = asked_of(session, wiring, period.bank, period.day)
     return closing.balance(session, period.bank, period.day, by=by, now=now, **asked)
 
 
 def sign(session: Session, wiring: "Wiring", period: Period, *, by: str) -> Close:
     """Sign a period that somebody else has balanced; raises NotClosed."""
-    asked = asked_of(session, wiring, period.bank, period.day)
-    return closing.sign(session, _live(session, period), by=by, now=wiring.clock(), **asked)
+    now, number = wiring.clock(), _live(session, period)
+    if period.kind == MONTH:
+        owed = owed_days(session, wiring, period.bank, period.day, month_figures.last_day(period.day))
+        return closing.sign(session, number, by=by, owed=owed, now=now)
+    return closing.sign(session, number, by=by, now=now, **asked_of(session, wiring, period.bank, period.day))
 
 
 def withdraw(session: Session, wiring: "Wiring", period: Period, *, by: str, why: str) -> Close:

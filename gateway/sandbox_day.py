@@ -1,7 +1,8 @@
 """The sandbox day: bills, notices, callbacks, statements and their faults, driven through the real parts.
 
-The day is lived on three business days that ended just before today, by a clock that all processes share, so that
-deadlines pass for real. At its end the books are compared with what the sandbox knows it sent.
+The day is lived on the last three business days whose statements are out by now, by a clock that all processes share,
+so that deadlines pass for real. It only goes forward, and nothing that is lived through lies in the future. At its end
+the books are compared with what the sandbox knows it sent.
 """
 
 import io
@@ -32,21 +33,27 @@ from reconciliation import business_days, invariants
 
 Say = Callable[[str], None]
 _PATIENCE = 300.0
+_STATEMENT_AT = clock_time(5, 30)
+_UNDER_WAY = "SELECT count(*) FROM messages WHERE state IN ('sending', 'sent')"
 
 
 class DemoFailed(Exception):
     """The sandbox day did not end as it must; the message says what was expected and what came."""
 
 
-def dates_before(today: date) -> DayDates:
-    """Return the three business days before `today`."""
+def dates_before(now: datetime) -> DayDates:
+    """Return the last three business days whose statements, put out on the next one, have been out by `now`."""
     found: list[date] = []
-    day = today
+    day = business_days.local_day(now)
     while len(found) < 3:
         day -= timedelta(days=1)
-        if business_days.LIBRARY.is_business_day(day):
+        if business_days.LIBRARY.is_business_day(day) and _statement_out_at(day) <= now:
             found.append(day)
     return DayDates(found[2], found[1], found[0])
+
+
+def _statement_out_at(day: date) -> datetime:
+    return at_local(business_days.LIBRARY.after(day, 1), _STATEMENT_AT)
 
 
 def live(wiring: Wiring, *, bills: int, seed: int, say: Say) -> dict[str, Any]:
@@ -67,7 +74,8 @@ def live(wiring: Wiring, *, bills: int, seed: int, say: Say) -> dict[str, Any]:
 class _Day:
     def __init__(self, wiring: Wiring, bills: int, seed: int, say: Say) -> None:
         self._wiring, self._say = wiring, say
-        dates = dates_before(business_days.local_day(wiring.clock()))
+        self._begun = False
+        dates = dates_before(wiring.clock())
         self._issued_on = dates.debit_on - timedelta(days=1)
         made = make_bills(bills, seed, self._issued_on, dates.debit_on, dates.debit_on + timedelta(days=7))
         self.plan: Plan = plan_day(made, seed, dates)
@@ -131,7 +139,7 @@ class _Day:
         """Return the third day's statement: nothing happened on it, and a file of no lines is a file."""
         last = [one for one in self.plan.files if one.bank == bank.name][-1]
         day = self.plan.dates.after_on
-        due = at_local(business_days.LIBRARY.after(day, 1), clock_time(5, 30))
+        due = _statement_out_at(day)
         return replace(
             last, available_at=due, name=file_name(bank, day), message_id=f"MSG{day:%Y%m%d}",
             statement_id=f"SK{day:%Y%m%d}", sequence=day.timetuple().tm_yday, booked_on=day,
@@ -140,6 +148,7 @@ class _Day:
         )  # fmt: skip
 
     def pass_deadlines(self) -> None:
+        self._until("what is under way by SMS has arrived", _UNDER_WAY)
         self._wiring.sandbox_clock.clear()
         schedule.watch_deadlines(self._wiring)
         self._say("deadlines passed; waiting for the last messages")
@@ -152,7 +161,11 @@ class _Day:
         )
 
     def _set_clock(self, moment: datetime) -> None:
-        self._wiring.sandbox_clock.set(moment)
+        """Go on to `moment`, unless it has passed, once every message that left has its receipt of today's time."""
+        self._until("what is under way by SMS has arrived", _UNDER_WAY)
+        if not self._begun or moment > self._wiring.clock():
+            self._wiring.sandbox_clock.set(moment)
+        self._begun = True
 
     def _until(self, what: str, *queries: str) -> None:
         """Wait until each query counts zero."""

@@ -1,6 +1,6 @@
 """Closes: a bank's day or month in figures, as one person balanced it and another signed it, version after version."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -162,10 +162,11 @@ def days(session: Session, bank: str, first: date, last: date, *, quiet: Sequenc
     return [BankDay(*row) for row in rows]
 
 
-def listed(session: Session, bank: str, first: date, last: date) -> list[BankDay]:
+def listed(session: Session, bank: str, first: date, last: date, *, owed: Collection[date] = ()) -> list[BankDay]:
     """Return `days` and every business day since the bank's first one: a missing one is seen, whatever happened.
 
-    A bank's first day is the first with an entry, a statement or a close.
+    So are days for which the bank owes a statement (`owed`). A bank's first day is the first with an entry, a statement
+    or a close.
     """
     since: date | None = session.scalar(text(_FIRST), {"bank": bank, "last": last})
     if since is None:
@@ -173,7 +174,9 @@ def listed(session: Session, bank: str, first: date, last: date) -> list[BankDay
     calendar = bank_days.calendar(session)
     start = max(first, since)
     every = (start + timedelta(days=n) for n in range((last - start).days + 1))
-    return days(session, bank, first, last, quiet=[day for day in every if calendar.is_business_day(day)])
+    return days(
+        session, bank, first, last, quiet=[day for day in every if calendar.is_business_day(day) or day in owed]
+    )
 
 
 def first_signed(session: Session, bank: str) -> date | None:

@@ -6,7 +6,7 @@ a delivery nobody could read, an answer that waits for its second person. A sign
 for a reason, as a new version; the signed one stays as it was.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -40,6 +40,19 @@ _STATEMENT_IS_DUE = """
                        AND coalesce(closing_on, to_on) = :day)
        AND NOT EXISTS (SELECT 1 FROM mismatches WHERE subject = :subject AND state = 'resolved')
 """
+# Of every day of a month, signed or not, what `tie_out` calls blocking or proposed; a question is dated as it is there.
+_MONTH_QUESTIONS = """
+    SELECT count(*) AS open, min(q.day) AS day, coalesce(string_agg(DISTINCT q.code, ', ' ORDER BY q.code), '') AS codes
+    FROM (
+        SELECT m.code, coalesce(CASE WHEN m.subject LIKE 'file:%' THEN CAST(m.facts->>'day' AS date) END,
+            p.business_date, l.booked_on, s.closing_on, s.to_on,
+            CAST(m.opened_at AT TIME ZONE 'Asia/Ho_Chi_Minh' AS date)) AS day
+        FROM mismatches m LEFT JOIN payments p ON p.id = m.payment_id LEFT JOIN statement_lines l ON l.id = m.line_id
+        LEFT JOIN statements s ON s.id = coalesce(m.statement_id, l.statement_id)
+        WHERE m.source = :bank AND m.state <> 'resolved'
+          AND (m.state = 'proposed' OR m.code IN ('M15', 'M16') OR m.subject LIKE 'file:%')
+    ) q WHERE q.day BETWEEN :first AND :last
+"""
 _MAKE = """
     INSERT INTO closes (bank, period, day, version, created_at)
     SELECT :bank, :period, :day, 1 + coalesce(max(version), 0), :now FROM closes
@@ -71,6 +84,8 @@ def obstacles(
     found = []
     if day >= business_days.local_day(now):
         found.append(NotClosed("not_over", f"expected a day that is over, got {day}"))
+    if _month_is_signed(session, bank, day):
+        found.append(NotClosed("month", f"expected the month {day:%Y-%m} to be reopened first, it is signed"))
     since = closes.first_signed(session, bank)
     earlier = closes.days(session, bank, since, day - timedelta(days=1)) if since is not None and since < day else []
     open_before = [one.day for one in earlier if one.state != "signed"]
@@ -104,24 +119,39 @@ def balance(
     return _keep(session, made, day_figures.of_day(session, bank, day, tells=tells), by=by, now=now)
 
 
-def balance_month(session: Session, bank: str, month: date, *, by: str, now: datetime) -> Close:
-    """Keep a month's figures, the sum of its signed days; raises NotClosed as `balance` does."""
+def balance_month(
+    session: Session, bank: str, month: date, *, by: str, owed: Collection[date] = (), now: datetime
+) -> Close:
+    """Keep a month's figures, the sum of its signed days; raises NotClosed as `balance` does.
+
+    `owed` are the days of the month for which the bank owes a statement.
+    """
     _alone(session, bank)
     first = month.replace(day=1)
-    _refuse(month_obstacles(session, bank, first, now))
+    _refuse(month_obstacles(session, bank, first, owed=owed, now=now))
     return _keep(session, _begin(session, bank, MONTH, first, now), month_figures.of_month(session, bank, first),
                  by=by, now=now)  # fmt: skip
 
 
 def sign(
-    session: Session, close_id: int, *, by: str, tells: bool = True, owes_statement: bool = True, now: datetime
+    session: Session,
+    close_id: int,
+    *,
+    by: str,
+    tells: bool = True,
+    owes_statement: bool = True,
+    owed: Collection[date] = (),
+    now: datetime,
 ) -> Close:
-    """Sign what somebody else has balanced, if it is still what the books say; raises NotClosed otherwise."""
+    """Sign what somebody else has balanced, if it is still what the books say; raises NotClosed otherwise.
+
+    `tells` and `owes_statement` are asked of a day, `owed` of a month.
+    """
     made = _locked(session, close_id, "balanced")
     if made.maker == by:
         raise NotClosed("own", "expected another person to sign than the one who balanced")
     if made.period == MONTH:
-        _refuse(month_obstacles(session, made.bank, made.day, now))
+        _refuse(month_obstacles(session, made.bank, made.day, owed=owed, now=now))
         figures = month_figures.of_month(session, made.bank, made.day)
     else:
         _refuse(obstacles(session, made.bank, made.day, tells=tells, owes_statement=owes_statement, now=now))
@@ -149,24 +179,43 @@ def reopen(session: Session, close_id: int, *, by: str, why: str, now: datetime)
         raise NotClosed("signer", "expected a third person to reopen than the two who signed")
     if not why.strip():
         raise NotClosed("why", "expected a reason to reopen, got none")
-    month = closes.live(session, made.bank, MONTH, made.day.replace(day=1))
-    if made.period == DAY and month is not None and month.state == "signed":
-        raise NotClosed("month", f"expected the month {month.day:%Y-%m} to be reopened first, it is signed")
+    if made.period == DAY and _month_is_signed(session, made.bank, made.day):
+        raise NotClosed("month", f"expected the month {made.day:%Y-%m} to be reopened first, it is signed")
     noting = "reopened_by = :by, reopened_at = :now, reopened_why = :why"
     _move(session, made, "reopened", by=by, why=why, noting=noting, now=now)
     return _begin(session, made.bank, made.period, made.day, now)
 
 
-def month_obstacles(session: Session, bank: str, first: date, now: datetime) -> list[NotClosed]:
-    """Return everything that keeps the month from being balanced and signed, as it is now."""
+def month_obstacles(
+    session: Session, bank: str, first: date, *, owed: Collection[date] = (), now: datetime
+) -> list[NotClosed]:
+    """Return everything that keeps the month from being balanced and signed, as it is now.
+
+    A day counts on which something was booked, that somebody began to close, or for which the bank owes a statement
+    (`owed`): a statement that never came leaves the month unknown, whatever was booked.
+    """
     last = month_figures.last_day(first)
     if last >= business_days.local_day(now):
         return [NotClosed("not_over", f"expected a month that is over, got {first:%Y-%m}")]
-    unsigned = [one.day for one in closes.days(session, bank, first, last) if one.state != "signed"]
-    if not unsigned:
-        return []
-    said = f"expected every day of {first:%Y-%m} to be signed, {len(unsigned)} are not, {unsigned[-1]} first"
-    return [NotClosed("days", said, count=len(unsigned), day=unsigned[-1])]
+    found, asked = [], {"bank": bank, "first": first, "last": last, "until": business_days.end_of(last)}
+    questions = session.execute(text(_MONTH_QUESTIONS), asked).one()
+    if questions.open:
+        said = f"expected the questions of {first:%Y-%m} answered that leave a day unknown, got {questions.open} open:"
+        facts = {"count": questions.open, "codes": questions.codes, "day": questions.day}
+        found.append(NotClosed("month_questions", f"{said} {questions.codes}, {questions.day} first", **facts))
+    days = closes.days(session, bank, first, last, quiet=[day for day in owed if first <= day <= last])
+    unsigned = [one.day for one in days if one.state != "signed"]
+    if unsigned:
+        said = f"expected every day of {first:%Y-%m} to be signed, {len(unsigned)} are not, {unsigned[-1]} first"
+        found.append(NotClosed("days", said, count=len(unsigned), day=unsigned[-1]))
+    if unread := session.scalar(text(_UNREAD), asked):
+        found.append(NotClosed("unread", f"expected every delivery to be read, got {unread} unread", count=unread))
+    return found
+
+
+def _month_is_signed(session: Session, bank: str, day: date) -> bool:
+    month = closes.live(session, bank, MONTH, day.replace(day=1))
+    return month is not None and month.state == "signed"
 
 
 def _refuse(found: list[NotClosed]) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from reconciliation import message_costs
 from reconciliation.db import Base
+from reconciliation.vietnamese_order import place
 
 
 class OfficeMessages(Base):
@@ -64,4 +65,4 @@ def count(session: Session, first: date, after: date) -> None:
 def of_offices(session: Session, first: date) -> Sequence[OfficeMessages]:
     """Return what left in the month that begins on `first`, by office, as it was counted last."""
     wanted = select(OfficeMessages).where(OfficeMessages.month == first)
-    return session.scalars(wanted.order_by(OfficeMessages.office)).all()
+    return sorted(session.scalars(wanted), key=lambda one: place(one.office))

@@ -15,6 +15,7 @@ from reconciliation import counted_messages
 from reconciliation.bills import LIVE, Bill
 from reconciliation.db import Base, Minor
 from reconciliation.payments import Payment
+from reconciliation.vietnamese_order import place
 
 
 class PaymentDay(Base):
@@ -213,11 +214,13 @@ def read(session: Session, first: date) -> Month:
             .order_by(PaymentDay.day, PaymentDay.bank, PaymentDay.channel)
         ).all(),
         session.scalars(select(DueDay).where(DueDay.day >= first, DueDay.day < end).order_by(DueDay.day)).all(),
-        session.scalars(select(OfficeMonth).where(OfficeMonth.month == first).order_by(OfficeMonth.office)).all(),
+        sorted(
+            session.scalars(select(OfficeMonth).where(OfficeMonth.month == first)), key=lambda one: place(one.office)
+        ),
     )  # fmt: skip
 
 
 def offices(session: Session) -> Sequence[str]:
     """Return the power offices that bills were counted of."""
     named = select(OfficeMonth.office).where(OfficeMonth.office != "").distinct()
-    return session.scalars(named.order_by(OfficeMonth.office)).all()
+    return sorted(session.scalars(named), key=place)

@@ -45,13 +45,20 @@ class Missing:
 
 
 def missing(session: Session, *, bank: str, account: bytes) -> list[Missing]:
-    """Return the numbers that lack between an account's accepted statements; a numbering begun anew lacks none."""
+    """Return the numbers that lack between an account's accepted statements; a numbering begun anew lacks none.
+
+    Nor does one that stands for a day on which banks rest: what was accepted opens where the one before it closed.
+    """
     rows = session.execute(text(_JUMPS), {"bank": bank, "account": account, "most": MOST}).all()
-    return [
+    if not rows:
+        return []
+    calendar = bank_days.calendar(session)
+    lacking = [
         Missing(number, row.before_on.year, row.before_on, row.after_on, _day_of(number, row))
         for row in rows
         for number in range(row.before + 1, row.after)
     ]
+    return [one for one in lacking if one.day is None or calendar.is_business_day(one.day)]
 
 
 def _day_of(number: int, row: Row[Any]) -> date | None:
@@ -64,7 +71,7 @@ def _day_of(number: int, row: Row[Any]) -> date | None:
 def look(session: Session, *, bank: str, account: bytes, now: datetime) -> int:
     """Ask about each missing number of an account (M13), and close those that came; return how many were asked.
 
-    A number that stands for a day is that day's file, if it is a business day: one question, whoever asks it first.
+    A number that stands for a day is that day's file: one question, whoever asks it first.
     What a person has answered is not asked again.
     """
     stem = f"sequence:{bank}:{account.hex()[:12]}:"
@@ -79,8 +86,7 @@ def look(session: Session, *, bank: str, account: bytes, now: datetime) -> int:
         if subject not in settled:
             facts = {"number": one.number, "after": one.after.isoformat(), "before": one.before.isoformat()}
             asked += bool(mismatches.ask_one(session, code="M13", subject=subject, source=bank, now=now, facts=facts))
-    calendar = bank_days.calendar(session) if lacking else None
     for one in lacking:
-        if one.day is not None and calendar is not None and calendar.is_business_day(one.day):
+        if one.day is not None:
             asked += deadlines.look_for(session, bank, one.day, now, now)
     return asked

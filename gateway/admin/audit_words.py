@@ -8,9 +8,10 @@ from contextlib import suppress
 from datetime import date, datetime
 from typing import Any
 
-from gateway.admin import settling_words, words
+from gateway.admin import debit_words, key_words, settling_words, words
 from gateway.admin.api_tokens import SCOPE_WORDS
 from gateway.admin.banks import bank_title
+from gateway.admin.key_words import Titles
 from gateway.languages import day, gettext, moment, money, number
 from gateway.languages import lazy_gettext as _
 from reconciliation.sealing import mask_numbers
@@ -177,12 +178,58 @@ FACTS: Mapping[str, tuple[Any, str]] = {
     "why": (_("Reason"), "typed"),
 }
 """A fact → what it is called and how it is written; facts of other kinds are written as they are."""
+_NUMBERED = {
+    "mismatch": _("case #%(number)s"),
+    "delivery": _("file #%(number)s"),
+    "close": _("close #%(number)s"),
+    "staff": _("person #%(number)s"),
+    "debit_run": _("debit run #%(number)s"),
+    "mandate": _("mandate #%(number)s"),
+    "message": _("message #%(number)s"),
+    "webhook_endpoint": _("webhook endpoint #%(number)s"),
+    "webhook_event": _("webhook event %(number)s"),
+    "api_token": _("API token #%(number)s"),
+    "tariff": _("tariff #%(number)s"),
+    "agreement": _("agreement on lump sums #%(number)s"),
+    "customer": _("customer %(number)s"),
+    "carrier": _("carrier %(number)s"),
+}
+_WHOLE = {
+    "bills": _("bills that were handed over"),
+    "marks": _("marks of payments"),
+    "settle": _("what one person may settle alone"),
+    "difference": _("small difference"),
+}
+_KINDS: Mapping[str, Any] = {
+    **settling_words.REMARKS,
+    **debit_words.HOLDS,
+    "not_day": _("not the settlement of that day"),
+    "day_again": _("may be the settlement of that day again"),
+    "no_settlement": _("no settlement"),
+    "settlement_again": _("a settlement after all"),
+}
+"""What a remark, a hold on a bill, or a word on a lump sum is."""
 _PERIODS = {"day": _("day"), "month": _("month")}
 _PERSONAL = {
     "phone": _("Phone"), "account": _("Account"), "holder": _("Holder"), "narrative": _("What was written"),
     "contents": _("What came, as it came"),
 }  # fmt: skip
 """What of people somebody looked at in full."""
+
+
+def subject(key: str, titles: Titles) -> str:
+    """Return what an act was done to ("mismatch:20", "bill:HD1") in words; as it is if nobody knows it."""
+    kind, _colon, rest = key.partition(":")
+    if kind in _NUMBERED and rest:
+        return str(_NUMBERED[kind]) % {"number": rest}
+    if kind == "bank" and rest:
+        return titles.get(rest, rest)
+    if kind == "bank_day":
+        with suppress(ValueError):
+            return gettext("bank day %(day)s", day=day(date.fromisoformat(rest)))
+    return str(_WHOLE[key]) if key in _WHOLE else key_words.subject(key, titles)
+
+
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
@@ -235,7 +282,7 @@ _WAYS: Mapping[str, Callable[[Any], str]] = {
     "bank": bank_title,
     "day": _day,
     "events": lambda value: ", ".join(str(words.EVENTS.get(one, one)) for one in value),
-    "kind": lambda value: str(settling_words.REMARKS.get(value, value)),
+    "kind": lambda value: str(_KINDS.get(value, value)),
     "list": lambda value: ", ".join(str(one) for one in _several(value)),
     "moment": lambda value: moment(datetime.fromisoformat(value)),
     "money": lambda value: money(int(value)),

@@ -24,7 +24,7 @@ from gateway.setting_tables import SettingsError
 from gateway.written_days import a_moment
 
 blueprint = Blueprint("bank_trying", __name__, url_prefix="/banks")
-MOST_BYTES = 1 << 20
+MOST_BYTES = 5 << 20
 LINES = 20
 MOST_EVENTS = 50_000
 """A small file can be unpacked to a very long one, and a page has no time for it."""
@@ -171,4 +171,4 @@ def _uploaded(name: str) -> bytes:
 
 
 def _too_large() -> str:
-    return gettext("A sample may have 1 MiB at most.")
+    return gettext("A sample may have 5 MB at most.")

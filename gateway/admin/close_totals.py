@@ -1,4 +1,4 @@
-"""Totals under the tables of a close: the sum of each column by currency, and what the statement differs by."""
+"""Totals under the tables of a close: the sum of each column by currency, and what the three sides differ by."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,8 +9,8 @@ Row = Mapping[str, Any]
 
 
 def with_difference(rows: Iterable[Row]) -> list[Row]:
-    """Return rows of the three sides with `difference`, the statement less the callbacks."""
-    return [{**row, "difference": row["shown"] - row["told"]} for row in rows]
+    """Return rows of the three sides with `untold`, the statement less the callbacks, and `unshown`, ours less it."""
+    return [{**row, "untold": row["shown"] - row["told"], "unshown": row["booked"] - row["shown"]} for row in rows]
 
 
 def summed(rows: Iterable[Row], *columns: str) -> list[dict[str, Any]]:

@@ -37,6 +37,9 @@ NOT_CLOSED: Mapping[str, Any] = {
     "not_over": _("The period is not over yet."),
     "earlier": _("%(day)s is to be signed first."),
     "days": _("Not every day of the month is signed; missing: %(count)s, the first of them %(day)s."),
+    "month_questions": _(
+        "Questions that leave days of the month unknown: %(count)s (%(codes)s), the first of them of %(day)s."
+    ),
     "unread": _("Deliveries of this bank that have not been read yet: %(count)s."),
     "no_statement": _("The bank's statement of this day has not come (M13)."),
     "unexplained": _("Unexplained differences: %(count)s, and %(minor)s."),

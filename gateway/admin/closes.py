@@ -2,6 +2,7 @@
 
 import io
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,12 +17,11 @@ from werkzeug.wrappers import Response as Answer
 from gateway import close_desk
 from gateway.admin import close_totals, close_words
 from gateway.admin.banks import bank_choices
-from gateway.admin.listing import asked_month
+from gateway.admin.listing import asked_choice, asked_month
 from gateway.close_desk import Period
 from gateway.languages import day as written_day
-from gateway.languages import money, number
+from gateway.languages import gettext, money, number
 from gateway.request_session import db
-from gateway.written_days import a_day
 from reconciliation import business_days, closes, closing, day_figures, month_figures, story
 from reconciliation.closes import DIFFERENCE, MONTH, QUESTION, Close, CloseItem
 from reconciliation.closing import NotClosed
@@ -37,17 +37,17 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @blueprint.get("/")
-def listing() -> str:
-    """List the days of one bank in one month, and the month itself."""
+def listing() -> tuple[str, int]:
+    """List the days of one bank in one month, and the month itself; 400 for an address that asks for neither."""
     banks = bank_choices()
-    bank = request.args.get("bank", "")
-    if bank not in banks:
-        bank = next(iter(banks), "")
+    bank, no_bank = asked_choice(gettext("Bank"), "bank", banks, next(iter(banks), ""))
     today = business_days.local_day(_now())
-    asked, odd = asked_month()
+    asked, no_month = asked_month()
+    odd = " ".join(one for one in (no_bank, no_month) if one)
     month = asked or today.replace(day=1)
     last = month_figures.last_day(month)
-    return render_template(
+    owed = close_desk.owed_days(db(), _wiring(), bank, month, min(last, today))
+    shown = render_template(
         "admin/closes.html",
         banks=banks,
         bank=bank,
@@ -55,10 +55,12 @@ def listing() -> str:
         odd=odd,
         before=(month - timedelta(days=1)).replace(day=1),
         after=last + timedelta(days=1),
-        days=closes.listed(db(), bank, month, min(last, today)),
+        days=closes.listed(db(), bank, month, min(last, today), owed=owed),
         versions=closes.versions(db(), bank, MONTH, month),
+        open_before=_open_before(bank, month),
         close_words=close_words,
     )
+    return shown, 400 if odd else 200
 
 
 @blueprint.get("/<bank>/<period>")
@@ -123,6 +125,7 @@ def show(period: Period, *, problem: str = "") -> str:
         monthly=period.kind == MONTH,
         kept=kept,
         latest=versions[-1] if versions else None,
+        reopened=next((one for one in reversed(versions) if one.state == "reopened"), None),
         versions=versions,
         people=_people(versions),
         withdrawn=_withdrawn(versions),
@@ -160,7 +163,7 @@ def _kept(made: Close) -> tuple[dict[str, Any], tuple[Sequence[Any], Sequence[An
 
 def _as_it_is(period: Period) -> tuple[dict[str, Any], tuple[Sequence[Any], Sequence[Any]], list[NotClosed]]:
     if period.kind == MONTH:
-        found = closing.month_obstacles(db(), period.bank, period.day, _now())
+        found = close_desk.obstacles(db(), _wiring(), period)
         return month_figures.of_month(db(), period.bank, period.day), ([], []), found
     asked = close_desk.asked_of(db(), _wiring(), period.bank, period.day)
     seen = day_figures.look(db(), period.bank, period.day, tells=asked["tells"], most=LISTED + 1)
@@ -171,6 +174,20 @@ def _as_it_is(period: Period) -> tuple[dict[str, Any], tuple[Sequence[Any], Sequ
 def _asked(differences: Sequence[Any]) -> list[int]:
     """Return the questions that stand beside a difference: they are not listed a second time."""
     return [one.mismatch_id for one in differences[:LISTED] if one.mismatch_id]
+
+
+def _open_before(bank: str, month: date) -> dict[date, int]:
+    """Return earlier months of the past year with days that are still to be signed, and how many; the latest first.
+
+    A day that is closed with its month is none of them, nor one on which nothing was booked and nothing is owed.
+    """
+    first = month.replace(year=month.year - 1)
+    last = min(month - timedelta(days=1), business_days.local_day(_now()))
+    signed = select(Close.day).where(Close.bank == bank, Close.period == MONTH, Close.state == "signed")
+    closed = set(db().scalars(signed.where(Close.day.between(first, last))))
+    owed = close_desk.owed_days(db(), _wiring(), bank, first, last)
+    days = [one.day for one in closes.days(db(), bank, first, last, quiet=owed) if one.state != "signed"]
+    return dict(Counter(day.replace(day=1) for day in days if day.replace(day=1) not in closed))
 
 
 def _people(versions: Sequence[Close]) -> dict[str, str]:
@@ -207,12 +224,9 @@ def _period(bank: str, written: str) -> Period:
     if bank not in bank_choices():
         abort(404)
     try:
-        period = Period.read(bank, written)
+        return Period.read(bank, written)
     except ValueError:
         abort(404)
-    if a_day(period.day.isoformat()) is None:
-        abort(404)
-    return period
 
 
 def _why() -> str:

@@ -5,7 +5,7 @@ first one does.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -16,6 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from werkzeug.routing import IntegerConverter
 
 from gateway.languages import gettext
+from gateway.languages import lazy_gettext as _
 from gateway.written_days import a_day, a_month
 
 SIZE = 50
@@ -25,6 +26,10 @@ _AMOUNT = re.compile(r"[0-9]{1,3}(?:[.,  ][0-9]{3})+|[0-9]{1,15}", re.ASCII)
 _MOST = 10**18 - 1
 """What a column of đồng holds: a larger amount is nobody's."""
 _MAX_SEARCH = 100
+
+
+_A_DAY = _("a day from 1900-01-01 to 2999-12-31, such as 2026-11-18")
+"""What `a_day` reads."""
 
 
 class RowId(IntegerConverter):
@@ -89,16 +94,19 @@ class Asked:
         for one in self.filters:
             got = request.args.get(one.name, "").strip()
             if got and one.name not in self.values:
-                expected = gettext("a day as 2026-11-18") if one.choices is None else ", ".join(one.choices)
+                expected = str(_A_DAY) if one.choices is None else ", ".join(one.choices)
                 if one.since in self.values and a_day(got) is not None:
-                    expected = gettext("no day before %(name)s=%(since)s", name=one.since, since=self[one.since])
+                    first = next(each for each in self.filters if each.name == one.since)
+                    named = _named(first.label, first.name)
+                    expected = gettext("no day before %(name)s=%(since)s", name=named, since=self[one.since])
                 said.append(gettext("%(name)s: expected %(expected)s, got “%(got)s”",
-                                    name=one.name, expected=expected, got=got[:40]))  # fmt: skip
+                                    name=_named(one.label, one.name), expected=expected, got=got[:40]))  # fmt: skip
         for name in ("after", "before"):
             got = request.args.get(name, "")
             if got and _id(got) is None:
                 said.append(gettext("%(name)s: expected %(expected)s, got “%(got)s”",
-                                    name=name, expected=gettext("a whole number"), got=got[:40]))  # fmt: skip
+                                    name=_named(gettext("Place in the list"), name),
+                                    expected=gettext("a whole number"), got=got[:40]))  # fmt: skip
         return said
 
     def __getitem__(self, name: str) -> str:
@@ -253,20 +261,35 @@ def values_of(session: Session, column: InstrumentedAttribute[str], most: int = 
 
 def asked_day(name: str = "day") -> tuple[date | None, str]:
     """Return the day the address asks for, and what is wrong with it: a page shows its usual day and says so."""
-    return _period(name, a_day, gettext("a day as 2026-11-18"))
+    return _period(gettext("Day"), name, a_day, str(_A_DAY))
 
 
 def asked_month(name: str = "month") -> tuple[date | None, str]:
     """Return the first day of the month the address asks for, and what is wrong with it, as `asked_day` does."""
-    return _period(name, a_month, gettext("a month as 2026-11"))
+    return _period(gettext("Month"), name, a_month, gettext("a month from 1900-01 to 2999-12, such as 2026-11"))
 
 
-def _period(name: str, read: Callable[[str], date | None], expected: str) -> tuple[date | None, str]:
+def asked_choice(label: str, name: str, choices: Collection[str], usual: str) -> tuple[str, str]:
+    """Return which of `choices` the address asks for, the usual one without, and what is wrong with what it asks."""
+    got = request.args.get(name, "").strip()
+    if not got or got in choices:
+        return got or usual, ""
+    return usual, gettext("%(name)s: expected %(expected)s, got “%(got)s”",
+                          name=_named(label, name), expected=", ".join(choices), got=got[:40])  # fmt: skip
+
+
+def _named(label: object, name: str) -> str:
+    """Return a field by what people call it, with its name in addresses."""
+    return f"{label} ({name})"
+
+
+def _period(label: str, name: str, read: Callable[[str], date | None], expected: str) -> tuple[date | None, str]:
     got = request.args.get(name, "").strip()
     found = read(got)
     if found is not None or not got:
         return found, ""
-    return None, gettext("%(name)s: expected %(expected)s, got “%(got)s”", name=name, expected=expected, got=got[:40])
+    return None, gettext("%(name)s: expected %(expected)s, got “%(got)s”",
+                         name=_named(label, name), expected=expected, got=got[:40])  # fmt: skip
 
 
 def _id(text: str | None) -> int | None:

@@ -2,26 +2,28 @@
 
 from datetime import timedelta
 
-from flask import Blueprint, current_app, render_template, request
+from flask import Blueprint, current_app, render_template
 
+from gateway.admin.listing import asked_month
 from gateway.clock import local_date
 from gateway.request_session import db
-from gateway.written_days import a_month
 from reconciliation import counted_messages, counted_months
 
 blueprint = Blueprint("message_costs", __name__, url_prefix="/messages/costs")
 
 
 @blueprint.get("/")
-def page() -> str:
-    """Show one month as it was counted last, the present one unless the address names another."""
+def page() -> tuple[str, int]:
+    """Show one month as it was counted last, the present one unless the address names another; 400 for what is none."""
     wiring = current_app.extensions["doisoat"]
-    first = a_month(request.args.get("month", "")) or local_date(wiring.clock()).replace(day=1)
+    asked, odd = asked_month()
+    first = asked or local_date(wiring.clock()).replace(day=1)
     found = counted_messages.of_offices(db(), first)
     following = (first + timedelta(days=32)).replace(day=1)
-    return render_template(
+    shown = render_template(
         "admin/message_costs.html",
         first=first,
+        odd=odd,
         before=(first - timedelta(days=1)).replace(day=1),
         following=following if following <= local_date(wiring.clock()) else None,
         counted_at=counted_months.as_of(db(), first),
@@ -30,3 +32,4 @@ def page() -> str:
         parts_left=sum(row.parts for row in found),
         price=wiring.settings.sms.price,
     )
+    return shown, 400 if odd else 200

@@ -9,11 +9,13 @@ from itertools import accumulate
 from flask import Blueprint, current_app, render_template
 
 from gateway.admin import charts
+from gateway.admin.banks import bank_title
 from gateway.admin.listing import asked_month
 from gateway.clock import local_date
 from gateway.request_session import db
 from reconciliation import counted_months
 from reconciliation.counted_months import Month, PaymentDay
+from reconciliation.vietnamese_order import place
 
 blueprint = Blueprint("month", __name__, url_prefix="/month")
 
@@ -44,14 +46,14 @@ class Sum:
 
 
 @blueprint.get("/")
-def page() -> str:
-    """Show one month as it was counted last; without one, the month of today."""
+def page() -> tuple[str, int]:
+    """Show one month as it was counted last; without one, the month of today, and 400 for what is none."""
     today = local_date(current_app.extensions["doisoat"].clock())
     asked, odd = asked_month()
     first = asked or counted_months.first_of(today)
     month = counted_months.read(db(), first)
     per_day = _per_day(month, min(today, _last(first)))
-    return render_template(
+    shown = render_template(
         "admin/month.html",
         month=month,
         odd=odd,
@@ -68,6 +70,7 @@ def page() -> str:
         curves=_curves(month, per_day),
         charts=charts,
     )
+    return shown, 400 if odd else 200
 
 
 def _last(first: date) -> date:
@@ -88,12 +91,13 @@ def _per_day(month: Month, until: date) -> dict[date, Sum]:
 
 
 def _ways(days: Sequence[PaymentDay]) -> list[Sum]:
-    ways = sorted({(one.bank, one.channel) for one in days})
+    ways = sorted({(one.bank, one.channel) for one in days}, key=lambda way: (place(bank_title(way[0])), way[1]))
     return [_sum((one for one in days if (one.bank, one.channel) == way), *way) for way in ways]
 
 
 def _banks(days: Sequence[PaymentDay]) -> list[Sum]:
-    return [_sum((one for one in days if one.bank == bank), bank) for bank in sorted({one.bank for one in days})]
+    banks = sorted({one.bank for one in days}, key=lambda bank: place(bank_title(bank)))
+    return [_sum((one for one in days if one.bank == bank), bank) for bank in banks]
 
 
 def _curves(month: Month, per_day: dict[date, Sum]) -> charts.Chart:

@@ -33,8 +33,8 @@ _BAR = 300
 
 
 @blueprint.get("/")
-def page() -> str:
-    """Show one business day; without a date, the latest on which anything happened."""
+def page() -> tuple[str, int]:
+    """Show one business day; without a date, the latest on which anything happened, and 400 for what is none."""
     wiring = current_app.extensions["doisoat"]
     now = wiring.clock()
     latest = overview.latest_day(db()) or local_date(now)
@@ -43,7 +43,7 @@ def page() -> str:
     lines = carrier_desk.lines(db(), wiring.settings.sms.carriers, now=now)
     codes = overview.open_by_code(db(), now)
     figures = overview.of_day(db(), day, _files_owed(day), now=now)
-    return render_template(
+    shown = render_template(
         "admin/overview.html",
         day=day,
         asked=asked is not None,
@@ -68,10 +68,11 @@ def page() -> str:
         unsure=message_desk.unsure(db(), now=now),
         now=now,
     )
+    return shown, 400 if odd else 200
 
 
 @blueprint.get("/unexplained/")
-def unexplained_page() -> str:
+def unexplained_page() -> tuple[str, int]:
     """Show what nobody can explain of one day, of one bank or of all: payments, and lines that stand for nothing."""
     now = current_app.extensions["doisoat"].clock()
     asked, odd = asked_day()
@@ -82,7 +83,7 @@ def unexplained_page() -> str:
         wanted = wanted.where(Payment.source == bank)
     lines = unexplained.lines(db(), day, bank, most=LISTED + 1)
     left = unexplained.payments_by_bank(db(), day, bank=bank)
-    return render_template(
+    shown = render_template(
         "admin/unexplained.html",
         day=day,
         odd=odd,
@@ -92,6 +93,7 @@ def unexplained_page() -> str:
         lines=lines,
         most=LISTED,
     )
+    return shown, 400 if odd else 200
 
 
 def _callers() -> list[str]:

@@ -18,6 +18,7 @@ from reconciliation import audit
 from reconciliation.customers import Customer
 from reconciliation.factors import Passkey
 from reconciliation.staff import Staff
+from reconciliation.vietnamese_order import place
 
 blueprint = Blueprint("people", __name__, url_prefix="/people")
 _STATES = {"active": _("may sign in"), "inactive": _("no longer works here")}
@@ -139,7 +140,7 @@ def _listing(problem: str = "") -> tuple[str, int]:
         "admin/people.html",
         listed(db(), wanted, Staff.id, asked),
         problem=problem,
-        offices=values_of(db(), Customer.office),
+        offices=sorted(values_of(db(), Customer.office), key=place),
         typed=request.form,
         areas=role_table.of_areas(current_app),
         area_names=role_table.AREAS,
@@ -157,7 +158,7 @@ def _page(person_id: int, problem: str = "") -> str:
         codes_left=second_factors.codes_left(db(), person_id),
         sessions=web_sessions.sessions_of(db(), person_id, now),
         tries=sign_in_log.tries_of(db(), person_id),
-        offices=values_of(db(), Customer.office),
+        offices=sorted(values_of(db(), Customer.office), key=place),
         now=now,
     )
 

@@ -17,6 +17,10 @@ MAY: Mapping[str, frozenset[str]] = {
 """What may be shown in full, each time for a reason, and to which roles."""
 
 
+LEAST_REASON, MOST_REASON = 10, 500
+"""How many characters the reason has."""
+
+
 def may(what: str) -> bool:
     """Tell whether the person who is signed in may see `what` in full."""
     return current_user.is_authenticated and current_user.role in MAY[what]

@@ -102,9 +102,12 @@ def settle() -> Response | str | tuple[str, int]:
         Outcome(case, problems.get(case.id, ""), None if case.id in problems else case_offers.undo_line(case.id))
         for case in _cases()
     ]
+    left = [*problems, *(one for one in answer_form.chosen("left")[:SIZE] if one not in problems)]
+    staying = db().scalars(select(Mismatch.id).where(Mismatch.id.in_(left), Mismatch.state == "open")).all()
     return render_template(
-        "admin/together.html", shown=(), outcome=outcome, said=_said(outcome, now), kept=desk_queue.carried(), now=now
-    )
+        "admin/together.html", shown=(), outcome=outcome, said=_said(outcome, now, stay=len(left)),
+        staying=sorted(staying), kept=desk_queue.carried(), now=now,
+    )  # fmt: skip
 
 
 @blueprint.post("/undo")
@@ -158,13 +161,12 @@ def _instead(why: str, answer: Usual) -> str:
     return f"{why} {gettext('Usual for this one: %(sentence)s', sentence=usual_words.sentence(answer))}"
 
 
-def _said(outcome: Sequence[Outcome], now: datetime) -> str:
+def _said(outcome: Sequence[Outcome], now: datetime, *, stay: int) -> str:
     """Return what was done in all: how many cases are settled, wait for approval, rest, and stay as they were."""
     done = [one.case for one in outcome if not one.problem]
     settled = sum(case.state == "resolved" for case in done)
     proposed = sum(case.state == "proposed" for case in done)
     resting = sum(case.state == "open" and case.rests(now) for case in done)
-    stays = len(outcome) - len(done)
     told = (
         (settled, ngettext("You settled %(num)s case.", "You settled %(num)s cases.", settled)),
         (proposed, ngettext(
@@ -172,7 +174,7 @@ def _said(outcome: Sequence[Outcome], now: datetime) -> str:
             proposed,
         )),
         (resting, ngettext("You let %(num)s case rest.", "You let %(num)s cases rest.", resting)),
-        (stays, ngettext("%(num)s case stays as it was.", "%(num)s cases stay as they were.", stays)),
+        (stay, ngettext("%(num)s case stays as it was.", "%(num)s cases stay as they were.", stay)),
     )  # fmt: skip
     return " ".join(words for count, words in told if count)
 

@@ -24,7 +24,6 @@ from reconciliation.statements import Line
 
 blueprint = Blueprint("unmasking", __name__)
 PHONE_SEALED = "customers.msisdn"
-LEAST_REASON, MOST_REASON = 10, 500
 Answer = str | tuple[str, int]
 Found = tuple[str, Mapping[str, Any]]
 """Whose data it is, as the audit names them, and the values by what each is."""
@@ -98,10 +97,10 @@ def of_delivery(delivery_id: int) -> Answer:
 def _show(what: str, find: Callable[[], Found], page: Callable[[str], str]) -> Answer:
     if not personal_data.may(what):
         abort(403)
-    why = " ".join(request.form.get("unmask_why", "").replace("\0", "").split())[:MOST_REASON]
-    if len(why) < LEAST_REASON:
+    why = " ".join(request.form.get("unmask_why", "").replace("\0", "").split())[: personal_data.MOST_REASON]
+    if len(why) < personal_data.LEAST_REASON:
         return page(gettext("Say in at least %(count)s characters why you need it: it is kept with your name.",
-                            count=LEAST_REASON)), 400  # fmt: skip
+                            count=personal_data.LEAST_REASON)), 400  # fmt: skip
     whose, values = find()
     if not values:
         return page(gettext("There is nothing more to show.")), 409

@@ -2,6 +2,7 @@
 
 from sqlalchemy import select
 
+from gateway import close_desk
 from gateway.api import kinds, paging, shapes
 from gateway.api.kinds import Kind
 from gateway.api.operations import Asked, Done, operation
@@ -25,6 +26,7 @@ CLOSE_SCHEMA = shapes.of(**_FIELDS)
 _WHOLE = shapes.of(
     **_FIELDS, figures={"type": "object", "description": "What was balanced, as the minutes show it."},
     versions=shapes.some(CLOSE_SCHEMA),
+    obstacles={**shapes.some(shapes.TEXT), "description": "What keeps an open period from being balanced and signed."},
 )  # fmt: skip
 _EXAMPLE = {
     "bank": "standard", "period": "day", "day": "2026-11-17", "version": 1, "state": "signed", "entries": 412,
@@ -61,7 +63,7 @@ def listing(asked: Asked) -> Done:
 
 @operation(
     "GET", "/closes/{bank}/{date}", "closes:read", name="getClose", answer=_WHOLE, problems=(404,),
-    example={**_EXAMPLE, "figures": {}, "versions": [_EXAMPLE]},
+    example={**_EXAMPLE, "figures": {}, "versions": [_EXAMPLE], "obstacles": []},
     inside={
         "bank": kinds.BANK,
         "date": Kind(
@@ -71,12 +73,22 @@ def listing(asked: Asked) -> Done:
     },
 )  # fmt: skip
 def one(asked: Asked) -> Done:
-    """Return the last version of the close of a day or month, its figures, and every version there was."""
+    """Return the last version of the close of a day or month, its figures, and every version there was.
+
+    What keeps a period from being balanced and signed that nobody has closed stands in `obstacles`, and in the problem
+    of one that nobody has begun to close.
+    """
     period = Period.read(asked["bank"], asked["date"])
     found = closes.versions(asked.session, period.bank, period.kind, period.day)
+    kept = bool(found) and found[-1].state in ("balanced", "signed")
+    known = period.bank in asked.wiring.settings.banks
+    in_the_way = [] if kept or not known else close_desk.obstacles(asked.session, asked.wiring, period)
+    obstacles = [str(one) for one in in_the_way]
     if not found:
-        raise Problem(404, "no such close", ["expected a bank's day or month that somebody has begun to close"])
-    return Done({**written(found[-1]), "figures": found[-1].figures, "versions": [written(each) for each in found]})
+        expected = "expected a bank's day or month that somebody has begun to close"
+        raise Problem(404, "no such close", [expected, *obstacles])
+    versions = [written(each) for each in found]
+    return Done({**written(found[-1]), "figures": found[-1].figures, "versions": versions, "obstacles": obstacles})
 
 
 def written(close: Close) -> dict[str, object]:

@@ -47,16 +47,16 @@ def list_days(bank: str, days: int) -> None:
 @_BANK
 @_PERIOD
 def show(bank: str, period: str) -> None:
-    """Print one JSON object: a day's figures as they are now, or as its latest version has kept them.
+    """Print one JSON object: a period's figures as they are now, or as its latest version has kept them.
 
-    What keeps an open day from being balanced stands under "obstacles".
+    What keeps an open period from being balanced stands under "obstacles".
     """
     from gateway import close_desk
     from gateway.commands.people import known_bank
     from gateway.commands.wired import wired
     from gateway.database import transaction
     from gateway.minutes import contents
-    from reconciliation import closes, closing, day_figures
+    from reconciliation import closes, day_figures, month_figures
 
     wanted = _period(bank, period)
     with wired() as wiring, transaction(wiring.engine) as session:
@@ -65,10 +65,12 @@ def show(bank: str, period: str) -> None:
         if kept is not None and kept.state != "open":
             told: dict[str, Any] = {"state": kept.state, **contents.said_of(kept)}
         elif wanted.kind == closes.MONTH:
-            told = {"state": "open"}
+            found = close_desk.obstacles(session, wiring, wanted)
+            figures = month_figures.of_month(session, bank, wanted.day)
+            told = {"state": "open", "figures": figures, "obstacles": [str(one) for one in found]}
         else:
             asked = close_desk.asked_of(session, wiring, bank, wanted.day)
-            found = closing.obstacles(session, bank, wanted.day, now=wiring.clock(), **asked)
+            found = close_desk.obstacles(session, wiring, wanted)
             figures = day_figures.of_day(session, bank, wanted.day, tells=asked["tells"])
             told = {"state": "open", "figures": figures, "obstacles": [str(one) for one in found]}
     click.echo(json.dumps(told, ensure_ascii=False, indent=1))

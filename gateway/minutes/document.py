@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from gateway import languages
-from gateway.admin import key_words
+from gateway.admin import close_words, key_words, words
 from gateway.clock import LOCAL
 from gateway.minutes import contents
 from gateway.minutes.contents import Contents
@@ -26,11 +26,13 @@ def make(session: Session, wanted: Contents) -> bytes:
         accounts = {
             one["account"]: key_words.account(one["account"], titles) for one in wanted.said["figures"]["movements"]
         }
+        reasons = {code: str(said) for code, said in close_words.VERDICTS.items()}
+        channels = {code: str(said) for code, said in words.CHANNELS.items()}
         references = [key_words.subject(one.reference, titles) for one in rows[:LISTED]]
     shown = {
         "utility": wanted.utility, "bank": wanted.bank, "people": dict(wanted.people), "said": wanted.said,
         "made_at": _local(wanted.said["made_at"]), "signed_at": _local(wanted.said["signed_at"]),
-        "cut": len(rows) > LISTED, "accounts": accounts,
+        "cut": len(rows) > LISTED, "accounts": accounts, "reasons": reasons, "channels": channels,
         "items": [
             {"kind": one.kind, "verdict": one.verdict, "code": one.code, "reference": reference,
              "currency": one.currency, "told": one.told_minor, "booked": one.booked_minor, "shown": one.shown_minor,

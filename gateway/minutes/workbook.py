@@ -1,7 +1,7 @@
 """Minutes as a workbook: the same figures, and every row behind them however many there are, written as a stream."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from banks.money import Money
 from gateway import languages
-from gateway.admin import close_words, key_words
+from gateway.admin import close_words, key_words, words
 from gateway.admin.key_words import Titles
+from gateway.clock import LOCAL
 from gateway.minutes import contents
 from gateway.minutes.contents import Contents
 
@@ -60,15 +61,22 @@ def write(session: Session, wanted: Contents, path: Path) -> None:
         )
         bold = book.add_format({"bold": True})
         sheet = book.add_worksheet("Biên bản")
-        about = (
-            ("Đơn vị", wanted.utility), ("Ngân hàng", wanted.bank), ("Kỳ", said["day"]), ("Bản", str(said["version"])),
-            ("Người lập", wanted.people.get(said["maker"], said["maker"])), ("Lúc", said["made_at"]),
-            ("Người duyệt", wanted.people.get(said["checker"], said["checker"])), ("Lúc", said["signed_at"]),
+        sheet.set_column(0, 0, 24)
+        sheet.set_column(1, 1, 66)
+        period = (datetime.fromisoformat(said["day"]), "dd/mm/yyyy" if said["period"] == "day" else "mm/yyyy")
+        about: tuple[tuple[str, str | tuple[datetime, str]], ...] = (
+            ("Đơn vị", wanted.utility), ("Ngân hàng", wanted.bank), ("Kỳ", period), ("Bản", str(said["version"])),
+            ("Người lập", wanted.people.get(said["maker"], said["maker"])), ("Lúc", _moment(said["made_at"])),
+            ("Người duyệt", wanted.people.get(said["checker"], said["checker"])), ("Lúc", _moment(said["signed_at"])),
             ("Mã số liệu (SHA-256)", said["digest"]),
         )  # fmt: skip
         for number, (label, value) in enumerate(about):
             sheet.write_string(number, 0, label, bold)
-            sheet.write_string(number, 1, value)
+            if isinstance(value, str):
+                sheet.write_string(number, 1, value)
+            else:
+                form = book.add_format({"num_format": value[1], "align": "left"})
+                sheet.write_datetime(number, 1, value[0], form)
         titles = {said["bank"]: wanted.bank}
         with languages.speaking("vi"):
             for part, (title, columns) in _PARTS.items():
@@ -78,12 +86,21 @@ def write(session: Session, wanted: Contents, path: Path) -> None:
             _table(book, bold, "Từng dòng", _ITEMS, rows)
 
 
+def _moment(written: str) -> str | tuple[datetime, str]:
+    """Return a moment by Vietnam's clocks, as a cell has it, with its form; "" where there is none."""
+    if not written:
+        return ""
+    return datetime.fromisoformat(written).astimezone(LOCAL).replace(tzinfo=None), "dd/mm/yyyy hh:mm"
+
+
 def _in_words(row: Mapping[str, Any], titles: Titles) -> Mapping[str, Any]:
-    """Return a row whose codes are said in words; `subject` stays, for programs to go by."""
+    """Return a row whose codes are said in words."""
     say: dict[str, Callable[[str], Any]] = {
         "kind": lambda kind: _KINDS[kind], "verdict": lambda verdict: close_words.VERDICTS[verdict],
         "account": lambda name: key_words.account(name, titles),
         "reference": lambda key: key_words.subject(key, titles),
+        "subject": lambda key: key_words.subject(key, titles),
+        "channel": lambda channel: words.CHANNELS.get(channel, channel) or "không nêu",
     }  # fmt: skip
     return {name: str(say[name](value)) if name in say else value for name, value in row.items()}
 

@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session
 
 from gateway import staff_desk
 from gateway.bank_settings import BankSettings
+from gateway.carrier_settings import CarrierSettings
 from gateway.settings import Settings, SmsSettings
 from reconciliation.bills import Bill
+from reconciliation.carrier_balances import CarrierBalance
 from reconciliation.customers import Customer
 from reconciliation.mismatches import Mismatch
 from reconciliation.outbox import Message
@@ -35,7 +37,7 @@ def address(any_state: None, engine: Engine, tmp_path: Path) -> Iterator[str]:
     """The pages served on this machine, with sixty payments, their bills and one question."""
     settings = Settings(
         tmp_path, sandbox=True, banks={"saomai": BankSettings("saomai", "Ngân hàng Sao Mai")},
-        sms=SmsSettings("http://carrier.example"),
+        sms=SmsSettings("http://carrier.example", declared={"esms": CarrierSettings("esms", "esms")}),
     )  # fmt: skip
     with quick_passwords():
         with Session(engine) as session:
@@ -48,6 +50,10 @@ def address(any_state: None, engine: Engine, tmp_path: Path) -> Iterator[str]:
 
 
 def _fill(session: Session) -> None:
+    session.add(
+        CarrierBalance(name="esms", balance_minor=1_234_567, told_at=NOW - timedelta(minutes=5), asked_at=NOW,
+                       untold_why="timed out", untold_since=NOW)
+    )  # fmt: skip
     one = staff_desk.SANDBOX_STAFF[0]
     staff_desk.create_person(
         session, username=one.username, name=one.name, role=one.role, password=staff_desk.SANDBOX_PASSWORD,

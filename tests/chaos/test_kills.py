@@ -26,7 +26,6 @@ from banks.sandbox.bills import make_bills, write_bills_csv
 from banks.sandbox.caller import Call, Caller
 from banks.sandbox.day import Plan, plan_day
 from gateway import bell, bill_import, migrate, practice, sandbox
-from gateway.clock import local_date
 from gateway.composing import compose_promises
 from gateway.database import transaction
 from gateway.embedded import Embedded
@@ -98,7 +97,7 @@ def carrier(wiring: Wiring) -> Iterator[SmsSandbox]:
 @pytest.fixture
 def plan(wiring: Wiring, tmp_path: Path) -> Plan:
     """A business day whose bills are issued."""
-    dates = dates_before(local_date(wiring.clock()))
+    dates = dates_before(wiring.clock())
     made = make_bills(BILLS_A_ROUND * ROUNDS, SEED, dates.debit_on, dates.debit_on, dates.after_on)
     with (tmp_path / "bills.csv").open("w+", encoding="utf-8", newline="") as file:
         write_bills_csv(file, made)

@@ -2,9 +2,11 @@
 
 import base64
 import io
+import json
 import random
 import zipfile
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta, timezone
 from types import SimpleNamespace
 
 import pytest
@@ -15,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from openpyxl import load_workbook
 
 from gateway import close_desk
+from gateway.admin import close_words
 from gateway.cli import main
 from gateway.commands.minutes import minutes
 from gateway.minutes import certificate, contents, document, signing, verifying, workbook
@@ -24,7 +27,9 @@ from reconciliation.closes import Close, CloseItem
 
 FIGURES = {
     "bank": "saomai", "period": "day", "day": "2026-11-18",
-    "channels": [{"channel": "=QR", "currency": "VND", "count": 2, "gross": 1_234_567, "fee": 0, "net": 1_234_567,
+    "channels": [{"channel": "wallet", "currency": "VND", "count": 1, "gross": 9_000, "fee": 0, "net": 9_000,
+                  "reversed": 0, "unmatched": 0},
+                 {"channel": "=QR", "currency": "VND", "count": 2, "gross": 1_234_567, "fee": 0, "net": 1_234_567,
                   "reversed": 0, "unmatched": 5_000}],
     "sides": [{"currency": "VND", "told": 1_234_567, "booked": 1_234_567, "shown": 1_200_000}],
     "reasons": [{"verdict": "awaited", "code": "M01", "currency": "VND", "count": 1, "told": 34_567, "booked": 34_567,
@@ -92,14 +97,47 @@ def test_the_same_close_makes_the_same_document_and_workbook(session, made, wiri
         books.append((tmp_path / name).read_bytes())
     assert books[0] == books[1]
     read = load_workbook(io.BytesIO(books[0]))
-    assert [[cell.value for cell in row] for row in read["Theo kênh"].iter_rows()][1] == [
+    assert [[cell.value for cell in row] for row in read["Theo kênh"].iter_rows()][2] == [
         "=QR", "VND", 2, 1_234_567, 0, 0, 1_234_567, 5_000,
     ]  # fmt: skip
     assert read["Sổ cái"]["A2"].value == "xác nhận bởi saomai"
     row = list(read["Từng dòng"].iter_rows())[1]
     assert [cell.value for cell in row[:4]] == ["chênh lệch", "M01", "chờ sao kê", "=FT123"]
+    assert row[4].value == "khoản tiền số 1"
     assert row[3].data_type == "s", "what a payer wrote is never a formula"
     assert zipfile.ZipFile(io.BytesIO(books[0])).testzip() is None
+
+
+def test_the_workbook_says_days_and_moments_as_vietnam_does_in_cells_of_dates(session, made, wiring_of, tmp_path):
+    def head(wanted):
+        workbook.write(session, wanted, tmp_path / "a.xlsx")
+        read = load_workbook(tmp_path / "a.xlsx")
+        sheet = read["Biên bản"]
+        return read, [(sheet[place].value, sheet[place].number_format) for place in ("B3", "B6", "B8")]
+
+    said = contents.of(session, made, wiring_of.settings)
+    local = timezone(timedelta(hours=7))
+    balanced = datetime.fromisoformat(said.said["made_at"]).astimezone(local).replace(tzinfo=None)
+    read, (period, at, signed_at) = head(said)
+    assert period == (datetime(2026, 11, 18), "dd/mm/yyyy")  # noqa: DTZ001 - a day has no zone
+    assert abs(at[0] - balanced) < timedelta(seconds=1)
+    assert abs(signed_at[0] - balanced - timedelta(hours=1)) < timedelta(seconds=1)
+    assert at[1] == signed_at[1] == "dd/mm/yyyy hh:mm"
+    assert [read["Theo kênh"][f"A{row}"].value for row in (2, 3)] == ["ví điện tử", "=QR"]
+    monthly = {**said.said, "period": "month", "day": "2026-11-01", "signed_at": ""}
+    _, (period, _, signed_at) = head(replace(said, said=monthly))
+    assert period == (datetime(2026, 11, 1), "mm/yyyy")  # noqa: DTZ001
+    assert not signed_at[0]
+
+
+def test_the_document_says_channels_and_reasons_in_vietnamese(session, made, wiring_of, monkeypatch):
+    given = {}
+    monkeypatch.setattr(document, "typeset", lambda _template, inputs, **_how: given.update(inputs) or b"")
+    document.make(session, contents.of(session, made, wiring_of.settings))
+    shown = json.loads(given["shown"])
+    assert shown["channels"]["wallet"] == "ví điện tử"
+    assert shown["reasons"].keys() == close_words.VERDICTS.keys()
+    assert shown["reasons"]["fee"] != "fee"
 
 
 def test_an_unsigned_document_proves_nothing(session, made, wiring_of, settings):

@@ -1,5 +1,6 @@
 """Closing a day: what is kept, who may sign, what a signed day refuses, and where late facts go."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
@@ -332,8 +333,53 @@ def test_a_month_is_signed_once_all_its_days_are_and_locks_its_quiet_days_too(la
                          " reopened_why = 'x' WHERE period = 'day'")  # fmt: skip
     late.hear(a_notice("T2", 70_000, OTHER_CODE))  # of the 18th; the 19th had nothing, and is signed with its month
     assert late.rows("SELECT DISTINCT business_date::text FROM entries WHERE late_for IS NOT NULL") == [("2026-12-01",)]
+    # No day of a signed month is balanced, nothing booked on it or not.
+    assert refused(lambda: balance(late, AFTER, owes_statement=False)) == "month"
     reopen(late, signed)
+    assert balance(late, AFTER, owes_statement=False).state == "balanced"
     assert reopen(late, day).state == "open"
+
+
+def test_a_month_waits_for_its_quiet_days_that_leave_it_unknown(late: Books) -> None:
+    late.now = datetime(2026, 12, 2, 2, tzinfo=UTC)
+    month, third = DAY.replace(day=1), date(2026, 11, 19)
+
+    def kept_open(*owed: date) -> dict[str, dict[str, object]]:
+        told = late.run(lambda session: closing.month_obstacles(session, "standard", month, owed=owed, now=late.now))
+        return {one.reason: one.facts for one in told}
+
+    def ask(code: str, subject: str, day: date) -> int:
+        facts = json.dumps({"day": day.isoformat()})
+        late.run(
+            lambda session: session.execute(
+                text("INSERT INTO mismatches (code, subject, source, owner, minor, currency, facts, opened_at, due_at)"
+                     " VALUES (:code, :subject, 'standard', 'liaison', 0, 'VND', CAST(:facts AS jsonb), :now, :now)"),
+                {"code": code, "subject": subject, "facts": facts, "now": late.now - timedelta(days=9)},
+            )
+        )  # fmt: skip
+        return int(late.one(f"SELECT id FROM mismatches WHERE subject = '{subject}'"))
+
+    close(late)
+    assert kept_open() == {}
+    # A banking day for which the bank owes a statement is signed itself, nothing booked on it or not.
+    assert kept_open(DAY, third) == {"days": {"count": 1, "day": third}}
+    missing = ask("M13", f"file:standard:{third}", third)
+    ask("M12", "payment:0", third)  # its money is in the books: it may stand open
+    held = ask("M15", "statement:0", third)  # of the day it was opened on, the 23rd
+    assert kept_open() == {"month_questions": {"count": 2, "codes": "M13, M15", "day": third}}
+    assert refused(lambda: late.run(
+        lambda session: closing.balance_month(session, "standard", month, by="ha", now=late.now)
+    )) == "month_questions"  # fmt: skip
+    late.run(
+        lambda session: mismatches.resolve(session, [missing, held], by="ha", resolution="none came", now=late.now)
+    )
+    assert kept_open(DAY, third) == {"days": {"count": 1, "day": third}}
+    close(late, third)
+    made = late.run(
+        lambda session: closing.balance_month(session, "standard", month, by="ha", owed=[DAY, third], now=late.now)
+    )
+    assert refused(lambda: sign(late, made, owed=[DAY, date(2026, 11, 20)])) == "days"
+    assert sign(late, made, owed=[DAY, third]).state == "signed"
 
 
 def test_a_code_settled_late_books_the_same_whatever_was_signed_meanwhile(late: Books) -> None:

@@ -32,6 +32,16 @@ def test_a_month_is_added_up_per_day_channel_and_office(sound_books: Books) -> N
     assert found.counted_at == at(5)
 
 
+def test_offices_stand_in_the_order_of_the_vietnamese_alphabet(sound_books: Books) -> None:
+    offices = ("An Lão", "Đồng Nai", "Hồ Sen")
+    for number, office in enumerate(reversed(offices), 1):
+        sound_books.issue(
+            a_bill(f"HD000{number}", code=f"PA{number:011}11126", customer_code=f"PA{number:011}", office=office)
+        )
+    assert tuple(one.office for one in _read(sound_books).offices) == offices
+    assert tuple(sound_books.run(counted_months.offices)) == offices
+
+
 def test_counting_again_tells_what_is_true_by_then(sound_books: Books) -> None:
     sound_books.issue(a_bill())
     _read(sound_books)

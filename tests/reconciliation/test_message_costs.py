@@ -17,14 +17,14 @@ def cost(books: Books, month: date = date(2026, 11, 1)) -> list[tuple[str, int, 
 
 
 def test_what_left_is_counted_in_its_month_and_its_office(books: Books) -> None:
-    for number, office in enumerate(("HD1", "HD1", "HD2"), 1):
+    for number, office in enumerate(("Đông Hà", "Đông Hà", "Hồ Sen"), 1):
         books.issue(
             a_bill(f"HD000{number}", code=f"PA{number:011}11126", customer_code=f"PA{number:011}", office=office,
                    charge_on=date(2026, 11, 24), bank="standard")
         )  # fmt: skip
     assert cost(books) == []
     tamper(books, "UPDATE messages SET state = 'sent', parts = 2, sent_at = '2026-11-18T02:00+00'")
-    assert cost(books) == [("HD1", 2, 4), ("HD2", 1, 2)]
+    assert cost(books) == [("Đông Hà", 2, 4), ("Hồ Sen", 1, 2)]
     moments = {"first": FIRST, "next": NEXT}
     with books.owner.begin() as connection:
         connection.execute(text("SET session_replication_role = replica"))
@@ -34,15 +34,15 @@ def test_what_left_is_counted_in_its_month_and_its_office(books: Books) -> None:
         connection.execute(
             text("UPDATE messages SET sent_at = :next WHERE id = (SELECT max(id) FROM messages)"), moments
         )
-    assert cost(books, date(2026, 11, 9)) == [("HD1", 2, 4)]
-    assert cost(books, date(2026, 12, 1)) == [("HD2", 1, 2)]
+    assert cost(books, date(2026, 11, 9)) == [("Đông Hà", 2, 4)]
+    assert cost(books, date(2026, 12, 1)) == [("Hồ Sen", 1, 2)]
     tamper(books, "UPDATE messages SET provider_ref = 'test-1' WHERE id = (SELECT min(id) FROM messages)")
-    assert cost(books) == [("HD1", 1, 2)]
+    assert cost(books) == [("Đông Hà", 1, 2)]
     tamper(
         books,
         "INSERT INTO message_parts (message_id, ordinal, provider, provider_ref, ref_key, state, answered_at)"
-        " SELECT id, 1, 'smpp', CASE office WHEN 'HD1' THEN 'test-2' ELSE 'A2' END, id, 'accepted', now()"
+        " SELECT id, 1, 'smpp', CASE office WHEN 'Đông Hà' THEN 'test-2' ELSE 'A2' END, id, 'accepted', now()"
         " FROM (SELECT m.id, c.office FROM messages m JOIN customers c ON c.id = m.customer_id) left_for_nobody",
     )
     assert cost(books) == []
-    assert cost(books, date(2026, 12, 1)) == [("HD2", 1, 2)], "what left in parts counts"
+    assert cost(books, date(2026, 12, 1)) == [("Hồ Sen", 1, 2)], "what left in parts counts"

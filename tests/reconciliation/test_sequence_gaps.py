@@ -3,7 +3,7 @@ from itertools import permutations
 
 import pytest
 
-from reconciliation import deadlines, import_undo, mismatches
+from reconciliation import deadlines, import_undo, mismatches, sequence_gaps
 from reconciliation.deadlines import ExpectedFile
 from reconciliation.sequence_gaps import MOST
 from reconciliation.statements import Statement
@@ -93,6 +93,19 @@ def test_a_number_that_stands_for_a_day_is_the_file_of_that_day(sound_books: Boo
     read(sound_books, 317, date(2026, 11, 13))
     sound_books.run(lambda session: deadlines.missing_files(session, owed, now=later))
     assert sound_books.open_questions() == {("M13", "file:standard:2026-11-17")}
+
+
+def test_a_number_of_a_day_on_which_banks_rest_is_not_missing(sound_books: Books) -> None:
+    def missing() -> list[int]:
+        account = sound_books.one("SELECT account_hash FROM statements ORDER BY id LIMIT 1")
+        found = sound_books.run(lambda session: sequence_gaps.missing(session, bank="standard", account=account))
+        return [one.number for one in found]
+
+    read(sound_books, 331, date(2026, 11, 27))
+    read(sound_books, 334, date(2026, 11, 30))  # a Monday
+    assert missing() == []
+    read(sound_books, 336, date(2026, 12, 2))
+    assert missing() == [335]
 
 
 def test_a_long_jump_is_another_numbering(sound_books: Books) -> None:

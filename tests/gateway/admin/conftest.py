@@ -281,10 +281,10 @@ class Books:
         }  # fmt: skip
         return self._add(Message(**values | columns))
 
-    def entry(self, key: str, debit: str, credit: str, minor: int) -> Entry:
+    def entry(self, key: str, debit: str, credit: str, minor: int, on: date = DAY) -> Entry:
         named = [one.split(":")[1] for one in (debit, credit) if one.startswith("bank:")]
         bank = [*named, "saomai"][0] if named or "suspense" in (debit, credit) else ""
-        made = self._add(Entry(key=key, bank=bank, business_date=DAY, at=NOW - timedelta(hours=19)))
+        made = self._add(Entry(key=key, bank=bank, business_date=on, at=NOW - timedelta(hours=19)))
         sides = ((debit, minor), (credit, -minor))
         values = [{"entry_id": made.id, "account": one, "minor": amount, "currency": "VND"} for one, amount in sides]
         self.session.execute(insert(Posting).values(values))  # both in one statement, as the guard of balances asks

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from gateway import languages
-from gateway.admin import audit_words
+from gateway.admin import audit_words, settling_words
+from reconciliation import bill_holds, lump_choices
 from reconciliation.lifecycle import CLOSE, DEBIT_RUN, LUMP_CHOICE, SETTLEMENT
 
 ROOT = Path(audit_words.__file__).parents[2]
@@ -120,3 +121,26 @@ def test_what_the_program_writes_is_told_in_words_and_none_of_it_in_english():
     ]  # fmt: skip
     assert not {"scopes", "active", "expires_at", "period"} & set(said)
     assert signed == {"Lý do": "đã ký"}
+
+
+def test_what_an_act_was_done_to_is_told_in_words():
+    said = {
+        "mismatch:20": "việc #20", "delivery:880": "tệp #880", "bill:HD2611-0000001": "hóa đơn HD2611-0000001",
+        "close:2": "khóa sổ #2", "staff:3": "người dùng #3", "bank:saomai": "Sao Mai", "payment:5": "khoản tiền số 5",
+        "bank_day:2026-12-24": "ngày làm việc 24/12/2026", "customer:PA01": "khách hàng PA01", "strange": "strange",
+        "bank_day:x": "bank_day:x",
+    }  # fmt: skip
+    with languages.speaking("vi"):
+        assert {key: audit_words.subject(key, {"saomai": "Sao Mai"}) for key in said} == said
+
+
+KINDS = {
+    *settling_words.REMARKS, *bill_holds.KINDS, lump_choices.NOT_DAY, lump_choices.DAY_AGAIN,
+    lump_choices.NO_SETTLEMENT, lump_choices.SETTLEMENT_AGAIN,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_no_kind_is_shown_by_its_code(kind):
+    with languages.speaking("vi"):
+        assert audit_words.facts({"kind": kind}) != {"Loại": kind}

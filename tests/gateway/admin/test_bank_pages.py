@@ -211,7 +211,7 @@ def test_why_a_file_can_not_be_read_is_said_in_vietnamese_with_what_is_technical
     ("data", "why"),
     [
         (b"", "Choose a file"),
-        (b"x" * 2_001, "1 MiB"),
+        (b"x" * 2_001, "5 MB"),
         (MT940.replace("100000,NTRF", "1x0,NTRF").encode(), "line 5"),
     ],
 )

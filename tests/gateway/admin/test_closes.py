@@ -96,6 +96,37 @@ def test_a_bank_that_sends_files_owes_one_for_the_day(accountant, books, session
     assert "Chưa có sao kê" not in accountant.page("/admin/closes/saomai/2026-11-15").text  # a Sunday
 
 
+def test_a_month_whose_statement_is_missing_is_refused_and_names_the_day(as_role, books, session, clock):
+    clock.now += timedelta(days=20)  # in December
+    accountant = as_role("accountant")
+    books.statement(bank="saomai", closing_on=date(2026, 11, 30))
+    books.mismatch("M13", "file:saomai:2026-11-28", source="saomai", owner="liaison", facts={"day": "2026-11-28"})
+    session.execute(text("UPDATE deliveries SET state = 'read'"))
+    session.commit()
+    month = "/admin/closes/saomai/2026-11"
+    kept_open = [one.text for one in accountant.page(month).select("main .warn-text")]
+    assert kept_open == [
+        "Trong tháng còn 1 việc (M13) làm cho ngày chưa rõ, trước hết là ngày 28/11/2026.",
+        "Chưa ký đủ các ngày trong tháng: còn 1 ngày, trước hết là 30/11/2026.",
+    ]
+    refused = accountant.post(f"{month}/balance", token_from=month)
+    assert (refused.status_code, "28/11/2026" in refused.text) == (409, True)
+
+
+def test_a_quiet_day_of_a_signed_month_is_closed_with_it(as_role, told, clock):
+    clock.now += timedelta(days=20)
+    accountant, chief, month = as_role("accountant"), as_role("chief_accountant"), "/admin/closes/vidien/2026-11"
+    for path in (DAY, month):
+        for person, name in ((accountant, "balance"), (chief, "sign")):
+            assert person.post(f"{path}/{name}", token_from=path).status_code == 303, (path, name)
+    listed = accountant.page("/admin/closes/?bank=vidien&month=2026-11").select("tbody tr")
+    states = {row.select_one("a")["href"][-10:]: row.select_one(".state").text for row in listed}
+    assert (states["2026-11-18"], states["2026-11-20"]) == ("đã ký", "khóa theo tháng")
+    quiet = "/admin/closes/vidien/2026-11-20"
+    assert "Tháng đã ký: phải mở lại tháng trước." in accountant.page(quiet).text
+    assert accountant.post(f"{quiet}/balance", token_from=DAY).status_code == 409
+
+
 def test_minutes_are_handed_out_signed_once_two_have(as_role, told, page_settings, monkeypatch):
     monkeypatch.setenv("DOISOAT_SECRET_MINUTES_KEY", certificate.make_test())
     accountant = as_role("accountant")
@@ -120,7 +151,9 @@ def test_minutes_are_handed_out_signed_once_two_have(as_role, told, page_setting
 def test_what_is_no_period_is_not_found(accountant):
     for path in ("vidien/2026-13-01", "vidien/x", "nobody/2026-11-18", "minutes/99.pdf"):
         assert accountant.get(f"/admin/closes/{path}").status_code == 404
-    assert "Khóa sổ 11/2026" in accountant.page("/admin/closes/?bank=x&month=zz").text
+    answer = accountant.get("/admin/closes/?bank=x&month=zz")
+    assert (answer.status_code, "Khóa sổ 11/2026" in answer.text) == (400, True)
+    assert "Tháng (month): cần một tháng từ 1900-01 đến 2999-12, ví dụ 2026-11, nhận được “zz”" in answer.text
 
 
 def test_every_business_day_since_the_first_is_listed_whatever_happened_on_it(as_role, told, books, clock, session):
@@ -135,6 +168,33 @@ def test_every_business_day_since_the_first_is_listed_whatever_happened_on_it(as
     assert days == ["25", "23", "22", "20", "19", "18", "17"]  # the 24th is a holiday, the 22nd a Sunday with a close
     assert [day for day, row in zip(days, rows, strict=True) if "chưa có bút toán" not in row.text] == ["18"]
     assert not accountant.page("/admin/closes/?bank=vidien&month=2026-10").select("tbody tr")
+
+
+def test_the_first_of_a_month_names_what_is_open_in_earlier_ones(as_role, told, books, clock, session):
+    clock.now += timedelta(days=12)  # the 1st of December
+    payment = books.payment(5_000, bank="vidien", due_at=None)
+    payment.business_date = date(2026, 10, 30)
+    books.mismatch("M12", f"payment:{payment.id}", payment_id=payment.id, minor=5_000, source="vidien")
+    books.entry(f"payment:{payment.id}:reported", "bank:vidien:reported", "suspense", 5_000, on=date(2026, 10, 30))
+    session.commit()
+    accountant, chief = as_role("accountant"), as_role("chief_accountant")
+
+    def open_before(more=""):
+        page = accountant.page(f"/admin/closes/?bank=vidien{more}")
+        lines = [one for one in page.select("main p.soft") if "chưa ký" in one.text]
+        return [(" ".join(one.text.split()), [link["href"] for link in one.select("a")]) for one in lines]
+
+    address = "/admin/closes/?bank=vidien&month=2026-"
+    assert open_before() == [
+        ("Các tháng trước còn 2 ngày chưa ký: 11/2026 (1), 10/2026 (1)", [f"{address}11", f"{address}10"])
+    ]
+    assert open_before("&month=2026-11")[0][1] == [f"{address}10"]
+    assert open_before("&month=2029-11") == [], "days to come are not open yet"
+    for day in ("2026-10-30", "2026-11-18"):
+        path = f"/admin/closes/vidien/{day}"
+        for person, name in ((accountant, "balance"), (chief, "sign")):
+            assert person.post(f"{path}/{name}", token_from=path).status_code == 303
+    assert open_before() == []
 
 
 def cells(row):
@@ -156,6 +216,8 @@ def test_every_version_tells_who_did_what_when_and_has_its_minutes(as_role, told
     clock.pass_by(minutes=5)
     act(administrator, "reopen", why="sao kê đến muộn")
     page = accountant.page(DAY)
+    head = " ".join(page.select_one("main .lead").text.split())
+    assert head == "Đã từng khóa sổ: bản 2 do Người administrator mở lại, 19/11/2026 09:05: sao kê đến muộn"
     at = "19/11/2026 09:00"
     _, first, second, third = table_of(page, "Các phiên bản")
     assert first[1:5] == ["đã rút lại", f"Người accountant, {at}", "–", f"Người accountant, {at}: nhầm"]
@@ -177,11 +239,13 @@ def test_the_rows_of_the_tie_out_add_up_apart_from_the_questions(accountant, tol
         _, row, total = table_of(page, "Từng dòng")
         assert row[0] == "M01", state
         assert page.select(f"a[href='/admin/mismatches/{beside.id}']")
-        assert row[3:] == total[1:] == ["844.960 ₫", "844.960 ₫", "0 ₫", "−844.960 ₫"]
+        assert row[3:] == total[1:] == ["844.960 ₫", "844.960 ₫", "0 ₫", "−844.960 ₫", "844.960 ₫"]
         assert table_of(page, "Lý do chênh lệch")[-1] == [
-            "Chênh lệch = tổng cộng", "", "1", "844.960 ₫", "844.960 ₫", "0 ₫", "−844.960 ₫",
+            "Chênh lệch = tổng cộng", "", "1", "844.960 ₫", "844.960 ₫", "0 ₫", "−844.960 ₫", "844.960 ₫",
         ]  # fmt: skip
-        assert table_of(page, "Đối chiếu ba bên")[-1][-1] == "−844.960 ₫"
+        head, sides = table_of(page, "Đối chiếu ba bên")
+        assert head[-2:] == ["Sao kê trừ thông báo", "Sổ cái trừ sao kê"]
+        assert sides[-2:] == ["−844.960 ₫", "844.960 ₫"]
         _, listed, above, of_all = table_of(page, "Việc còn mở, từng việc")
         assert (listed[0], listed[-1]) == ("M12", "844.960 ₫")
         assert above == ["1 việc đã nêu ở các dòng chênh lệch trên", "844.960 ₫"]

@@ -204,14 +204,20 @@ def test_a_message_to_a_test_number_says_so_by_smpp_too(as_role, session, told):
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ("state=lost", "state: cần queued, sending, unsure, sent, delivered, undelivered, expired, withdrawn, failed"),
-        ("carrier=mobi", "carrier: cần esms, fast, nhận được “mobi”"),
-        ("day=18/11/2026", "day: cần một ngày như 2026-11-18, nhận được “18/11/2026”"),
+        (
+            "state=lost",
+            "Trạng thái (state): cần queued, sending, unsure, sent, delivered, undelivered, expired, withdrawn, failed",
+        ),
+        ("carrier=mobi", "Nhà cung cấp (carrier): cần esms, fast, nhận được “mobi”"),
+        (
+            "day=18/11/2026",
+            "(day): cần một ngày từ 1900-01-01 đến 2999-12-31, ví dụ 2026-11-18, nhận được “18/11/2026”",
+        ),
         (
             "phone=0912345678",
             "cần một trong các trường after, before, carrier, day, event, q, state, nhận được “phone”",
         ),
-        ("after=x", "after: cần một số nguyên, nhận được “x”"),
+        ("after=x", "Vị trí trong danh sách (after): cần một số nguyên, nhận được “x”"),
     ],
 )
 def test_what_the_search_does_not_know_is_said_and_nothing_else_is_lost(as_role, told, asked, said):

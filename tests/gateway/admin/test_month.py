@@ -29,8 +29,8 @@ def test_a_month_tells_what_is_due_what_came_and_leads_to_the_rows(accountant, b
     figures = {_text(one.select_one(".name")): one for one in page.select("main .figure")}
     assert "994.960" in figures["Đã nhận"].text
     assert len(accountant.page(figures["Đã nhận"]["href"]).select("main tbody tr")) == 3
-    assert "50.000" in figures["Còn lại"].text
-    assert len(accountant.page(figures["Còn lại"]["href"]).select("main tbody tr")) == 1
+    assert "50.000" in figures["Đã nhận, chưa gạch nợ"].text
+    assert len(accountant.page(figures["Đã nhận, chưa gạch nợ"]["href"]).select("main tbody tr")) == 1
     due = accountant.page(figures["Đến hạn trong tháng"]["href"])
     assert len(due.select("main tbody tr")) == 2
     banks = page.select("section[aria-labelledby=ways-title] tr.sum")

@@ -2,7 +2,7 @@
 
 import pytest
 
-MORE = "x" * (1 << 21)
+MORE = "x" * (6 << 20)
 
 
 @pytest.fixture(autouse=True)
@@ -15,7 +15,7 @@ def test_a_sample_that_is_too_large_brings_the_banks_page_back(as_role, act, tol
     person = as_role("liaison")
     answer = person.client.post(f"/admin/banks/saomai/try-{act}", data={"body": MORE})
     assert answer.status_code == 413
-    assert "Mẫu chỉ được tối đa 1 MiB." in answer.text
+    assert "Mẫu chỉ được tối đa 5 MB." in answer.text
     assert told in answer.text
     assert person.client.post(f"/admin/banks/nobody/try-{act}", data={"body": MORE}).status_code == 404
 
@@ -23,7 +23,7 @@ def test_a_sample_that_is_too_large_brings_the_banks_page_back(as_role, act, tol
 def test_who_may_try_no_sample_is_not_shown_the_page(as_role):
     answer = as_role("care").client.post("/admin/banks/saomai/try-callback", data={"body": MORE})
     assert answer.status_code == 403
-    assert "1 MiB" not in answer.text
+    assert "5 MB" not in answer.text
 
 
 def test_any_other_form_is_told_its_limit_and_the_way_back(accountant):

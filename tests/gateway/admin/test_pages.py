@@ -2,6 +2,8 @@
 
 from datetime import date, timedelta
 
+from bs4 import BeautifulSoup
+
 from reconciliation import counted_months
 from reconciliation.lifecycle import MISMATCH, move
 from tests.gateway.admin.conftest import NOW
@@ -224,8 +226,11 @@ def test_what_is_no_day_or_month_is_told(accountant):
     for path, got in (
         ("/admin/?day=abc", "abc"), ("/admin/?day=2027-02-30", "2027-02-30"),
         ("/admin/month/?month=2026-13", "2026-13"), ("/admin/closes/?month=zz", "zz"),
+        ("/admin/closes/?bank=nobody", "nobody"), ("/admin/messages/costs/?month=soon", "soon"),
         ("/admin/unexplained/?day=20261118", "20261118"),
     ):  # fmt: skip
-        assert f"“{got}”" in accountant.page(path).select_one("main [role=alert]").text, path
+        answer = accountant.get(path)
+        alarm = BeautifulSoup(answer.text, "html.parser").select_one("main [role=alert]").text
+        assert (answer.status_code, f"“{got}”" in alarm) == (400, True), path
     for path in ("/admin/?day=2026-11-18", "/admin/", "/admin/month/?month=2026-10", "/admin/closes/?month="):
         assert not accountant.page(path).select("main [role=alert]"), path

@@ -44,7 +44,8 @@ def previewed(person, cases):
     answer = send(person, "preview", cases)
     assert answer.status_code == 200
     page = BeautifulSoup(answer.text, "html.parser")
-    fields = {one["name"]: one["value"] for one in page.select("form.usual input") if one["name"] != "case"}
+    several = ("case", "left")
+    fields = {one["name"]: one["value"] for one in page.select("form.usual input") if one["name"] not in several}
     chosen = [one["value"] for one in page.select("form.usual [name=case]")]
     fields.pop("csrf_token", None)
     return page, chosen, fields
@@ -76,6 +77,27 @@ def test_those_that_can_be_are_settled_and_the_others_are_named_and_stay(account
         (cases[0], "applied"), (cases[2], "proposed"),
     ]  # fmt: skip
     assert rows(session, "SELECT id FROM mismatches WHERE state = 'open'") == [(cases[1],)]
+
+
+def test_the_result_says_how_many_stayed_and_offers_them_again(accountant, deposits, books, session):
+    from bs4 import BeautifulSoup
+
+    cases = deposits(30_000, 40_000, 50_000)
+    other = books.mismatch("M13", "file:saomai:2026-11-18")
+    closed = books.mismatch("M14", "statement:1", state="resolved")
+    session.commit()
+    page, chosen, fields = previewed(accountant, [*cases, other.id, closed.id])
+    left = [int(one["value"]) for one in page.select("form.usual [name=left]")]
+    assert sorted(left) == [other.id, closed.id]
+    given = MultiDict([*fields.items(), *(("left", str(one)) for one in left)])
+    given.pop(f"usual{cases[2]}")  # what was not shown for it stays as well
+    pairs = [("csrf_token", accountant.kept), *given.items(multi=True), *(("case", one) for one in chosen)]
+    page = BeautifulSoup(accountant.client.post(f"{PATH}/settle", data=MultiDict(pairs)).text, "html.parser")
+    told = " ".join(page.select_one("main").text.split())
+    assert "Bạn đã xử lý 2 việc. 3 việc giữ nguyên." in told
+    again = page.select_one(f"form[action^='{PATH}/preview']")
+    assert [int(one["value"]) for one in again.select("[name=case]")] == [cases[2], other.id]
+    assert again.button.text == "Xem tiếp 2 việc còn lại"
 
 
 def test_an_answer_that_was_not_shown_is_not_given(accountant, deposits, session):

@@ -60,6 +60,7 @@ def test_each_role_sees_in_full_what_the_table_says_and_only_for_a_reason(as_rol
         assert value not in answer.text, page
         may = role in personal_data.MAY[what]
         assert ('name="unmask_why"' in answer.text) == may, (role, page)
+        assert ("Lý do cần xem (ít nhất 10 ký tự)" in answer.text) == may, (role, page)
         full = person.send(f"{page}/unmask", unmask_why=WHY)
         if not may:
             assert full.status_code == 403

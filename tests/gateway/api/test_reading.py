@@ -211,8 +211,22 @@ def test_a_days_close_is_read_with_every_version(ask, wiring):
     ]  # fmt: skip
     assert [one["version"] for one in ask.get("/closes?state=withdrawn&bank=standard&period=day").json["items"]] == [1]
     assert ask.get("/closes?since=2026-11-18").json["items"] == []
-    for path in ("2026-11-16", "2026-11", "2026-99-99", "soon"):
+    assert told["obstacles"] == []
+    for path in ("2026-11-16", "2026-11", "2026-99-99", "9999-12", "9999-12-31", "soon"):
         assert ask.get(f"/closes/standard/{path}").status_code == 404, path
+
+
+def test_what_keeps_a_month_from_being_closed_is_told_with_its_day(ask, wiring):
+    with transaction(wiring.engine) as session:
+        mismatches.ask_one(session, code="M13", subject="file:standard:2024-11-15", source="standard",
+                           facts={"day": "2024-11-15"}, now=wiring.clock())  # fmt: skip
+        session.add(
+            closes.Close(bank="standard", period="month", day=date(2024, 11, 1), version=1, created_at=wiring.clock())
+        )
+    said = "expected the questions of 2024-11 answered that leave a day unknown, got 1 open: M13, 2024-11-15 first"
+    assert ask.get("/closes/standard/2024-11").json["obstacles"] == [said]
+    answer = ask.get("/closes/standard/2099-03")
+    assert (answer.status_code, answer.json["errors"][1:]) == (404, ["expected a month that is over, got 2099-03"])
 
 
 def test_a_message_is_read_without_its_text_and_number(ask, issue, one):
