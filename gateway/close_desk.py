@@ -73,11 +73,15 @@ def owed_days(session: Session, wiring: "Wiring", bank: str, first: date, last: 
     return [day for day in days if any(one.since <= day and one.owes(day, calendar) for one in owed)]
 
 
+def _owed_in(session: Session, wiring: "Wiring", month: Period) -> list[date]:
+    return owed_days(session, wiring, month.bank, month.day, month_figures.last_day(month.day))
+
+
 def obstacles(session: Session, wiring: "Wiring", period: Period) -> list[NotClosed]:
     """Return what keeps a period from being balanced and signed, as it is now."""
     bank, now = period.bank, wiring.clock()
     if period.kind == MONTH:
-        owed = owed_days(session, wiring, bank, period.day, month_figures.last_day(period.day))
+        owed = _owed_in(session, wiring, period)
         return closing.month_obstacles(session, bank, period.day, owed=owed, now=now)
     return closing.obstacles(session, bank, period.day, now=now, **asked_of(session, wiring, bank, period.day))
 
@@ -86,7 +90,7 @@ def balance(session: Session, wiring: "Wiring", period: Period, *, by: str) -> C
     """Balance a period as it is now; raises NotClosed."""
     now = wiring.clock()
     if period.kind == MONTH:
-        owed = owed_days(session, wiring, period.bank, period.day, month_figures.last_day(period.day))
+        owed = _owed_in(session, wiring, period)
         return closing.balance_month(session, period.bank, period.day, by=by, owed=owed, now=now)
     asked = asked_of(session, wiring, period.bank, period.day)
     return closing.balance(session, period.bank, period.day, by=by, now=now, **asked)
@@ -96,7 +100,7 @@ def sign(session: Session, wiring: "Wiring", period: Period, *, by: str) -> Clos
     """Sign a period that somebody else has balanced; raises NotClosed."""
     now, number = wiring.clock(), _live(session, period)
     if period.kind == MONTH:
-        owed = owed_days(session, wiring, period.bank, period.day, month_figures.last_day(period.day))
+        owed = _owed_in(session, wiring, period)
         return closing.sign(session, number, by=by, owed=owed, now=now)
     return closing.sign(session, number, by=by, now=now, **asked_of(session, wiring, period.bank, period.day))
 

@@ -8,7 +8,6 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from gateway import outside
-from gateway.outside import may_go_inside
 from gateway.written_days import a_moment
 from reconciliation import webhook_endpoints
 from reconciliation.webhook_endpoints import Endpoint, NotAdded
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 def add(session: Session, wiring: "Wiring", url: str, events: Iterable[str], *, by: str) -> tuple[Endpoint, str]:
     """Add an endpoint and return it with its key; raises NotAdded, also for an address that may not be called."""
     try:
-        checked = outside.check(url, inside=may_go_inside(wiring.settings))
+        checked = outside.check(url, inside=outside.may_go_inside(wiring.settings))
     except outside.NotOutside as error:
         raise NotAdded(str(error)) from None
     return webhook_endpoints.add(session, checked, events, sealer=wiring.sealer, by=by, now=wiring.clock())

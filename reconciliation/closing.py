@@ -40,19 +40,13 @@ _STATEMENT_IS_DUE = """
                        AND coalesce(closing_on, to_on) = :day)
        AND NOT EXISTS (SELECT 1 FROM mismatches WHERE subject = :subject AND state = 'resolved')
 """
-# Of every day of a month, signed or not, what `tie_out` calls blocking or proposed; a question is dated as it is there.
-_MONTH_QUESTIONS = """
+# Of every day of a month, signed or not, what `tie_out` calls blocking or proposed.
+_MONTH_QUESTIONS = f"""
     SELECT count(*) AS open, min(q.day) AS day, coalesce(string_agg(DISTINCT q.code, ', ' ORDER BY q.code), '') AS codes
     FROM (
-        SELECT m.code, coalesce(CASE WHEN m.subject LIKE 'file:%' THEN CAST(m.facts->>'day' AS date) END,
-            p.business_date, l.booked_on, s.closing_on, s.to_on,
-            CAST(m.opened_at AT TIME ZONE 'Asia/Ho_Chi_Minh' AS date)) AS day
-        FROM mismatches m LEFT JOIN payments p ON p.id = m.payment_id LEFT JOIN statement_lines l ON l.id = m.line_id
-        LEFT JOIN statements s ON s.id = coalesce(m.statement_id, l.statement_id)
-        WHERE m.source = :bank AND m.state <> 'resolved'
-          AND (m.state = 'proposed' OR m.code IN ('M15', 'M16') OR m.subject LIKE 'file:%')
+        SELECT m.code, {tie_out.DAY_ASKED} AS day {tie_out.QUESTIONS} AND (m.state = 'proposed' OR {tie_out.BLOCKING})
     ) q WHERE q.day BETWEEN :first AND :last
-"""
+"""  # noqa: S608 - constants
 _MAKE = """
     INSERT INTO closes (bank, period, day, version, created_at)
     SELECT :bank, :period, :day, 1 + coalesce(max(version), 0), :now FROM closes

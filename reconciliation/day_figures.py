@@ -84,7 +84,7 @@ _SUMS = f"""
         SELECT verdict, code, currency, count(*) AS count, sum(minor)\\:\\:bigint AS minor
         FROM questions GROUP BY 1, 2, 3
     ), channels AS ({_CHANNELS}), fees_kept AS ({_FEES}), movements AS ({_MOVEMENTS})
-"""  # noqa: S608
+"""  # noqa: S608 - constants
 _AS_JSON = """
     coalesce((SELECT jsonb_agg(r) FROM channels r), '[]') AS channels,
     coalesce((SELECT jsonb_agg(r) FROM fees_kept r), '[]') AS fees,
@@ -96,7 +96,7 @@ _AS_JSON = """
 _TIE_OUT = f"""
     {_SUMS} SELECT {_AS_JSON},
         (SELECT {DIGEST_OF_ROWS} FROM (SELECT {ITEM_ROW} AS row FROM ({tie_out.ROWS}) i) rows) AS items
-"""  # noqa: S608
+"""  # noqa: S608 - constants
 # Lines that nobody can explain, as `unexplained.lines_by_bank` finds them, out of those that have been read already.
 _UNEXPLAINED = f"""
     SELECT coalesce(sum(abs(l.minor + coalesce(l.fee, 0) - coalesce(c.minor, p.minor, 0))), 0)\\:\\:bigint
@@ -104,13 +104,13 @@ _UNEXPLAINED = f"""
     LEFT JOIN LATERAL (SELECT minor FROM payments WHERE id = l.payment_id AND c.id IS NULL OFFSET 0) p ON true
     WHERE l.stands AND l.currency = 'VND' AND {unexplained.UNASKED}
       AND (l.payment_id IS NULL OR l.minor + coalesce(l.fee, 0) <> coalesce(c.minor, p.minor))
-"""  # noqa: S608
+"""  # noqa: S608 - constants
 _KEEPS_OPEN = f"""
     SELECT ({_UNEXPLAINED}) AS lines_minor,
         (SELECT count(*) FROM differences WHERE verdict = 'unexplained') AS differing, count(*) AS open,
         coalesce(string_agg(DISTINCT code, ', ' ORDER BY code), '') AS codes
     FROM questions WHERE verdict IN ('blocking', 'proposed')
-"""  # noqa: S608
+"""  # noqa: S608 - constants
 _UNANSWERED = f"WITH {tie_out.TIED_OUT} {_KEEPS_OPEN}"
 # A question that stands beside a listed difference is not listed a second time.
 _LOOK = f"""
@@ -123,7 +123,7 @@ _LOOK = f"""
     SELECT {_AS_JSON}, (SELECT to_jsonb(k) FROM ({_KEEPS_OPEN}) k) AS unanswered,
         coalesce((SELECT jsonb_agg(r ORDER BY verdict, code, subject) FROM listed r), '[]') AS listed,
         coalesce((SELECT jsonb_agg(r ORDER BY verdict, code, subject) FROM carried r), '[]') AS carried
-"""  # noqa: S608
+"""  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,10 @@ class Row:
     code: str
 
 
-# The day's payments, which one scan finds: nearly all that its entries and lines are of.
 OPEN_MINOR = "CASE WHEN state IN ('denied', 'returned') THEN 0 ELSE minor - matched_minor END"
+"""What of a payment settles nothing yet, in whole minor units."""
+
+# The day's payments, which one scan finds: nearly all that its entries and lines are of.
 CAME = f"""
     SELECT id, channel, currency, minor, {OPEN_MINOR} AS open_minor, reported_at IS NOT NULL AS told
     FROM payments WHERE source = :bank AND business_date = :day
@@ -104,7 +106,7 @@ BOOKED = rf"""
         (NULL, b.payment_id, b.whole, false), (b.kept, NULL, -b.fee, true)
     ) AS side (fact, payment_id, minor, leaving)
     WHERE side.minor <> 0
-"""  # noqa: S608
+"""  # noqa: S608 - constants
 
 # What the statements show; a line without a date of its own counts on the day its statement closes. A line that is
 # taken apart shows its payments whole, and the fee kept from them.
@@ -120,7 +122,7 @@ LINES_SHOWN = f"""
     WHERE s.bank = :bank AND s.state = 'accepted' AND l.counts AND l.minor <> 0
       AND NOT EXISTS (SELECT 1 FROM lump_sums u WHERE u.line_id = l.id AND u.source = :bank AND u.day IS NOT NULL
                       AND u.undone_at IS NULL)
-"""  # noqa: S608
+"""  # noqa: S608 - constants
 SHOWN = r"""
     SELECT CASE WHEN payment_id IS NULL THEN 'line:' || id END AS fact, payment_id, id AS line_id, currency,
         minor + coalesce(fee, 0) AS minor
@@ -155,7 +157,7 @@ SIDES = f"""
             SELECT fact, payment_id, line_id, currency, 0, 0, minor, false, false, false FROM ({SHOWN}) s
         ) each GROUP BY payment_id, fact, currency
     )
-"""  # noqa: S608
+"""  # noqa: S608 - constants
 
 # Why a row differs; the first reason that fits. What no reason fits is unexplained, and no day is signed with it.
 _DIFFERING = """
@@ -209,23 +211,34 @@ _DIFFERING = """
     ORDER BY c.subject, c.currency, a.open DESC, a.id DESC
 """
 
+QUESTIONS = """
+    FROM mismatches m LEFT JOIN payments p ON p.id = m.payment_id LEFT JOIN statement_lines l ON l.id = m.line_id
+    LEFT JOIN statements s ON s.id = coalesce(m.statement_id, l.statement_id)
+    WHERE m.source = :bank AND m.state <> 'resolved'
+"""
+"""A bank's open questions with what they are about."""
+DAY_ASKED = """
+    coalesce(CASE WHEN m.subject LIKE 'file:%' THEN CAST(m.facts->>'day' AS date) END,
+        p.business_date, l.booked_on, s.closing_on, s.to_on,
+        CAST(m.opened_at AT TIME ZONE 'Asia/Ho_Chi_Minh' AS date))
+"""
+"""The day of one of them: that of the money, statement or file it is about, else the day it was asked on."""
+BLOCKING = "(m.code IN ('M15', 'M16') OR m.subject LIKE 'file:%')"
+"""Whether one of them leaves its day unknown, so that it may not stand open past a signature."""
+
 # What stays open past the day: asked about its money, its statements, its files, or on the day itself.
-_ASKED = """
+_ASKED = f"""
     SELECT 'question' AS kind, m.subject, m.payment_id, m.line_id, m.id AS mismatch_id,
         coalesce(nullif(p.bank_reference, ''), nullif(p.source_reference, ''), nullif(l.bank_reference, ''),
             s.statement_id, m.subject) AS reference,
         m.currency, 0\\:\\:bigint AS told_minor, 0\\:\\:bigint AS booked_minor, 0\\:\\:bigint AS shown_minor, m.minor,
-        CASE WHEN m.state = 'proposed' THEN 'proposed' WHEN m.code IN ('M15', 'M16') OR m.subject LIKE 'file:%'
-            THEN 'blocking' ELSE 'carried' END AS verdict, m.code
-    FROM mismatches m LEFT JOIN payments p ON p.id = m.payment_id LEFT JOIN statement_lines l ON l.id = m.line_id
-    LEFT JOIN statements s ON s.id = coalesce(m.statement_id, l.statement_id)
-    WHERE m.source = :bank AND m.state <> 'resolved' AND (
+        CASE WHEN m.state = 'proposed' THEN 'proposed' WHEN {BLOCKING} THEN 'blocking' ELSE 'carried' END AS verdict,
+        m.code
+    {QUESTIONS} AND (
         m.payment_id IN (SELECT payment_id FROM sides WHERE payment_id IS NOT NULL)
         OR m.line_id IN (SELECT line_id FROM sides WHERE line_id IS NOT NULL)
-        OR :day = coalesce(CASE WHEN m.subject LIKE 'file:%' THEN CAST(m.facts->>'day' AS date) END,
-            p.business_date, l.booked_on, s.closing_on, s.to_on,
-            CAST(m.opened_at AT TIME ZONE 'Asia/Ho_Chi_Minh' AS date)))
-"""
+        OR :day = {DAY_ASKED})
+"""  # noqa: S608 - constants
 
 TIED_OUT = f"""
     {SIDES}, differences AS MATERIALIZED ({_DIFFERING}), questions AS MATERIALIZED ({_ASKED})
@@ -236,6 +249,6 @@ ONE_SUM = ("never_tells", "fee")
 """Verdicts of which a close keeps one sum: a bank that never calls back, or nets fees, differs on every line."""
 
 LISTED = f"verdict NOT IN {ONE_SUM}"
-ROWS = f"SELECT * FROM differences WHERE {LISTED} UNION ALL SELECT * FROM questions"  # noqa: S608
+ROWS = f"SELECT * FROM differences WHERE {LISTED} UNION ALL SELECT * FROM questions"  # noqa: S608 - constants
 """What a close keeps row by row, of what TIED_OUT names."""
 ITEMS = f"WITH {TIED_OUT} {ROWS}"

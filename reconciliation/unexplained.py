@@ -46,7 +46,7 @@ _FOUND = f"""
     )
     SELECT s.bank, s.delivery_id, l.id, l.booked_on, l.bank_reference, l.minor, odd.unexplained_minor
     FROM odd JOIN statement_lines l ON l.id = odd.id JOIN statements s ON s.id = l.statement_id WHERE {UNASKED}
-"""  # noqa: S608
+"""  # noqa: S608 - constants
 _PAYMENTS_OF_DAY = "(SELECT id, minor FROM payments WHERE id = ANY(ARRAY(SELECT payment_id FROM standing)))"
 _OF_BANK = "AND s.bank = :bank"
 # By the day a line bears or, where it bears none, by its statement's: each by its own index.
@@ -59,7 +59,7 @@ _ON_DAY = (
 def lines_by_bank(session: Session, day: date | None = None, *, bank: str = "") -> Mapping[str, int]:
     """Return bank → the đồng of its lines that nobody can explain, on `day` or ever, of one bank or of all."""
     found = _found(day, bank)
-    query = f"SELECT bank, CAST(sum(unexplained_minor) AS bigint) AS minor FROM ({found}) l GROUP BY bank"  # noqa: S608
+    query = f"SELECT bank, CAST(sum(unexplained_minor) AS bigint) AS minor FROM ({found}) l GROUP BY bank"  # noqa: S608 - constants
     return {row.bank: row.minor for row in session.execute(text(query), _given(day, bank))}
 
 
@@ -70,7 +70,7 @@ def lines(session: Session, day: date, bank: str = "", *, most: int) -> Sequence
     what all such lines come to, whether they are among the first or not.
     """
     of_all = "CAST(sum(unexplained_minor) OVER () AS bigint) AS of_all"
-    query = f"SELECT *, {of_all} FROM ({_found(day, bank)}) l ORDER BY id LIMIT :most"  # noqa: S608
+    query = f"SELECT *, {of_all} FROM ({_found(day, bank)}) l ORDER BY id LIMIT :most"  # noqa: S608 - constants
     return session.execute(text(query), {**_given(day, bank), "most": most}).mappings().all()
 
 

@@ -126,7 +126,7 @@ def test_the_workbook_says_days_and_moments_as_vietnam_does_in_cells_of_dates(se
     assert [read["Theo kênh"][f"A{row}"].value for row in (2, 3)] == ["ví điện tử", "=QR"]
     monthly = {**said.said, "period": "month", "day": "2026-11-01", "signed_at": ""}
     _, (period, _, signed_at) = head(replace(said, said=monthly))
-    assert period == (datetime(2026, 11, 1), "mm/yyyy")  # noqa: DTZ001
+    assert period == (datetime(2026, 11, 1), "mm/yyyy")  # noqa: DTZ001 - a month has no zone
     assert not signed_at[0]
 
 
