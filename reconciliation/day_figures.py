@@ -15,32 +15,25 @@ from reconciliation import business_days, tie_out, unexplained
 # A payment counts on the day its money was first booked; what a correction changes of it is part of the gross.
 _CHANNELS = f"""
     SELECT coalesce(c.channel, p.channel, '') AS channel, s.currency, count(*) FILTER (WHERE is_new) AS count,
-        sum(s.gross)\\:\\:bigint AS gross, sum(s.reversed)\\:\\:bigint AS reversed,
+        coalesce(sum(s.gross), 0)\\:\\:bigint AS gross, -coalesce(sum(s.back), 0)\\:\\:bigint AS reversed,
         coalesce(sum(coalesce(c.open_minor, p.open_minor)) FILTER (WHERE is_new), 0)\\:\\:bigint AS unmatched
-    FROM (
-        SELECT payment_id, currency,
-            coalesce(sum(minor) FILTER (WHERE NOT back), 0) AS gross,
-            -coalesce(sum(minor) FILTER (WHERE back), 0) AS reversed,
-            bool_or(minor > 0 AND NOT back AND key NOT LIKE '%/corrected by %') AS is_new
-        FROM (SELECT *, key LIKE '%\\:denied' OR key LIKE '%/undone' AS back FROM booked) b
-        WHERE minor <> 0 AND NOT leaving GROUP BY payment_id, fact, currency
-    ) s LEFT JOIN came c ON c.id = s.payment_id
+    FROM sides s LEFT JOIN came c ON c.id = s.payment_id
     LEFT JOIN LATERAL (
         SELECT channel, {tie_out.OPEN_MINOR} AS open_minor FROM payments
         WHERE id = s.payment_id AND c.id IS NULL OFFSET 0
-    ) p ON true GROUP BY 1, 2
+    ) p ON true WHERE coalesce(s.gross, s.back) IS NOT NULL GROUP BY 1, 2
 """  # noqa: S608 - put together from constants, here and below
 
 # What banks keep for themselves, with its VAT, on the day it is booked, whatever account of fees it stands in. What is
 # kept from many payments by one line is booked in one sum, and its parts tell whose channels it is of.
 _FEES = r"""
     SELECT coalesce(p.channel, '') AS channel, e.currency, sum(e.minor)\:\:bigint AS fee
-    FROM posted e JOIN day_entries d ON d.id = e.entry_id
+    FROM posted e JOIN day_entries d ON d.id = e.entry_id AND d.today
     LEFT JOIN statement_lines l ON l.id = CAST(substring(d.key FROM 'line:(\d+)') AS bigint)
     LEFT JOIN fees f ON f.id = CAST(substring(d.key FROM 'fee:(\d+)') AS bigint)
     LEFT JOIN payments p
         ON p.id = coalesce(CAST(substring(d.key FROM 'payment:(\d+)') AS bigint), l.payment_id, f.payment_id)
-    WHERE e.today AND d.key NOT LIKE 'lump\:%' AND (e.account LIKE 'expense:%fee%' OR e.account = 'input-vat')
+    WHERE d.key NOT LIKE 'lump\:%' AND (e.account LIKE 'expense:%fee%' OR e.account = 'input-vat')
     GROUP BY 1, 2
     UNION ALL
     SELECT p.channel, 'VND', sum(CASE WHEN e.key LIKE '%/undone' THEN -1 ELSE 1 END
@@ -54,7 +47,7 @@ _FEES = r"""
 _MOVEMENTS = """
     SELECT account, currency, coalesce(sum(minor) FILTER (WHERE minor > 0), 0)\\:\\:bigint AS debit,
         -coalesce(sum(minor) FILTER (WHERE minor < 0), 0)\\:\\:bigint AS credit
-    FROM posted WHERE today GROUP BY 1, 2
+    FROM posted WHERE entry_id NOT IN (SELECT id FROM day_entries WHERE NOT today) GROUP BY 1, 2
 """
 
 _STATEMENTS = """
@@ -99,11 +92,14 @@ _TIE_OUT = f"""
 """  # noqa: S608 - constants
 # Lines that nobody can explain, as `unexplained.lines_by_bank` finds them, out of those that have been read already.
 _UNEXPLAINED = f"""
-    SELECT coalesce(sum(abs(l.minor + coalesce(l.fee, 0) - coalesce(c.minor, p.minor, 0))), 0)\\:\\:bigint
-    FROM lines_shown l LEFT JOIN came c ON c.id = l.payment_id
-    LEFT JOIN LATERAL (SELECT minor FROM payments WHERE id = l.payment_id AND c.id IS NULL OFFSET 0) p ON true
-    WHERE l.stands AND l.currency = 'VND' AND {unexplained.UNASKED}
-      AND (l.payment_id IS NULL OR l.minor + coalesce(l.fee, 0) <> coalesce(c.minor, p.minor))
+    SELECT coalesce(sum(unexplained_minor), 0)\\:\\:bigint FROM (
+        SELECT l.id, l.payment_id,
+            abs(l.minor + coalesce(l.fee, 0) - coalesce(c.minor, p.minor, 0)) AS unexplained_minor
+        FROM lines_shown l LEFT JOIN came c ON c.id = l.payment_id
+        LEFT JOIN LATERAL (SELECT minor FROM payments WHERE id = l.payment_id AND c.id IS NULL OFFSET 0) p ON true
+        WHERE l.stands AND l.currency = 'VND'
+          AND (l.payment_id IS NULL OR l.minor + coalesce(l.fee, 0) <> coalesce(c.minor, p.minor)) OFFSET 0
+    ) l WHERE {unexplained.UNASKED}
 """  # noqa: S608 - constants
 _KEEPS_OPEN = f"""
     SELECT ({_UNEXPLAINED}) AS lines_minor,

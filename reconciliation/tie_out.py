@@ -55,10 +55,7 @@ DAY_ENTRIES = """
 # Their postings, read once for everything. By one walk along the index for all entries, which are neighbours there: an
 # entry after the other takes three times as long.
 POSTED = """
-    SELECT e.id AS entry_id, e.today, o.account, o.currency, o.minor
-    FROM day_entries e LEFT JOIN (
-        SELECT * FROM postings WHERE entry_id = ANY(ARRAY(SELECT id FROM day_entries))
-    ) o ON o.entry_id = e.id
+    SELECT entry_id, account, currency, minor FROM postings WHERE entry_id = ANY(ARRAY(SELECT id FROM day_entries))
 """
 
 # The number of the fact that an entry's key names, "line:12" or "line:12/undone"; a pattern would take three times as
@@ -108,20 +105,19 @@ BOOKED = rf"""
     WHERE side.minor <> 0
 """  # noqa: S608 - constants
 
+_OF_BANK = f"""
+    SELECT l.id, l.payment_id, l.currency, l.minor, l.state <> 'rejected' AND {BOOKED_LINE} AS stands
+    FROM statements s JOIN statement_lines l ON l.statement_id = s.id
+    WHERE s.bank = :bank AND s.state = 'accepted' AND l.counts AND l.minor <> 0"""  # noqa: S608 - constants
 # What the statements show; a line without a date of its own counts on the day its statement closes. A line that is
 # taken apart shows its payments whole, and the fee kept from them.
 LINES_SHOWN = f"""
-    SELECT l.id, l.payment_id, l.currency, l.minor, f.id AS fee_id, f.minor + f.vat_minor AS fee,
-        l.state <> 'rejected' AND {BOOKED_LINE} AS stands
+    SELECT l.*, f.id AS fee_id, f.minor + f.vat_minor AS fee
     FROM (
-        SELECT * FROM statement_lines WHERE booked_on = :day UNION ALL
-        SELECT n.* FROM statements s JOIN statement_lines n ON n.statement_id = s.id
-        WHERE s.bank = :bank AND coalesce(s.closing_on, s.to_on) = :day AND n.booked_on IS NULL
-    ) l JOIN statements s ON s.id = l.statement_id
-    LEFT JOIN fees f ON f.line_id = l.id AND f.undone_at IS NULL AND f.charged = 'netted'
-    WHERE s.bank = :bank AND s.state = 'accepted' AND l.counts AND l.minor <> 0
-      AND NOT EXISTS (SELECT 1 FROM lump_sums u WHERE u.line_id = l.id AND u.source = :bank AND u.day IS NOT NULL
-                      AND u.undone_at IS NULL)
+        {_OF_BANK} AND l.booked_on = :day UNION ALL
+        {_OF_BANK} AND l.booked_on IS NULL AND coalesce(s.closing_on, s.to_on) = :day
+    ) l LEFT JOIN fees f ON f.line_id = l.id AND f.undone_at IS NULL AND f.charged = 'netted'
+    WHERE l.id NOT IN (SELECT line_id FROM lump_sums WHERE source = :bank AND day IS NOT NULL AND undone_at IS NULL)
 """  # noqa: S608 - constants
 SHOWN = r"""
     SELECT CASE WHEN payment_id IS NULL THEN 'line:' || id END AS fact, payment_id, id AS line_id, currency,
@@ -140,22 +136,36 @@ SHOWN = r"""
     GROUP BY u.id HAVING sum(a.fee_minor + a.vat_minor) > 0
 """
 
+# What a side says nothing of is NULL, which costs a sum nothing.
+_NO, _NONE = "CAST(NULL AS bigint)", "CAST(NULL AS int)"
+# Each payment or fact with what the sides hold of it; `booked` in what came, what went back and what a bank kept.
 SIDES = f"""
     came AS MATERIALIZED ({CAME}), day_entries AS MATERIALIZED ({DAY_ENTRIES}), posted AS MATERIALIZED ({POSTED}),
-    booked AS MATERIALIZED ({BOOKED}), lines_shown AS MATERIALIZED ({LINES_SHOWN}),
-    sides AS MATERIALIZED (
-        SELECT payment_id, fact, currency, max(line_id) AS line_id, sum(told)\\:\\:bigint AS told,
-            sum(booked)\\:\\:bigint AS booked, sum(shown)\\:\\:bigint AS shown,
-            bool_or(late) AS late, bool_or(undone) AS undone, bool_or(corrected) AS corrected
+    lines_shown AS MATERIALIZED ({LINES_SHOWN}), added AS (
+        SELECT payment_id, fact, currency, max(line_id) AS line_id, coalesce(sum(told), 0)\\:\\:bigint AS told,
+            sum(gross)\\:\\:bigint AS gross, sum(back)\\:\\:bigint AS back, coalesce(sum(kept), 0)\\:\\:bigint AS kept,
+            coalesce(sum(shown), 0)\\:\\:bigint AS shown, coalesce(bit_or(flags), 0) AS flags
         FROM (
-            SELECT fact, payment_id, line_id, currency, minor AS told, 0 AS booked, 0 AS shown, false AS late,
-                false AS undone, false AS corrected FROM ({TOLD}) t
+            SELECT fact, payment_id, line_id, currency, minor AS told, {_NO} AS gross, {_NO} AS back, {_NO} AS kept,
+                {_NO} AS shown, {_NONE} AS flags FROM ({TOLD}) t
             UNION ALL
-            SELECT fact, payment_id, line_id, currency, 0, minor, 0, late, undone,
-                key LIKE '%/corrected by %' FROM booked
+            SELECT fact, payment_id, line_id, currency, {_NO}, CASE WHEN NOT back AND NOT leaving THEN moved END,
+                CASE WHEN back AND NOT leaving THEN moved END, CASE WHEN leaving THEN moved END, {_NO},
+                CASE WHEN late THEN 1 ELSE 0 END + CASE WHEN undone THEN 2 ELSE 0 END
+                + CASE WHEN corrected THEN 4 WHEN moved > 0 AND NOT back THEN 8 ELSE 0 END
+            FROM (
+                SELECT *, nullif(minor, 0) AS moved, undone OR key LIKE '%\\:denied' AS back,
+                    key LIKE '%/corrected by %' AS corrected
+                FROM ({BOOKED}) b
+            ) b
             UNION ALL
-            SELECT fact, payment_id, line_id, currency, 0, 0, minor, false, false, false FROM ({SHOWN}) s
+            SELECT fact, payment_id, line_id, currency, {_NO}, {_NO}, {_NO}, {_NO}, minor, {_NONE} FROM ({SHOWN}) s
         ) each GROUP BY payment_id, fact, currency
+    ), sides AS MATERIALIZED (
+        SELECT payment_id, fact, currency, line_id, told, coalesce(gross, 0) + coalesce(back, 0) + kept AS booked,
+            shown, gross, back, flags & 1 > 0 AS late, flags & 2 > 0 AS undone, flags & 4 > 0 AS corrected,
+            flags & 8 > 0 AS is_new
+        FROM added
     )
 """  # noqa: S608 - constants
 
@@ -174,7 +184,7 @@ _DIFFERING = """
         SELECT d.subject, d.currency, m.id, m.code, m.state <> 'resolved' AS open
         FROM differing d CROSS JOIN LATERAL (
             SELECT id, code, state FROM mismatches WHERE payment_id = d.payment_id
-            UNION SELECT id, code, state FROM mismatches WHERE line_id = d.line_id
+            UNION ALL SELECT id, code, state FROM mismatches WHERE line_id = d.line_id
         ) m
     ), judged AS MATERIALIZED (
         SELECT d.*, CASE
