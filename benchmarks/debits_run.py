@@ -55,11 +55,8 @@ _FILL = """
         CASE c.id % 3 WHEN 1 THEN 'other' ELSE '{bank}' END, now()
     FROM customers c CROSS JOIN LATERAL (SELECT 50000 + c.id * 7919 % 4000000 AS minor) m;
     INSERT INTO owed_bills SELECT id, bank, due_on FROM bills ORDER BY id;
-    INSERT INTO entries (key, business_date, memo, at) VALUES ('opening', '2026-11-01', 'brought forward', now());
-    INSERT INTO postings (entry_id, account, minor, currency)
-    SELECT e.id, side.account, side.sign * owed.minor, 'VND'
-    FROM entries e, (SELECT sum(minor) AS minor FROM bills) owed,
-        (VALUES ('receivable', 1), ('revenue', -1)) side (account, sign);
+    INSERT INTO entries (key, business_date, memo, at, debit, credit, minor, currency)
+    SELECT 'opening', '2026-11-01', 'brought forward', now(), 'receivable', 'revenue', sum(minor), 'VND' FROM bills;
     INSERT INTO messages (event_key, version, event, customer_id, bill_id, facts, body, state, moves, not_after,
         created_at, sent_at)
     SELECT 'bill:' || number || '/before', 1, 'before_debit', customer_id, id,

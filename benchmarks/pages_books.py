@@ -90,21 +90,13 @@ _STEPS = {
         UPDATE payments p SET source_reference = 'line:' || l.id FROM statement_lines l
         WHERE l.payment_id = p.id AND p.origin = 'statement'""",
     "entries": """
-        INSERT INTO entries (key, bank, business_date, memo, at)
-        SELECT 'payment:' || id || ':reported', source, business_date, source || ' ' || source_reference, created_at
+        INSERT INTO entries (key, bank, business_date, memo, at, debit, credit, minor, currency)
+        SELECT 'payment:' || id || ':reported', source, business_date, source || ' ' || source_reference, created_at,
+            'bank:' || source || ':reported', 'suspense', minor, 'VND'
         FROM payments UNION ALL
-        SELECT 'line:' || id, s.bank, booked_on, 'statement line', s.created_at
+        SELECT 'line:' || id, s.bank, booked_on, 'statement line', s.created_at,
+            'bank:' || s.bank || ':confirmed', 'bank:' || s.bank || ':reported', minor, 'VND'
         FROM statement_lines l JOIN (SELECT id AS sid, bank, created_at FROM statements) s ON s.sid = l.statement_id""",
-    "postings": """
-        INSERT INTO postings (entry_id, account, minor, currency)
-        SELECT e.id, side.account, side.sign * p.minor, 'VND' FROM payments p
-        JOIN entries e ON e.key = 'payment:' || p.id || ':reported'
-        CROSS JOIN LATERAL (VALUES ('bank:' || p.source || ':reported', 1), ('suspense', -1)) side (account, sign)
-        UNION ALL
-        SELECT e.id, side.account, side.sign * l.minor, 'VND' FROM statement_lines l
-        JOIN entries e ON e.key = 'line:' || l.id
-        CROSS JOIN LATERAL (VALUES ('bank:' || e.bank || ':confirmed', 1), ('bank:' || e.bank || ':reported', -1)) side
-            (account, sign)""",
     "moves": """
         INSERT INTO transitions (kind, subject_id, sort_key, from_state, to_state, by, why, at)
         SELECT 'payment', id, 1, 'reported', 'confirmed', 'statement', 'statement 1', created_at FROM payments

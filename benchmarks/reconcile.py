@@ -219,7 +219,7 @@ def run(services: Embedded, folder: Path, *, bills: int, lines: int, told: int) 
             session, source=books.BANK, name="statement.xml", path=path, sealer=wiring.sealer, now=NOW
         )
     with psycopg.connect(url.replace("//doisoat@", "//postgres@"), autocommit=True) as connection:
-        connection.execute("VACUUM ANALYZE payments, bills, allocations, entries, postings, customers")
+        connection.execute("VACUUM ANALYZE payments, bills, allocations, entries, customers")
         connection.execute("CHECKPOINT")
         if os.environ.get("BENCH_PLANS"):
             for setting in ("session_preload_libraries = auto_explain", *_TELL_PLANS):

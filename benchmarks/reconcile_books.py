@@ -32,11 +32,8 @@ _BILLS = """
     FROM generate_series(0, {bills} - 1) n CROSS JOIN LATERAL (SELECT {minor} AS minor) owed
     JOIN customers c ON c.code = 'PA' || lpad((n / 2)::text, 11, '0');
     INSERT INTO owed_bills SELECT id, bank, due_on FROM bills ORDER BY id;
-    INSERT INTO entries (key, business_date, memo, at) VALUES ('opening', '2026-11-01', 'brought forward', now());
-    INSERT INTO postings (entry_id, account, minor, currency)
-    SELECT e.id, side.account, side.sign * owed.minor, 'VND'
-    FROM entries e, (SELECT sum(minor) AS minor FROM bills) owed,
-        (VALUES ('receivable', 1), ('revenue', -1)) side (account, sign)
+    INSERT INTO entries (key, business_date, memo, at, debit, credit, minor, currency)
+    SELECT 'opening', '2026-11-01', 'brought forward', now(), 'receivable', 'revenue', sum(minor), 'VND' FROM bills
 """
 _MINOR = "50000 + (n::bigint * 7919 % 4000000)::bigint"
 

@@ -91,7 +91,7 @@ def _copy_psql(wiring: Wiring, connection: psycopg.Connection[Any], folder: Path
 
 
 # The joins of matching and all rows of booking, over tables without an index, a constraint or a trigger: payments,
-# decisions, matches, entries with their postings, moves, marks for the billing system, questions and promised texts.
+# decisions, matches, entries, moves, marks for the billing system, questions and promised texts.
 # What it leaves out is what only a history asks for: rivals, guesses, payments heard before, versions of a bill.
 _BARE_TABLES = """
     CREATE TABLE bare_bills WITH (fillfactor = 70) AS
@@ -103,8 +103,8 @@ _BARE_TABLES = """
     CREATE TABLE bare_payments (id bigint, source text, reference text, minor bigint, matched bigint, narrative text,
         quoted text[], day date, state text) WITH (fillfactor = 70);
     CREATE TABLE bare_matches (payment_id bigint, bill_id bigint, minor bigint, rule text, evidence text);
-    CREATE TABLE bare_entries (id bigint GENERATED ALWAYS AS IDENTITY, key text, day date, memo text);
-    CREATE TABLE bare_postings (entry_id bigint, account text, minor bigint, currency text);
+    CREATE TABLE bare_entries (id bigint GENERATED ALWAYS AS IDENTITY, key text, day date, memo text, debit text,
+        credit text, minor bigint, currency text);
     CREATE TABLE bare_moves (kind text, id bigint, was text, became text, why text);
     CREATE TABLE bare_decisions (payment_id bigint, bill_id bigint, verdict text, candidates text[]);
     CREATE TABLE bare_marks (bill_id bigint, change bigint);
@@ -128,7 +128,7 @@ _INDEXES = """
     CREATE INDEX ON bare_matches (payment_id, bill_id); CREATE INDEX ON bare_matches (bill_id, minor);
     CREATE INDEX ON bare_matches (payment_id);
     CREATE UNIQUE INDEX ON bare_entries (id); CREATE UNIQUE INDEX ON bare_entries (key);
-    CREATE INDEX ON bare_entries (day); CREATE INDEX ON bare_postings (entry_id, account);
+    CREATE INDEX ON bare_entries (day);
     CREATE INDEX ON bare_moves (kind, id); CREATE INDEX ON bare_moves (id);
     CREATE INDEX ON bare_marks (bill_id); CREATE UNIQUE INDEX ON bare_texts (key);
     CREATE INDEX ON bare_texts (bill_id); CREATE INDEX ON bare_texts (payment_id);
@@ -136,12 +136,8 @@ _INDEXES = """
     CREATE INDEX ON bare_texts (payment_id, bill_id)
 """
 _POST = """
-    WITH made AS (
-        INSERT INTO bare_entries (key, day, memo) SELECT {key}, current_date, {memo} FROM {rows} RETURNING id, key
-    )
-    INSERT INTO bare_postings SELECT made.id, side.account, side.sign * minor, 'VND'
-    FROM made JOIN (SELECT {key} AS key, minor FROM {rows}) w USING (key)
-    CROSS JOIN (VALUES ('{debit}', 1), ('{credit}', -1)) AS side (account, sign)
+    INSERT INTO bare_entries (key, day, memo, debit, credit, minor, currency)
+    SELECT {key}, current_date, {memo}, '{debit}', '{credit}', minor, 'VND' FROM {rows}
 """
 _EXACT = """
     INSERT INTO bare_matches SELECT p.id, b.id, least(p.minor, b.minor), '{rule}',
@@ -200,7 +196,7 @@ _BARE = {
 
 def _bare_sql(connection: psycopg.Connection[Any], indexes: str = "") -> tuple[dict[str, float], float]:
     """Return the seconds of each statement, and those that all of them were on a CPU."""
-    kinds = ("bills", "lines", "payments", "matches", "entries", "postings", "moves", "decisions", "marks", "questions")
+    kinds = ("bills", "lines", "payments", "matches", "entries", "moves", "decisions", "marks", "questions")
     for kind in (*kinds, "texts"):
         connection.execute(f"DROP TABLE IF EXISTS bare_{kind}".encode())
     for one in f"{_BARE_TABLES};{indexes}".split(";"):
@@ -259,11 +255,12 @@ class _Match(_Base):
     minor: Mapped[int] = mapped_column(BigInteger)
 
 
-class _Posting(_Base):
-    __tablename__ = "orm_postings"
+class _Entry(_Base):
+    __tablename__ = "orm_entries"
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     key: Mapped[str]
-    account: Mapped[str]
+    debit: Mapped[str]
+    credit: Mapped[str]
     minor: Mapped[int] = mapped_column(BigInteger)
 
 
@@ -303,4 +300,4 @@ def _orm_loop(url: str) -> float:
 
 
 def _book(session: Session, key: str, debit: str, credit: str, minor: int) -> None:
-    session.add_all([_Posting(key=key, account=debit, minor=minor), _Posting(key=key, account=credit, minor=-minor)])
+    session.add(_Entry(key=key, debit=debit, credit=credit, minor=minor))

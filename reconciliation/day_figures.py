@@ -26,15 +26,19 @@ _CHANNELS = f"""
 
 # What banks keep for themselves, with its VAT, on the day it is booked, whatever account of fees it stands in. What is
 # kept from many payments by one line is booked in one sum, and its parts tell whose channels it is of.
-_FEES = r"""
-    SELECT coalesce(p.channel, '') AS channel, e.currency, sum(e.minor)\:\:bigint AS fee
-    FROM posted e JOIN day_entries d ON d.id = e.entry_id AND d.today
+_IS_FEE = r"({0} LIKE 'expense\:%fee%' OR {0} = 'input-vat')"
+_FEES = rf"""
+    SELECT coalesce(p.channel, '') AS channel, d.currency, sum(d.fee)\:\:bigint AS fee
+    FROM (
+        SELECT key, currency,
+            minor * (CAST({_IS_FEE.format("debit")} AS int) - CAST({_IS_FEE.format("credit")} AS int)) AS fee
+        FROM day_entries WHERE today AND key NOT LIKE 'lump\:%'
+    ) d
     LEFT JOIN statement_lines l ON l.id = CAST(substring(d.key FROM 'line:(\d+)') AS bigint)
     LEFT JOIN fees f ON f.id = CAST(substring(d.key FROM 'fee:(\d+)') AS bigint)
     LEFT JOIN payments p
         ON p.id = coalesce(CAST(substring(d.key FROM 'payment:(\d+)') AS bigint), l.payment_id, f.payment_id)
-    WHERE d.key NOT LIKE 'lump\:%' AND (e.account LIKE 'expense:%fee%' OR e.account = 'input-vat')
-    GROUP BY 1, 2
+    WHERE d.fee <> 0 GROUP BY 1, 2
     UNION ALL
     SELECT p.channel, 'VND', sum(CASE WHEN e.key LIKE '%/undone' THEN -1 ELSE 1 END
         * CASE WHEN e.key LIKE '%/fee%' THEN a.fee_minor ELSE a.vat_minor END)\:\:bigint
@@ -42,12 +46,13 @@ _FEES = r"""
     JOIN line_parts a ON a.lump_id = CAST(substring(e.key FROM '^lump:(\d+)') AS bigint)
         AND a.time = CAST(substring(e.key FROM '^lump:\d+/(\d+)') AS bigint)
     JOIN payments p ON p.id = a.payment_id GROUP BY 1
-"""
+"""  # noqa: S608 - constants
 
 _MOVEMENTS = """
-    SELECT account, currency, coalesce(sum(minor) FILTER (WHERE minor > 0), 0)\\:\\:bigint AS debit,
-        -coalesce(sum(minor) FILTER (WHERE minor < 0), 0)\\:\\:bigint AS credit
-    FROM posted WHERE entry_id NOT IN (SELECT id FROM day_entries WHERE NOT today) GROUP BY 1, 2
+    SELECT side.account, currency, sum(side.debit)\\:\\:bigint AS debit, sum(side.credit)\\:\\:bigint AS credit
+    FROM (SELECT debit, credit, currency, sum(minor) AS minor FROM day_entries WHERE today GROUP BY 1, 2, 3) e
+    CROSS JOIN LATERAL (VALUES (e.debit, e.minor, 0), (e.credit, 0, e.minor)) AS side (account, debit, credit)
+    GROUP BY 1, 2
 """
 
 _STATEMENTS = """

@@ -82,11 +82,8 @@ _LOCK_PAYMENTS = """
 
 _TAKEN_OUT = f"""
     SELECT e.key || '/undone' AS key, e.bank, CAST(:day AS date) AS business_date, 'undone: ' || e.memo AS memo,
-        credited.account AS debit, debited.account AS credit, debited.minor, debited.currency,
-        CAST(:now AS timestamptz) AS at
+        e.credit AS debit, e.debit AS credit, e.minor, e.currency, CAST(:now AS timestamptz) AS at
     FROM statement_lines l JOIN entries e ON e.key IN ('line:' || l.id, {late_recognitions.ENTRY})
-    JOIN postings debited ON debited.entry_id = e.id AND debited.minor > 0
-    JOIN postings credited ON credited.entry_id = e.id AND credited.minor < 0
     WHERE l.statement_id = ANY(:statements)
 """  # noqa: S608
 
@@ -102,8 +99,7 @@ TOUCHED = f"""
         p.source_reference NOT LIKE 'line:%' OR {_NOTICED.format(line="n.payment_id = p.id")}
             OR {_NOTICED.format(line=f"n.id = {_ITS_LINE}")} AS told,
         bool_or(l.counts AND EXISTS (
-            SELECT 1 FROM entries e JOIN postings c ON c.entry_id = e.id
-            WHERE e.key = 'line:' || l.id AND c.account = 'suspense')
+            SELECT 1 FROM entries e WHERE e.key = 'line:' || l.id AND 'suspense' IN (e.debit, e.credit))
             AND NOT EXISTS (SELECT 1 FROM entries e WHERE e.key = {late_recognitions.ENTRY})) AS from_suspense
     FROM statements s JOIN statement_lines l ON l.statement_id = s.id AND {BOOKED}
     JOIN payments p ON p.id = l.payment_id

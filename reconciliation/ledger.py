@@ -1,21 +1,39 @@
-"""The ledger: double entry, only ever added to; every entry sums to zero per currency when it commits."""
+"""The ledger: double entry, only ever added to; every entry debits one account what it credits another."""
 
 from datetime import date, datetime
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session
 
 from reconciliation.db import Base, Id, Label, Minor
 
+FEE_ACCOUNTS = ("expense:bank-fees", "input-vat")
+"""What banks keep for their service, and the VAT on it: whatever books a fee books it here."""
+
 
 class Entry(Base):
-    """One balanced event; its key says which fact it books, so that the same fact is booked once."""
+    """One event in whole minor units; its key says which fact it books, so that the same fact is booked once.
+
+    Two sides and one amount: no entry can fail to balance. What debits several accounts is several entries. By
+    account, the two sides are the rows of the view `postings`: entry_id, account, minor (negative: credited), currency.
+    """
 
     __tablename__ = "entries"
     __table_args__ = (
         UniqueConstraint("key"),
         Index(None, "business_date", "bank"),
         Index("ix_entries_late", "late_for", "bank", postgresql_where=text("late_for IS NOT NULL")),
+        # What all are asked for is read through anyway; by account only the fees are.
+        Index("ix_entries_fees", "id", postgresql_where=text(f"debit IN {FEE_ACCOUNTS} OR credit IN {FEE_ACCOUNTS}")),
+        CheckConstraint("minor > 0", name="positive"),
+        CheckConstraint("debit <> credit", name="two_accounts"),
+        # Without a bank an entry over a bank's money would get past its signed days.
+        CheckConstraint(
+            r"(debit NOT LIKE 'bank\:%' OR split_part(debit, '\:', 2) = bank)"
+            r" AND (credit NOT LIKE 'bank\:%' OR split_part(credit, '\:', 2) = bank)"
+            " AND (bank <> '' OR (debit <> 'suspense' AND credit <> 'suspense'))",
+            name="names_its_bank",
+        ),
     )
 
     id: Mapped[Id]
@@ -27,44 +45,18 @@ class Entry(Base):
     """The day it would have been booked on, had that day not been signed by then."""
     memo: Mapped[Label]
     at: Mapped[datetime]
-    transaction: Mapped[int] = mapped_column(server_default=text("(pg_current_xact_id()::text::bigint)"))
-    """The database transaction that wrote the entry: postings may join it in that transaction only."""
-
-
-FEE_ACCOUNTS = ("expense:bank-fees", "input-vat")
-"""What banks keep for their service, and the VAT on it: whatever books a fee books it here."""
-
-
-class Posting(Base):
-    """One side of an entry: positive debits the account, negative credits it."""
-
-    __tablename__ = "postings"
-    __table_args__ = (
-        # What all are asked for is read through anyway; by account only the fees are.
-        Index("ix_postings_fees", "id", postgresql_where=text(f"account IN {FEE_ACCOUNTS}")),
-        CheckConstraint("minor <> 0", name="not_zero"),
-    )
-
-    entry_id: Mapped[int] = mapped_column(primary_key=True)
-    """Of an entry made in the same transaction: the database asks a statement's postings at once, not each by a key."""
-    id: Mapped[Id]
-    account: Mapped[str]
+    debit: Mapped[str]
+    credit: Mapped[str]
     minor: Mapped[Minor]
     currency: Mapped[str]
 
 
-class EntriesToProve(Base):
-    """Entries that one statement made and nobody has proven balanced yet; empty again at each commit.
-
-    Written by the database alone, which no role of the application can do.
-    """
-
-    __tablename__ = "entries_to_prove"
-    __table_args__ = {"prefixes": ["UNLOGGED"]}  # noqa: RUF012 - as SQLAlchemy reads it
-
-    id: Mapped[Id]
-    first_id: Mapped[int]
-    last_id: Mapped[int]
+BALANCES = """
+    SELECT side.account, e.currency, CAST(sum(side.minor) AS bigint) AS minor
+    FROM (SELECT debit, credit, currency, sum(minor) AS minor FROM entries GROUP BY 1, 2, 3) e
+    CROSS JOIN LATERAL (VALUES (e.debit, e.minor), (e.credit, -e.minor)) AS side (account, minor) GROUP BY 1, 2
+"""
+"""Each account's balance per currency, debit positive: the accounts of all entries are few, the entries are not."""
 
 
 def post(session: Session, wanted: str, values: dict[str, object]) -> int:
@@ -79,17 +71,11 @@ def post(session: Session, wanted: str, values: dict[str, object]) -> int:
             SELECT bank, business_date, open_day(bank, business_date) AS open
             FROM (SELECT DISTINCT bank, business_date FROM wanted ORDER BY 1, 2) d
         ), made AS (
-            INSERT INTO entries (key, bank, business_date, late_for, memo, at)
-            SELECT key, bank, open, nullif(business_date, open), memo, at
+            INSERT INTO entries (key, bank, business_date, late_for, memo, at, debit, credit, minor, currency)
+            SELECT key, bank, open, nullif(business_date, open), memo, at, debit, credit, minor, currency
             FROM wanted JOIN days USING (bank, business_date) ORDER BY key
             ON CONFLICT (key) DO NOTHING
-            RETURNING id, key
-        ), posted AS (
-            INSERT INTO postings (entry_id, account, minor, currency)
-            SELECT made.id, side.account, side.minor, wanted.currency
-            FROM made JOIN wanted USING (key)
-            CROSS JOIN LATERAL (VALUES (wanted.debit, wanted.minor), (wanted.credit, -wanted.minor))
-                AS side (account, minor)
+            RETURNING id
         )
         SELECT count(*) FROM made
         """  # noqa: S608 - `wanted` is one of this package's own queries; values travel as parameters
@@ -99,7 +85,5 @@ def post(session: Session, wanted: str, values: dict[str, object]) -> int:
 
 def balances(session: Session) -> dict[tuple[str, str], int]:
     """Return (account, currency) → balance in minor units, debit positive."""
-    rows = session.execute(
-        text("SELECT account, currency, sum(minor)::bigint FROM postings GROUP BY 1, 2 ORDER BY 1, 2")
-    )
-    return {(account, currency): minor for account, currency, minor in rows}
+    rows = session.execute(text(f"{BALANCES} ORDER BY 1, 2"))
+    return {(row.account, row.currency): row.minor for row in rows}

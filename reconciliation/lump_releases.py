@@ -57,12 +57,11 @@ _OF_PAYMENT = r"""
          ELSE 'bank\:' || t.bank || '\:reported' END
 """
 _BOOKED = """
-    SELECT c.id AS choice, s.line_id, p.id AS payment, p.state, r.account,
+    SELECT c.id AS choice, s.line_id, p.id AS payment, p.state, e.credit AS account,
         p.source_reference <> 'line:' || l.id AND p.denied_at IS NULL AS told
     FROM lump_sums s JOIN statement_lines l ON l.id = s.line_id JOIN payments p ON p.id = l.payment_id
     JOIN lump_choices c ON c.lump_id = s.id AND c.kind = 'no_settlement' AND c.state = 'applied'
     JOIN entries e ON e.key = 'line:' || l.id || '/payment/' || c.id
-    JOIN postings r ON r.entry_id = e.id AND r.minor < 0
     WHERE s.id = :lump ORDER BY c.id DESC LIMIT 1 FOR UPDATE OF p
 """
 _BACK = f"""

@@ -121,11 +121,12 @@ FEES = Report(
         "currency": "text", "amount": "money", "bank_code": "text", "account_code": "text", "entry_code": "text",
     },
     f"""
-    SELECT e.business_date, e.bank, p.account, e.key AS entry, e.memo, p.currency, p.minor AS amount,
-        e.bank AS bank_code, p.account AS account_code, e.key AS entry_code
-    FROM postings p JOIN entries e ON e.id = p.entry_id
-    WHERE p.account IN {FEE_ACCOUNTS} AND (:bank = '' OR e.bank = :bank)
-    ORDER BY p.id
+    SELECT e.business_date, e.bank, side.account, e.key AS entry, e.memo, e.currency, side.minor AS amount,
+        e.bank AS bank_code, side.account AS account_code, e.key AS entry_code
+    FROM entries e CROSS JOIN LATERAL (VALUES (e.debit, e.minor), (e.credit, -e.minor)) AS side (account, minor)
+    WHERE (e.debit IN {FEE_ACCOUNTS} OR e.credit IN {FEE_ACCOUNTS}) AND side.account IN {FEE_ACCOUNTS}
+      AND (:bank = '' OR e.bank = :bank)
+    ORDER BY e.id, side.minor DESC
     """,  # noqa: S608 - put together from constants
 )  # fmt: skip
 

@@ -84,7 +84,7 @@ class Line(Base):
         Index("ix_statement_lines_out", "statement_id", postgresql_where=text("direction = 'out' AND counts")),
         Index("ix_statement_lines_pending", "statement_id", postgresql_where=text("state = 'pending'")),
         # Lines come in the order of their days: a few pages find a day's, and loading hardly notices.
-        Index(None, "booked_on", postgresql_using="brin"),
+        Index(None, "booked_on", "statement_id"),
         Index("ix_statement_lines_undated", "statement_id", postgresql_where=text("booked_on IS NULL")),
         Index(None, "bank_reference", postgresql_where=text("bank_reference <> ''")),
         Index(None, "mandate_id", postgresql_where=text("mandate_id <> '' AND payment_id IS NOT NULL")),

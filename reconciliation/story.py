@@ -12,7 +12,7 @@ from reconciliation import case_links
 from reconciliation.bills import Bill
 from reconciliation.customers import Customer
 from reconciliation.inbox import Delivery
-from reconciliation.ledger import Entry, Posting
+from reconciliation.ledger import Entry
 from reconciliation.lifecycle import Transition
 from reconciliation.mismatches import Mismatch
 from reconciliation.outbox import Message
@@ -31,7 +31,7 @@ _ORDER = (
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened; `what` is the row it is about, `more` what belongs to it (steps, postings, a bill)."""
+    """One thing that happened; `what` is the row it is about, `more` what belongs to it (steps, a payment, a bill)."""
 
     at: datetime
     kind: str
@@ -81,14 +81,9 @@ def moves_of(session: Session, kind: str, ids: Iterable[int]) -> list[Transition
     return list(found)
 
 
-def entries_of(session: Session, keys: Iterable[str]) -> list[tuple[Entry, list[Posting]]]:
-    """Return the ledger entries booked under `keys`, each with its postings, debits first."""
-    entries = session.scalars(select(Entry).where(Entry.key.in_(list(keys))).order_by(Entry.id)).all()
-    postings: dict[int, list[Posting]] = {}
-    wanted = select(Posting).where(Posting.entry_id.in_([one.id for one in entries]))
-    for posting in session.scalars(wanted.order_by(Posting.minor.desc(), Posting.id)):
-        postings.setdefault(posting.entry_id, []).append(posting)
-    return [(entry, postings.get(entry.id, [])) for entry in entries]
+def entries_of(session: Session, keys: Iterable[str]) -> Sequence[Entry]:
+    """Return the ledger entries booked under `keys`."""
+    return session.scalars(select(Entry).where(Entry.key.in_(list(keys))).order_by(Entry.id)).all()
 
 
 def _payments(session: Session, ids: Iterable[int]) -> Sequence[Payment]:
@@ -140,7 +135,7 @@ def _tell(
     keys += [key for one in allocations for key in (f"allocation:{one.id}", f"allocation:{one.id}/undone")]
     keys += [key for one in placed for key in (f"placement:{one.id}", f"placement:{one.id}/undone")]
     keys += _paid_out(session, placed)
-    events += [Event(entry.at, "entry", entry, postings) for entry, postings in entries_of(session, keys)]
+    events += [Event(entry.at, "entry", entry) for entry in entries_of(session, keys)]
     events.sort(key=lambda one: (one.at, _ORDER.index(one.kind)))
     return Story(bills, payments, events, sorted(questions.values(), key=lambda one: one.id))
 

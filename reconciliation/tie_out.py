@@ -7,6 +7,7 @@ when the bank booked. So a payment told today and shown tomorrow is a difference
 
 from dataclasses import dataclass
 
+from reconciliation.ledger import FEE_ACCOUNTS
 from reconciliation.statements import BOOKED as BOOKED_LINE
 
 
@@ -49,14 +50,16 @@ TOLD = """
 
 # The day's entries, and those of other days that were booked late for it.
 DAY_ENTRIES = """
-    SELECT id, key, late_for IS NOT NULL AS late, business_date = :day AS today
+    SELECT id, key, late_for IS NOT NULL AS late, business_date = :day AS today, debit, credit, minor, currency
     FROM entries WHERE bank = :bank AND (business_date = :day OR late_for = :day)
 """
-# Their postings, read once for everything. By one walk along the index for all entries, which are neighbours there: an
-# entry after the other takes three times as long.
-POSTED = """
-    SELECT entry_id, account, currency, minor FROM postings WHERE entry_id = ANY(ARRAY(SELECT id FROM day_entries))
-"""
+
+
+def _added(*accounts: str) -> str:
+    """Return, in SQL, what entry `b` adds to these accounts together: nothing if it moves money between two of them."""
+    listed = ", ".join(accounts)
+    return f"b.minor * (CAST(b.debit IN ({listed}) AS int) - CAST(b.credit IN ({listed}) AS int))"
+
 
 # The number of the fact that an entry's key names, "line:12" or "line:12/undone"; a pattern would take three times as
 # long as everything else that is asked of a row.
@@ -66,6 +69,12 @@ _OF_PAYMENT, _OF_LINE, _OF_FEE, _OF_LUMP = (
     for kind in ("payment", "line", "fee", "lump")
 )
 
+_REPORTED, _CONFIRMED, _SETTLED = (
+    r"'bank\:' || :bank || '\:reported'",
+    r"'bank\:' || :bank || '\:confirmed'",
+    r"'settled\:' || :bank",
+)
+_FEES = tuple(f"'{one}'" for one in FEE_ACCOUNTS)
 # What our ledger holds of the bank's money: an entry that only turns "reported" into "confirmed" adds nothing. The key
 # of an entry says which payment or line it books. What was booked late is named on the day it is missing from as well.
 # A payment counts whole, and the fee kept from it (or from all payments of one line) stands apart as money leaving.
@@ -74,31 +83,24 @@ BOOKED = rf"""
         coalesce(b.payment_id, l.payment_id) AS payment_id, l.id AS line_id, b.currency, b.minor, b.key, b.late,
         b.key LIKE '%/undone' AS undone, coalesce(l.minor < 0, false) AS leaving
     FROM (
-        SELECT b.key, b.late, o.currency, CASE WHEN b.today THEN o.minor ELSE 0 END AS minor,
+        SELECT b.key, b.late, b.currency, CASE WHEN b.today THEN b.added ELSE 0 END AS minor,
             {_OF_PAYMENT} AS payment_id, {_OF_LINE} AS line_id
-        FROM day_entries b JOIN (
-            SELECT entry_id, currency, CAST(sum(minor) AS bigint) AS minor FROM posted
-            WHERE account IN ('bank:' || :bank || '\:reported', 'bank:' || :bank || '\:confirmed', 'settled\:' || :bank)
-            GROUP BY entry_id, currency HAVING sum(minor) <> 0
-        ) o ON o.entry_id = b.id
-        WHERE b.key NOT LIKE 'fee\:%' AND b.key NOT LIKE 'lump\:%'
-    ) b LEFT JOIN statement_lines l ON l.id = b.line_id
+        FROM (SELECT *, {_added(_REPORTED, _CONFIRMED, _SETTLED)} AS added FROM day_entries b) b
+        WHERE b.added <> 0 AND b.key NOT LIKE 'fee\:%' AND b.key NOT LIKE 'lump\:%'
+    ) b LEFT JOIN LATERAL (
+        SELECT id, payment_id, minor FROM statement_lines WHERE id = b.line_id OFFSET 0
+    ) l ON true
     UNION ALL
     SELECT side.fact, side.payment_id, b.line_id, b.currency, CASE WHEN b.today THEN side.minor ELSE 0 END, b.key,
         b.late, b.undone, side.leaving
     FROM (
-        SELECT b.key, b.late, b.today, o.currency, f.payment_id, coalesce(f.line_id, u.line_id) AS line_id,
+        SELECT b.key, b.late, b.today, b.currency, f.payment_id, coalesce(f.line_id, u.line_id) AS line_id,
             coalesce('fee:' || f.id, 'lump:' || u.id) AS kept,
             b.key LIKE '%/undone' OR EXISTS (SELECT 1 FROM entries n WHERE n.key = b.key || '/undone') AS undone,
-            CAST(sum(o.minor) AS bigint) AS whole,
-            CAST(sum(o.minor) FILTER (WHERE o.account IN ('expense:bank-fees', 'input-vat')) AS bigint) AS fee
-        FROM posted o JOIN day_entries b ON b.id = o.entry_id
-        LEFT JOIN fees f ON f.id = {_OF_FEE} AND f.charged = 'netted'
+            {_added(_REPORTED, _SETTLED, *_FEES)} AS whole, {_added(*_FEES)} AS fee
+        FROM day_entries b LEFT JOIN fees f ON f.id = {_OF_FEE} AND f.charged = 'netted'
         LEFT JOIN lump_sums u ON u.id = {_OF_LUMP}
-        WHERE (b.key LIKE 'fee\:%' OR b.key LIKE 'lump\:%')
-          AND o.account IN ('bank:' || :bank || '\:reported', 'settled\:' || :bank, 'expense:bank-fees', 'input-vat')
-          AND coalesce(f.id, u.id) IS NOT NULL
-        GROUP BY b.id, b.key, b.late, b.today, o.currency, f.id, u.id
+        WHERE (b.key LIKE 'fee\:%' OR b.key LIKE 'lump\:%') AND coalesce(f.id, u.id) IS NOT NULL
     ) b CROSS JOIN LATERAL (VALUES
         (NULL, b.payment_id, b.whole, false), (b.kept, NULL, -b.fee, true)
     ) AS side (fact, payment_id, minor, leaving)
@@ -140,7 +142,7 @@ SHOWN = r"""
 _NO, _NONE = "CAST(NULL AS bigint)", "CAST(NULL AS int)"
 # Each payment or fact with what the sides hold of it; `booked` in what came, what went back and what a bank kept.
 SIDES = f"""
-    came AS MATERIALIZED ({CAME}), day_entries AS MATERIALIZED ({DAY_ENTRIES}), posted AS MATERIALIZED ({POSTED}),
+    came AS MATERIALIZED ({CAME}), day_entries AS MATERIALIZED ({DAY_ENTRIES}),
     lines_shown AS MATERIALIZED ({LINES_SHOWN}), added AS (
         SELECT payment_id, fact, currency, max(line_id) AS line_id, coalesce(sum(told), 0)\\:\\:bigint AS told,
             sum(gross)\\:\\:bigint AS gross, sum(back)\\:\\:bigint AS back, coalesce(sum(kept), 0)\\:\\:bigint AS kept,

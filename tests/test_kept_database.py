@@ -46,7 +46,8 @@ def plain(template: str) -> dict[str, object]:
 CHANGES = {
     "rows in every kind of table": (
         "INSERT INTO customers (code, office, created_at, updated_at) VALUES ('PA00000000001', 'HD1', now(), now())",
-        "INSERT INTO entries (key, bank, business_date, at) VALUES ('k', 'b', now(), now())",
+        "INSERT INTO entries (key, bank, business_date, at, debit, credit, minor, currency)"
+        " VALUES ('k', 'b', now(), now(), 'x', 'y', 5, 'VND')",
         "INSERT INTO deliveries (source, kind, event_id, digest, size, received_at)"
         " VALUES ('standard', 'callback', 'e', 'd', 0, now())",
     ),

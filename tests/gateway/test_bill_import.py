@@ -13,7 +13,7 @@ from tests.gateway.samples import a_bill, a_debit_bill, an_event, code_of
 
 EVERYTHING = """
     SELECT 'bill' || id, xmin::text FROM bills UNION ALL SELECT 'customer' || id, xmin::text FROM customers
-    UNION ALL SELECT 'entry' || id, xmin::text FROM entries UNION ALL SELECT 'posting' || id, xmin::text FROM postings
+    UNION ALL SELECT 'entry' || id, xmin::text FROM entries
     UNION ALL SELECT 'message' || id, xmin::text FROM messages
     UNION ALL SELECT 'transition' || id, xmin::text FROM transitions ORDER BY 1
 """

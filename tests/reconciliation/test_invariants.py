@@ -64,9 +64,7 @@ TAMPERED = {
          " UPDATE payments SET bank_reference = 'B9' WHERE source_reference = 'T2'", 2),
     "a line is told to be confirmed twice": ("UPDATE payments SET confirmed_minor = 2 * confirmed_minor", 2),
     "a line lost its payment": ("UPDATE statement_lines SET payment_id = NULL WHERE minor = 100000", 2),
-    "one side of an entry changed": ("UPDATE postings SET minor = minor + 1 WHERE id = (SELECT min(id) FROM postings)", 3),
-    "one side of an entry is gone": ("DELETE FROM postings WHERE id = (SELECT max(id) FROM postings)", 3),
-    "an entry lost its postings": ("DELETE FROM postings WHERE entry_id = (SELECT max(id) FROM entries)", 3),
+    "an entry's amount changed": ("UPDATE entries SET minor = minor + 1 WHERE id = (SELECT min(id) FROM entries)", 5),
     "a bill says it is paid": ("UPDATE bills SET paid_minor = minor WHERE number = 'HD0002'", 4),
     "a payment says it is matched": ("UPDATE payments SET matched_minor = 39999 WHERE source_reference = 'T2'", 4),
     "an allocation is gone": ("DELETE FROM allocations WHERE undone_at IS NULL", 4),
@@ -77,9 +75,9 @@ TAMPERED = {
     "a payment's amount changed": ("UPDATE payments SET minor = minor + 1 WHERE source_reference = 'T2'", 5),
     "a payment is gone": ("DELETE FROM payments WHERE source_reference = 'T2'", 5),
     "a line's amount changed": ("UPDATE statement_lines SET minor = minor - 1 WHERE minor < 0", 5),
-    "a whole entry is gone": ("DELETE FROM postings WHERE entry_id IN (SELECT id FROM entries WHERE key LIKE 'bill:HD0002%')", 5),
-    "money was moved to an account nobody knows": ("UPDATE postings SET account = 'pocket' WHERE account = 'revenue'", 5),
-    "money that went out is told less": ("UPDATE postings SET account = 'bank:x:outgoing' WHERE account LIKE '%outgoing'", 5),
+    "a whole entry is gone": ("DELETE FROM entries WHERE key LIKE 'bill:HD0002%'", 5),
+    "money was moved to an account nobody knows": ("UPDATE entries SET credit = 'pocket' WHERE credit = 'revenue'", 5),
+    "money that went out is told less": ("UPDATE entries SET debit = 'expense:x' WHERE debit LIKE '%outgoing'", 5),
     "a balance changed": ("UPDATE statements SET closing_minor = closing_minor + 1 WHERE statement_id = 'S2'", 6),
     "a day does not follow on from the one before":
         ("UPDATE statements SET opening_minor = opening_minor + 1, closing_minor = closing_minor + 1 WHERE statement_id = 'S2'", 6),
@@ -118,6 +116,20 @@ def test_tampering_shows(lived: Books, what: str) -> None:
     statement, number = TAMPERED[what]
     lived.as_owner(*statement.split("; "))
     assert number in numbers(lived), lived.broken()
+
+
+@pytest.mark.parametrize(("rule", "damage"), [("positive", "minor = 0"), ("two_accounts", "credit = debit")])
+def test_an_entry_without_an_amount_or_a_second_side_shows_even_where_the_rule_was_taken_away(
+    lived: Books, rule: str, damage: str
+) -> None:
+    wanted = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = :name"
+    [(meant,)] = lived.rows(wanted, name=f"ck_entries_{rule}")
+    first = "WHERE id = (SELECT min(id) FROM entries)"
+    lived.as_owner(f"ALTER TABLE entries DROP CONSTRAINT ck_entries_{rule}", f"UPDATE entries SET {damage} {first}")
+    try:
+        assert 3 in numbers(lived), lived.broken()
+    finally:
+        lived.as_owner(f"DELETE FROM entries {first}", f"ALTER TABLE entries ADD CONSTRAINT ck_entries_{rule} {meant}")
 
 
 def test_a_tail_cut_off_with_its_marks_shows_against_what_was_noted_outside(lived: Books) -> None:

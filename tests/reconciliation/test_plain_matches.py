@@ -15,8 +15,8 @@ HISTORY = {
                " FROM allocations a JOIN payments p ON p.id = a.payment_id JOIN bills b ON b.id = a.bill_id",
     "moves": "SELECT kind, from_state, to_state, by, regexp_replace(why, '[0-9]+', 'n', 'g'), count(*)"
              " FROM transitions GROUP BY 1, 2, 3, 4, 5",
-    "entries": "SELECT regexp_replace(e.key, '[0-9]+', 'n', 'g'), e.business_date, p.account, p.minor"
-               " FROM entries e JOIN postings p ON p.entry_id = e.id",
+    "entries": "SELECT regexp_replace(e.key, '[0-9]+', 'n', 'g'), e.business_date, e.debit, e.credit, e.minor"
+               " FROM entries e",
     "questions": "SELECT code, state, minor, facts - 'bill', resolution FROM mismatches",
     "texts": "SELECT event, version, state, facts - 'reference' FROM messages",
 }  # fmt: skip

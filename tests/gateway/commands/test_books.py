@@ -31,7 +31,7 @@ def test_sound_books_are_proven_line_by_line(at_home, issue):
 
 def test_books_that_were_tampered_with_are_not_proven(at_home, issue, tamper):
     issue(a_bill(1))
-    tamper("UPDATE postings SET minor = minor + 1 WHERE account = 'receivable'")
+    tamper("UPDATE entries SET minor = minor + 1 WHERE debit = 'receivable'")
     result = CliRunner().invoke(verify)
     assert result.exit_code == 1
     broken = [line for line in result.stdout.splitlines() if line.startswith("BROKEN")]
