@@ -140,23 +140,24 @@ SHOWN = r"""
 
 # What a side says nothing of is NULL, which costs a sum nothing.
 _NO, _NONE = "CAST(NULL AS bigint)", "CAST(NULL AS int)"
-# Each payment or fact with what the sides hold of it; `booked` in what came, what went back and what a bank kept.
+# Each payment or fact with what the sides hold of it. `booked` is what came (`gross`, NULL if nothing did), what went
+# back (`back`) and what left; a flag each says late 1, undone 2, corrected 4, new on this day 8.
 SIDES = f"""
     came AS MATERIALIZED ({CAME}), day_entries AS MATERIALIZED ({DAY_ENTRIES}),
     lines_shown AS MATERIALIZED ({LINES_SHOWN}), added AS (
         SELECT payment_id, fact, currency, max(line_id) AS line_id, coalesce(sum(told), 0)\\:\\:bigint AS told,
-            sum(gross)\\:\\:bigint AS gross, sum(back)\\:\\:bigint AS back, coalesce(sum(kept), 0)\\:\\:bigint AS kept,
+            sum(gross)\\:\\:bigint AS gross, sum(back)\\:\\:bigint AS back, coalesce(sum(gone), 0)\\:\\:bigint AS gone,
             coalesce(sum(shown), 0)\\:\\:bigint AS shown, coalesce(bit_or(flags), 0) AS flags
         FROM (
-            SELECT fact, payment_id, line_id, currency, minor AS told, {_NO} AS gross, {_NO} AS back, {_NO} AS kept,
+            SELECT fact, payment_id, line_id, currency, minor AS told, {_NO} AS gross, {_NO} AS back, {_NO} AS gone,
                 {_NO} AS shown, {_NONE} AS flags FROM ({TOLD}) t
             UNION ALL
             SELECT fact, payment_id, line_id, currency, {_NO}, CASE WHEN NOT back AND NOT leaving THEN moved END,
                 CASE WHEN back AND NOT leaving THEN moved END, CASE WHEN leaving THEN moved END, {_NO},
                 CASE WHEN late THEN 1 ELSE 0 END + CASE WHEN undone THEN 2 ELSE 0 END
-                + CASE WHEN corrected THEN 4 WHEN moved > 0 AND NOT back THEN 8 ELSE 0 END
+                + CASE WHEN corrected THEN 4 WHEN moved > 0 AND NOT back AND NOT leaving THEN 8 ELSE 0 END
             FROM (
-                SELECT *, nullif(minor, 0) AS moved, undone OR key LIKE '%\\:denied' AS back,
+                SELECT *, nullif(minor, 0) AS moved, key LIKE '%/undone' OR key LIKE '%\\:denied' AS back,
                     key LIKE '%/corrected by %' AS corrected
                 FROM ({BOOKED}) b
             ) b
@@ -164,7 +165,7 @@ SIDES = f"""
             SELECT fact, payment_id, line_id, currency, {_NO}, {_NO}, {_NO}, {_NO}, minor, {_NONE} FROM ({SHOWN}) s
         ) each GROUP BY payment_id, fact, currency
     ), sides AS MATERIALIZED (
-        SELECT payment_id, fact, currency, line_id, told, coalesce(gross, 0) + coalesce(back, 0) + kept AS booked,
+        SELECT payment_id, fact, currency, line_id, told, coalesce(gross, 0) + coalesce(back, 0) + gone AS booked,
             shown, gross, back, flags & 1 > 0 AS late, flags & 2 > 0 AS undone, flags & 4 > 0 AS corrected,
             flags & 8 > 0 AS is_new
         FROM added
