@@ -56,7 +56,7 @@ JUDGED = f"""
     ), being_paid AS MATERIALIZED (
         SELECT d.id AS bill_id
         FROM (SELECT id, payment_code AS code FROM due UNION ALL SELECT id, number FROM due) d
-        JOIN ({CLAIMED}) claimed USING (code)
+        WHERE d.code IN ({CLAIMED})
         UNION SELECT bill_id FROM mismatches WHERE bill_id IS NOT NULL AND state <> 'resolved' AND code <> 'M17'
     ), tried AS MATERIALIZED (
         SELECT t.bill_number, max(t.attempt) AS attempts, bool_or(t.{LIVE}) AS lives,
@@ -74,8 +74,9 @@ JUDGED = f"""
             SELECT m.bill_id, m.id, m.event, m.state, m.sent_at, agrees AND m.state IN ('sent', 'delivered')
                 AND m.id > coalesce(max(m.id) FILTER (WHERE NOT agrees AND m.state NOT IN {OVER})
                     OVER (PARTITION BY m.bill_id), 0) AS fits
-            FROM due d JOIN mandated a ON a.customer_id = d.customer_id AND a.state = 'active'
-            JOIN messages m ON m.bill_id = d.id AND m.event IN {ABOUT_DEBITS}
+            FROM (
+                SELECT due.id, due.minor FROM due JOIN mandated a USING (customer_id) WHERE a.state = 'active' OFFSET 0
+            ) d JOIN messages m ON m.bill_id = d.id AND m.event IN {ABOUT_DEBITS}
             CROSS JOIN LATERAL (SELECT m.event = 'before_debit' AND m.facts->>'debit_on' = CAST(:day AS text)
                 AND CAST(m.facts->>'amount' AS bigint) = d.minor AS agrees) f
         ) w GROUP BY bill_id
