@@ -252,6 +252,12 @@ LISTS: dict[str, Look] = {
     "admin.people.listing": _at("/admin/people/"),
     "admin.webhooks.listing": _at("/admin/webhooks/"),
     "admin.bills.listing of an office": _at("/admin/bills/?office=DL07&issued=2026-11-01&issued_until=2026-11-30"),
+    "admin.bills.listing paid of an office": _at(
+        "/admin/bills/?office=DL07&issued=2026-11-01&issued_until=2026-11-30&state=paid"
+    ),
+    "admin.bills.listing paid for": _at(
+        "/admin/bills/?office=DL07&issued=2026-11-01&issued_until=2026-11-30&version=paid_for"
+    ),
     "admin.bills.listing of an old day": _at("/admin/bills/?due=2026-08-14"),
     "admin.bills.listing told on a day": _at("/admin/bills/?bank=sao_mai&sms=payment_recorded&sms_day=2026-11-20"),
     "admin.payments.listing placed": _at("/admin/payments/?view=placed"),

@@ -104,7 +104,8 @@ def test_every_figure_of_payments_opens_rows_that_add_up_to_it(accountant, books
 def test_an_offices_figures_open_bills_that_add_up_to_them(accountant, books, session, clock):
     bill, _payment = books.settled(844_960)
     bill.state, bill.paid_minor = "paid", 844_960
-    books.bill(100_000)
+    part = books.bill(100_000)
+    books.allocate(books.payment(40_000), part, 40_000)
     books.bill(30_000, state="cancelled")
     _count(session, clock)
     page = accountant.page("/admin/month/?month=2026-11")
@@ -113,6 +114,12 @@ def test_an_offices_figures_open_bills_that_add_up_to_them(accountant, books, se
     billed = accountant.page(cells["Đã phát hành"].a["href"])
     assert _dong(cells["Đã phát hành"]) == 944_960
     assert "944.960" in _text(billed.select_one(".heading"))
+    counted = accountant.page(cells["Hóa đơn"].a["href"])
+    assert (_text(cells["Hóa đơn"]), len(counted.select("main tbody tr"))) == ("2", 2)
+    brought = accountant.page(cells["Đã thu không dùng tiền mặt"].a["href"])
+    assert _dong(cells["Đã thu không dùng tiền mặt"]) == 884_960
+    assert "884.960" in _text(brought.select_one(".heading"))
+    assert len(brought.select("main tbody tr")) == 2
     paid = accountant.page(cells["Hóa đơn đã thanh toán"].a["href"])
     assert (_text(cells["Hóa đơn đã thanh toán"]), len(paid.select("main tbody tr"))) == ("1", 1)
 
