@@ -16,8 +16,9 @@ from babel.dates import format_date
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
-from flask import Flask, session
+from flask import Flask, g, has_app_context, session
 from flask_babel import Babel, Domain, get_locale
+from flask_babel.speaklater import LazyString  # type: ignore[import-untyped] # the library has no types
 from flask_login import current_user
 from markupsafe import Markup
 
@@ -32,6 +33,7 @@ _DAY = {"vi": "dd/MM/y", "en": "d MMM y"}
 _WEEKDAY = {"vi": "EEEE, dd/MM/y", "en": "EEEE, d MMM y"}
 _THIN = "\u00a0"
 _EDGES = (date.min, date.max)
+_SOURCE = NullTranslations()
 
 
 class PoDomain(Domain):  # type: ignore[misc] # its base has no types
@@ -57,7 +59,12 @@ def catalog(name: str) -> NullTranslations:
 
 def language() -> str:
     """Return "vi" or "en" for the request at hand."""
-    return str(get_locale() or DEFAULT)[:2]
+    if not has_app_context():
+        return DEFAULT
+    found: str | None = g.get("language")  # a page asks for it hundreds of times
+    if found is None:
+        found = g.language = str(get_locale() or DEFAULT)[:2]
+    return found
 
 
 def chosen() -> str:
@@ -68,8 +75,8 @@ def chosen() -> str:
 
 def gettext(message: str, **values: object) -> str:
     """Return `message` in the request's language, its %(names)s filled in."""
-    found: str = flask_babel.gettext(message, **values)
-    return found
+    found: str = _words().gettext(message)
+    return found % values if values else found
 
 
 def ngettext(singular: str, plural: str, count: int, **values: object) -> str:
@@ -83,13 +90,17 @@ def _on_a_page(singular: str, plural: str, count: int, **values: object) -> Mark
 
 
 def _form(singular: str, plural: str, count: int) -> str:
-    found: str = flask_babel.get_domain().get_translations().ungettext(singular, plural, count)
+    found: str = _words().ngettext(singular, plural, count)
     return found
+
+
+def _words() -> NullTranslations:
+    return catalog(language()) if has_app_context() else _SOURCE  # outside any request, as the source has it
 
 
 def lazy_gettext(message: str) -> Any:
     """Return `message`, to be translated when it is shown: for tables of words that stand outside a request."""
-    return flask_babel.lazy_gettext(message)
+    return LazyString(gettext, message)
 
 
 def money(minor: int | None, currency: str = "VND") -> str:
@@ -210,4 +221,7 @@ def install(app: Flask) -> None:
         money, short_money, share, number, day, month, weekday, moment, deadline, clock_time, local_day, age,
     ):  # fmt: skip
         app.jinja_env.filters[write.__name__] = write
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined] # of its extension for words
+        lambda message: _words().gettext(message), lambda *forms: _words().ngettext(*forms), newstyle=True
+    )
     app.jinja_env.globals["ngettext"] = _on_a_page

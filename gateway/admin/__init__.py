@@ -69,7 +69,7 @@ from gateway.admin import (
     webhooks,
     words,
 )
-from gateway.admin.listing import RowId
+from gateway.admin.listing import RowId, narrowed
 
 PAGES = (
     overview, month, mismatches, casework, together, closes, settling, lumps, remarking, expectations, calendar,
@@ -112,7 +112,7 @@ def register(app: Flask) -> None:
     admin.context_processor(_furniture)
     app.register_blueprint(assets.blueprint())
     app.register_blueprint(admin)
-    app.jinja_env.globals["icon"] = heroicon_micro
+    app.jinja_env.globals |= {"icon": heroicon_micro, "narrowed": narrowed}
     app.jinja_env.filters["masked"] = masking.masked
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 

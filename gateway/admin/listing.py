@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import render_template, request, url_for
 from sqlalchemy import ColumnElement, Select, func, select
@@ -225,6 +226,14 @@ def listed(
     if problems := asked.odd():
         return Page([], 0, asked, COUNTED, problems=problems)
     return page_of(session, wanted, key, asked, **how)
+
+
+def narrowed(path: str, **asked: str | None) -> str:
+    """Return the address of a list at `path`, narrowed by what is asked; None asks nothing.
+
+    As `url_for` does, but that looks for the path each time, and an overview has hundreds of such links.
+    """
+    return f"{path}?{urlencode({name: value for name, value in asked.items() if value is not None})}"
 
 
 def answered(template: str, page: Page, **shown: Any) -> tuple[str, int]:
