@@ -17,8 +17,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 from flask import Flask, g, has_app_context, session
-from flask_babel import Babel, Domain, get_locale
-from flask_babel.speaklater import LazyString  # type: ignore[import-untyped] # the library has no types
+from flask_babel import Babel, LazyString, get_locale
 from flask_login import current_user
 from markupsafe import Markup
 
@@ -36,17 +35,9 @@ _EDGES = (date.min, date.max)
 _SOURCE = NullTranslations()
 
 
-class PoDomain(Domain):  # type: ignore[misc] # its base has no types
-    """Messages straight from `translations/<language>/LC_MESSAGES/messages.po`."""
-
-    def get_translations(self) -> NullTranslations:
-        """Return the catalog of the request's language."""
-        return catalog(language())
-
-
 @lru_cache(maxsize=4)
 def catalog(name: str) -> NullTranslations:
-    """Return the compiled messages of a language; English, the language of the source, has none."""
+    """Return the messages of `translations/<name>/LC_MESSAGES/messages.po`; English, as the source has it, has none."""
     path = CATALOGS / name / "LC_MESSAGES" / "messages.po"
     if not path.exists():
         return NullTranslations()
@@ -204,19 +195,12 @@ def speaking(name: str) -> Iterator[None]:
     app = Flask("words", static_folder=None)
     Babel(app, default_locale=DEFAULT)
     with app.test_request_context(), flask_babel.force_locale(name):
-        PoDomain().as_default()
         yield
 
 
 def install(app: Flask) -> None:
     """Translate the pages of `app` and give its templates the ways to write money, days and moments."""
     Babel(app, default_locale=DEFAULT, default_timezone="Asia/Ho_Chi_Minh", locale_selector=chosen)
-    domain = PoDomain()
-
-    @app.before_request
-    def _use_catalog() -> None:
-        domain.as_default()
-
     for write in (
         money, short_money, share, number, day, month, weekday, moment, deadline, clock_time, local_day, age,
     ):  # fmt: skip

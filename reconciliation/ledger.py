@@ -51,11 +51,13 @@ class Entry(Base):
     currency: Mapped[str]
 
 
-BALANCES = """
+SIDES = "CROSS JOIN LATERAL (VALUES (e.debit, e.minor), (e.credit, -e.minor)) AS side (account, minor)"
+"""What turns each entry `e` of a query into its two sides, the credited one below nothing."""
+
+BALANCES = f"""
     SELECT side.account, e.currency, CAST(sum(side.minor) AS bigint) AS minor
-    FROM (SELECT debit, credit, currency, sum(minor) AS minor FROM entries GROUP BY 1, 2, 3) e
-    CROSS JOIN LATERAL (VALUES (e.debit, e.minor), (e.credit, -e.minor)) AS side (account, minor) GROUP BY 1, 2
-"""
+    FROM (SELECT debit, credit, currency, sum(minor) AS minor FROM entries GROUP BY 1, 2, 3) e {SIDES} GROUP BY 1, 2
+"""  # noqa: S608 - put together from constants
 """Each account's balance per currency, debit positive: the accounts of all entries are few, the entries are not."""
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from reconciliation.ageing import SPANS
 from reconciliation.business_days import local_day
-from reconciliation.ledger import FEE_ACCOUNTS
+from reconciliation.ledger import FEE_ACCOUNTS, SIDES
 
 _AT_ONCE = 1_000
 """Rows held at a time."""
@@ -123,7 +123,7 @@ FEES = Report(
     f"""
     SELECT e.business_date, e.bank, side.account, e.key AS entry, e.memo, e.currency, side.minor AS amount,
         e.bank AS bank_code, side.account AS account_code, e.key AS entry_code
-    FROM entries e CROSS JOIN LATERAL (VALUES (e.debit, e.minor), (e.credit, -e.minor)) AS side (account, minor)
+    FROM entries e {SIDES}
     WHERE (e.debit IN {FEE_ACCOUNTS} OR e.credit IN {FEE_ACCOUNTS}) AND side.account IN {FEE_ACCOUNTS}
       AND (:bank = '' OR e.bank = :bank)
     ORDER BY e.id, side.minor DESC
