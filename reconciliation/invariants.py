@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from reconciliation import audit, close_proof, continuity, inbox, ledger, lifecycle, lump_sums, marks, orphans, returns
 from reconciliation.debit_proof import BROKEN as DEBITS_BROKEN
 from reconciliation.mandates import BROKEN as MANDATES_BROKEN
+from reconciliation.odd_lines import MISSED as ODD_LINES_MISSED
 from reconciliation.outbox import ABOUT_DEBITS
 from reconciliation.sealing import Sealer
 from reconciliation.statements import BOOKED
@@ -335,6 +336,7 @@ def _states(session: Session) -> Finding:
             "payments taken back that still settle something": """SELECT count(*) FROM payments WHERE
                 (state = 'denied' AND denied_at IS NULL)
                 OR (state IN ('denied', 'returned') AND (matched_minor <> 0 OR confirmed_minor <> 0))""",
+            **ODD_LINES_MISSED,
             **marks.ORPHANS,
             **MANDATES_BROKEN,
             **DEBITS_BROKEN,

@@ -36,6 +36,7 @@ from reconciliation import (
     marks,
     message_parts,
     mismatches,
+    odd_lines,
     outbox,
     payments,
     placements,
@@ -57,6 +58,7 @@ __all__ = [
     "carrier_receipts", "carriers", "case_links", "case_visits", "closes", "counted_messages", "counted_months",
     "customers", "debit_days", "debit_notices", "debit_recalls", "debit_rules", "debits", "factors", "fees", "inbox",
     "ledger", "lifecycle", "links", "lump_choices", "lump_sums", "mandate_codes", "mandate_orders", "mandates", "marks",
-    "message_parts", "metadata", "mismatches", "outbox", "payments", "placements", "policies", "remarks", "returns",
-    "secret_sightings", "settlements", "staff", "statements", "tariffs", "webhook_endpoints", "webhook_events",
+    "message_parts", "metadata", "mismatches", "odd_lines", "outbox", "payments", "placements", "policies", "remarks",
+    "returns", "secret_sightings", "settlements", "staff", "statements", "tariffs", "webhook_endpoints",
+    "webhook_events",
 ]  # fmt: skip

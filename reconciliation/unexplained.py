@@ -30,30 +30,39 @@ UNASKED = """
 """
 """Whether line `l` is no settlement taken apart, nobody was ever asked about it, nor is asked about its payment."""
 
-# Lines that count, with the fee kept from them.
-_STANDING = f"""
-    SELECT l.id, l.payment_id, l.minor + coalesce(f.minor + f.vat_minor, 0) AS whole_minor
-    FROM statement_lines l JOIN statements s ON s.id = l.statement_id
-    LEFT JOIN fees f ON f.line_id = l.id AND f.undone_at IS NULL AND f.charged = 'netted'
-    WHERE s.state = 'accepted' AND l.counts AND l.state <> 'rejected' AND l.currency = 'VND' AND {BOOKED} {{which}}
-"""  # noqa: S608 - put together from constants, here and below
-# Those without a payment, or over another amount than theirs. A day's payments are neighbours: found by one walk.
-_FOUND = f"""
-    WITH standing AS {{kept}} ({{standing}}), odd AS MATERIALIZED (
-        SELECT l.id, abs(l.whole_minor - coalesce(p.minor, 0)) AS unexplained_minor
-        FROM standing l LEFT JOIN {{payments}} p ON p.id = l.payment_id
-        WHERE l.payment_id IS NULL OR l.whole_minor <> p.minor
+# What may stand for nothing: lines listed as odd, and any that their booking left undecided. Statements with lines that
+# wait are few and found one by one: the lines of those that were refused would be read in vain.
+_LOOKED_AT = f"""
+    WITH RECURSIVE waiting (statement_id) AS (
+        SELECT min(statement_id) FROM statement_lines WHERE state = 'pending'
+        UNION ALL
+        SELECT (SELECT min(l.statement_id) FROM statement_lines l
+                WHERE l.state = 'pending' AND l.statement_id > w.statement_id)
+        FROM waiting w WHERE w.statement_id IS NOT NULL
+    ), looked_at AS MATERIALIZED (
+        SELECT line_id AS id FROM odd_lines {{listed}}
+        UNION
+        SELECT l.id FROM waiting w JOIN statements s ON s.id = w.statement_id
+        JOIN statement_lines l ON l.statement_id = s.id AND l.state = 'pending'
+        WHERE s.state = 'accepted' AND {BOOKED} {{undecided}}
     )
-    SELECT s.bank, s.delivery_id, l.id, l.booked_on, l.bank_reference, l.minor, odd.unexplained_minor
-    FROM odd JOIN statement_lines l ON l.id = odd.id JOIN statements s ON s.id = l.statement_id WHERE {UNASKED}
+"""  # noqa: S608 - put together from constants, here and below
+# Lines that count without a payment, or over another amount than theirs, with the fee kept from them.
+_FOUND = f"""
+    {_LOOKED_AT}
+    SELECT * FROM (
+        SELECT s.bank, s.delivery_id, l.id, l.booked_on, l.bank_reference, l.minor, l.payment_id,
+            abs(l.minor + coalesce(f.minor + f.vat_minor, 0) - coalesce(p.minor, 0)) AS unexplained_minor
+        FROM looked_at JOIN statement_lines l USING (id) JOIN statements s ON s.id = l.statement_id
+        LEFT JOIN fees f ON f.line_id = l.id AND f.undone_at IS NULL AND f.charged = 'netted'
+        LEFT JOIN payments p ON p.id = l.payment_id
+        WHERE s.state = 'accepted' AND l.counts AND l.state <> 'rejected' AND l.currency = 'VND' AND {BOOKED}
+          AND (p.id IS NULL OR l.minor + coalesce(f.minor + f.vat_minor, 0) <> p.minor) {{of_bank}}
+    ) l WHERE {UNASKED}
 """  # noqa: S608 - constants
-_PAYMENTS_OF_DAY = "(SELECT id, minor FROM payments WHERE id = ANY(ARRAY(SELECT payment_id FROM standing)))"
 _OF_BANK = "AND s.bank = :bank"
-# By the day a line bears or, where it bears none, by its statement's: each by its own index.
-_ON_DAY = (
-    "AND l.booked_on = CAST(:day AS date)",
-    "AND l.booked_on IS NULL AND coalesce(s.closing_on, s.to_on) = CAST(:day AS date)",
-)
+_LISTED_ON_DAY = "WHERE day = CAST(:day AS date)"
+_ON_DAY = "AND coalesce(l.booked_on, s.closing_on, s.to_on) = CAST(:day AS date)"
 
 
 def lines_by_bank(session: Session, day: date | None = None, *, bank: str = "") -> Mapping[str, int]:
@@ -91,11 +100,8 @@ def total(session: Session, day: date | None = None, *, bank: str = "") -> int:
 
 
 def _found(day: date | None, bank: str) -> str:
-    of_bank = _OF_BANK if bank else ""
-    if day is None:
-        return _FOUND.format(kept="", standing=_STANDING.format(which=of_bank), payments="payments")
-    each = (_STANDING.format(which=f"{of_bank} {on_day}") for on_day in _ON_DAY)
-    return _FOUND.format(kept="MATERIALIZED", standing=" UNION ALL ".join(each), payments=_PAYMENTS_OF_DAY)
+    on_day = {"listed": "", "undecided": ""} if day is None else {"listed": _LISTED_ON_DAY, "undecided": _ON_DAY}
+    return _FOUND.format(of_bank=_OF_BANK if bank else "", **on_day)
 
 
 def _given(day: date | None, bank: str) -> dict[str, object]:
