@@ -83,6 +83,8 @@ _STEPS = {
             p.quoted, p.id, 'matched'
         FROM payments p JOIN of_day s ON s.bank = p.source AND s.closing_on = p.business_date
         ORDER BY p.business_date, s.id, p.id""",  # as statements come: day by day
+    # One in a hundred, as if their payments had been found only after they were decided on.
+    "odd lines": "INSERT INTO odd_lines SELECT id, booked_on FROM statement_lines WHERE id % 100 = 0",
     "counted lines": """
         UPDATE statements s SET lines = l.lines
         FROM (SELECT statement_id, count(*) AS lines FROM statement_lines GROUP BY 1) l WHERE l.statement_id = s.id""",

@@ -130,7 +130,7 @@ def open_database(wiring: Wiring) -> bool:
             for one in staff_desk.SANDBOX_STAFF:
                 staff_desk.create_person(
                     session, username=one.username, name=one.name, role=one.role,
-                    password=staff_desk.SANDBOX_PASSWORD, by="sandbox", now=now,
+                    office=one.office, password=staff_desk.SANDBOX_PASSWORD, by="sandbox", now=now,
                 )  # fmt: skip
             session.commit()
         return session.scalar(text("SELECT NOT EXISTS (SELECT 1 FROM bills)")) is True

@@ -43,6 +43,7 @@ class SandboxPerson:
     username: str
     name: str
     role: str
+    office: str = ""
 
 
 SANDBOX_PASSWORD = "sandbox-doi-soat"  # noqa: S105 - shown on the sandbox's own sign-in page
@@ -52,6 +53,7 @@ SANDBOX_STAFF = (
     SandboxPerson("nganhang", "Lê Minh Châu", "liaison"),
     SandboxPerson("kiemtoan", "Phạm Đức Long", "auditor"),
     SandboxPerson("cskh", "Vũ Ngọc Mai", "care"),
+    SandboxPerson("dienluc", "Bùi Quang Vinh", "office_manager", "Điện lực Hồ Sen"),
     SandboxPerson("quantri", "Đỗ Thanh Sơn", "administrator"),
 )
 

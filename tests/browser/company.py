@@ -79,8 +79,8 @@ def at_work(wiring: Wiring, browser: Any) -> Iterator[Company]:
         with transaction(wiring.engine) as session:
             for one in PEOPLE:
                 staff_desk.create_person(
-                    session, username=one.username, name=one.name, role=one.role, password=PASSWORD, by="test",
-                    now=wiring.clock(),
+                    session, username=one.username, name=one.name, role=one.role, office=one.office,
+                    password=PASSWORD, by="test", now=wiring.clock(),
                 )  # fmt: skip
             list(bill_import.take_in(session, wiring, ((f"line {n + 1}", a_bill(n)) for n in (1, 2))))
         made = Company(address, browser, wiring=wiring, web=web)

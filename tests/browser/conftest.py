@@ -184,7 +184,14 @@ def _fill(books: Books, wiring: Any) -> None:
     for one in staff_desk.SANDBOX_STAFF:
         books.run(
             lambda s, one=one: staff_desk.create_person(
-                s, username=one.username, name=one.name, role=one.role, password=PASSWORD, by="sandbox", now=books.now
+                s,
+                username=one.username,
+                name=one.name,
+                role=one.role,
+                office=one.office,
+                password=PASSWORD,
+                by="sandbox",
+                now=books.now,
             )
         )
     books.run(

@@ -7,11 +7,13 @@ from argon2 import PasswordHasher, Type, extract_parameters
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from banks.sandbox.bills import make_bills
 from gateway import staff_desk
 from gateway.signing_in import Source, admit, check_password
 from gateway.staff_desk import StaffRefused, create_person, set_password
 from gateway.web_sessions import end_sessions
 from reconciliation.audit import AuditEntry
+from reconciliation.roles import OF_ONE_OFFICE, ROLES
 from reconciliation.staff import Staff, WebSession
 
 NOW = datetime(2026, 11, 19, 2, 0, tzinfo=UTC)
@@ -108,3 +110,11 @@ def test_what_can_not_be_is_refused_in_words(session, person):
     ]:
         with pytest.raises(StaffRefused, match=said):
             create_person(session, **given | wrong, by="admin", now=NOW)
+
+
+def test_the_sandbox_has_somebody_of_each_role_of_offices_that_get_bills() -> None:
+    people = staff_desk.SANDBOX_STAFF
+    assert sorted(one.role for one in people) == sorted(ROLES)
+    bills = make_bills(200, 7, NOW.date(), NOW.date(), NOW.date())
+    assert {one.office for one in people if one.office} < {bill.office for bill in bills}
+    assert all(bool(one.office) == (one.role in OF_ONE_OFFICE) for one in people)
