@@ -192,7 +192,7 @@ def _fill(books: Books, wiring: Any) -> None:
                 password=PASSWORD,
                 by="sandbox",
                 now=books.now,
-            )  # fmt: skip
+            )
         )
     books.run(
         lambda s: close_desk.balance(s, wiring, Period("purse", close_desk.DAY, DAY - timedelta(days=1)), by="ketoan")
