@@ -47,7 +47,7 @@ debtor_bank = "970436"
     for name in books.BANKS
 )
 Look = Callable[[random.Random], str]
-_READS, _WRITES = re.compile(r"\s*(SELECT|WITH)\b"), re.compile(r"\b(UPDATE|INSERT INTO|DELETE FROM)\b")
+_READS, _WRITES = re.compile(r"\s*(SELECT|WITH|SET LOCAL)\b"), re.compile(r"\b(UPDATE|INSERT INTO|DELETE FROM)\b")
 
 
 def main() -> None:
@@ -134,17 +134,22 @@ class Desk:
 
     def _replay(self, path: str) -> float:
         spent = 0.0
-        for statement, values in self._statements:
-            begun = time.perf_counter()
-            self._bare.execute(statement, values).fetchall()
-            took = 1000 * (time.perf_counter() - begun)
-            spent += took
-            if self._asked.slow and took > self._asked.slow:
-                plan = self._bare.execute("EXPLAIN (ANALYZE, BUFFERS) " + statement, values).fetchall()
-                _say(f"\n{path} {took:.0f} ms\n{statement}\n{values}\n" + "\n".join(row[0] for row in plan))
+        with self._bare.transaction():
+            for statement, values in self._statements:
+                begun = time.perf_counter()
+                found = self._bare.execute(statement, values)
+                if found.description is None:
+                    continue
+                found.fetchall()
+                took = 1000 * (time.perf_counter() - begun)
+                spent += took
+                if self._asked.slow and took > self._asked.slow:
+                    plan = self._bare.execute("EXPLAIN (ANALYZE, BUFFERS) " + statement, values).fetchall()
+                    _say(f"\n{path} {took:.0f} ms\n{statement}\n{values}\n" + "\n".join(row[0] for row in plan))
         return spent
 
     def _note(self, _c: Any, _cursor: Any, statement: str, values: Any, _context: Any, _many: bool) -> None:
+        """Keep what reads, and what tells the planner how."""
         if _READS.match(statement) and not _WRITES.search(statement):
             self._statements.append((statement, values))
 

@@ -53,15 +53,19 @@ class Asked(TypedDict):
     """What the settings say of a bank's day, as `closing` asks for it."""
 
     tells: bool
-    owes_statement: bool
+    owed: list[date]
 
 
 def asked_of(session: Session, wiring: "Wiring", bank: str, day: date) -> Asked:
-    """Return what the settings say of a bank's day: whether it calls back, whether it owes a statement."""
+    """Return what the settings say of a bank's day: whether it calls back, and for which days it owes a statement.
+
+    For this one and for all since its first signed one, which are to be signed before it.
+    """
     known = wiring.settings.banks.get(bank)
+    since = closes.first_signed(session, bank) or day
     return {
         "tells": known is None or known.callbacks or known.collects,
-        "owes_statement": bool(owed_days(session, wiring, bank, day, day)),
+        "owed": owed_days(session, wiring, bank, min(since, day), day),
     }
 
 

@@ -179,6 +179,23 @@ def listed(session: Session, bank: str, first: date, last: date, *, owed: Collec
     )
 
 
+def unsigned(session: Session, bank: str, first: date, last: date, *, owed: Collection[date] = ()) -> list[date]:
+    """Return the days from `first` to `last` that are to be signed and are not, the latest first.
+
+    Those on which something was booked, that somebody began to close and did not withdraw, or for which the bank owes a
+    statement (`owed`); none of a month that is signed, which closes its other days too.
+    """
+    signed = select(Close.day).where(Close.bank == bank, Close.period == MONTH, Close.state == "signed")
+    shut = set(session.scalars(signed.where(Close.day.between(first.replace(day=1), last))))
+    return [
+        one.day
+        for one in days(session, bank, first, last, quiet=[day for day in owed if first <= day <= last])
+        if one.state != "signed"
+        and one.day.replace(day=1) not in shut
+        and (one.booked or one.state != "withdrawn" or one.day in owed)
+    ]
+
+
 def first_signed(session: Session, bank: str) -> date | None:
     """Return the day from which on a bank's days are closed in order; None before the first."""
     found: date | None = session.scalar(text(_FIRST_SIGNED), {"bank": bank})

@@ -65,14 +65,14 @@ def obstacles(
     day: date,
     *,
     tells: bool,
-    owes_statement: bool,
+    owed: Collection[date],
     unanswered: Unanswered | None = None,
     now: datetime,
 ) -> list[NotClosed]:
     """Return everything that keeps a day from being balanced and signed, as it is now.
 
-    `tells` says whether the bank calls back, `owes_statement` whether it owes a statement for this day. `unanswered` is
-    given by who has read the day's tie-out already.
+    `tells` says whether the bank calls back, `owed` for which days it owes a statement, this one and those since its
+    first signed one. `unanswered` is given by who has read the day's tie-out already.
     """
     asked = day_figures.values(bank, day, tells=tells)
     found = []
@@ -81,15 +81,15 @@ def obstacles(
     if _month_is_signed(session, bank, day):
         found.append(NotClosed("month", f"expected the month {day:%Y-%m} to be reopened first, it is signed"))
     since = closes.first_signed(session, bank)
-    earlier = closes.days(session, bank, since, day - timedelta(days=1)) if since is not None and since < day else []
-    open_before = [one.day for one in earlier if one.state != "signed"]
-    if open_before:
-        first = open_before[-1]
+    before = day - timedelta(days=1)
+    earlier = closes.unsigned(session, bank, since, before, owed=owed) if since is not None and since < day else []
+    if earlier:
+        first = earlier[-1]
         found.append(NotClosed("earlier", f"expected {first} to be signed first, got {day}", day=first))
     if unread := session.scalar(text(_UNREAD), asked):
         found.append(NotClosed("unread", f"expected every delivery to be read, got {unread} unread", count=unread))
     subject = f"file:{bank}:{day.isoformat()}"
-    if owes_statement and session.scalar(text(_STATEMENT_IS_DUE), {**asked, "subject": subject}):
+    if day in owed and session.scalar(text(_STATEMENT_IS_DUE), {**asked, "subject": subject}):
         found.append(NotClosed("no_statement", f"expected the bank's statement of {day}, got none (M13)"))
     blocking = unanswered or day_figures.unanswered(session, bank, day, tells=tells)
     minor = blocking.lines_minor + sum(unexplained.payments_by_bank(session, day, bank=bank).values())
@@ -103,11 +103,11 @@ def obstacles(
 
 
 def balance(
-    session: Session, bank: str, day: date, *, by: str, tells: bool, owes_statement: bool, now: datetime
+    session: Session, bank: str, day: date, *, by: str, tells: bool, owed: Collection[date], now: datetime
 ) -> Close:
     """Keep a day's figures and everything behind them as `by` balanced it; raises NotClosed, having changed nothing."""
     _alone(session, bank)
-    _refuse(obstacles(session, bank, day, tells=tells, owes_statement=owes_statement, now=now))
+    _refuse(obstacles(session, bank, day, tells=tells, owed=owed, now=now))
     made = _begin(session, bank, DAY, day, now)
     session.execute(text(_KEEP_ITEMS), {**day_figures.values(bank, day, tells=tells), "close": made.id})
     return _keep(session, made, day_figures.of_day(session, bank, day, tells=tells), by=by, now=now)
@@ -128,18 +128,11 @@ def balance_month(
 
 
 def sign(
-    session: Session,
-    close_id: int,
-    *,
-    by: str,
-    tells: bool = True,
-    owes_statement: bool = True,
-    owed: Collection[date] = (),
-    now: datetime,
+    session: Session, close_id: int, *, by: str, tells: bool = True, owed: Collection[date], now: datetime
 ) -> Close:
     """Sign what somebody else has balanced, if it is still what the books say; raises NotClosed otherwise.
 
-    `tells` and `owes_statement` are asked of a day, `owed` of a month.
+    `owed` are the days for which the bank owes a statement, as who balances gives them; `tells` is asked of a day.
     """
     made = _locked(session, close_id, "balanced")
     if made.maker == by:
@@ -148,7 +141,7 @@ def sign(
         _refuse(month_obstacles(session, made.bank, made.day, owed=owed, now=now))
         figures = month_figures.of_month(session, made.bank, made.day)
     else:
-        _refuse(obstacles(session, made.bank, made.day, tells=tells, owes_statement=owes_statement, now=now))
+        _refuse(obstacles(session, made.bank, made.day, tells=tells, owed=owed, now=now))
         figures = day_figures.of_day(session, made.bank, made.day, tells=tells)
     if day_figures.digest(figures) != made.digest:
         raise NotClosed("moved", "expected the books as they were balanced, got others: balance them again")
@@ -197,9 +190,7 @@ def month_obstacles(
         said = f"expected the questions of {first:%Y-%m} answered that leave a day unknown, got {questions.open} open:"
         facts = {"count": questions.open, "codes": questions.codes, "day": questions.day}
         found.append(NotClosed("month_questions", f"{said} {questions.codes}, {questions.day} first", **facts))
-    days = closes.days(session, bank, first, last, quiet=[day for day in owed if first <= day <= last])
-    unsigned = [one.day for one in days if one.state != "signed"]
-    if unsigned:
+    if unsigned := closes.unsigned(session, bank, first, last, owed=owed):
         said = f"expected every day of {first:%Y-%m} to be signed, {len(unsigned)} are not, {unsigned[-1]} first"
         found.append(NotClosed("days", said, count=len(unsigned), day=unsigned[-1]))
     if unread := session.scalar(text(_UNREAD), asked):

@@ -83,7 +83,6 @@ class Line(Base):
               postgresql_where=text("payment_id IS NOT NULL")),
         Index("ix_statement_lines_out", "statement_id", postgresql_where=text("direction = 'out' AND counts")),
         Index("ix_statement_lines_pending", "statement_id", postgresql_where=text("state = 'pending'")),
-        # Lines come in the order of their days: a few pages find a day's, and loading hardly notices.
         Index(None, "booked_on", "statement_id"),
         Index("ix_statement_lines_undated", "statement_id", postgresql_where=text("booked_on IS NULL")),
         Index(None, "bank_reference", postgresql_where=text("bank_reference <> ''")),

@@ -183,11 +183,8 @@ def _open_before(bank: str, month: date) -> dict[date, int]:
     """
     first = month.replace(year=month.year - 1)
     last = min(month - timedelta(days=1), business_days.local_day(_now()))
-    signed = select(Close.day).where(Close.bank == bank, Close.period == MONTH, Close.state == "signed")
-    closed = set(db().scalars(signed.where(Close.day.between(first, last))))
     owed = close_desk.owed_days(db(), _wiring(), bank, first, last)
-    days = [one.day for one in closes.days(db(), bank, first, last, quiet=owed) if one.state != "signed"]
-    return dict(Counter(day.replace(day=1) for day in days if day.replace(day=1) not in closed))
+    return dict(Counter(day.replace(day=1) for day in closes.unsigned(db(), bank, first, last, owed=owed)))
 
 
 def _people(versions: Sequence[Close]) -> dict[str, str]:

@@ -23,9 +23,24 @@ BEGIN
     END IF;
 END $$
 """
-_SIDES = """
-UPDATE entries e SET debit = d.account, credit = c.account, minor = d.minor, currency = d.currency
-FROM postings d JOIN postings c ON c.entry_id = d.entry_id AND c.minor < 0 WHERE d.entry_id = e.id AND d.minor > 0
+# All locks at once, before any work: a reader who holds one of them and waits for another fails nothing halfway.
+_ALONE = """
+SET LOCAL statement_timeout = 0;
+LOCK TABLE statement_lines, entries, postings, entries_to_prove IN ACCESS EXCLUSIVE MODE
+"""
+# Written anew instead of updated: a sixth of the time, no room left behind, and nothing of a failed try stays.
+_TAKEN_OUT = """
+CREATE TEMPORARY TABLE two_sided ON COMMIT DROP AS
+SELECT e.id, e.key, e.bank, e.business_date, e.late_for, e.memo, e.at,
+    d.account AS debit, c.account AS credit, d.minor, d.currency
+FROM entries e JOIN postings d ON d.entry_id = e.id AND d.minor > 0
+JOIN postings c ON c.entry_id = e.id AND c.minor < 0
+ORDER BY e.id
+"""
+_PUT_BACK = """
+INSERT INTO entries (id, key, bank, business_date, late_for, memo, at, debit, credit, minor, currency)
+OVERRIDING SYSTEM VALUE
+SELECT id, key, bank, business_date, late_for, memo, at, debit, credit, minor, currency FROM two_sided ORDER BY id
 """
 _RULES = {
     "positive": "minor > 0",
@@ -53,28 +68,28 @@ _COUNTED = (
 
 def upgrade() -> None:
     """Apply."""
+    op.execute(_ALONE)
+    op.execute(_OTHERS)
+    op.execute(_TAKEN_OUT)
     for trigger in ("entries_will_be_proven", "only_added_to"):
         op.execute(f"DROP TRIGGER {trigger} ON entries")
-    op.execute(_OTHERS)
+    op.execute("DROP TABLE postings, entries_to_prove")
+    op.execute("TRUNCATE entries")
+    op.drop_column("entries", "transaction")
     for column in (
-        sa.Column("debit", sa.Text()), sa.Column("credit", sa.Text()), sa.Column("minor", sa.BigInteger()),
-        sa.Column("currency", sa.Text()),
+        sa.Column("debit", sa.Text(), nullable=False), sa.Column("credit", sa.Text(), nullable=False),
+        sa.Column("minor", sa.BigInteger(), nullable=False), sa.Column("currency", sa.Text(), nullable=False),
     ):  # fmt: skip
         op.add_column("entries", column)
-    op.execute(_SIDES)
-    for name in ("debit", "credit", "minor", "currency"):
-        op.alter_column("entries", name, nullable=False)
-    op.drop_column("entries", "transaction")
+    _put_back()
     for name, rule in _RULES.items():
         op.execute(f"ALTER TABLE entries ADD CONSTRAINT ck_entries_{name} CHECK ({rule})")
     op.execute(f"CREATE INDEX ix_entries_fees ON entries (id) WHERE debit IN {FEES} OR credit IN {FEES}")
-    op.execute("CLUSTER entries USING pk_entries")  # which leaves the room of the rows as they were behind
-    op.execute("ALTER TABLE entries SET WITHOUT CLUSTER")
+    op.execute("ANALYZE entries")
     op.execute(
         "CREATE TRIGGER only_added_to BEFORE UPDATE OR DELETE OR TRUNCATE ON entries FOR EACH STATEMENT"
         " EXECUTE FUNCTION only_added_to()"
     )
-    op.execute("DROP TABLE postings, entries_to_prove")
     for function in ("entries_will_be_proven", "entries_balance", "postings_join_now"):
         op.execute(f"DROP FUNCTION {function}()")
     op.execute(_VIEW)
@@ -87,3 +102,18 @@ def upgrade() -> None:
     # The lines of one bank's day are found by their statements, which are few, instead of among those of all banks.
     op.drop_index("ix_statement_lines_booked_on", "statement_lines")
     op.create_index(op.f("ix_statement_lines_booked_on_statement_id"), "statement_lines", ["booked_on", "statement_id"])
+
+
+def _put_back() -> None:
+    """Fill the table without its indexes, which are made faster afterwards, and without asking each row if it may be."""
+    op.execute("ALTER TABLE entries DISABLE TRIGGER signed_days_stay")
+    op.drop_constraint("uq_entries_key", "entries")
+    op.drop_index("ix_entries_business_date_bank", "entries")
+    op.drop_index("ix_entries_late", "entries")
+    op.execute(_PUT_BACK)
+    op.create_unique_constraint("uq_entries_key", "entries", ["key"])
+    op.create_index("ix_entries_business_date_bank", "entries", ["business_date", "bank"])
+    op.create_index(
+        "ix_entries_late", "entries", ["late_for", "bank"], postgresql_where=sa.text("late_for IS NOT NULL")
+    )
+    op.execute("ALTER TABLE entries ENABLE TRIGGER signed_days_stay")

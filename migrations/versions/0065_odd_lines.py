@@ -12,6 +12,7 @@ down_revision = "0064"
 # A line that waits to be booked is found by its state, one that is rejected stands for nothing, a notice's only tells.
 _ODD = "l.counts AND l.state <> 'rejected' AND (l.state <> 'pending' OR l.payment_id IS NOT NULL)"
 _LISTED = """
+LOCK TABLE statement_lines, fees IN ACCESS EXCLUSIVE MODE;
 CREATE TABLE odd_lines (
     line_id bigint CONSTRAINT pk_odd_lines PRIMARY KEY,
     day date

@@ -18,7 +18,7 @@ from reconciliation.closing import NotClosed
 from tests.reconciliation.books import CODE, DAY, OTHER_CODE, OTHER_CUSTOMER, Books, a_bill, a_line, a_notice
 
 AFTER = DAY + timedelta(days=1)
-WHO = {"tells": True, "owes_statement": True}
+WHO = {"tells": True, "owed": [DAY, AFTER]}
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_a_day_whose_line_was_taken_apart_is_balanced_at_both_banks(sound_books:
     read_deliveries(books)
     for bank, owes in (("standard", True), ("wallet", False)):
         for day in (DAY, AFTER):
-            how: dict[str, Any] = {"tells": True, "owes_statement": owes and day == AFTER, "now": books.now}
+            how: dict[str, Any] = {"tells": True, "owed": [AFTER] if owes else [], "now": books.now}
             made = books.run(
                 lambda session, bank=bank, day=day, how=how: closing.balance(session, bank, day, by="ha", **how)
             )
@@ -220,16 +220,40 @@ def test_a_day_is_not_signed_before_its_statement_came_or_a_person_said_there_is
     late.now += timedelta(days=1)
     close(late)
     assert refused(lambda: balance(late, AFTER)) == "no_statement"
-    assert balance(late, AFTER, owes_statement=False).state == "balanced"
+    assert balance(late, AFTER, owed=[DAY]).state == "balanced"
 
 
 def test_days_are_signed_in_order_and_only_once_over(late: Books) -> None:
     first = close(late)
     late.hear(a_notice("T2", 70_000, OTHER_CODE, paid_at=late.now))
-    assert refused(lambda: balance(late, AFTER, owes_statement=False)) == "not_over"
+    assert refused(lambda: balance(late, AFTER, owed=[DAY])) == "not_over"
     late.now += timedelta(days=1)
     reopen(late, first)
-    assert refused(lambda: balance(late, AFTER, owes_statement=False)) == "earlier"
+    assert refused(lambda: balance(late, AFTER, owed=[DAY])) == "earlier"
+
+
+def test_a_day_that_owes_its_statement_is_signed_before_later_ones_though_nothing_was_booked_on_it(late: Books) -> None:
+    third = AFTER + timedelta(days=1)
+    close(late)
+    late.hear(a_notice("T2", 70_000, OTHER_CODE, paid_at=late.now + timedelta(days=1)))
+    late.now += timedelta(days=2)
+    with pytest.raises(NotClosed, match="expected 2026-11-19 to be signed first"):
+        balance(late, third, owed=[DAY, AFTER])
+    assert balance(late, third, owed=[DAY]).state == "balanced"
+
+
+def test_a_quiet_day_whose_balance_was_withdrawn_keeps_no_later_one_open(late: Books) -> None:
+    third = AFTER + timedelta(days=1)
+    close(late)
+    late.hear(a_notice("T2", 70_000, OTHER_CODE, paid_at=late.now + timedelta(days=1)))
+    late.now += timedelta(days=2)
+    quiet = balance(late, AFTER, owed=[])
+    assert refused(lambda: balance(late, third, owed=[])) == "earlier"
+    late.run(lambda session: closing.withdraw(session, quiet.id, by="ha", why="another day was meant", now=late.now))
+    close(late, third, owed=[])
+    assert [(one.day, one.state) for one in late.run(lambda s: closes.days(s, "standard", DAY, third))] == [
+        (third, "signed"), (AFTER, "withdrawn"), (DAY, "signed"),
+    ]  # fmt: skip
 
 
 def test_a_held_statement_and_an_unread_delivery_keep_the_day_open(late: Books) -> None:
@@ -326,7 +350,7 @@ def test_a_month_is_signed_once_all_its_days_are_and_locks_its_quiet_days_too(la
 
     assert refused(balance_month) == "days"
     day = close(late)
-    signed = sign(late, balance_month())
+    signed = sign(late, balance_month(), owed=[])
     assert (signed.period, signed.state, signed.entries) == ("month", "signed", 3)
     assert signed.figures["days"] == [{"day": "2026-11-18", "version": 1, "digest": day.digest}]
     assert signed.figures["channels"] == day.figures["channels"]
@@ -337,9 +361,9 @@ def test_a_month_is_signed_once_all_its_days_are_and_locks_its_quiet_days_too(la
     late.hear(a_notice("T2", 70_000, OTHER_CODE))  # of the 18th; the 19th had nothing, and is signed with its month
     assert late.rows("SELECT DISTINCT business_date::text FROM entries WHERE late_for IS NOT NULL") == [("2026-12-01",)]
     # No day of a signed month is balanced, nothing booked on it or not.
-    assert refused(lambda: balance(late, AFTER, owes_statement=False)) == "month"
+    assert refused(lambda: balance(late, AFTER, owed=[DAY])) == "month"
     reopen(late, signed)
-    assert balance(late, AFTER, owes_statement=False).state == "balanced"
+    assert balance(late, AFTER, owed=[DAY]).state == "balanced"
     assert reopen(late, day).state == "open"
 
 

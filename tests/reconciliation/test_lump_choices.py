@@ -15,7 +15,7 @@ from tests.reconciliation.test_settling_lumps import NEXT, bills, choose, doubtf
 
 
 def obstacles(session: Session) -> list[NotClosed]:
-    return closing.obstacles(session, "wallet", NEXT, tells=True, owes_statement=False, now=at(1) + timedelta(days=3))
+    return closing.obstacles(session, "wallet", NEXT, tells=True, owed=[], now=at(1) + timedelta(days=3))
 
 
 def test_a_take_back_above_the_limit_is_asked_about_and_no_day_is_balanced_over_it(sound_books: Books) -> None:
