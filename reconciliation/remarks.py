@@ -2,13 +2,14 @@
 
 A comment, evidence (a sealed file), a trace request to the bank and its answer, and the word that something is still
 expected until a day: until then the question rests and stands in nobody's queue, unless somebody takes it up again.
-Whose case it is, and that one needs no booking, are kept the same way.
+Whose case it is, and that one needs no booking, are kept the same way. What somebody said or attached by mistake is
+taken back by a remark of its own: it stays, struck out, and a file so taken back is handed to nobody.
 """
 
 import hashlib
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, exists, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from reconciliation import audit, bank_days, business_days
@@ -17,7 +18,8 @@ from reconciliation.mismatches import Mismatch
 from reconciliation.sealing import Sealer
 
 COMMENT, EVIDENCE, TRACE, TRACE_ANSWER, EXPECTED = "comment", "evidence", "trace", "trace_answer", "expected"
-RESUMED, ASSIGNED, NOTED = "resumed", "assigned", "noted"
+RESUMED, ASSIGNED, NOTED, WITHDRAWN = "resumed", "assigned", "noted", "withdrawn"
+KINDS = [COMMENT, EVIDENCE, TRACE, TRACE_ANSWER, EXPECTED, RESUMED, ASSIGNED, NOTED, WITHDRAWN]
 NOBODY = "-"
 """What a remark says of whom a case was given to, if it is nobody."""
 MOST_WORDS = 2000
@@ -50,11 +52,13 @@ class Remark(Base):
     __tablename__ = "remarks"
     __table_args__ = (
         Index(None, "mismatch_id", "id"),
-        UniqueConstraint("mismatch_id", "digest"),
-        one_of("kind", [COMMENT, EVIDENCE, TRACE, TRACE_ANSWER, EXPECTED, RESUMED, ASSIGNED, NOTED]),
+        UniqueConstraint("mismatch_id", "digest", "turn"),
+        UniqueConstraint("withdraws"),
+        one_of("kind", KINDS),
         CheckConstraint("text <> '' AND by <> ''", name="said_by_somebody"),
         CheckConstraint("(kind = 'evidence') = (body IS NOT NULL)", name="evidence_has_bytes"),
         CheckConstraint("(kind IN ('trace', 'expected')) = (until IS NOT NULL)", name="a_wait_has_an_end"),
+        CheckConstraint("(kind = 'withdrawn') = (withdraws IS NOT NULL)", name="withdrawn_is_another"),
     )
 
     id: Mapped[Id]
@@ -69,6 +73,10 @@ class Remark(Base):
     digest: Mapped[bytes | None]
     body: Mapped[bytes | None]
     """Sealed."""
+    turn: Mapped[int] = mapped_column(SmallInteger, server_default="1")
+    """Which time the same file is attached here: again once it was taken back."""
+    withdraws: Mapped[int | None] = mapped_column(ForeignKey("remarks.id"))
+    """Which other remark this one takes back."""
     by: Mapped[str]
     at: Mapped[datetime]
 
@@ -90,20 +98,35 @@ def attach(
     plain = "".join(letter for letter in name if letter.isprintable()).strip()[-120:]
     media_type = _media_type(plain, body)
     digest = hashlib.sha256(body).digest()
-    known = session.scalar(
-        text("SELECT id FROM remarks WHERE mismatch_id = :id AND digest = :digest"),
-        {"id": mismatch_id, "digest": digest},
-    )
-    if known is not None:
-        return session.get_one(Remark, known)
+    same = select(Remark).where(Remark.mismatch_id == mismatch_id, Remark.digest == digest)
+    times = session.scalars(same.order_by(Remark.turn)).all()
+    if times and not _is_withdrawn(session, times[-1]):
+        return times[-1]
     return _add(
         session, asked, EVIDENCE, said or plain or media_type, by=by, now=now, name=plain or "evidence",
-        media_type=media_type, size=len(body), digest=digest, body=sealer.seal(body, _PURPOSE),
+        media_type=media_type, size=len(body), digest=digest, body=sealer.seal(body, _PURPOSE), turn=1 + len(times),
     )  # fmt: skip
 
 
-def opened(remark: Remark, sealer: Sealer) -> bytes:
-    """Return the bytes of a piece of evidence."""
+def withdraw(session: Session, mismatch_id: int, remark_id: int, why: str, *, by: str, now: datetime) -> Remark:
+    """Take back a comment or evidence of one's own, for a reason; evidence until somebody has answered by it."""
+    asked = _of(session, mismatch_id, unsettled=False)
+    wrong = session.get(Remark, remark_id)
+    if wrong is None or wrong.mismatch_id != mismatch_id or wrong.kind not in (COMMENT, EVIDENCE):
+        raise NotRemarked("no_remark", f"expected the number of a comment or of evidence here, got {remark_id}")
+    if wrong.by != by:
+        raise NotRemarked("not_own", f"expected a remark by {by}, got one by {wrong.by}")
+    if wrong.kind == EVIDENCE and asked.state != "open":
+        raise NotRemarked("answered_by", "expected evidence that no answer may rest on, got a question with an answer")
+    if _is_withdrawn(session, wrong):
+        raise NotRemarked("withdrawn", f"expected a remark that stands, {remark_id} is taken back already")
+    return _add(session, asked, WITHDRAWN, why, by=by, now=now, withdraws=wrong.id)
+
+
+def opened(session: Session, remark: Remark, sealer: Sealer) -> bytes:
+    """Return the bytes of a piece of evidence that stands."""
+    if _is_withdrawn(session, remark):
+        raise NotRemarked("withdrawn", f"expected evidence that stands, {remark.id} is taken back")
     if remark.body is None:
         raise NotRemarked("empty", f"expected evidence, got a {remark.kind}")
     return sealer.open(remark.body, _PURPOSE)
@@ -167,6 +190,10 @@ _STAFF = "SELECT username, name FROM staff WHERE active AND role IN ('accountant
 _WORKS_HERE = f"SELECT EXISTS (SELECT 1 FROM ({_STAFF}) s WHERE username = :username)"  # noqa: S608 - from constants
 
 
+def _is_withdrawn(session: Session, remark: Remark) -> bool:
+    return session.scalar(select(exists().where(Remark.withdraws == remark.id))) is True
+
+
 def _rest(session: Session, mismatch_id: int, kind: str, said: str, until: date, *, by: str, now: datetime) -> Remark:
     asked = _of(session, mismatch_id)
     today = business_days.local_day(now)
@@ -196,7 +223,7 @@ def _add(session: Session, asked: Mismatch, kind: str, said: str, *, by: str, no
     session.add(made)
     session.flush()
     # Evidence stands in the chain by its digest: a file that was changed later would show.
-    facts = {"kind": kind, "remark": made.id, "digest": made.digest.hex() if made.digest else ""}
+    facts = {"kind": kind, "remark": made.withdraws or made.id, "digest": made.digest.hex() if made.digest else ""}
     audit.append(session, actor=by, action="remarked", subject=f"mismatch:{asked.id}", facts=facts, now=now)
     return made
 

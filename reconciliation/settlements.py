@@ -102,7 +102,10 @@ _ALLOT = """
 """
 
 
-_HAS_EVIDENCE = "SELECT EXISTS (SELECT 1 FROM remarks WHERE mismatch_id = :mismatch AND kind = 'evidence')"
+_HAS_EVIDENCE = """
+    SELECT EXISTS (SELECT 1 FROM remarks r WHERE r.mismatch_id = :mismatch AND r.kind = 'evidence'
+                   AND NOT EXISTS (SELECT 1 FROM remarks w WHERE w.withdraws = r.id))
+"""
 _NEVER_CAME = "SELECT source, state FROM payments WHERE id = :payment"
 # The rest of an old question is as old as it was.
 _AS_OLD = """

@@ -122,6 +122,7 @@ RULES: Mapping[str, frozenset[str]] = {
     "admin.marks.file": FINANCE,
     "admin.remarking.add": CASEWORKERS,
     "admin.remarking.attach": CASEWORKERS,
+    "admin.remarking.withdraw": CASEWORKERS,
     "admin.remarking.evidence": FINANCE,
     "admin.mandates.listing": ANYONE,
     "admin.mandates.page": ANYONE,

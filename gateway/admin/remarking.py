@@ -58,6 +58,13 @@ def attach(mismatch_id: int) -> Answer | tuple[str, int]:
     )  # fmt: skip
 
 
+@blueprint.post("/<row:mismatch_id>/remarks/<row:remark_id>/withdraw")
+def withdraw(mismatch_id: int, remark_id: int) -> Answer | tuple[str, int]:
+    """Take back a comment or evidence of one's own."""
+    why, who, now = request.form.get("why", ""), current_user.username, current_app.extensions["doisoat"].clock()
+    return _done(mismatch_id, lambda: remarks.withdraw(db(), mismatch_id, remark_id, why, by=who, now=now))
+
+
 def too_large(mismatch_id: int) -> str:
     """Return the question's page for a file so large that its form was not read."""
     return mismatches.show(mismatch_id, problem=str(NOT_REMARKED["too_large"]))
@@ -69,7 +76,10 @@ def evidence(mismatch_id: int, remark_id: int) -> Response:
     kept = db().get(Remark, remark_id)
     if kept is None or kept.mismatch_id != mismatch_id or kept.kind != remarks.EVIDENCE:
         abort(404)
-    body = remarks.opened(kept, current_app.extensions["doisoat"].sealer)
+    try:
+        body = remarks.opened(db(), kept, current_app.extensions["doisoat"].sealer)
+    except NotRemarked as problem:
+        return Response(str(NOT_REMARKED[problem.reason]), 410, content_type="text/plain; charset=utf-8")
     answer = Response(body, content_type="application/octet-stream")
     answer.headers.set("Content-Disposition", "attachment", filename=kept.name)
     return answer

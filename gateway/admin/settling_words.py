@@ -49,6 +49,10 @@ NOT_REMARKED = {
     "no_question": _("There is no such question."),
     "no_rest": _("This question does not rest."),
     "no_person": _("Choose a person who settles questions."),
+    "no_remark": _("There is no such comment or file here."),
+    "not_own": _("A remark is taken back by whoever made it."),
+    "answered_by": _("An answer has been given: what it may rest on stays. Undo the answer first."),
+    "withdrawn": _("This has been taken back."),
 }
 """Why a remark can't be, for the person who made it."""
 
@@ -77,4 +81,5 @@ REMARKS = {
     "resumed": _("Taken up again"),
     "assigned": _("Given to"),
     "noted": _("Closed by words"),
+    "withdrawn": _("Taken back"),
 }

@@ -16,7 +16,6 @@ from reconciliation.sealing import mask_numbers
 
 _MAX_BYTES = 16 * 1024
 _OWNERS = sorted({care.owner for care in CARE.values()})
-_KINDS = [remarks.COMMENT, remarks.EVIDENCE, remarks.TRACE, remarks.TRACE_ANSWER, remarks.EXPECTED]
 _WORDS = {"type": "string", "minLength": 1, "maxLength": MOST_WORDS, "pattern": "^[^\\u0000]+$"}
 _FIELDS = {
     "id": shapes.ID, "code": shapes.one_of(list(CODES)), "subject": shapes.TEXT, "bank": shapes.MAYBE_TEXT,
@@ -26,8 +25,8 @@ _FIELDS = {
     "resolved_at": shapes.MAYBE_MOMENT, "resolved_by": shapes.MAYBE_TEXT, "resolution": shapes.MAYBE_TEXT,
 }  # fmt: skip
 _REMARK = shapes.of(
-    id=shapes.ID, kind=shapes.one_of(_KINDS), text=shapes.TEXT, until=shapes.MAYBE_DAY, by=shapes.TEXT,
-    at=shapes.MOMENT,
+    id=shapes.ID, kind=shapes.one_of(remarks.KINDS), text=shapes.TEXT, until=shapes.MAYBE_DAY,
+    withdraws=shapes.MAYBE_ID, by=shapes.TEXT, at=shapes.MOMENT,
 )  # fmt: skip
 MISMATCH_SCHEMA = shapes.of(**_FIELDS)
 _WHOLE = shapes.of(**_FIELDS, expected=shapes.MAYBE_AMOUNT, arrived=shapes.MAYBE_AMOUNT, remarks=shapes.some(_REMARK))
@@ -38,8 +37,8 @@ _EXAMPLE = {
     "resolution": None,
 }  # fmt: skip
 _REMARK_EXAMPLE = {
-    "id": 3, "kind": "comment", "text": "The branch looks into it", "until": None, "by": "api:helpdesk",
-    "at": "2026-11-18T03:00:00Z",
+    "id": 3, "kind": "comment", "text": "The branch looks into it", "until": None, "withdraws": None,
+    "by": "api:helpdesk", "at": "2026-11-18T03:00:00Z",
 }  # fmt: skip
 
 
@@ -126,5 +125,5 @@ def _written(row: Row[*tuple[Any, ...]]) -> dict[str, object]:
 def _remark(said: Remark) -> dict[str, object]:
     return {
         "id": said.id, "kind": said.kind, "text": mask_numbers(said.text), "until": shapes.day(said.until),
-        "by": said.by, "at": shapes.moment(said.at),
+        "withdraws": said.withdraws, "by": said.by, "at": shapes.moment(said.at),
     }  # fmt: skip

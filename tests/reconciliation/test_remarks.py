@@ -32,7 +32,7 @@ def test_evidence_is_sealed_kept_once_and_opens_to_what_was_given(books: Books, 
     kept = attach(books, asked, PDF, "../\u202eBiên lai.pdf\n")
     assert (kept.media_type, kept.name, kept.size) == ("application/pdf", "../Biên lai.pdf", len(PDF))
     assert PDF not in kept.body
-    assert remarks.opened(kept, books.sealer) == PDF
+    assert books.run(lambda s: remarks.opened(s, kept, books.sealer)) == PDF
     assert attach(books, asked, PDF).id == kept.id
     with pytest.raises(DBAPIError):
         books.run(lambda s: s.execute(text("UPDATE remarks SET text = 'x'")))
@@ -104,3 +104,42 @@ def test_words_are_needed_and_a_settled_question_takes_comments_only(books: Book
         books.run(lambda s: remarks.trace(s, asked, "where?", by="lan", now=books.now))
     with pytest.raises(NotRemarked, match="expected the number of a question"):
         books.run(lambda s: remarks.comment(s, asked + 1, "x", by="lan", now=books.now))
+
+
+def withdraw(books: Books, asked: int, remark: int, by: str = "lan") -> Any:
+    return books.run(lambda s: remarks.withdraw(s, asked, remark, "another case was meant", by=by, now=books.now))
+
+
+def test_evidence_taken_back_is_handed_to_nobody_and_may_be_attached_again(books: Books, asked: int) -> None:
+    kept = attach(books, asked, PDF)
+    gone = withdraw(books, asked, kept.id)
+    assert (gone.kind, gone.withdraws, gone.text) == ("withdrawn", kept.id, "another case was meant")
+    with pytest.raises(NotRemarked, match="is taken back"):
+        books.run(lambda s: remarks.opened(s, kept, books.sealer))
+    again = attach(books, asked, PDF)
+    assert again.id > gone.id
+    assert attach(books, asked, PDF).id == again.id
+    assert books.run(lambda s: remarks.opened(s, again, books.sealer)) == PDF
+    facts = books.rows("SELECT facts->>'kind', facts->>'remark' FROM audit WHERE action = 'remarked' ORDER BY id")
+    assert facts[1] == ("withdrawn", str(kept.id))
+
+
+def test_what_is_taken_back_is_ones_own_and_once(books: Books, asked: int) -> None:
+    said = books.run(lambda s: remarks.comment(s, asked, "wrong", by="lan", now=books.now))
+    rest = books.run(lambda s: remarks.trace(s, asked, "to the bank", by="lan", now=books.now))
+    for who, number, reason in (("hoa", said.id, "not_own"), ("lan", rest.id, "no_remark"), ("lan", 0, "no_remark")):
+        with pytest.raises(NotRemarked) as told:
+            withdraw(books, asked, number, by=who)
+        assert told.value.reason == reason
+    withdraw(books, asked, said.id)
+    with pytest.raises(NotRemarked, match="is taken back already"):
+        withdraw(books, asked, said.id)
+
+
+def test_evidence_stays_while_an_answer_may_rest_on_it_but_a_comment_may_go(books: Books, asked: int) -> None:
+    kept = attach(books, asked, PDF)
+    said = books.run(lambda s: remarks.comment(s, asked, "wrong", by="lan", now=books.now))
+    books.as_owner("UPDATE mismatches SET state = 'proposed'")
+    with pytest.raises(NotRemarked, match="no answer may rest on"):
+        withdraw(books, asked, kept.id)
+    assert withdraw(books, asked, said.id).withdraws == said.id

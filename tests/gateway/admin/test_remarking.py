@@ -41,6 +41,22 @@ def test_evidence_larger_than_other_forms_is_taken_and_handed_out_as_a_download(
     assert accountant.get(link + "9").status_code == 404
 
 
+def test_what_was_attached_by_mistake_is_taken_back_by_who_attached_it(accountant, as_role, path):
+    assert attach(accountant, path, PDF).status_code == 303
+    page = accountant.page(path)
+    link = page.select_one("a[href*='/evidence/']")["href"]
+    take_back = page.select_one("form[action*='/withdraw']")["action"]
+    assert as_role("chief_accountant").page(path).select_one("form[action*='/withdraw']") is None
+    assert accountant.post(take_back, token_from=path, why=" ").status_code == 400
+    assert accountant.post(take_back, token_from=path, why="nhầm hồ sơ").status_code == 303
+    page = accountant.page(path)
+    assert [one.text for one in page.select("ul.rows s")] == ["bien-lai.pdf", "bien-lai.pdf"]
+    assert page.select_one("a[href*='/evidence/'], form[action*='/withdraw']") is None
+    assert "Rút lại: nhầm hồ sơ" in " ".join(page.text.split())
+    answer = as_role("auditor").get(link)
+    assert (answer.status_code, answer.text) == (410, "Nội dung này đã được rút lại.")
+
+
 def test_words_stand_apart_where_evidence_is_listed(accountant, path):
     assert attach(accountant, path, PDF).status_code == 303
     row = " ".join(accountant.page(path).select_one("ul.rows li:has(a[href*='/evidence/'])").text.split())

@@ -39,6 +39,8 @@ def contract(wiring, token_of, paid, issue, monkeypatch):
         webhook_events.gather(session, now=wiring.clock())
         asked = mismatches.ask_one(session, code="M13", subject="link:x", source="standard", now=wiring.clock())
         remarks.comment(session, asked, "chờ ngân hàng", by="lan", now=wiring.clock())
+        wrong = remarks.comment(session, asked, "của ca khác", by="lan", now=wiring.clock())
+        remarks.withdraw(session, asked, wrong.id, "nhầm", by="lan", now=wiring.clock())
         day = date(2026, 11, 17)
         session.add(closes.Close(bank="standard", period="day", day=day, version=1, created_at=wiring.clock()))
     config = SchemathesisConfig.from_dict(
