@@ -1,6 +1,6 @@
 """The webhook desk: what people do with endpoints, by page or command: one set of rules for both."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,15 @@ def log_of(endpoint_id: int) -> Select[*tuple[Any, ...]]:
         .outerjoin(Attempt, Attempt.id == latest)
         .where(Sending.endpoint_id == endpoint_id)
     )
+
+
+def earlier_tries(session: Session, sendings: Iterable[int]) -> Mapping[int, Sequence[Attempt]]:
+    """Return sending → its tries before the last one, the latest first, those before it was asked for anew included."""
+    found: dict[int, list[Attempt]] = {}
+    wanted = select(Attempt).where(Attempt.sending_id.in_(list(sendings))).order_by(Attempt.id.desc())
+    for one in session.scalars(wanted):
+        found.setdefault(one.sending_id, []).append(one)
+    return {sending: tries[1:] for sending, tries in found.items()}
 
 
 def moment(written: str) -> datetime:

@@ -150,8 +150,10 @@ def _page(endpoint: Endpoint, *, problem: str = "", key: str = "", again: Again 
         wanted = wanted.where(Event.type == asked["type"])
     if asked.search:
         wanted = wanted.where(Event.uid == asked.search)
+    page = listed(db(), wanted, Sending.id, asked)
     return render_template(
-        "admin/webhook.html", endpoint=endpoint, page=listed(db(), wanted, Sending.id, asked), types=TYPE_WORDS,
-        states=STATES, sending_states=SENDING_STATES, tones=TONES, problem=problem, key=key,
+        "admin/webhook.html", endpoint=endpoint, page=page, types=TYPE_WORDS,
+        earlier=webhook_desk.earlier_tries(db(), [row[0].id for row in page.rows]), states=STATES,
+        sending_states=SENDING_STATES, tones=TONES, problem=problem, key=key,
         again=again, most_again=MOST_AGAIN, now=current_app.extensions["doisoat"].clock(),
     )  # fmt: skip

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from gateway.wiring import Wiring
     from reconciliation.webhook_endpoints import Endpoint
-    from reconciliation.webhook_events import Place
+    from reconciliation.webhook_events import Attempt, Place
 
 _BY = click.option("--by", default="command line", show_default=True, help="Who says so.")
 _ENDPOINT = click.argument("endpoint", type=click.IntRange(1))
@@ -146,7 +146,10 @@ def replay(endpoint: int, uid: str | None, since: str | None, by: str) -> None:
 @_ENDPOINT
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="How many, newest first.")
 def log(endpoint: int, limit: int) -> None:
-    """Print a line per event sent to ENDPOINT, the newest first: id, type, state, tries, last answer, next try."""
+    """Print a line per event sent to ENDPOINT, the newest first: id, type, state, tries, last answer, next try.
+
+    Below it a line per earlier try, those before a replay included.
+    """
     from gateway import webhook_desk
     from gateway.clock import LOCAL
     from gateway.database import transaction
@@ -154,13 +157,22 @@ def log(endpoint: int, limit: int) -> None:
 
     with wired() as wiring, transaction(wiring.engine) as session:
         wanted = webhook_desk.log_of(endpoint).order_by(Sending.id.desc()).limit(limit)
-        for sending, event, attempt in session.execute(wanted):
-            said = f"{attempt.status or '-'} in {attempt.took_ms} ms {attempt.said}".strip() if attempt else "not tried"
+        found = session.execute(wanted).all()
+        earlier = webhook_desk.earlier_tries(session, [sending.id for sending, _event, _attempt in found])
+        for sending, event, attempt in found:
+            before = earlier.get(sending.id, ())
+            said = _said(attempt) if attempt else "not tried"
             again = ""
             if sending.state == "waiting":
                 again = f", next {sending.next_at.astimezone(LOCAL):%d/%m/%Y %H:%M:%S}"
-            tried = counted(sending.attempts, "attempt")
+            tried = counted(len(before) + (attempt is not None), "attempt")
             click.echo(f"{event.uid}: {event.type}, {sending.state}, {tried}{again}: {said}")
+            for one in before:
+                click.echo(f"  {one.at.astimezone(LOCAL):%d/%m/%Y %H:%M:%S}: {_said(one)}")
+
+
+def _said(attempt: "Attempt") -> str:
+    return f"{attempt.status or '-'} in {attempt.took_ms} ms {attempt.said}".strip()
 
 
 def _act(endpoint: int, act: "Callable[[Session, Wiring, Endpoint], object]") -> None:

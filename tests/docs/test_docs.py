@@ -8,7 +8,7 @@ import click
 import pytest
 
 from banks.sandbox.transactions import SandboxBanks
-from gateway import settings, staff_desk
+from gateway import bell, settings, staff_desk
 from gateway.cli import main
 
 ROOT = Path(__file__).parents[2]
@@ -90,6 +90,11 @@ def test_the_examples_of_the_readme_can_be_typed_beside_the_sandbox() -> None:
     assert banks <= {sandbox.direct.name, sandbox.wallet.name}
     assert people
     assert banks
+
+
+def test_the_runbook_names_every_queue_that_needs_a_worker() -> None:
+    (named,) = re.findall(r"queues: ([a-z, ]+)", (ROOT / "docs/runbook.md").read_text("utf-8"))
+    assert sorted(named.strip().split(", ")) == sorted(bell.JOBS)
 
 
 def packages() -> set[str]:

@@ -97,6 +97,19 @@ def test_it_is_enabled_and_sent_events_again(as_role, session, endpoint, refused
     assert rung == ["webhooks"] * 4
 
 
+def test_answers_before_an_event_was_sent_again_stay_in_the_log(as_role, session, endpoint, refused):
+    visitor = as_role("administrator")
+    path = f"/admin/webhooks/{endpoint}"
+    assert visitor.send(f"{path}/enable").status_code == 303
+    assert visitor.page(path).select("tbody details") == []
+    assert visitor.send(f"{path}/replay", event=refused).status_code == 303
+    [claimed] = webhook_sending.claim(session, each=9, most=9, lease=NOW - NOW, now=NOW)
+    webhook_sending.record(session, claimed, Answered(200, "ok", 3), now=NOW)
+    session.commit()
+    [row] = visitor.page(path).select("tbody tr")
+    assert [one.text.split()[0] for one in row.select("td.number, td.long, td.long li")] == ["2", "200", "410"]
+
+
 def test_its_key_is_replaced_and_it_is_disabled_with_a_reason(as_role, session, sealer, endpoint):
     visitor = as_role("administrator")
     path = f"/admin/webhooks/{endpoint}"

@@ -1,5 +1,8 @@
 """`doisoat webhooks`: endpoints added with a key shown once, tried, logged, sent again, disabled and enabled."""
 
+import re
+from datetime import timedelta
+
 import pytest
 from click.testing import CliRunner
 
@@ -54,7 +57,14 @@ def test_the_log_tells_of_each_event_and_a_replay_sends_it_again(run, number, wi
     said = f"{claimed.uid}: ping, delivered, 1 attempt: 200 in 12 ms ok\n"
     assert run("log", number).stdout == said
     assert run("replay", number, "--event", claimed.uid).stdout == f"1 event on the way to endpoint {number}\n"
-    assert run("log", number).stdout.startswith(f"{claimed.uid}: ping, waiting, 0 attempts, next 18/11/2026 09:00:")
+    assert run("log", number).stdout.startswith(f"{claimed.uid}: ping, waiting, 1 attempt, next 18/11/2026 09:00:")
+    again = webhook_sending.claim(session, each=9, most=9, lease=timedelta(), now=wiring.clock() + timedelta(hours=1))
+    webhook_sending.record(session, again[0], Answered(503, "busy", 7), now=wiring.clock())
+    session.commit()
+    last, before = run("log", number).stdout.splitlines()
+    assert last.startswith(f"{claimed.uid}: ping, waiting, 2 attempts, next ")
+    assert last.endswith(": 503 in 7 ms busy")
+    assert re.fullmatch(r"  18/11/2026 09:00:\d\d: 200 in 12 ms ok", before)
     assert run("replay", number, "--since", "2026-11-18").stdout == f"0 events on the way to endpoint {number}\n"
     assert run("replay", number).exit_code == 1
     assert "expected a moment as 2026-11-18T08:00" in run("replay", number, "--since", "soon").stderr
