@@ -14,7 +14,7 @@ from gateway.admin.listing import asked_month
 from gateway.clock import local_date
 from gateway.request_session import db
 from reconciliation import counted_months
-from reconciliation.counted_months import Month, PaymentDay
+from reconciliation.counted_months import Month, OfficeMonth, PaymentDay
 from reconciliation.vietnamese_order import place
 
 blueprint = Blueprint("month", __name__, url_prefix="/month")
@@ -67,10 +67,16 @@ def page() -> tuple[str, int]:
         due_minor=sum(one.minor for one in month.due),
         due_bills=sum(one.bills for one in month.due),
         offices=month.offices,
+        all_offices=_all(first, month.offices),
         curves=_curves(month, per_day),
         charts=charts,
     )
     return shown, 400 if odd else 200
+
+
+def _all(first: date, offices: Sequence[OfficeMonth]) -> OfficeMonth:
+    names = ("bills", "minor", "paid_bills", "paid_minor")
+    return OfficeMonth(month=first, office="", **{name: sum(getattr(one, name) for one in offices) for name in names})
 
 
 def _last(first: date) -> date:

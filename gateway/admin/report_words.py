@@ -49,6 +49,8 @@ HEADERS = {
     "memo": _("Memo"),
     "opened_at": _("Opened"),
     "overdue": _("Of these overdue"),
+    "resting": _("Of these resting: not in the queue"),
+    "resting_amount": _("Amount of those that rest"),
     "owner": _("In the hands of"),
     "paid_at": _("Paid at"),
     "payment_state": _("State of the payment"),

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from reconciliation import ageing, ledger, mismatches, reports, settlements
+from reconciliation import ageing, ledger, mismatches, remarks, reports, settlements
 from reconciliation.placements import Place
 from tests.reconciliation.books import CODE, Books, a_bill, a_line, a_notice
 
@@ -49,6 +49,21 @@ def test_ageing_says_what_the_page_says_in_each_span(sound_books: Books) -> None
         assert sum(row["amount"] for row in found) == paged[span].minor
         # M03 is due in three business days, M12 in five, one of which is a holiday.
         assert sum(row["overdue"] for row in found) == {0: 0, 1: 0, 2: 0, 7: 1, 8: 1}.get(days, paged[span].questions)
+
+
+def test_ageing_tells_apart_what_rests_and_stands_in_no_queue(sound_books: Books) -> None:
+    fill(sound_books)
+    whole = rows(sound_books, "ageing", 1)
+    assert [(row["resting"], row["resting_amount"]) for row in whole] == [(0, 0)] * len(whole)
+    first = sound_books.one("SELECT min(id) FROM mismatches")
+    day = (sound_books.now + timedelta(days=5)).date()
+    sound_books.run(lambda s: remarks.expect(s, first, day, "the bank said so", by="lan", now=sound_books.now))
+    found, now = rows(sound_books, "ageing", 1), sound_books.now + timedelta(days=1)
+    queued = {one.span: one for one in sound_books.run(lambda session: ageing.aged(session, now=now))}["0-1"]
+    assert sum(row["resting"] for row in found) == 1
+    assert sum(row["questions"] - row["resting"] for row in found) == queued.questions
+    assert sum(row["amount"] - row["resting_amount"] for row in found) == queued.minor
+    assert sum(row["amount"] for row in found) == sum(row["amount"] for row in whole)
 
 
 def test_every_question_is_listed_also_when_it_is_settled(books: Books) -> None:

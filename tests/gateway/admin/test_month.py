@@ -2,7 +2,10 @@
 
 from datetime import date
 
+from sqlalchemy import update
+
 from reconciliation import counted_months
+from reconciliation.customers import Customer
 from tests.gateway.admin.test_pages import _text
 
 FIRST = date(2026, 11, 1)
@@ -56,6 +59,15 @@ def test_each_office_has_its_cashless_share(accountant, books, session, clock):
     page = accountant.page("/admin/month/?month=2026-11")
     rows = page.select("section[aria-labelledby=offices-title] tbody tr")
     assert "100,0\u00a0%" in rows[0].text
+    other = books.bill(100_000)
+    session.execute(update(Customer).where(Customer.id == other.customer_id).values(office="Điện lực Khác"))
+    _count(session, clock)
+    section = accountant.page("/admin/month/?month=2026-11").select_one("section[aria-labelledby=offices-title]")
+    columns = [[_dong(cell) for cell in row.select("td")[:4]] for row in section.select("tbody tr")]
+    assert len(columns) == 2
+    assert [sum(column) for column in zip(*columns, strict=True)] == [
+        _dong(cell) for cell in section.select("tfoot td")[:4]
+    ]
 
 
 def _dong(cell):

@@ -71,9 +71,18 @@ def test_each_figure_leads_to_as_many_rows_as_it_counts(accountant, books, sessi
     assert [link.text for link in told] == ["3", "3"]
     for link in told:
         assert len(accountant.page(link["href"]).select("main tbody tr")) == 3
-    for cell in cells:
+    of_all = page.select("table.banks tfoot td:has(small)")
+    for cell in [*cells, *of_all]:
         listed = accountant.page(cell.a["href"])
         assert len(listed.select("main tbody tr")) == int(cell.small.text)
+    assert [cell.small.text for cell in of_all] == ["5", "4", "4", "1"]
+
+
+def test_messages_of_a_month_that_was_not_counted_are_not_told_as_none(accountant, books, session):
+    books.settled()
+    session.commit()
+    page = accountant.page("/admin/?day=2026-11-18")
+    assert [page.select_one(f"td[data-label='{name}']").text for name in ("SMS trước", "SMS sau")] == ["–", "–"]
 
 
 def test_the_overview_opens_on_the_last_day_that_anything_happened(accountant, books, session):
