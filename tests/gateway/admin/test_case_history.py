@@ -93,6 +93,31 @@ def test_words_that_are_taken_back_are_linked_too(accountant, books, session):
     assert f"Việc này mở lại từ #{asked.id}" in words(accountant.page(led))
 
 
+def test_the_payments_and_the_bills_story_say_what_was_taken_back_by_whom_and_why(taken_back, session):
+    person, old, _now, _led = taken_back
+    [(payment, bill)] = rows(session, f"SELECT payment_id, bill_id FROM mismatches WHERE id = {old}")
+    for path in (f"/admin/payments/{payment}", f"/admin/bills/{bill}"):
+        page = person.page(path)
+        told = [words(one) for one in page.select("ol.story .taken_back")]
+        assert len(told) == 1, path
+        assert "Đã rút lại cách xử lý M06 Hóa đơn đã thanh toán" in told[0]
+        assert "accountant: đã rút lại" in told[0]
+        assert "đã rút lại 19/11/2026 09:00" in words(page.select_one("ol.story .settled"))
+
+
+def test_the_payments_story_says_that_closing_by_words_was_taken_back(accountant, books, session):
+    payment = books.payment(90_000)
+    asked = books.mismatch("M03", f"payment:{payment.id}/amount", payment_id=payment.id, minor=5)
+    session.commit()
+    path = f"/admin/mismatches/{asked.id}"
+    give(accountant, path)
+    story = f"/admin/payments/{payment.id}"
+    assert not accountant.page(story).select("ol.story .taken_back")
+    assert "đã rút lại" not in words(accountant.page(story).select_one("ol.story .settled"))
+    undo(accountant, path)
+    assert "accountant" in words(accountant.page(story).select_one("ol.story .taken_back"))
+
+
 def test_undoing_above_the_limit_is_asked_for_and_not_said_to_be_done(as_role, books, session):
     accountant, chief = as_role("accountant"), as_role("chief_accountant")
     payment = books.payment(2_000_001, state="confirmed", confirmed_minor=2_000_001)
@@ -107,8 +132,13 @@ def test_undoing_above_the_limit_is_asked_for_and_not_said_to_be_done(as_role, b
     said = words(accountant.page(led).select_one(".undo"))
     assert f"Bạn đã đề nghị rút lại cách xử lý của mình cho #{asked.id}: việc này chờ người khác duyệt" in said
     assert "Đã hoàn tác" not in words(accountant.page(led))
+    story = f"/admin/payments/{payment.id}"
+    assert not accountant.page(story).select("ol.story .taken_back"), "the answer stands until then"
+    assert "M05 Rút lại cách xử lý" in words(accountant.page(story).select_one("ol.story"))
     assert chief.send(f"{led.partition('?')[0]}/approve/{first + 1}").status_code == 303
     assert "Đã hoàn tác" in words(accountant.page(led)), "now it is"
+    told = words(accountant.page(story).select_one("ol.story .taken_back"))
+    assert "accountant: đã rút lại · Người duyệt: chief_accountant" in told
     assert "Đã hoàn tác" not in words(accountant.page(f"{path}?undone=999")), "nothing was"
 
 
