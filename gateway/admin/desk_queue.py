@@ -55,7 +55,7 @@ def asked() -> Asked:
         Filter("owner", _("In the hands of"), _OWNERS),
         Filter("who", _("Case of"), {MINE: _("mine"), NOBODYS: _("nobody's"), **remarks.assignees(db())}),
         Filter("due", _("Deadline"), _DUE),
-        Filter("code", _("Code"), {code: f"{code} {one.name}" for code, one in question_words.MISMATCHES.items()}),
+        Filter("code", _("Code"), {code: f"{code} {question_words.names(code)}" for code in question_words.MISMATCHES}),
         Filter("sort", _("Order"), _ORDERS),
     )
 

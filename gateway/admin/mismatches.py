@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from gateway.admin import (
     answer_form,
+    answer_parts,
     answers,
     case_history,
     case_offers,
@@ -97,6 +98,10 @@ def show(mismatch_id: int, *, problem: str = "", meanwhile: Sequence[Any] = (), 
     mine = office_scope.office()
     hidden = {"ranked"} | (_OF_OTHERS if mine else set())
     told = {name: value for name, value in mismatch.facts.items() if name not in hidden}
+    raised_by = case_links.raised_by_undoing(db(), [mismatch_id]).get(mismatch_id)
+    taken_from = answer_parts.applied(raised_by) if raised_by and not mine else None
+    if raised_by:
+        told["verdict"] = verdicts.TAKEN_BACK
     shown = {name: value for name, value in told.items() if bill is None or value != bill.number}
     payment = db().get(Payment, mismatch.payment_id) if mismatch.payment_id else None
     statement_id = mismatch.statement_id or (line.statement_id if line else None)
@@ -137,7 +142,9 @@ def show(mismatch_id: int, *, problem: str = "", meanwhile: Sequence[Any] = (), 
         remarks=db().scalars(select(Remark).where(Remark.mismatch_id == mismatch.id).order_by(Remark.id)).all(),
         moves=story.moves_of(db(), "mismatch", [mismatch.id]),
         history=case_history.of(mismatch, whole=not mine),
-        raised=mismatch_id in case_links.raised_by_undoing(db(), [mismatch_id]),
+        raised=raised_by is not None,
+        taken_from=taken_from,
+        taken_parts=answer_parts.of([taken_from]) if taken_from else None,
         taken_back=taken_back,
         undone=case_history.undone(taken_back, mismatch_id) if taken_back else "",
         now=now,

@@ -1,6 +1,6 @@
 """Together: alike cases settled, given away or put to rest in one go, each in a savepoint of its own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -18,7 +18,7 @@ from gateway.admin.settling_words import NOT_REMARKED, NOT_SETTLED
 from gateway.database import insist
 from gateway.languages import gettext, ngettext
 from gateway.request_session import db
-from reconciliation import case_sides, case_versions, remarks, undoing, usual_answers
+from reconciliation import case_links, case_sides, case_versions, remarks, undoing, usual_answers
 from reconciliation.case_sides import Sides
 from reconciliation.case_versions import Version
 from reconciliation.mismatches import Mismatch, NotSettled
@@ -75,6 +75,7 @@ def preview() -> str:
     return render_template(
         "admin/together.html", shown=shown, total=sum(one.minor for one in answers), count=len(answers),
         why=usual_words.because(answers[0]) if answers else "", outcome=None, kept=desk_queue.carried(),
+        raised=_raised(),
     )  # fmt: skip
 
 
@@ -106,7 +107,7 @@ def settle() -> Response | str | tuple[str, int]:
     staying = db().scalars(select(Mismatch.id).where(Mismatch.id.in_(left), Mismatch.state == "open")).all()
     return render_template(
         "admin/together.html", shown=(), outcome=outcome, said=_said(outcome, now, stay=len(left)),
-        staying=sorted(staying), kept=desk_queue.carried(), now=now,
+        staying=sorted(staying), kept=desk_queue.carried(), now=now, raised=_raised(),
     )  # fmt: skip
 
 
@@ -132,7 +133,7 @@ def undo() -> str:
         for case in _cases()
     ]
     return render_template(
-        "admin/together.html", shown=(), outcome=outcome, said="", kept=desk_queue.carried(), now=now
+        "admin/together.html", shown=(), outcome=outcome, said="", kept=desk_queue.carried(), now=now, raised=_raised()
     )
 
 
@@ -184,6 +185,11 @@ def _cases() -> Sequence[Mismatch]:
     chosen = answer_form.chosen("case")[:SIZE]
     wanted = select(Mismatch).where(Mismatch.id.in_(chosen)).execution_options(populate_existing=True)
     return db().scalars(wanted.order_by(Mismatch.payment_id.nulls_last(), Mismatch.id)).all()
+
+
+def _raised() -> Mapping[int, int]:
+    """Return which of the chosen cases were opened only to take an answer back, and whose."""
+    return case_links.raised_by_undoing(db(), answer_form.chosen("case")[:SIZE])
 
 
 def _each(act: Callable[[Mismatch], object]) -> dict[int, str]:

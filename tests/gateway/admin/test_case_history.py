@@ -148,6 +148,12 @@ def test_what_undoing_raised_is_titled_for_what_it_is(taken_back, as_role, books
     page = person.page(f"/admin/mismatches/{doubt}")
     assert words(page.select_one("h1")) == "M05 Rút lại cách xử lý"
     assert "đã rút lại, hoặc đề nghị rút lại, một cách xử lý" in words(page.select_one("p.lead"))
+    said = words(page.select_one("main"))
+    assert "có người rút lại cách đã xử lý" in said
+    assert "ghi có cho khách hàng: 100.000 ₫" in words(page.select_one("dt:-soup-contains('được rút lại') + dd"))
+    assert "Rút lại 100.000 ₫ → ghi có cho khách hàng" in said
+    for wrong in ("nghi ngờ", "Không có căn cứ chờ khoản này", "Số lần khớp"):
+        assert wrong not in said
     listed = person.page("/admin/mismatches/?state=resolved")
     assert "Rút lại cách xử lý" in words(listed.select_one(f"tr:has(a[href^='/admin/mismatches/{doubt}?'])"))
     bill, payment = books.settled(70_000)
@@ -159,3 +165,24 @@ def test_what_undoing_raised_is_titled_for_what_it_is(taken_back, as_role, books
     asked = books.mismatch("M05", "payment:999", minor=5)
     session.commit()
     assert "Sai mã khách hàng" in words(person.page(f"/admin/mismatches/{asked.id}").select_one("h1"))
+
+
+def test_the_overview_names_a_code_by_what_its_open_cases_ask(accountant, as_role, books, session):
+    def row():
+        page = accountant.page("/admin/")
+        return words(page.select_one("a[href*='code=M05']"))
+
+    books.mismatch("M05", "payment:999", minor=5)
+    session.commit()
+    assert row() == "M05 Sai mã khách hàng"
+    payment = books.payment(2_000_001, state="confirmed", confirmed_minor=2_000_001)
+    asked = books.mismatch("M12", f"payment:{payment.id}", payment_id=payment.id, minor=2_000_001)
+    session.commit()
+    path = f"/admin/mismatches/{asked.id}"
+    give(accountant, path)
+    [(first,)] = rows(session, "SELECT id FROM settlements")
+    as_role("chief_accountant").send(f"{path}/approve/{first}")
+    undo(accountant, path)
+    assert row() == "M05 Sai mã khách hàng / Rút lại cách xử lý"
+    choice = accountant.page("/admin/mismatches/").select_one("select[name=code] option[value=M05]")
+    assert words(choice) == "M05 Sai mã khách hàng / Cách gạch nợ bị nghi ngờ / Rút lại cách xử lý"
