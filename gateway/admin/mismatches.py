@@ -29,7 +29,7 @@ from gateway.admin.listing import counted
 from gateway.languages import day, deadline, moment, money
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
-from reconciliation import acknowledgements, ageing, case_links, case_versions, remarks, story, usual_answers
+from reconciliation import acknowledgements, case_links, case_versions, remarks, story, usual_answers
 from reconciliation.bills import Bill
 from reconciliation.debits import Debit
 from reconciliation.mandates import Mandate
@@ -52,7 +52,7 @@ def listing() -> tuple[str, int]:
 
 def show_queue(*, problem: str = "") -> str:
     """Return the queue's page; `problem` is what was in the way of what was just asked of it."""
-    held, now, mine = desk_queue.asked(), current_app.extensions["doisoat"].clock(), office_scope.office()
+    held, now = desk_queue.asked(), current_app.extensions["doisoat"].clock()
     page = desk_queue.page(held, now)
     resolved = desk_queue.wanted(held, now).where(Mismatch.state == "resolved")
     return render_template(
@@ -62,8 +62,7 @@ def show_queue(*, problem: str = "") -> str:
         if held["state"] != desk_queue.EVERY
         else counted(db(), resolved, Mismatch.id, most=desk_queue.COUNTED)[0],
         every="" if held["state"] == desk_queue.EVERY else held.link(state=desk_queue.EVERY),
-        # The spans count every office's questions: who belongs to one is not told of the others'.
-        spans=[] if mine else ageing.aged(db(), source=held["bank"], now=now),
+        spans=() if page.problems else desk_queue.spans(held, now),
         kept={"queue": "1", **{name: value for name, value in {"q": held.search, **held.values}.items() if value}},
         people=remarks.assignees(db()),
         raised=case_links.raised_by_undoing(db(), [row[0].id for row in page.rows]),

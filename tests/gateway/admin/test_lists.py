@@ -93,6 +93,25 @@ def test_the_age_of_mismatches_is_summed_and_filtered(accountant, books, session
         assert [row[:3] for row in found] == ([code] if code else [])
 
 
+def test_the_age_of_mismatches_is_summed_within_what_is_asked_for(accountant, books, session):
+    for days, code, state in ((0, "M12", "open"), (3, "M12", "open"), (30, "M06", "open"), (30, "M12", "resolved")):
+        books.mismatch(code, f"s{days}{state}", minor=1000, opened_at=NOW - timedelta(days=days), state=state)
+    session.commit()
+
+    def counts(asked):
+        spans = accountant.page(f"/admin/mismatches/?{asked}").select(".spans .figure")
+        return [int(one.select_one(".soft").text.split()[0]) for one in spans], [one["href"] for one in spans]
+
+    assert counts("code=M15")[0] == [0, 0, 0, 0]
+    found, links = counts("code=M12&age=2-3")
+    assert found == [1, 1, 0, 0], "of whatever age is asked for"
+    assert all("code=M12" in one and "state=unsettled" in one for one in links)
+    assert counts("code=M12&state=every")[0] == found, "what is settled ages no more"
+    assert all("state=unsettled" in one for one in counts("code=M12&state=every")[1])
+    assert counts("state=resolved") == ([], [])
+    assert counts("q=M06")[0] == [0, 0, 0, 0]
+
+
 def test_mismatches_come_oldest_first_and_are_filtered_by_code_and_state(accountant, books, session):
     bill, payment = books.settled()
     books.mismatch("M03", "payment:1", bill_id=bill.id, payment_id=payment.id, minor=8418)
