@@ -57,7 +57,7 @@ def asked() -> Asked:
         Filter("who", _("Case of"), {MINE: _("mine"), NOBODYS: _("nobody's"), **remarks.assignees(db())}),
         Filter("due", _("Deadline"), _DUE),
         Filter("code", _("Code"), {code: f"{code} {question_words.names(code)}" for code in question_words.MISMATCHES}),
-        Filter("sort", _("Order"), _ORDERS),
+        Filter("sort", _("Order"), _ORDERS, unasked=_("oldest first")),
     )
 
 

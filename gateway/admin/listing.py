@@ -54,6 +54,8 @@ class Filter:
     default: str = ""
     since: str = ""
     """The filter that begins the days which this one ends."""
+    unasked: Any = None
+    """What its empty choice is called, where that is not "all"."""
 
 
 @dataclass(frozen=True, slots=True)

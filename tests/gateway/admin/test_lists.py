@@ -126,6 +126,9 @@ def test_mismatches_come_oldest_first_and_are_filtered_by_code_and_state(account
         for query in ("?state=every", "", "?code=M12")
     }
     assert counts == {"?state=every": "3 trong đó 1 đã xử lý", "": "2", "?code=M12": "1"}
+    choices = accountant.page("/admin/mismatches/").select("select[name=sort] option")
+    assert [one.text for one in choices] == ["cũ nhất trước", "số tiền lớn trước", "hạn gần nhất trước"]
+    assert accountant.page("/admin/mismatches/").select_one("select[name=code] option").text == "tất cả"
     assert "Hiện tất cả, kể cả đã xử lý" not in accountant.page("/admin/mismatches/?state=every").text
     assert [row[:3] for row in _rows(accountant.page("/admin/mismatches/?state=unsettled"))] == ["M03", "M12"]
     assert [row[:3] for row in _rows(accountant.page("/admin/mismatches/?code=M12"))] == ["M12"]
