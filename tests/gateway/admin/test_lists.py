@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from bs4 import BeautifulSoup
 
 from gateway.admin import listing
 from gateway.admin.listing import Asked, Filter
@@ -221,3 +222,18 @@ def test_what_is_matched_comes_to_what_settles_bills_and_what_is_placed_to_what_
     assert "tổng 58.000 ₫" in told("placed")
     [day] = overview.of_day(session, first.business_date, {}, now=NOW).banks
     assert (day.matched_minor, day.placed_minor) == (170_000, 58_000)
+
+
+def test_a_list_without_rows_says_how_searches_look_only_where_one_was_made(accountant):
+    whole = "Ô tìm kiếm tìm đúng toàn bộ mã"
+    assert whole in accountant.page("/admin/bills/?q=HD0").text
+    filtered = accountant.page("/admin/bills/?state=open").select_one(".empty").text
+    assert whole not in filtered
+    assert "Không có dòng nào khớp với tất cả các điều kiện đã chọn" in filtered
+
+
+def test_what_an_address_asks_wrongly_is_left_out_by_one_press(accountant):
+    answer = accountant.get("/admin/bills/?due=2026-12-31&due_until=2026-01-01&state=open")
+    page = BeautifulSoup(answer.text, "html.parser")
+    pressed = page.select_one("a.button:-soup-contains('Bỏ điều kiện không hợp lệ')")
+    assert pressed["href"] == "/admin/bills/?state=open&due=2026-12-31"
