@@ -133,8 +133,9 @@ def undo() -> str:
         for case in _cases()
     ]
     return render_template(
-        "admin/together.html", shown=(), outcome=outcome, said="", kept=desk_queue.carried(), now=now, raised=_raised()
-    )
+        "admin/together.html", shown=(), outcome=outcome, title=gettext("Undone together"), said=_undone(outcome),
+        kept=desk_queue.carried(), now=now, raised=_raised(),
+    )  # fmt: skip
 
 
 @blueprint.post("/assign")
@@ -175,8 +176,31 @@ def _said(outcome: Sequence[Outcome], now: datetime, *, stay: int) -> str:
             proposed,
         )),
         (resting, ngettext("You let %(num)s case rest.", "You let %(num)s cases rest.", resting)),
-        (stay, ngettext("%(num)s case stays as it was.", "%(num)s cases stay as they were.", stay)),
+        (stay, _stays(stay)),
     )  # fmt: skip
+    return _counted(told)
+
+
+def _undone(outcome: Sequence[Outcome]) -> str:
+    """Return what was taken back in all: how many cases, how many wait for approval of it, and stay as they were."""
+    waits, stay = sum(one.waits for one in outcome), sum(bool(one.problem) for one in outcome)
+    back = len(outcome) - waits - stay
+    return _counted((
+        (back, ngettext(
+            "You took back what you did with %(num)s case.", "You took back what you did with %(num)s cases.", back
+        )),
+        (waits, ngettext(
+            "Taking %(num)s answer back waits for approval.", "Taking %(num)s answers back waits for approval.", waits
+        )),
+        (stay, _stays(stay)),
+    ))  # fmt: skip
+
+
+def _stays(cases: int) -> str:
+    return ngettext("%(num)s case stays as it was.", "%(num)s cases stay as they were.", cases)
+
+
+def _counted(told: Sequence[tuple[int, str]]) -> str:
     return " ".join(words for count, words in told if count)
 
 
