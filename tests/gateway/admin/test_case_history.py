@@ -25,7 +25,7 @@ def taken_back(as_role, twice, session):
 def test_the_old_case_says_that_its_answer_was_taken_back_and_leads_on(taken_back):
     person, old, now, _led = taken_back
     page = person.page(f"/admin/mismatches/{old}")
-    assert "Cách xử lý đã được rút lại bởi accountant, 19/11/2026 09:00" in words(page)
+    assert "Cách xử lý đã được rút lại bởi Người accountant, 19/11/2026 09:00" in words(page)
     assert page.select_one(f".alarm a[href='/admin/mismatches/{now}']")
     assert "Sau đó đã rút lại" in words(page)
 
@@ -138,7 +138,7 @@ def test_undoing_above_the_limit_is_asked_for_and_not_said_to_be_done(as_role, b
     assert chief.send(f"{led.partition('?')[0]}/approve/{first + 1}").status_code == 303
     assert "Đã hoàn tác" in words(accountant.page(led)), "now it is"
     told = words(accountant.page(story).select_one("ol.story .taken_back"))
-    assert "accountant: đã rút lại · Người duyệt: chief_accountant" in told
+    assert "accountant: đã rút lại · Người duyệt: Người chief_accountant" in told
     assert "Đã hoàn tác" not in words(accountant.page(f"{path}?undone=999")), "nothing was"
 
 
@@ -186,3 +186,17 @@ def test_the_overview_names_a_code_by_what_its_open_cases_ask(accountant, as_rol
     assert row() == "M05 Sai mã khách hàng / Rút lại cách xử lý"
     choice = accountant.page("/admin/mismatches/").select_one("select[name=code] option[value=M05]")
     assert words(choice) == "M05 Sai mã khách hàng / Cách gạch nợ bị nghi ngờ / Rút lại cách xử lý"
+
+
+def test_who_did_what_stands_with_their_full_name(taken_back, session):
+    person, old, now, _led = taken_back
+    session.execute(text("UPDATE staff SET name = 'Trần Thị Kế' WHERE username = 'accountant'"))
+    session.commit()
+    [(payment,)] = rows(session, f"SELECT payment_id FROM mismatches WHERE id = {old}")
+    person.send(f"/admin/mismatches/{now}/assign", to="accountant")
+    for path in (f"/admin/mismatches/{old}", f"/admin/mismatches/{now}", f"/admin/payments/{payment}"):
+        main = person.page(path).select_one("main")
+        for choice in main.select("select"):
+            choice.decompose()
+        assert "Trần Thị Kế" in words(main), path
+        assert "accountant" not in words(main), path

@@ -44,7 +44,7 @@ def test_evidence_larger_than_other_forms_is_taken_and_handed_out_as_a_download(
 def test_words_stand_apart_where_evidence_is_listed(accountant, path):
     assert attach(accountant, path, PDF).status_code == 303
     row = " ".join(accountant.page(path).select_one("ul.rows li:has(a[href*='/evidence/'])").text.split())
-    assert "bien-lai.pdf bien-lai.pdf accountant," in row
+    assert "bien-lai.pdf bien-lai.pdf Người accountant," in row
 
 
 def test_what_is_no_evidence_is_refused_in_words(accountant, path):
