@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import parse_qsl
 
+from banks.profiles.standard import WORDS
 from reconciliation.sealing import mask_numbers
 
 _TAG = re.compile(r"(<!\[CDATA\[.*?\]\]>|<!--.*?-->|<[^<>]*>)", re.DOTALL)
@@ -41,8 +42,7 @@ def contents(text: str, mask: Mask) -> str:
     if begun.startswith("<"):
         return _xml(text, mask)
     if begun.startswith(("{", "[")) and not _FIN.match(begun):
-        parts = _STRING.split(text)
-        return "".join(_string(part, mask) if place % 2 else _value(part, mask) for place, part in enumerate(parts))
+        return _json(text, mask)
     if _FORM.fullmatch(text.strip()):
         return "\n".join(
             f"{name}={_value(value, mask)}" for name, value in parse_qsl(text.strip(), keep_blank_values=True)
@@ -73,14 +73,26 @@ def _tag(tag: str, mask: Mask) -> str:
     return name[0] + "".join(parts)
 
 
-def _string(part: str, mask: Mask) -> str:
-    if part.endswith(":"):
-        return part  # a field's name
+def _json(text: str, mask: Mask) -> str:
+    shown, words = [], frozenset[str]()
+    for place, part in enumerate(_STRING.split(text)):
+        if not place % 2:
+            shown.append(_value(part, mask))
+        elif part.endswith(":"):  # a field's name
+            words = WORDS.get(_said(part[:-1].rstrip()), frozenset())
+            shown.append(part)
+        else:
+            said = _said(part)
+            shown.append(json.dumps(said if said in words else _value(said, mask), ensure_ascii=False))
+            words = frozenset()  # they are of this one value
+    return "".join(shown)
+
+
+def _said(string: str) -> str:
     try:
-        said = str(json.loads(part, strict=False))
+        return str(json.loads(string, strict=False))
     except ValueError:
-        said = part[1:-1]
-    return json.dumps(_value(said, mask), ensure_ascii=False)
+        return string[1:-1]
 
 
 def _value(text: str, mask: Mask) -> str:

@@ -23,13 +23,14 @@ FIRST_LOCK = timedelta(minutes=1)
 LONGEST_LOCK = timedelta(hours=1)
 HALF_LASTS = timedelta(minutes=5)
 """How long a right password waits for its second factor."""
-_WHY = {
+WHY = {
     "wrong": "wrong {factor}",
     "locked": "locked",
     "inactive": "no longer active",
     "expired": "expired {factor}",
     "unknown": "unknown name",
 }
+"""What came of a try → why it was refused, as the audit keeps it."""
 _AGENT = 200
 
 
@@ -53,7 +54,7 @@ def check_password(session: Session, *, username: str, password: str, source: So
     if person is None:
         # What was typed as a name may be a password in the wrong field: it is not kept.
         _log(session, None, "unknown", factor=PASSWORD, source=source, now=now)
-        facts = {"from": source.address, "why": _WHY["unknown"]}
+        facts = {"from": source.address, "why": WHY["unknown"]}
         _audit(session, "visitor", "sign_in_refused", "staff:unknown", facts=facts, now=now)
         return None
     if not may_try(session, person, factor=PASSWORD, source=source, now=now):
@@ -116,7 +117,7 @@ def sign_out(session: Session, person_id: int, username: str, *, remote: str, no
 
 def _refused(session: Session, person: Staff, outcome: str, *, factor: str, source: Source, now: datetime) -> None:
     _log(session, person, outcome, factor=factor, source=source, now=now)
-    facts: dict[str, object] = {"from": source.address, "why": _WHY[outcome].format(factor=factor)}
+    facts: dict[str, object] = {"from": source.address, "why": WHY[outcome].format(factor=factor)}
     if outcome != "locked":
         facts["tries"] = person.failed_attempts
     _audit(session, person.username, "sign_in_refused", f"staff:{person.id}", facts=facts, now=now)

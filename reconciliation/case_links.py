@@ -86,18 +86,22 @@ def before(session: Session, case_id: int) -> list[CaseLink]:
 
 def undone(session: Session, case_id: int) -> CaseLink | None:
     """Return the link by which a question's answer was taken back for good; None while its answer stands."""
+    return undone_among(session, [case_id]).get(case_id)
+
+
+def undone_among(session: Session, ids: Iterable[int]) -> dict[int, CaseLink]:
+    """Return by which links the answers to these questions were taken back for good: the question's id → the link."""
     doubted = aliased(Mismatch)
     wanted = (
         select(CaseLink)
         .join(doubted, doubted.id == CaseLink.to_id)
         .where(
-            CaseLink.from_id == case_id,
+            CaseLink.from_id.in_(list(ids)),
             (CaseLink.kind == AGAIN) | ((CaseLink.kind == DOUBT) & text(_CARRIED_OUT)),
         )
-        .order_by(CaseLink.id.desc())
-        .limit(1)
+        .order_by(CaseLink.id)
     )
-    return session.scalar(wanted)
+    return {one.from_id: one for one in session.scalars(wanted)}
 
 
 _CARRIED_OUT = """EXISTS (SELECT 1 FROM settlements s WHERE s.mismatch_id = case_links.to_id AND s.state = 'applied')"""

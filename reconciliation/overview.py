@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, and_, exists, func, select, text
+from sqlalchemy import ColumnElement, Executable, and_, case, exists, func, select, text
 from sqlalchemy.orm import Session
 
-from reconciliation import ageing, unexplained
+from reconciliation import ageing, case_links, unexplained, unmatched
+from reconciliation.case_links import CaseLink
 from reconciliation.mismatches import Mismatch
 from reconciliation.payments import Allocation, Payment
 from reconciliation.placements import Placement
@@ -91,13 +92,14 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class CodeAges:
-    """The unsettled mismatches of one code: how many, over how much, since when, and per age."""
+    """The unsettled mismatches of one code: how many, over how much, since when, per age, and of which `KINDS`."""
 
     code: str
     count: int
     minor: int
     oldest: datetime
     ages: tuple[int, ...] = field(default=())
+    kinds: tuple[str, ...] = field(default=())
 
 
 def latest_day(session: Session) -> date | None:
@@ -152,6 +154,19 @@ def _came(session: Session, day: date) -> Sequence[dict[str, Any]]:
     return rows
 
 
+KINDS = OF_CODE, DOUBTED, UNDONE, OF_MANDATE = "code", "doubted", "undone", "mandate"
+"""What a mismatch may ask: what its code says, whether a person's doubt is right, whether an answer is taken back as
+somebody asked, or what a bank's word on a mandate means."""
+_RAISED = Mismatch.facts["verdict"].astext == unmatched.RAISED
+_BY_UNDOING = exists().where(CaseLink.to_id == Mismatch.id, CaseLink.kind == case_links.DOUBT)
+_KIND = case(
+    (and_(_RAISED, _BY_UNDOING), UNDONE),
+    (_RAISED, DOUBTED),
+    (Mismatch.subject.startswith("mandate_answer:"), OF_MANDATE),
+    else_=OF_CODE,
+)
+
+
 def open_by_code(session: Session, now: datetime) -> list[CodeAges]:
     """Return the unsettled mismatches by code, in the order of codes, per span of `ageing.SPANS`.
 
@@ -169,13 +184,20 @@ def open_by_code(session: Session, now: datetime) -> list[CodeAges]:
             func.count(),
             func.coalesce(func.sum(Mismatch.minor).filter(Mismatch.currency == "VND"), 0),
             func.min(opened),
+            func.array_agg(_KIND.distinct()),
             *buckets,
         )
         .where(Mismatch.state != "resolved", ~Mismatch.resting(now))
         .group_by(Mismatch.code)
         .order_by(Mismatch.code)
     ).all()
-    return [CodeAges(code=row[0], count=row[1], minor=int(row[2]), oldest=row[3], ages=tuple(row[4:])) for row in rows]
+    return [
+        CodeAges(
+            code=row[0], count=row[1], minor=int(row[2]), oldest=row[3], ages=tuple(row[5:]),
+            kinds=tuple(sorted(row[4], key=KINDS.index)),
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 _OF_BANK = (

@@ -1,6 +1,6 @@
 """The story of a bill or a payment: everything that happened to it, in order, each with its time and who did it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -23,8 +23,8 @@ from reconciliation.settlements import Settlement
 from reconciliation.statements import Line, Statement
 
 _ORDER = (
-    "issued", "delivery", "payment", "line", "allocated", "undone", "placed", "lifted", "moved", "message", "asked",
-    "settled", "entry",
+    "issued", "delivery", "payment", "line", "taken_back", "allocated", "undone", "placed", "lifted", "moved",
+    "message", "asked", "settled", "entry",
 )  # fmt: skip
 """What comes first among things that one transaction wrote at the same moment: causes before effects."""
 
@@ -37,6 +37,16 @@ class Event:
     kind: str
     what: object
     more: Sequence[object] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """That the answer to a question was taken back: when it counted no more, by whom and why, and who approved it."""
+
+    at: datetime
+    by: str
+    why: str
+    checker: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +131,7 @@ def _tell(
     for kind, ids in (("bill", bill_ids), ("payment", payment_ids)):
         events += [Event(move.at, "moved", move) for move in moves_of(session, kind, ids)]
     events += _about_messages(session, bill_ids, payment_ids)
-    raised = case_links.raised_by_undoing(session, questions)
-    for one in questions.values():
-        if one.id in raised and one.state == "resolved":
-            continue  # nobody asked it: what its reverse answer undid is told by itself
-        events.append(Event(one.opened_at, "asked", one))
-        if one.resolved_at is not None:
-            events.append(Event(one.resolved_at, "settled", one))
+    events += _about_questions(session, questions)
     keys = [*_bill_keys(bills), *(f"payment:{one.id}:reported" for one in payments)]
     keys += [f"line:{line.id}" for line, _ in lines]
     returned = session.scalars(select(Return.id).where(Return.payment_id.in_(payment_ids))).all()
@@ -211,6 +215,38 @@ def _paid_out(session: Session, placed: Sequence[Placement]) -> list[str]:
         if one.account == "refunds_payable":
             tied = Entry.key.between(f"placement:{one.id}/line:", f"placement:{one.id}/line;")
             found += session.scalars(select(Entry.key).where(tied).order_by(Entry.id))
+    return found
+
+
+def _about_questions(session: Session, questions: Mapping[int, Mismatch]) -> list[Event]:
+    raised, backs = case_links.raised_by_undoing(session, questions), _taken_back(session, questions)
+    events = []
+    for one in questions.values():
+        if one.id in raised and one.state == "resolved":
+            continue  # nobody asked it: what its reverse answer undid is told by itself
+        events.append(Event(one.opened_at, "asked", one, (one.id in raised,)))
+        back = (backs[one.id],) if one.id in backs else ()
+        if one.resolved_at is not None:
+            events.append(Event(one.resolved_at, "settled", one, back))
+        events += [Event(each.at, "taken_back", one, back) for each in back]
+    return events
+
+
+def _taken_back(session: Session, ids: Iterable[int]) -> dict[int, TakenBack]:
+    links = case_links.undone_among(session, ids)
+    reverses = {
+        one.mismatch_id: one
+        for one in session.scalars(
+            select(Settlement).where(
+                Settlement.mismatch_id.in_([one.to_id for one in links.values()]), Settlement.state == "applied"
+            )
+        )
+    }
+    found = {}
+    for asked, link in links.items():
+        reverse = reverses.get(link.to_id)  # none where words were taken back
+        at, checker = (reverse.checked_at, reverse.checker) if reverse is not None else (None, "")
+        found[asked] = TakenBack(at or link.at, link.by, link.why, "" if checker == link.by else checker)
     return found
 
 

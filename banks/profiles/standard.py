@@ -43,6 +43,11 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d
 _PAID = {"payment.received": True, "payment.failed": False}
 _MANDATE = {"mandate.confirmed": "confirmed", "mandate.refused": "refused", "mandate.ended": "ended"}
 _CHANNELS = ("auto_debit", "transfer", "wallet", "counter")
+WORDS: Mapping[str, frozenset[str]] = {
+    "type": frozenset({*_PAID, *_MANDATE}),
+    "channel": frozenset(_CHANNELS),
+}
+"""Field → the words of the form, one of which is all that it may hold."""
 
 _ANSWERS = {
     Outcome.ACCEPTED: (200, "accepted", ""),

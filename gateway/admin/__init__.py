@@ -60,6 +60,7 @@ from gateway.admin import (
     sign_in,
     sign_in_log,
     sms_wishes,
+    staff_names,
     statement_words,
     texts,
     together,
@@ -121,6 +122,7 @@ def _furniture() -> dict[str, object]:
     wiring = current_app.extensions["doisoat"]
     return {
         "words": words,
+        "staff_names": staff_names,
         "carrier_words": carrier_words,
         "bank_words": bank_words,
         "statement_words": statement_words,

@@ -6,7 +6,7 @@ from typing import Any
 from flask import request
 from sqlalchemy import or_, select
 
-from gateway.admin import candidates
+from gateway.admin import answer_parts, candidates
 from gateway.request_session import db
 from reconciliation import placements, settlements, usual_answers
 from reconciliation.bills import Bill
@@ -35,7 +35,6 @@ def offered(mismatch: Mismatch, payment: Payment | None) -> Mapping[str, Any]:
         .where(Allocation.payment_id == payment.id, Allocation.undone_at.is_(None)).order_by(Allocation.id)
     ).all()  # fmt: skip
     made = db().scalars(select(Settlement).where(Settlement.mismatch_id == mismatch.id).order_by(Settlement.id)).all()
-    named = {one for each in made for one in each.bills}
     placed = db().execute(
         select(Placement, Bill.number).outerjoin(Bill, Bill.id == Placement.bill_id)
         .where(
@@ -58,7 +57,7 @@ def offered(mismatch: Mismatch, payment: Payment | None) -> Mapping[str, Any]:
         "ranked": candidates.weighed(ranked, payment),
         "taken": ranked[take]["bills"] if take is not None and 0 <= take < len(ranked) else [],
         "made": made,
-        "numbers": {bill.id: bill.number for bill in db().scalars(select(Bill).where(Bill.id.in_(named)))},
+        "parts": answer_parts.of(made),
         "rows": ROWS,
         "answerable": mismatch.state == "open" and payment.currency == "VND" and settlements.answerable(mismatch),
     }

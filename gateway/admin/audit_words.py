@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import date, datetime
 from typing import Any
 
-from gateway.admin import debit_words, key_words, settling_words, words
+from gateway.admin import debit_words, key_words, settling_words, sign_in_log, words
 from gateway.admin.api_tokens import SCOPE_WORDS
 from gateway.admin.banks import bank_title
 from gateway.admin.key_words import Titles
@@ -120,28 +120,31 @@ FACTS: Mapping[str, tuple[Any, str]] = {
     "charge_on": (_("Debit on"), "day"),
     "choice": (_("Answer"), "row"),
     "codes": (_("Codes"), "number"),
+    "cancel": (_("Mandates cancelled"), "number"),
     "day": (_("Day"), "day"),
     "debit": (_("The debit"), "text"),
+    "debits": (_("Debits"), "number"),
     "denies": (_("The money never came"), "text"),
     "diacritics": (_("Diacritics"), "text"),
     "digest": (_("Fingerprint"), "text"),
     "error": (_("Error"), "text"),
     "expires_at": (_("Valid until"), "moment"),
     "events": (_("Events"), "list"),
-    "factor": (_("Second factor"), "text"),
+    "factor": (_("Second factor"), "factor"),
     "failures": (_("Failures"), "number"),
     "file": (_("File"), "text"),
     "from": (_("Came from"), "text"),
     "handed_at": (_("Handed over at"), "moment"),
     "held": (_("Why it was held"), "text"),
     "kind": (_("Kind"), "kind"),
-    "lifts": (_("Taken back from elsewhere"), "rows"),
+    "lifts": (_("Money taken back from elsewhere, by number"), "rows"),
     "limit": (_("Limit"), "money"),
     "line": (_("Statement line"), "row"),
     "lines": (_("Lines"), "number"),
     "minor": (_("Amount"), "money"),
     "minors": (_("Each part"), "amounts"),
     "name": (_("Name"), "text"),
+    "new": (_("New bills"), "number"),
     "note": (_("Note"), "typed"),
     "number": (_("No."), "text"),
     "office": (_("Office"), "text"),
@@ -157,7 +160,9 @@ FACTS: Mapping[str, tuple[Any, str]] = {
     "reason": (_("Reason"), "text"),
     "reference": (_("Reference"), "text"),
     "refused": (_("Not told of"), "events"),
+    "register": (_("Mandates registered"), "number"),
     "remark": (_("Remark"), "row"),
+    "replaced": (_("Replaced bills"), "number"),
     "role": (_("Role"), "role"),
     "rule": (_("Rule"), "text"),
     "scopes": (_("What it may do"), "scopes"),
@@ -168,8 +173,9 @@ FACTS: Mapping[str, tuple[Any, str]] = {
     "statement": (_("Statement"), "text"),
     "stopped": (_("Stopped"), "text"),
     "to": (_("Became"), "text"),
+    "tries": (_("Failed tries in a row"), "number"),
     "unchanged": (_("Unchanged"), "number"),
-    "undoes": (_("Matches undone"), "rows"),
+    "undoes": (_("Undone matches, by number"), "rows"),
     "url": (_("Address"), "text"),
     "username": (_("User name"), "text"),
     "verdict": (_("Finding"), "text"),
@@ -281,6 +287,7 @@ _WAYS: Mapping[str, Callable[[Any], str]] = {
     "amounts": lambda value: ", ".join(money(int(one)) for one in value),
     "bank": bank_title,
     "day": _day,
+    "factor": lambda value: str(sign_in_log.FACTORS.get(value, value)),
     "events": lambda value: ", ".join(str(words.EVENTS.get(one, one)) for one in value),
     "kind": lambda value: str(_KINDS.get(value, value)),
     "list": lambda value: ", ".join(str(one) for one in _several(value)),
@@ -295,5 +302,5 @@ _WAYS: Mapping[str, Callable[[Any], str]] = {
     "rows": lambda value: ", ".join(f"#{one}" for one in value),
     "scopes": lambda value: ", ".join(str(SCOPE_WORDS.get(one, one)) for one in _several(value)),
     "text": _plain,
-    "typed": lambda value: words.why(mask_numbers(value)),
+    "typed": lambda value: sign_in_log.refusal(value) or words.why(mask_numbers(value)),
 }

@@ -1,15 +1,14 @@
 """The history of a case: which one it came out of, what was said and answered there, and which one stands now."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import select
 
-from gateway.admin import office_scope
+from gateway.admin import answer_parts, office_scope
+from gateway.admin.answer_parts import Parts
 from gateway.request_session import db
 from reconciliation import case_links, story
-from reconciliation.bills import Bill
 from reconciliation.case_links import AGAIN, DOUBT, REST, CaseLink
 from reconciliation.lifecycle import Transition
 from reconciliation.mismatches import Mismatch
@@ -30,9 +29,11 @@ class Before:
     link: CaseLink
     case: Mismatch
     made: Sequence[Settlement]
-    numbers: Mapping[int, str]
+    parts: Parts
     moves: Sequence[Transition]
     remarks: Sequence[Remark]
+    raised: bool
+    """Whether nobody asked it: undoing raised it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +93,18 @@ def _before(case_id: int, *, whole: bool) -> list[Before]:
         if further is not None and further.kind == DOUBT:
             doubted = further
             if link.from_id not in raised:  # else it was opened only to take the older one's answer back
-                between = [_told(LEFT, link, whole=whole)]
+                between = [_told(LEFT, link, whole=whole, raised=False)]
             continue
         how = BACK if doubted or link.kind == AGAIN else RAISED if link.kind == DOUBT else LEFT
-        found += [_told(how, doubted or link, whole=whole), *between]
+        found += [_told(how, doubted or link, whole=whole, raised=link.from_id in raised), *between]
         doubted, between = None, []
     return found
 
 
-def _told(how: str, link: CaseLink, *, whole: bool) -> Before:
+def _told(how: str, link: CaseLink, *, whole: bool, raised: bool) -> Before:
     case = db().get_one(Mismatch, link.from_id)
     wanted = select(Settlement).where(Settlement.mismatch_id == case.id).order_by(Settlement.id)
     made: Sequence[Settlement] = db().scalars(wanted).all() if whole else ()
-    named = {one for each in made for one in each.bills}
-    numbers: Mapping[int, Any] = (
-        {bill.id: bill.number for bill in db().scalars(select(Bill).where(Bill.id.in_(named)))} if named else {}
-    )
     remarks = db().scalars(select(Remark).where(Remark.mismatch_id == case.id).order_by(Remark.id)).all()
-    return Before(how, link, case, made, numbers, story.moves_of(db(), "mismatch", [case.id]), remarks)
+    moves = story.moves_of(db(), "mismatch", [case.id])
+    return Before(how, link, case, made, answer_parts.of(made), moves, remarks, raised)

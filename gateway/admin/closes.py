@@ -26,7 +26,6 @@ from reconciliation import business_days, closes, closing, day_figures, month_fi
 from reconciliation.closes import DIFFERENCE, MONTH, QUESTION, Close, CloseItem
 from reconciliation.closing import NotClosed
 from reconciliation.lifecycle import CLOSE, Transition
-from reconciliation.staff import Staff
 from reconciliation.statements import Line, Statement
 
 blueprint = Blueprint("closes", __name__, url_prefix="/closes")
@@ -127,7 +126,6 @@ def show(period: Period, *, problem: str = "") -> str:
         latest=versions[-1] if versions else None,
         reopened=next((one for one in reversed(versions) if one.state == "reopened"), None),
         versions=versions,
-        people=_people(versions),
         withdrawn=_withdrawn(versions),
         figures=figures,
         totals=close_totals,
@@ -185,13 +183,6 @@ def _open_before(bank: str, month: date) -> dict[date, int]:
     last = min(month - timedelta(days=1), business_days.local_day(_now()))
     owed = close_desk.owed_days(db(), _wiring(), bank, first, last)
     return dict(Counter(day.replace(day=1) for day in closes.unsigned(db(), bank, first, last, owed=owed)))
-
-
-def _people(versions: Sequence[Close]) -> dict[str, str]:
-    """Return the names of those who balanced, signed and reopened, by the name each signs in with."""
-    names = {name for one in versions for name in (one.maker, one.checker, one.reopened_by) if name}
-    rows = db().execute(select(Staff.username, Staff.name).where(Staff.username.in_(names)))
-    return {row.username: row.name for row in rows}
 
 
 def _withdrawn(versions: Sequence[Close]) -> dict[int, Transition]:

@@ -5,6 +5,7 @@ number: its key is read anew, so that a page holds its place while cases come an
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -55,8 +56,8 @@ def asked() -> Asked:
         Filter("owner", _("In the hands of"), _OWNERS),
         Filter("who", _("Case of"), {MINE: _("mine"), NOBODYS: _("nobody's"), **remarks.assignees(db())}),
         Filter("due", _("Deadline"), _DUE),
-        Filter("code", _("Code"), {code: f"{code} {one.name}" for code, one in question_words.MISMATCHES.items()}),
-        Filter("sort", _("Order"), _ORDERS),
+        Filter("code", _("Code"), {code: f"{code} {question_words.names(code)}" for code in question_words.MISMATCHES}),
+        Filter("sort", _("Order"), _ORDERS, unasked=_("oldest first")),
     )
 
 
@@ -104,6 +105,16 @@ def page(held: Asked, now: datetime) -> Page:
         previous=held.link(before=rows[0][0].id) if rows and (more if backwards else place is not None) else None,
         next=held.link(after=rows[-1][0].id) if rows and (backwards or more) else None,
     )  # fmt: skip
+
+
+def spans(held: Asked, now: datetime) -> Sequence[ageing.Aged]:
+    """Return how old the queue's cases are, whatever age it is asked for: of its unsettled ones, if there are any."""
+    if held["state"] == "resolved":
+        return ()
+    state = UNSETTLED if held["state"] == EVERY else held["state"]
+    return ageing.aged(
+        db(), among=wanted(replace(held, values={**held.values, "age": "", "state": state}), now), now=now
+    )
 
 
 def beside(mismatch_id: int, now: datetime) -> tuple[int | None, int | None]:

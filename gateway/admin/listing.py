@@ -54,6 +54,8 @@ class Filter:
     default: str = ""
     since: str = ""
     """The filter that begins the days which this one ends."""
+    unasked: Any = None
+    """What its empty choice is called, where that is not "all"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class Asked:
         ]  # fmt: skip
         for one in self.filters:
             got = request.args.get(one.name, "").strip()
-            if got and one.name not in self.values:
+            if got and self[one.name] != got:
                 expected = str(_A_DAY) if one.choices is None else ", ".join(one.choices)
                 if one.since in self.values and a_day(got) is not None:
                     first = next(each for each in self.filters if each.name == one.since)

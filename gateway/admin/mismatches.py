@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from gateway.admin import (
     answer_form,
+    answer_parts,
     answers,
     case_history,
     case_offers,
@@ -28,7 +29,7 @@ from gateway.admin.listing import counted
 from gateway.languages import day, deadline, moment, money
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
-from reconciliation import acknowledgements, ageing, case_links, case_versions, remarks, story, usual_answers
+from reconciliation import acknowledgements, case_links, case_versions, remarks, story, usual_answers
 from reconciliation.bills import Bill
 from reconciliation.debits import Debit
 from reconciliation.mandates import Mandate
@@ -51,7 +52,7 @@ def listing() -> tuple[str, int]:
 
 def show_queue(*, problem: str = "") -> str:
     """Return the queue's page; `problem` is what was in the way of what was just asked of it."""
-    held, now, mine = desk_queue.asked(), current_app.extensions["doisoat"].clock(), office_scope.office()
+    held, now = desk_queue.asked(), current_app.extensions["doisoat"].clock()
     page = desk_queue.page(held, now)
     resolved = desk_queue.wanted(held, now).where(Mismatch.state == "resolved")
     return render_template(
@@ -61,8 +62,7 @@ def show_queue(*, problem: str = "") -> str:
         if held["state"] != desk_queue.EVERY
         else counted(db(), resolved, Mismatch.id, most=desk_queue.COUNTED)[0],
         every="" if held["state"] == desk_queue.EVERY else held.link(state=desk_queue.EVERY),
-        # The spans count every office's questions: who belongs to one is not told of the others'.
-        spans=[] if mine else ageing.aged(db(), source=held["bank"], now=now),
+        spans=() if page.problems else desk_queue.spans(held, now),
         kept={"queue": "1", **{name: value for name, value in {"q": held.search, **held.values}.items() if value}},
         people=remarks.assignees(db()),
         raised=case_links.raised_by_undoing(db(), [row[0].id for row in page.rows]),
@@ -97,6 +97,10 @@ def show(mismatch_id: int, *, problem: str = "", meanwhile: Sequence[Any] = (), 
     mine = office_scope.office()
     hidden = {"ranked"} | (_OF_OTHERS if mine else set())
     told = {name: value for name, value in mismatch.facts.items() if name not in hidden}
+    raised_by = case_links.raised_by_undoing(db(), [mismatch_id]).get(mismatch_id)
+    taken_from = answer_parts.applied(raised_by) if raised_by and not mine else None
+    if raised_by:
+        told["verdict"] = verdicts.TAKEN_BACK
     shown = {name: value for name, value in told.items() if bill is None or value != bill.number}
     payment = db().get(Payment, mismatch.payment_id) if mismatch.payment_id else None
     statement_id = mismatch.statement_id or (line.statement_id if line else None)
@@ -137,7 +141,9 @@ def show(mismatch_id: int, *, problem: str = "", meanwhile: Sequence[Any] = (), 
         remarks=db().scalars(select(Remark).where(Remark.mismatch_id == mismatch.id).order_by(Remark.id)).all(),
         moves=story.moves_of(db(), "mismatch", [mismatch.id]),
         history=case_history.of(mismatch, whole=not mine),
-        raised=mismatch_id in case_links.raised_by_undoing(db(), [mismatch_id]),
+        raised=raised_by is not None,
+        taken_from=taken_from,
+        taken_parts=answer_parts.of([taken_from]) if taken_from else None,
         taken_back=taken_back,
         undone=case_history.undone(taken_back, mismatch_id) if taken_back else "",
         now=now,

@@ -1,10 +1,11 @@
 """The words for questions: what each kind of mismatch is called, what it means, and how it is usually settled."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.languages import lazy_gettext as _
+from reconciliation import overview
 from reconciliation.unmatched import RAISED
 
 
@@ -118,6 +119,19 @@ _TAKEN_BACK = Question(
     _("Answer taken back"), _("Somebody took an answer about this payment back, or asked to: decide again."),
     _DECIDE_AGAIN,
 )  # fmt: skip
+
+
+_OTHERS: Mapping[str, Mapping[str, Question]] = {
+    "M05": {overview.DOUBTED: _DOUBTED, overview.UNDONE: _TAKEN_BACK},
+    "M17": {overview.OF_MANDATE: _MANDATE_ANSWER},
+}
+"""A code → what else it may ask than what it is called for."""
+
+
+def names(code: str, kinds: Collection[str] = overview.KINDS) -> str:
+    """Return the names of all that questions of these kinds under one code ask."""
+    asked = {overview.OF_CODE: MISMATCHES[code], **_OTHERS.get(code, {})}
+    return " / ".join(str(one.name) for kind, one in asked.items() if kind in kinds)
 
 
 def question(code: str, subject: str, verdict: str = "", *, undone: bool = False) -> Question:

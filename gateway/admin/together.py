@@ -1,6 +1,6 @@
 """Together: alike cases settled, given away or put to rest in one go, each in a savepoint of its own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -18,7 +18,7 @@ from gateway.admin.settling_words import NOT_REMARKED, NOT_SETTLED
 from gateway.database import insist
 from gateway.languages import gettext, ngettext
 from gateway.request_session import db
-from reconciliation import case_sides, case_versions, remarks, undoing, usual_answers
+from reconciliation import case_links, case_sides, case_versions, remarks, undoing, usual_answers
 from reconciliation.case_sides import Sides
 from reconciliation.case_versions import Version
 from reconciliation.mismatches import Mismatch, NotSettled
@@ -75,6 +75,7 @@ def preview() -> str:
     return render_template(
         "admin/together.html", shown=shown, total=sum(one.minor for one in answers), count=len(answers),
         why=usual_words.because(answers[0]) if answers else "", outcome=None, kept=desk_queue.carried(),
+        raised=_raised(),
     )  # fmt: skip
 
 
@@ -106,7 +107,7 @@ def settle() -> Response | str | tuple[str, int]:
     staying = db().scalars(select(Mismatch.id).where(Mismatch.id.in_(left), Mismatch.state == "open")).all()
     return render_template(
         "admin/together.html", shown=(), outcome=outcome, said=_said(outcome, now, stay=len(left)),
-        staying=sorted(staying), kept=desk_queue.carried(), now=now,
+        staying=sorted(staying), kept=desk_queue.carried(), now=now, raised=_raised(),
     )  # fmt: skip
 
 
@@ -132,8 +133,9 @@ def undo() -> str:
         for case in _cases()
     ]
     return render_template(
-        "admin/together.html", shown=(), outcome=outcome, said="", kept=desk_queue.carried(), now=now
-    )
+        "admin/together.html", shown=(), outcome=outcome, title=gettext("Undone together"), said=_undone(outcome),
+        kept=desk_queue.carried(), now=now, raised=_raised(),
+    )  # fmt: skip
 
 
 @blueprint.post("/assign")
@@ -174,8 +176,31 @@ def _said(outcome: Sequence[Outcome], now: datetime, *, stay: int) -> str:
             proposed,
         )),
         (resting, ngettext("You let %(num)s case rest.", "You let %(num)s cases rest.", resting)),
-        (stay, ngettext("%(num)s case stays as it was.", "%(num)s cases stay as they were.", stay)),
+        (stay, _stays(stay)),
     )  # fmt: skip
+    return _counted(told)
+
+
+def _undone(outcome: Sequence[Outcome]) -> str:
+    """Return what was taken back in all: how many cases, how many wait for approval of it, and stay as they were."""
+    waits, stay = sum(one.waits for one in outcome), sum(bool(one.problem) for one in outcome)
+    back = len(outcome) - waits - stay
+    return _counted((
+        (back, ngettext(
+            "You took back what you did with %(num)s case.", "You took back what you did with %(num)s cases.", back
+        )),
+        (waits, ngettext(
+            "Taking %(num)s answer back waits for approval.", "Taking %(num)s answers back waits for approval.", waits
+        )),
+        (stay, _stays(stay)),
+    ))  # fmt: skip
+
+
+def _stays(cases: int) -> str:
+    return ngettext("%(num)s case stays as it was.", "%(num)s cases stay as they were.", cases)
+
+
+def _counted(told: Sequence[tuple[int, str]]) -> str:
     return " ".join(words for count, words in told if count)
 
 
@@ -184,6 +209,11 @@ def _cases() -> Sequence[Mismatch]:
     chosen = answer_form.chosen("case")[:SIZE]
     wanted = select(Mismatch).where(Mismatch.id.in_(chosen)).execution_options(populate_existing=True)
     return db().scalars(wanted.order_by(Mismatch.payment_id.nulls_last(), Mismatch.id)).all()
+
+
+def _raised() -> Mapping[int, int]:
+    """Return which of the chosen cases were opened only to take an answer back, and whose."""
+    return case_links.raised_by_undoing(db(), answer_form.chosen("case")[:SIZE])
 
 
 def _each(act: Callable[[Mismatch], object]) -> dict[int, str]:

@@ -5,6 +5,9 @@ from typing import Any
 
 from gateway.languages import lazy_gettext as _
 
+TAKEN_BACK = "taken_back"
+"""What is found of a doubt that nobody raised: it was opened to take an answer back."""
+
 VERDICTS = {
     "match": _("the bill is known, the amount is not what it owes"),
     "paid_before": _("the bill is known and owes nothing any more"),
@@ -13,6 +16,7 @@ VERDICTS = {
     "contradiction": _("the bill belongs to another customer than the one named"),
     "cancelled": _("the bill is no longer owed"),
     "raised": _("a person doubts what it settles"),
+    TAKEN_BACK: _("a person takes back how it was settled"),
     "barred": _("a person said that this payment is not for the bill it names"),
     "other_amount": _("the customer is known, no open bill has this amount"),
     "unknown": _("no bill and no customer that is known is named"),

@@ -153,7 +153,7 @@ ACTORS = {
     **debit_words.ACTORS,
     **message_words.ACTORS,
 }
-"""The parts of the house that act by themselves; a person stands with the name they sign in with."""
+"""The parts of the house that act by themselves; what a person did stands with the name they sign in with."""
 
 REASONS = {
     **mandate_words.REASONS,

@@ -21,6 +21,14 @@ from gateway.contents_masking import contents
             r'{"payer": "Nguy\u1ec5n V\u0103n An", "amount": 844960, "account": 19012345678901, "code": "HD2611-0042"}',
             '{"payer": "N··· V·· A·", "amount": 844960, "account": ···901, "code": "HD2611-0042"}',
         ),
+        (
+            '{"type":"payment.received","data":{"channel":"transfer","narrative":"transfer","payer":"counter"}}',
+            '{"type":"payment.received","data":{"channel":"transfer","narrative":"t···","payer":"c···"}}',
+        ),
+        (
+            '{"type": "Nguyen", "channel": "Hoa transfer", "channel" : ["wallet", "wallet"], "type": {"a": "wallet"}}',
+            '{"type": "N···", "channel": "H·· t···", "channel" : ["wallet", "w···"], "type": {"a": "w···"}}',
+        ),
         ("vnp_Amount=844960&vnp_OrderInfo=Nguy%E1%BB%85n+An", "vnp_Amount=844960\nvnp_OrderInfo=N··· A·"),
         ("2026-11-18;TRAN AN;100000;0912345678", "2026-11-18;T··· A·;100000;···678"),
         (":86:?20TT TIEN DIEN?32NGUYEN AN?3119012345678901", ":86:?20TT TIEN DIEN?32N··· A·?···901"),

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway import languages
+from gateway import languages, signing_in
 from gateway.admin import audit_words, settling_words
 from reconciliation import bill_holds, lump_choices
+from reconciliation.factors import FACTORS
 from reconciliation.lifecycle import CLOSE, DEBIT_RUN, LUMP_CHOICE, SETTLEMENT
 
 ROOT = Path(audit_words.__file__).parents[2]
@@ -121,6 +122,24 @@ def test_what_the_program_writes_is_told_in_words_and_none_of_it_in_english():
     ]  # fmt: skip
     assert not {"scopes", "active", "expires_at", "period"} & set(said)
     assert signed == {"Lý do": "đã ký"}
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_a_refused_try_to_sign_in_is_told_in_words(factor):
+    with languages.speaking("vi"):
+        for why in signing_in.WHY.values():
+            kept = why.format(factor=factor)
+            assert audit_words.facts({"why": kept}) != {"Lý do": kept}
+        assert audit_words.facts({"why": "wrong totp", "factor": "recovery", "tries": 1}) == {
+            "Lý do": "sai mã dùng một lần", "Xác thực hai lớp": "mã khôi phục", "Số lần thử sai liên tiếp": "1",
+        }  # fmt: skip
+
+
+def test_what_is_named_by_its_number_is_not_called_a_count():
+    with languages.speaking("vi"):
+        assert audit_words.facts({"undoes": [1840], "lifts": [7]}) == {
+            "Hủy khớp số": "#1840", "Rút lại khoản chuyển nơi khác số": "#7",
+        }  # fmt: skip
 
 
 def test_what_an_act_was_done_to_is_told_in_words():

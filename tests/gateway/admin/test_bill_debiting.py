@@ -34,14 +34,14 @@ def test_a_bill_is_held_by_care_and_released_by_a_bookkeeper(as_role, accountant
     assert act(care, path, "hold", kind="dispute").status_code == 303
     again = act(care, path, "hold", kind="dispute")
     assert (again.status_code, "không còn như trang này đã hiển thị" in again.text) == (409, True)
-    assert "Đang giữ: khách hàng khiếu nại. đã xem care" in main(care.page(path))
+    assert "Đang giữ: khách hàng khiếu nại. đã xem Người care" in main(care.page(path))
     assert not care.page(path).select_one("form[action$=release]")
     assert act(care, path, "release", kind="dispute").status_code == 403
     assert act(accountant, path, "release", kind="dispute").status_code == 303
     assert len(live_holds(ready)) == 1, "the one that was held before"
     said = main(in_english(accountant, path))
-    assert "bill held care: đã xem" in said
-    assert "bill released accountant: đã xem" in said
+    assert "bill held Người care: đã xem" in said
+    assert "bill released Người accountant: đã xem" in said
     assert ready.one("SELECT count(*) FROM messages WHERE body IS NULL AND state = 'queued'") == 0
 
 
@@ -53,7 +53,7 @@ def test_a_bill_is_put_off_to_a_day_to_come_and_its_customer_told_anew(as_role, 
     assert act(as_role("care"), path, "postpone", to="2026-11-23").status_code == 403
     assert act(accountant, path, "postpone", to="2026-11-23").status_code == 303
     said = main(accountant.page(path))
-    assert "Ngày trích nợ 23/11/2026 Ban đầu 20/11/2026 Lùi đến 23/11/2026 đã xem accountant" in said
+    assert "Ngày trích nợ 23/11/2026 Ban đầu 20/11/2026 Lùi đến 23/11/2026 đã xem Người accountant" in said
     told = "SELECT facts->>'debit_on', body <> '' FROM messages WHERE bill_id = :id AND state = 'queued'"
     assert ready.rows(told, id=int(path.rpartition("/")[2])) == [("2026-11-23", True)]
     run = made.propose(ready)
@@ -71,7 +71,7 @@ def test_a_printed_notice_is_recorded_once_and_not_of_days_to_come(as_role, read
     for handed, status in (("yesterday", 400), ("2026-11-19T09:01", 400), ("2026-11-18T15:30", 303)):
         assert act(care, path, "printed", handed=handed).status_code == status, handed
     assert act(care, path, "printed", handed="2026-11-18T15:30").status_code == 409
-    assert "100.000 ₫, 20/11/2026; giao lúc 18/11/2026 15:30 care" in main(care.page(path))
+    assert "100.000 ₫, 20/11/2026; giao lúc 18/11/2026 15:30 Người care" in main(care.page(path))
     assert act(as_role("auditor"), path, "printed", handed="2026-11-18T15:30").status_code == 403
 
 

@@ -25,7 +25,7 @@ def taken_back(as_role, twice, session):
 def test_the_old_case_says_that_its_answer_was_taken_back_and_leads_on(taken_back):
     person, old, now, _led = taken_back
     page = person.page(f"/admin/mismatches/{old}")
-    assert "Cách xử lý đã được rút lại bởi accountant, 19/11/2026 09:00" in words(page)
+    assert "Cách xử lý đã được rút lại bởi Người accountant, 19/11/2026 09:00" in words(page)
     assert page.select_one(f".alarm a[href='/admin/mismatches/{now}']")
     assert "Sau đó đã rút lại" in words(page)
 
@@ -93,6 +93,31 @@ def test_words_that_are_taken_back_are_linked_too(accountant, books, session):
     assert f"Việc này mở lại từ #{asked.id}" in words(accountant.page(led))
 
 
+def test_the_payments_and_the_bills_story_say_what_was_taken_back_by_whom_and_why(taken_back, session):
+    person, old, _now, _led = taken_back
+    [(payment, bill)] = rows(session, f"SELECT payment_id, bill_id FROM mismatches WHERE id = {old}")
+    for path in (f"/admin/payments/{payment}", f"/admin/bills/{bill}"):
+        page = person.page(path)
+        told = [words(one) for one in page.select("ol.story .taken_back")]
+        assert len(told) == 1, path
+        assert "Đã rút lại cách xử lý M06 Hóa đơn đã thanh toán" in told[0]
+        assert "accountant: đã rút lại" in told[0]
+        assert "đã rút lại 19/11/2026 09:00" in words(page.select_one("ol.story .settled"))
+
+
+def test_the_payments_story_says_that_closing_by_words_was_taken_back(accountant, books, session):
+    payment = books.payment(90_000)
+    asked = books.mismatch("M03", f"payment:{payment.id}/amount", payment_id=payment.id, minor=5)
+    session.commit()
+    path = f"/admin/mismatches/{asked.id}"
+    give(accountant, path)
+    story = f"/admin/payments/{payment.id}"
+    assert not accountant.page(story).select("ol.story .taken_back")
+    assert "đã rút lại" not in words(accountant.page(story).select_one("ol.story .settled"))
+    undo(accountant, path)
+    assert "accountant" in words(accountant.page(story).select_one("ol.story .taken_back"))
+
+
 def test_undoing_above_the_limit_is_asked_for_and_not_said_to_be_done(as_role, books, session):
     accountant, chief = as_role("accountant"), as_role("chief_accountant")
     payment = books.payment(2_000_001, state="confirmed", confirmed_minor=2_000_001)
@@ -107,8 +132,13 @@ def test_undoing_above_the_limit_is_asked_for_and_not_said_to_be_done(as_role, b
     said = words(accountant.page(led).select_one(".undo"))
     assert f"Bạn đã đề nghị rút lại cách xử lý của mình cho #{asked.id}: việc này chờ người khác duyệt" in said
     assert "Đã hoàn tác" not in words(accountant.page(led))
+    story = f"/admin/payments/{payment.id}"
+    assert not accountant.page(story).select("ol.story .taken_back"), "the answer stands until then"
+    assert "M05 Rút lại cách xử lý" in words(accountant.page(story).select_one("ol.story"))
     assert chief.send(f"{led.partition('?')[0]}/approve/{first + 1}").status_code == 303
     assert "Đã hoàn tác" in words(accountant.page(led)), "now it is"
+    told = words(accountant.page(story).select_one("ol.story .taken_back"))
+    assert "accountant: đã rút lại · Người duyệt: Người chief_accountant" in told
     assert "Đã hoàn tác" not in words(accountant.page(f"{path}?undone=999")), "nothing was"
 
 
@@ -118,6 +148,12 @@ def test_what_undoing_raised_is_titled_for_what_it_is(taken_back, as_role, books
     page = person.page(f"/admin/mismatches/{doubt}")
     assert words(page.select_one("h1")) == "M05 Rút lại cách xử lý"
     assert "đã rút lại, hoặc đề nghị rút lại, một cách xử lý" in words(page.select_one("p.lead"))
+    said = words(page.select_one("main"))
+    assert "có người rút lại cách đã xử lý" in said
+    assert "ghi có cho khách hàng: 100.000 ₫" in words(page.select_one("dt:-soup-contains('được rút lại') + dd"))
+    assert "Rút lại 100.000 ₫ → ghi có cho khách hàng" in said
+    for wrong in ("nghi ngờ", "Không có căn cứ chờ khoản này", "Số lần khớp"):
+        assert wrong not in said
     listed = person.page("/admin/mismatches/?state=resolved")
     assert "Rút lại cách xử lý" in words(listed.select_one(f"tr:has(a[href^='/admin/mismatches/{doubt}?'])"))
     bill, payment = books.settled(70_000)
@@ -129,3 +165,38 @@ def test_what_undoing_raised_is_titled_for_what_it_is(taken_back, as_role, books
     asked = books.mismatch("M05", "payment:999", minor=5)
     session.commit()
     assert "Sai mã khách hàng" in words(person.page(f"/admin/mismatches/{asked.id}").select_one("h1"))
+
+
+def test_the_overview_names_a_code_by_what_its_open_cases_ask(accountant, as_role, books, session):
+    def row():
+        page = accountant.page("/admin/")
+        return words(page.select_one("a[href*='code=M05']"))
+
+    books.mismatch("M05", "payment:999", minor=5)
+    session.commit()
+    assert row() == "M05 Sai mã khách hàng"
+    payment = books.payment(2_000_001, state="confirmed", confirmed_minor=2_000_001)
+    asked = books.mismatch("M12", f"payment:{payment.id}", payment_id=payment.id, minor=2_000_001)
+    session.commit()
+    path = f"/admin/mismatches/{asked.id}"
+    give(accountant, path)
+    [(first,)] = rows(session, "SELECT id FROM settlements")
+    as_role("chief_accountant").send(f"{path}/approve/{first}")
+    undo(accountant, path)
+    assert row() == "M05 Sai mã khách hàng / Rút lại cách xử lý"
+    choice = accountant.page("/admin/mismatches/").select_one("select[name=code] option[value=M05]")
+    assert words(choice) == "M05 Sai mã khách hàng / Cách gạch nợ bị nghi ngờ / Rút lại cách xử lý"
+
+
+def test_who_did_what_stands_with_their_full_name(taken_back, session):
+    person, old, now, _led = taken_back
+    session.execute(text("UPDATE staff SET name = 'Trần Thị Kế' WHERE username = 'accountant'"))
+    session.commit()
+    [(payment,)] = rows(session, f"SELECT payment_id FROM mismatches WHERE id = {old}")
+    person.send(f"/admin/mismatches/{now}/assign", to="accountant")
+    for path in (f"/admin/mismatches/{old}", f"/admin/mismatches/{now}", f"/admin/payments/{payment}"):
+        main = person.page(path).select_one("main")
+        for choice in main.select("select"):
+            choice.decompose()
+        assert "Trần Thị Kế" in words(main), path
+        assert "accountant" not in words(main), path

@@ -66,13 +66,16 @@ def test_a_run_is_proposed_by_one_and_approved_by_another(as_role, accountant, r
         ("approved", "accountant", "chief_accountant", "đã xem")
     ]
     page = chief.page(path)
-    assert "duyệt lượt trích nợ chief_accountant: đã xem" in main(page)
+    assert "duyệt lượt trích nợ Người chief_accountant: đã xem" in main(page)
     again = act(chief, path, "approve")
     assert (again.status_code, "không còn như trang này đã hiển thị" in again.text) == (409, True)
     assert act(chief, path, "stop").status_code == 303
     assert "đã rút lại" in main(chief.page(path))
     listed = main(accountant.page("/admin/debits/?bank=standard&state=withdrawn&q=HD0001"))
-    assert f"#{path.rpartition('/')[2]} Ngân hàng Mẫu 20/11/2026 3 300.000 ₫ accountant chief_accountant" in listed
+    assert (
+        f"#{path.rpartition('/')[2]} Ngân hàng Mẫu 20/11/2026 3 300.000 ₫ Người accountant Người chief_accountant"
+        in listed
+    )
     assert "Không có kết quả" not in listed
     assert not accountant.page("/admin/debits/?state=sent").select("tbody tr")
 
@@ -199,7 +202,7 @@ def test_a_liaison_passes_on_what_the_bank_said(as_role, accountant, answered, r
         ("rejected", "AC04")
     ]
     said = main(liaison.page(silent))
-    assert "AC04 tài khoản đã đóng c·· H·, 9 g·· liaison" in said
+    assert "AC04 tài khoản đã đóng c·· H·, 9 g·· Người liaison" in said
     told = "SELECT b.number, m.body <> '' FROM messages m JOIN bills b ON b.id = m.bill_id WHERE event = 'debit_failed'"
     assert ready.rows(f"{told} ORDER BY 1") == [("HD0002", True), ("HD0003", True)]
 

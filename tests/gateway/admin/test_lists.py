@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from bs4 import BeautifulSoup
 
 from gateway.admin import listing
 from gateway.admin.listing import Asked, Filter
@@ -93,6 +94,25 @@ def test_the_age_of_mismatches_is_summed_and_filtered(accountant, books, session
         assert [row[:3] for row in found] == ([code] if code else [])
 
 
+def test_the_age_of_mismatches_is_summed_within_what_is_asked_for(accountant, books, session):
+    for days, code, state in ((0, "M12", "open"), (3, "M12", "open"), (30, "M06", "open"), (30, "M12", "resolved")):
+        books.mismatch(code, f"s{days}{state}", minor=1000, opened_at=NOW - timedelta(days=days), state=state)
+    session.commit()
+
+    def counts(asked):
+        spans = accountant.page(f"/admin/mismatches/?{asked}").select(".spans .figure")
+        return [int(one.select_one(".soft").text.split()[0]) for one in spans], [one["href"] for one in spans]
+
+    assert counts("code=M15")[0] == [0, 0, 0, 0]
+    found, links = counts("code=M12&age=2-3")
+    assert found == [1, 1, 0, 0], "of whatever age is asked for"
+    assert all("code=M12" in one and "state=unsettled" in one for one in links)
+    assert counts("code=M12&state=every")[0] == found, "what is settled ages no more"
+    assert all("state=unsettled" in one for one in counts("code=M12&state=every")[1])
+    assert counts("state=resolved") == ([], [])
+    assert counts("q=M06")[0] == [0, 0, 0, 1]
+
+
 def test_mismatches_come_oldest_first_and_are_filtered_by_code_and_state(accountant, books, session):
     bill, payment = books.settled()
     books.mismatch("M03", "payment:1", bill_id=bill.id, payment_id=payment.id, minor=8418)
@@ -107,6 +127,9 @@ def test_mismatches_come_oldest_first_and_are_filtered_by_code_and_state(account
         for query in ("?state=every", "", "?code=M12")
     }
     assert counts == {"?state=every": "3 trong đó 1 đã xử lý", "": "2", "?code=M12": "1"}
+    choices = accountant.page("/admin/mismatches/").select("select[name=sort] option")
+    assert [one.text for one in choices] == ["cũ nhất trước", "số tiền lớn trước", "hạn gần nhất trước"]
+    assert accountant.page("/admin/mismatches/").select_one("select[name=code] option").text == "tất cả"
     assert "Hiện tất cả, kể cả đã xử lý" not in accountant.page("/admin/mismatches/?state=every").text
     assert [row[:3] for row in _rows(accountant.page("/admin/mismatches/?state=unsettled"))] == ["M03", "M12"]
     assert [row[:3] for row in _rows(accountant.page("/admin/mismatches/?code=M12"))] == ["M12"]
@@ -199,3 +222,18 @@ def test_what_is_matched_comes_to_what_settles_bills_and_what_is_placed_to_what_
     assert "tổng 58.000 ₫" in told("placed")
     [day] = overview.of_day(session, first.business_date, {}, now=NOW).banks
     assert (day.matched_minor, day.placed_minor) == (170_000, 58_000)
+
+
+def test_a_list_without_rows_says_how_searches_look_only_where_one_was_made(accountant):
+    whole = "Ô tìm kiếm tìm đúng toàn bộ mã"
+    assert whole in accountant.page("/admin/bills/?q=HD0").text
+    filtered = accountant.page("/admin/bills/?state=open").select_one(".empty").text
+    assert whole not in filtered
+    assert "Không có dòng nào khớp với tất cả các điều kiện đã chọn" in filtered
+
+
+def test_what_an_address_asks_wrongly_is_left_out_by_one_press(accountant):
+    answer = accountant.get("/admin/bills/?due=2026-12-31&due_until=2026-01-01&state=open")
+    page = BeautifulSoup(answer.text, "html.parser")
+    pressed = page.select_one("a.button:-soup-contains('Bỏ điều kiện không hợp lệ')")
+    assert pressed["href"] == "/admin/bills/?state=open&due=2026-12-31"

@@ -60,7 +60,7 @@ def test_what_was_attached_by_mistake_is_taken_back_by_who_attached_it(accountan
 def test_words_stand_apart_where_evidence_is_listed(accountant, path):
     assert attach(accountant, path, PDF).status_code == 303
     row = " ".join(accountant.page(path).select_one("ul.rows li:has(a[href*='/evidence/'])").text.split())
-    assert "bien-lai.pdf bien-lai.pdf accountant," in row
+    assert "bien-lai.pdf bien-lai.pdf Người accountant," in row
 
 
 def test_what_is_no_evidence_is_refused_in_words(accountant, path):
@@ -105,3 +105,26 @@ def test_a_file_over_the_limit_brings_the_question_back_with_the_limit_named(acc
     visitor = as_role("accountant")
     visitor.client.delete_cookie("session")
     assert visitor.client.post(f"{path}/evidence", data=b"x" * (6 << 20)).status_code in (303, 413)
+
+
+def test_a_missing_files_page_has_no_empty_heading_and_says_when_the_banks_answer_is_noted(accountant, books, session):
+    asked = books.mismatch("M13", "file:saomai:2026-11-18", source="saomai", owner="liaison")
+    session.commit()
+    path = f"/admin/mismatches/{asked.id}"
+    page = accountant.page(path)
+    assert "Cách xử lý khác" not in page.text
+    said = "Sau khi đã ghi yêu cầu tra soát, trả lời của ngân hàng được ghi ngay tại đây."
+    assert said in page.text
+    assert page.select_one("button[value=trace_answer]") is None
+    accountant.send(f"{path}/remarks", kind="trace", said="xin gửi tệp")
+    page = accountant.page(path)
+    assert page.select_one("button[value=trace_answer]") is not None
+    assert said not in page.text
+
+
+def test_another_settlement_is_headed_where_there_is_one(accountant, books, session):
+    payment = books.payment(90_000, state="confirmed", confirmed_minor=90_000)
+    asked = books.mismatch("M12", f"payment:{payment.id}", payment_id=payment.id, minor=90_000)
+    session.commit()
+    page = accountant.page(f"/admin/mismatches/{asked.id}")
+    assert page.select_one("#usually-title").text == "Cách xử lý khác"

@@ -249,7 +249,7 @@ def test_a_bills_story_names_the_matching_only_where_a_rule_moved_it(accountant,
         page = accountant.page(f"/admin/bills/{one.id}")
         return " ".join(" ".join(each.text for each in page.select(".story .moved")).split())
 
-    assert f"đã trả accountant: xử lý số {made}: giấy báo có" in told(bill)
+    assert f"đã trả Người accountant: xử lý số {made}: giấy báo có" in told(bill)
     before = books.bill(5)
     move(session, BILL, [before.id], "paid", by="matching", why="settlement 7: nộp bù", now=NOW)  # as it was noted once
     session.commit()

@@ -164,9 +164,14 @@ def test_all_that_was_settled_together_is_undone_by_one_press(accountant, deposi
     answer = send(accountant, "undo", cases, **acts)
     assert answer.status_code == 200
     assert answer.text.count("Việc đang thay chỗ:") == 2
+    page = BeautifulSoup(answer.text, "html.parser")
+    assert page.select_one("h1").text == "Đã hoàn tác cùng lúc"
+    assert page.select_one("[role=status].undo").text == "Bạn đã hoàn tác 2 việc."
     assert rows(session, "SELECT count(*) FROM placements WHERE undone_at IS NULL") == [(0,)]
     again = send(accountant, "undo", cases, **acts)
     assert again.text.count("Không hoàn tác được nữa") == 2
+    assert "Bạn đã hoàn tác" not in again.text
+    assert "2 việc giữ nguyên." in again.text
 
 
 def test_the_headline_tells_the_settled_from_what_waits_rests_and_stays(accountant, as_role, deposits, books, session):
@@ -194,4 +199,6 @@ def test_what_waits_for_approval_is_not_said_to_be_taken_back(accountant, as_rol
     said = send(accountant, "undo", [case], **{f"act{case}": f"applied-{made}"}).text
     assert "Việc rút lại cách xử lý đang chờ người khác duyệt:" in said
     assert "Đã rút lại." not in said
+    assert "Việc rút lại 1 cách xử lý đang chờ duyệt." in said
+    assert "Bạn đã hoàn tác" not in said
     assert rows(session, "SELECT state FROM settlements ORDER BY id") == [("applied",), ("proposed",)]
