@@ -127,7 +127,10 @@ def change_person(
         _check_has_office(role, office)
     if checked_office(office) != person.office:
         _check_office(session, checked_office(office))
-    others = [one for one in found.values() if one.id != person_id and one.role == ADMINISTRATOR and one.active]
+    others = [
+        one for one in found.values()
+        if one.id != person_id and one.role == ADMINISTRATOR and one.active and not one.office
+    ]  # fmt: skip
     if person.role == ADMINISTRATOR and person.active and not others and not (role == ADMINISTRATOR and active):
         raise StaffRefused("expected another active administrator first, got the last one", "last")
     before = {"role": person.role, "office": person.office, "active": person.active}
@@ -163,6 +166,8 @@ def checked_office(office: str) -> str:
 def _check_has_office(role: str, office: str) -> None:
     if role in OF_ONE_OFFICE and not checked_office(office):
         raise StaffRefused(f"expected the office of a person with the role {role}, got none", "no_office")
+    if role == ADMINISTRATOR and checked_office(office):
+        raise StaffRefused("expected no office of an administrator, who looks after the people of all", "all_offices")
 
 
 def _check_office(session: Session, office: str) -> None:

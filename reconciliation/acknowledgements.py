@@ -1,7 +1,8 @@
 """Acknowledgements: closing a question that asks for no booking, by a person who says why.
 
-The books say what the statement says by then; what is left is that somebody has seen it. Questions that hold a day open
-(a file that is missing, a statement in quarantine, an unknown outcome) are never closed by words.
+The books say what the statement says by then; what is left is that somebody has seen it. Of the questions that hold a
+day open only that for a missing file is closed so, once the bank has answered that it sends none; never a statement in
+quarantine or an unknown outcome.
 """
 
 from datetime import datetime
@@ -16,6 +17,8 @@ from reconciliation.payments import Payment
 ALWAYS = ("M02", "M08", "M10", "M14")
 """Codes whose money is booked by the time they are asked."""
 _ENDINGS = {"M03": "/amount", "M09": "/taken-back"}
+_FILE = "file:"
+_IS_ANSWERED = "SELECT EXISTS (SELECT 1 FROM remarks WHERE mismatch_id = :id AND kind = 'trace_answer')"
 _SAID = "acknowledged: "
 _AGAIN = """
     INSERT INTO mismatches (code, subject, source, minor, currency, payment_id, line_id, statement_id, delivery_id,
@@ -27,8 +30,11 @@ _AGAIN = """
 """
 
 
-def is_enough(asked: Mismatch, payment: Payment | None) -> bool:
+def is_enough(session: Session, asked: Mismatch, payment: Payment | None) -> bool:
     """Tell whether a question may be closed by saying why it needs no booking; `payment` is the one it asks about."""
+    if asked.code == "M13":
+        answered = session.scalar(text(_IS_ANSWERED), {"id": asked.id})
+        return asked.subject.startswith(_FILE) and answered is True
     if asked.code in ALWAYS or asked.subject.endswith(_ENDINGS.get(asked.code, "-")):
         return True
     if asked.code == "M17":
@@ -51,7 +57,7 @@ def acknowledge(session: Session, mismatch_id: int, *, why: str, by: str, now: d
     if asked.state != "open":
         raise NotSettled("not_open", f"expected an open question, got one that is {asked.state}")
     wanted = select(Payment).where(Payment.id == asked.payment_id).execution_options(populate_existing=True)
-    if not is_enough(asked, session.scalar(wanted)):
+    if not is_enough(session, asked, session.scalar(wanted)):
         raise NotSettled("needs_booking", "expected a question that needs no booking")
     remarks.note(session, mismatch_id, why, by=by, now=now)
     mismatches.resolve(session, [mismatch_id], by=by, resolution=f"{_SAID}{why}", now=now)

@@ -151,7 +151,7 @@ _FIRST = """
          WHERE EXISTS (SELECT 1 FROM entries WHERE business_date = CAST(d AS date) AND bank = :bank)),
         (SELECT min(coalesce(closing_on, to_on)) FROM statements
          WHERE bank = :bank AND kind = 'statement' AND state = 'accepted'),
-        (SELECT min(day) FROM closes WHERE bank = :bank AND period = 'day'))
+        (SELECT min(day) FROM closes WHERE bank = :bank AND period = 'day' AND state <> 'withdrawn'))
 """
 _FIRST_SIGNED = "SELECT min(day) FROM closes WHERE bank = :bank AND period = 'day' AND state IN ('signed', 'reopened')"
 
@@ -168,7 +168,7 @@ def listed(session: Session, bank: str, first: date, last: date, *, owed: Collec
     So are days for which the bank owes a statement (`owed`). A bank's first day is the first with an entry, a statement
     or a close.
     """
-    since: date | None = session.scalar(text(_FIRST), {"bank": bank, "last": last})
+    since = first_day(session, bank, last)
     if since is None:
         return []
     calendar = bank_days.calendar(session)
@@ -177,6 +177,12 @@ def listed(session: Session, bank: str, first: date, last: date, *, owed: Collec
     return days(
         session, bank, first, last, quiet=[day for day in every if calendar.is_business_day(day) or day in owed]
     )
+
+
+def first_day(session: Session, bank: str, last: date) -> date | None:
+    """Return a bank's first day: of an entry (up to `last`), a statement, or a close that stands; None without any."""
+    found: date | None = session.scalar(text(_FIRST), {"bank": bank, "last": last})
+    return found
 
 
 def unsigned(session: Session, bank: str, first: date, last: date, *, owed: Collection[date] = ()) -> list[date]:

@@ -78,6 +78,8 @@ def obstacles(
     found = []
     if day >= business_days.local_day(now):
         found.append(NotClosed("not_over", f"expected a day that is over, got {day}"))
+    if day not in owed and not _has_begun(session, bank, day):
+        found.append(NotClosed("not_begun", f"expected a day since the bank's first entry or statement, got {day}"))
     if _month_is_signed(session, bank, day):
         found.append(NotClosed("month", f"expected the month {day:%Y-%m} to be reopened first, it is signed"))
     since = closes.first_signed(session, bank)
@@ -190,12 +192,20 @@ def month_obstacles(
         said = f"expected the questions of {first:%Y-%m} answered that leave a day unknown, got {questions.open} open:"
         facts = {"count": questions.open, "codes": questions.codes, "day": questions.day}
         found.append(NotClosed("month_questions", f"{said} {questions.codes}, {questions.day} first", **facts))
+    elif not any(first <= day <= last for day in owed) and not _has_begun(session, bank, last):
+        said = f"expected a month since the bank's first entry or statement, got {first:%Y-%m}"
+        found.append(NotClosed("not_begun", said))
     if unsigned := closes.unsigned(session, bank, first, last, owed=owed):
         said = f"expected every day of {first:%Y-%m} to be signed, {len(unsigned)} are not, {unsigned[-1]} first"
         found.append(NotClosed("days", said, count=len(unsigned), day=unsigned[-1]))
     if unread := session.scalar(text(_UNREAD), asked):
         found.append(NotClosed("unread", f"expected every delivery to be read, got {unread} unread", count=unread))
     return found
+
+
+def _has_begun(session: Session, bank: str, day: date) -> bool:
+    first = closes.first_day(session, bank, day)
+    return first is not None and first <= day
 
 
 def _month_is_signed(session: Session, bank: str, day: date) -> bool:

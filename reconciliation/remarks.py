@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, exists, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from reconciliation import audit, bank_days, business_days
+from reconciliation import audit, bank_days, business_days, case_links
 from reconciliation.db import Base, Id, Label, one_of
 from reconciliation.mismatches import Mismatch
 from reconciliation.sealing import Sealer
@@ -108,6 +108,11 @@ def attach(
     )  # fmt: skip
 
 
+def rests_on_nothing(session: Session, asked: Mismatch) -> bool:
+    """Tell whether no answer may rest on a question's evidence: none was given, or it was undone."""
+    return asked.state == "open" or (asked.state == "resolved" and case_links.undone(session, asked.id) is not None)
+
+
 def withdraw(session: Session, mismatch_id: int, remark_id: int, why: str, *, by: str, now: datetime) -> Remark:
     """Take back a comment or evidence of one's own, for a reason; evidence until somebody has answered by it."""
     asked = _of(session, mismatch_id, unsettled=False)
@@ -116,7 +121,7 @@ def withdraw(session: Session, mismatch_id: int, remark_id: int, why: str, *, by
         raise NotRemarked("no_remark", f"expected the number of a comment or of evidence here, got {remark_id}")
     if wrong.by != by:
         raise NotRemarked("not_own", f"expected a remark by {by}, got one by {wrong.by}")
-    if wrong.kind == EVIDENCE and asked.state != "open":
+    if wrong.kind == EVIDENCE and not rests_on_nothing(session, asked):
         raise NotRemarked("answered_by", "expected evidence that no answer may rest on, got a question with an answer")
     if _is_withdrawn(session, wrong):
         raise NotRemarked("withdrawn", f"expected a remark that stands, {remark_id} is taken back already")
@@ -168,7 +173,7 @@ def resume(session: Session, mismatch_id: int, said: str, *, by: str, now: datet
 def assign(session: Session, mismatch_id: int, username: str, *, by: str, now: datetime) -> Remark | None:
     """Give a question to a person, or to nobody (""); return None when it is theirs already."""
     asked = _of(session, mismatch_id)
-    if username and not session.scalar(text(_WORKS_HERE), {"username": username}):
+    if username and not session.scalar(text(_WORKS_HERE), {"username": username, "by": by}):
         raise NotRemarked("no_person", f"expected somebody who settles questions, got {username[:40]!r}")
     if asked.assignee == username:
         return None
@@ -181,12 +186,18 @@ def note(session: Session, mismatch_id: int, said: str, *, by: str, now: datetim
     return _add(session, _of(session, mismatch_id), NOTED, said, by=by, now=now)
 
 
-def assignees(session: Session) -> dict[str, str]:
-    """Return username → name of everybody a question can be given to, by name."""
-    return {row.username: row.name for row in session.execute(text(f"{_STAFF} ORDER BY name, username"))}
+def assignees(session: Session, *, by: str) -> dict[str, str]:
+    """Return username → name of everybody to whom `by` can give a question, by name.
+
+    Who belongs to one power office may not see it, and takes a case that they do see themselves.
+    """
+    return {row.username: row.name for row in session.execute(text(f"{_STAFF} ORDER BY name, username"), {"by": by})}
 
 
-_STAFF = "SELECT username, name FROM staff WHERE active AND role IN ('accountant', 'chief_accountant', 'liaison')"
+_STAFF = """
+    SELECT username, name FROM staff WHERE active AND role IN ('accountant', 'chief_accountant', 'liaison')
+      AND (office = '' OR username = :by)
+"""
 _WORKS_HERE = f"SELECT EXISTS (SELECT 1 FROM ({_STAFF}) s WHERE username = :username)"  # noqa: S608 - from constants
 
 

@@ -45,7 +45,6 @@ def load(
     """
     loaded = Loaded()
     read: list[tuple[Statement, tuple[str, ...]]] = []
-    ours = {_bare(account) for account in accounts}
     stream = iter(events)
     for event in stream:
         if not isinstance(event, StatementOpened):
@@ -55,7 +54,7 @@ def load(
         closed = _copy(session, statement.id, event, stream, sealer)
         _close(session, statement, closed)
         faults = closed.faults
-        if ours and _bare(event.account) not in ours:
+        if not is_ours(event.account, accounts):
             faults = (*faults, _NOT_OURS.format(statement.account_tail))
         read.append((statement, faults))
     # Two readers at once would each judge by what the other has not committed yet.
@@ -63,6 +62,11 @@ def load(
     for statement, faults in read:
         judge(session, statement, faults, loaded, now)
     return loaded
+
+
+def is_ours(account: str, accounts: Collection[str]) -> bool:
+    """Tell whether a statement's account is one of `accounts`; every one is where none are named."""
+    return not accounts or _bare(account) in {_bare(one) for one in accounts}
 
 
 def _bare(account: str) -> str:

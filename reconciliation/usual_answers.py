@@ -34,6 +34,7 @@ MOST_BILLS = 4
 """Bills that one answer can name on a page."""
 _CARRIED_FORWARD = ("M03", "M04", "M06")
 """What a customer paid too much is theirs: it waits on their account for the next bill."""
+_NOTED_AS = {"M17": "kept_out", "M13": "sends_none"}
 _QUOTED = "SELECT id FROM customers WHERE code = ANY(:codes) ORDER BY id LIMIT 2"
 _IS_TRACED = "SELECT EXISTS (SELECT 1 FROM remarks WHERE mismatch_id = :id AND kind = 'trace')"
 
@@ -80,8 +81,8 @@ def usual(session: Session, asked: Mismatch, *, now: datetime) -> Usual | None:
         traced = session.scalar(text(_IS_TRACED), {"id": asked.id})
         return Usual(DENY, "never_came", minor=payment.minor) if traced else Usual(TRACE, "ask_for_line")
     explained = _of_line(session, asked) if asked.line_id is not None else None
-    if explained is None and acknowledgements.is_enough(asked, payment):
-        return Usual(NOTE, "kept_out" if asked.code == "M17" else "booked_already")
+    if explained is None and acknowledgements.is_enough(session, asked, payment):
+        return Usual(NOTE, _NOTED_AS.get(asked.code, "booked_already"))
     return explained or Usual(TRACE, "ask_the_bank")
 
 
@@ -138,7 +139,7 @@ def _of_money(session: Session, asked: Mismatch, payment: Payment, now: datetime
     doubted = _doubted(session, asked, payment)
     if doubted is not None:
         return doubted
-    if acknowledgements.is_enough(asked, payment):
+    if acknowledgements.is_enough(session, asked, payment):
         return Usual(NOTE, "part_paid")
     if payment.currency != "VND" or payment.state not in ("reported", "confirmed") or left <= 0:
         return Usual(TRACE, "ask_the_bank")

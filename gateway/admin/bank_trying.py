@@ -22,6 +22,7 @@ from gateway.languages import gettext
 from gateway.secrets import bank_secrets
 from gateway.setting_tables import SettingsError
 from gateway.written_days import a_moment
+from reconciliation.statement_loading import is_ours
 
 blueprint = Blueprint("bank_trying", __name__, url_prefix="/banks")
 MOST_BYTES = 5 << 20
@@ -85,7 +86,7 @@ def statement(name: str) -> str:
             )
         except (Unreadable, SettingsError) as error:
             wrong = machine_words.said(str(error))
-    return shown(bank, file=found, file_wrong=wrong, account_shown=account_shown)
+    return shown(bank, file=found, file_wrong=wrong, account_shown=account_shown, is_ours=is_ours)
 
 
 def callback_too_large(name: str) -> str:

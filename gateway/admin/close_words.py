@@ -41,6 +41,7 @@ NOT_CLOSED: Mapping[str, Any] = {
         "Questions that leave days of the month unknown: %(count)s (%(codes)s), the first of them of %(day)s."
     ),
     "unread": _("Deliveries of this bank that have not been read yet: %(count)s."),
+    "not_begun": _("This is before the bank's first entry or statement: there is nothing to close."),
     "no_statement": _("The bank's statement of this day has not come (M13)."),
     "unexplained": _("Unexplained differences: %(count)s, and %(minor)s."),
     "questions": _(

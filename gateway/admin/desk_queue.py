@@ -48,13 +48,14 @@ _BY_KEY: Mapping[str, tuple[InstrumentedAttribute[Any], bool]] = {
 
 def asked() -> Asked:
     """Return what the request's address asks of the queue."""
+    people = remarks.assignees(db(), by=current_user.username)
     return Asked.of_request(
         Filter("bank", _("Bank"), bank_choices()),
         Filter("state", _("State"), _STATES, default=UNSETTLED),
         Filter("age", _("Age"), words.AGES),
         Filter("amount", _("Amount"), _AMOUNTS),
         Filter("owner", _("In the hands of"), _OWNERS),
-        Filter("who", _("Case of"), {MINE: _("mine"), NOBODYS: _("nobody's"), **remarks.assignees(db())}),
+        Filter("who", _("Case of"), {MINE: _("mine"), NOBODYS: _("nobody's"), **people}),
         Filter("due", _("Deadline"), _DUE),
         Filter("code", _("Code"), {code: f"{code} {question_words.names(code)}" for code in question_words.MISMATCHES}),
         Filter("sort", _("Order"), _ORDERS, unasked=_("oldest first")),

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from flask import Blueprint, abort, current_app, render_template, request
+from flask_login import current_user
 from sqlalchemy import select
 
 from gateway.admin import (
@@ -64,7 +65,7 @@ def show_queue(*, problem: str = "") -> str:
         every="" if held["state"] == desk_queue.EVERY else held.link(state=desk_queue.EVERY),
         spans=() if page.problems else desk_queue.spans(held, now),
         kept={"queue": "1", **{name: value for name, value in {"q": held.search, **held.values}.items() if value}},
-        people=remarks.assignees(db()),
+        people=remarks.assignees(db(), by=current_user.username),
         raised=case_links.raised_by_undoing(db(), [row[0].id for row in page.rows]),
         undo=_done(),
         decided=_decided(),
@@ -121,7 +122,7 @@ def show(mismatch_id: int, *, problem: str = "", meanwhile: Sequence[Any] = (), 
         payment=payment,
         settling=settling,
         usual=answer if answer is not None and case_offers.may_give(answer) else None,
-        enough=mismatch.state == "open" and acknowledgements.is_enough(mismatch, payment),
+        enough=mismatch.state == "open" and acknowledgements.is_enough(db(), mismatch, payment),
         problem=problem,
         meanwhile=meanwhile,
         typed=[(name, request.form[field]) for field, name in _TYPED.items() if request.form.get(field)],
@@ -129,7 +130,8 @@ def show(mismatch_id: int, *, problem: str = "", meanwhile: Sequence[Any] = (), 
         version=case_versions.version(db(), mismatch),
         company=case_offers.company(mismatch_id),
         beside=case_story.of(mismatch, payment, suggested),
-        people=remarks.assignees(db()),
+        rests_on_nothing=lambda case: remarks.rests_on_nothing(db(), case),
+        people=remarks.assignees(db(), by=current_user.username),
         kept=desk_queue.carried(),
         previous=desk_queue.address(before) if before else "",
         following=desk_queue.address(after) if after else "",

@@ -28,6 +28,7 @@ REFUSED: Mapping[str, Any] = {
     "name": _("Write the person's name."),
     "role": _("Choose a role."),
     "no_office": _("An office manager sees the customers of one office: choose which."),
+    "all_offices": _("An administrator belongs to no single power office: choose none."),
     "office": _("Write the office's name in at most 100 characters."),
     "unknown_office": _("No customer is of this power office: choose one of the list."),
     "oneself": _("Nobody changes their own role or office, or lets themselves go: ask another administrator."),
@@ -81,6 +82,7 @@ def change(person_id: int) -> Response | tuple[str, int]:
             "role",
             "office",
             "no_office",
+            "all_offices",
             "unknown_office",
         ) else 409
     if not person.active:

@@ -82,7 +82,7 @@ MISMATCHES: Mapping[str, Question] = {
     "M13": Question(
         _("File missing"),
         _("The bank's statement did not come by its deadline."),
-        _("Ask the bank. A file without lines is a valid answer."),
+        _("Ask the bank. A file without lines is a valid answer; so is its word that it sends none, once noted."),
     ),
     "M14": Question(
         _("File or line sent again"),

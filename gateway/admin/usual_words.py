@@ -35,6 +35,7 @@ BECAUSE = {
     "carried_forward": _("The customer owes nothing else: it waits for their next bill."),
     "nobodys": _("Nobody's bill fits: its age is watched until the payer is found."),
     "booked_already": _("The books say what the statement says; nothing is left to book."),
+    "sends_none": _("The bank has answered; if it sends no file for the day, the day is closed without one."),
     "kept_out": _("The debit was refused and the customer told; the bill stays owed."),
     "ask_for_line": _("The callback has come, the statement does not show the money."),
     "ask_the_bank": _("Only the bank can say."),

@@ -80,7 +80,8 @@ def verify(file: Path, trust: Path | None, offline: bool) -> None:
     said = proven.said
     at = f"{proven.at:%Y-%m-%d %H:%M:%S} UTC" if proven.at else "an unknown time"
     click.echo(f"signed: {proven.signer}, {at}")
-    click.echo(f"unchanged: {said['bank']} {said['day']} version {said['version']}, digest {said['digest']}")
+    written = said["day"] if said["period"] == "day" else said["day"][:7]
+    click.echo(f"unchanged: {said['bank']} {written} version {said['version']}, digest {said['digest']}")
     click.echo(f"balanced by {said['maker']} at {said['made_at']}, signed by {said['checker']} at {said['signed_at']}")
     click.echo(f"database: {books}")
 

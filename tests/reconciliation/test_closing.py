@@ -12,9 +12,10 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from reconciliation import closes, closing, inbox, ledger, mismatches
+from reconciliation import acknowledgements, closes, closing, inbox, ledger, mismatches, remarks, usual_answers
 from reconciliation.closes import Close
 from reconciliation.closing import NotClosed
+from reconciliation.mismatches import Mismatch, NotSettled
 from tests.reconciliation.books import CODE, DAY, OTHER_CODE, OTHER_CUSTOMER, Books, a_bill, a_line, a_notice
 
 AFTER = DAY + timedelta(days=1)
@@ -102,8 +103,8 @@ def test_a_day_whose_line_was_taken_apart_is_balanced_at_both_banks(sound_books:
     books.read(a_line(148_350, "L1", "QUYET TOAN VI", booked_on=AFTER), on=AFTER, opening=0)
     books.now += timedelta(days=2)
     read_deliveries(books)
-    for bank, owes in (("standard", True), ("wallet", False)):
-        for day in (DAY, AFTER):
+    for bank, owes, days in (("standard", True, [AFTER]), ("wallet", False, [DAY, AFTER])):
+        for day in days:
             how: dict[str, Any] = {"tells": True, "owed": [AFTER] if owes else [], "now": books.now}
             made = books.run(
                 lambda session, bank=bank, day=day, how=how: closing.balance(session, bank, day, by="ha", **how)
@@ -221,6 +222,39 @@ def test_a_day_is_not_signed_before_its_statement_came_or_a_person_said_there_is
     close(late)
     assert refused(lambda: balance(late, AFTER)) == "no_statement"
     assert balance(late, AFTER, owed=[DAY]).state == "balanced"
+
+
+def test_nothing_is_closed_before_a_banks_first_day(late: Books) -> None:
+    assert refused(lambda: balance(late, DAY - timedelta(days=1), owed=[])) == "not_begun"
+    month = date(2026, 10, 1)
+    assert refused(
+        lambda: late.run(lambda s: closing.balance_month(s, "standard", month, by="ha", now=late.now))
+    ) == "not_begun"  # fmt: skip
+
+
+def test_a_day_for_which_the_bank_says_it_sends_no_file_is_closed_without_one(late: Books) -> None:
+    close(late)
+    late.now += timedelta(days=1)
+    facts = {"day": AFTER.isoformat()}
+    asked = late.run(lambda s: mismatches.ask_one(
+        s, code="M13", subject=f"file:standard:{AFTER}", source="standard", facts=facts, now=late.now))  # fmt: skip
+
+    def say(act: Callable[..., object], words: str) -> None:
+        late.run(lambda session: act(session, asked, words, by="lan", now=late.now))
+
+    def close_by_words() -> None:
+        late.run(lambda s: acknowledgements.acknowledge(s, asked, why="none comes", by="lan", now=late.now))
+
+    assert refused(lambda: balance(late, AFTER)) == "no_statement"
+    with pytest.raises(NotSettled, match="needs no booking"):
+        close_by_words()
+    say(remarks.trace, "where is the file of the 19th?")
+    with pytest.raises(NotSettled, match="needs no booking"):
+        close_by_words()
+    say(remarks.answer_trace, "nothing moved that day, we send none")
+    assert late.run(lambda s: usual_answers.usual(s, s.get(Mismatch, asked), now=late.now)).because == "sends_none"
+    close_by_words()
+    assert close(late, AFTER).state == "signed"
 
 
 def test_days_are_signed_in_order_and_only_once_over(late: Books) -> None:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from reconciliation import ageing, mismatches, remarks
+from reconciliation import ageing, case_links, mismatches, remarks
 from reconciliation.remarks import NotRemarked
 from tests.reconciliation.books import Books
 
@@ -143,3 +143,9 @@ def test_evidence_stays_while_an_answer_may_rest_on_it_but_a_comment_may_go(book
     with pytest.raises(NotRemarked, match="no answer may rest on"):
         withdraw(books, asked, kept.id)
     assert withdraw(books, asked, said.id).withdraws == said.id
+    books.as_owner("UPDATE mismatches SET state = 'resolved'")
+    with pytest.raises(NotRemarked, match="no answer may rest on"):
+        withdraw(books, asked, kept.id)
+    again = books.run(lambda s: mismatches.ask_one(s, code="M12", subject="payment:1", minor=5, now=books.now))
+    books.run(lambda s: case_links.link(s, asked, again, case_links.AGAIN, by="lan", now=books.now))
+    assert withdraw(books, asked, kept.id).withdraws == kept.id

@@ -243,6 +243,12 @@ def test_a_case_is_given_to_those_who_settle_cases_only(deposit: Books) -> None:
     with pytest.raises(remarks.NotRemarked) as refused:
         deposit.run(lambda s: remarks.assign(s, asked, "nobody here", by="lan", now=deposit.now))
     assert refused.value.reason == "no_person"
+    deposit.as_owner("UPDATE staff SET office = 'DL1' WHERE username = 'hoa'")
+    assert "hoa" not in deposit.run(lambda s: remarks.assignees(s, by="lan"))
+    with pytest.raises(remarks.NotRemarked):
+        deposit.run(lambda s: remarks.assign(s, asked, "hoa", by="lan", now=deposit.now))
+    assert deposit.run(lambda s: remarks.assign(s, asked, "hoa", by="hoa", now=deposit.now)).text == "hoa"
+    deposit.run(lambda s: remarks.assign(s, asked, "", by="lan", now=deposit.now))
     assert deposit.run(lambda s: remarks.assign(s, asked, "", by="lan", now=deposit.now)) is None
     with pytest.raises(remarks.NotRemarked) as refused:
         deposit.run(lambda s: remarks.resume(s, asked, "now", by="lan", now=deposit.now))

@@ -191,6 +191,14 @@ def test_a_statement_file_is_recognised_and_its_lines_are_shown(as_role, session
     assert session.scalar(select(func.count()).select_from(Statement)) == 0
 
 
+def test_a_sample_of_an_account_that_is_not_ours_at_the_bank_is_said_to_be_held(as_role, page_settings):
+    held, path = "sẽ bị cách ly", "/admin/banks/saomai/try-statement"
+    for accounts, says in (((), False), (("19002.6112233",), False), (("190099",), True)):
+        page_settings.banks["saomai"] = replace(page_settings.banks["saomai"], accounts=accounts)
+        text = tried(as_role("liaison"), path, file=(io.BytesIO(MT940.encode()), "sao-ke.txt"))
+        assert (held in text) is says, accounts
+
+
 def test_payers_are_named_by_first_letters_in_a_sample_as_everywhere(as_role):
     liaison = as_role("liaison")
     named = MT940.replace("TIEN DIEN", "NGUYEN VAN BINH tien dien")

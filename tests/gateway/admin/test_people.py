@@ -102,8 +102,18 @@ def test_the_last_active_administrator_stays(chief, session):
         change_person(session, last, role="auditor", office="", active=True, by="second", now=NOW)
     with pytest.raises(StaffRefused, match="got the last one"):
         change_person(session, last, role="administrator", office="", active=False, by="second", now=NOW)
-    changed = change_person(session, last, role="administrator", office="Hồ Sen", active=True, by="second", now=NOW)
-    assert changed.office == "Hồ Sen"
+    with pytest.raises(StaffRefused, match="expected no office of an administrator"):
+        change_person(session, last, role="administrator", office="Hồ Sen", active=True, by="second", now=NOW)
+
+
+def test_an_administrator_of_one_office_is_neither_made_nor_counted(chief, session):
+    said = chief.send(PEOPLE, username="third", name="Người thứ ba", role="administrator", office="Hồ Sen")
+    assert (said.status_code, "không thuộc riêng một điện lực" in said.text) == (400, True)
+    chief.send(PEOPLE, username="second", name="Người thứ hai", role="administrator")
+    session.execute(update(Staff).where(Staff.username == "second").values(office="Hồ Sen"))  # as it once could be
+    last = _row(session, "administrator").id
+    with pytest.raises(StaffRefused, match="got the last one"):
+        change_person(session, last, role="administrator", office="", active=False, by="command line", now=NOW)
 
 
 def test_a_lost_factor_is_reset_by_an_administrator(chief, as_role, session):
