@@ -81,6 +81,8 @@ class Sending(Base):
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     """Since it was last asked for: a replay begins anew."""
     next_at: Mapped[datetime]
+    asked_by: Mapped[Label]
+    """Who last asked for it anew; empty while nobody has."""
 
 
 class Attempt(Base):
@@ -97,6 +99,8 @@ class Attempt(Base):
     """The beginning of the answer, or why there was none."""
     took_ms: Mapped[int]
     next_at: Mapped[datetime | None]
+    asked_by: Mapped[Label]
+    """Who had asked for it anew when it was claimed; empty for what goes by itself."""
 
 
 _WRITTEN = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24\\:MI\\:SS\"Z\"')"

@@ -108,6 +108,8 @@ def test_answers_before_an_event_was_sent_again_stay_in_the_log(as_role, session
     session.commit()
     [row] = visitor.page(path).select("tbody tr")
     assert [one.text.split()[0] for one in row.select("td.number, td.long, td.long li")] == ["2", "200", "410"]
+    assert "gửi lại bởi administrator" in row.select_one("td.long").text
+    assert "gửi lại" not in row.select_one("td.long li").text
 
 
 def test_its_key_is_replaced_and_it_is_disabled_with_a_reason(as_role, session, sealer, endpoint):
