@@ -45,13 +45,17 @@ AGEING = Report(
     "ageing",
     {
         "bank": "bank", "code": "text", "question": "question", "owner": "owner", "span": "span",
-        "questions": "number", "overdue": "number", "amount": "money", "bank_code": "text",
+        "questions": "number", "overdue": "number", "resting": "number", "amount": "money", "resting_amount": "money",
+        "bank_code": "text",
     },
     f"""
     SELECT m.source AS bank, m.code, m.code AS question, m.owner, {_SPAN.format(age=_OPENED)} AS span,
         count(*) AS questions,
         count(*) FILTER (WHERE greatest(m.due_at, m.rests_until) <= :now) AS overdue,
+        count(*) FILTER (WHERE m.rests_until > :now) AS resting,
         CAST(coalesce(sum(m.minor) FILTER (WHERE m.currency = 'VND'), 0) AS bigint) AS amount,
+        CAST(coalesce(sum(m.minor) FILTER (WHERE m.currency = 'VND' AND m.rests_until > :now), 0) AS bigint)
+            AS resting_amount,
         m.source AS bank_code
     FROM mismatches m WHERE m.state <> 'resolved' AND (:bank = '' OR m.source = :bank)
     GROUP BY m.source, m.code, m.owner, span ORDER BY m.source, m.code, m.owner, span

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from reconciliation import ageing, ledger, mismatches, reports, settlements
+from reconciliation import ageing, ledger, mismatches, remarks, reports, settlements
 from reconciliation.placements import Place
 from tests.reconciliation.books import CODE, Books, a_bill, a_line, a_notice
 
@@ -49,6 +49,25 @@ def test_ageing_says_what_the_page_says_in_each_span(sound_books: Books) -> None
         assert sum(row["amount"] for row in found) == paged[span].minor
         # M03 is due in three business days, M12 in five, one of which is a holiday.
         assert sum(row["overdue"] for row in found) == {0: 0, 1: 0, 2: 0, 7: 1, 8: 1}.get(days, paged[span].questions)
+
+
+def test_ageing_counts_what_rests_and_says_how_much_it_is(sound_books: Books) -> None:
+    fill(sound_books)
+    asked = sound_books.one("SELECT id FROM mismatches WHERE code = 'M03'")
+    until = sound_books.now.date() + timedelta(days=9)
+    sound_books.run(lambda s: remarks.expect(s, asked, until, "it comes monthly", by="lan", now=sound_books.now))
+
+    def said(days: int) -> list[tuple[int, int, int, int]]:
+        names = ("questions", "resting", "amount", "resting_amount")
+        return [tuple(row[name] for name in names) for row in rows(sound_books, "ageing", days) if row["code"] == "M03"]
+
+    [(questions, resting, minor, of_resting)] = said(0)
+    assert (questions, resting, of_resting) == (1, 1, minor)
+    paged = sound_books.run(lambda session: ageing.aged(session, now=sound_books.now))
+    found = rows(sound_books, "ageing")
+    assert sum(row["questions"] - row["resting"] for row in found) == sum(one.questions for one in paged)
+    assert sum(row["amount"] - row["resting_amount"] for row in found) == sum(one.minor for one in paged)
+    assert said(12) == [(1, 0, minor, 0)]
 
 
 def test_every_question_is_listed_also_when_it_is_settled(books: Books) -> None:

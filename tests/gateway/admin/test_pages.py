@@ -93,6 +93,18 @@ def test_open_mismatches_are_named_and_aged(accountant, books, session, clock):
     assert row == "M01 Có thông báo, không có trên sao kê 2 3.000 ₫ 9 ngày 0–1 ngày: 1 trên 7 ngày: 1 1 0 0 1"
 
 
+def test_the_overview_says_how_many_mismatches_rest_and_leads_to_them(accountant, books, session, clock):
+    books.mismatch("M01", "payment:1", minor=1000)
+    assert not accountant.page("/admin/").select("section[aria-labelledby=codes-title] p.soft")
+    books.mismatch("M01", "payment:2", minor=2000, rests_until=clock() + timedelta(days=3))
+    session.commit()
+    section = accountant.page("/admin/").select_one("section[aria-labelledby=codes-title]")
+    assert _text(section.select_one("tbody tr")).startswith("M01 Có thông báo, không có trên sao kê 1 1.000 ₫")
+    rests = section.select_one("p.soft a")
+    assert _text(rests) == "1 việc tạm chờ, 2.000 ₫"
+    assert len(accountant.page(rests["href"]).select("main tbody tr")) == 1
+
+
 def test_a_bill_tells_its_whole_story_in_order(accountant, books, session):
     bill, payment = books.settled()
     session.commit()
