@@ -23,6 +23,7 @@ TYPE_WORDS = {
     "payment.matched": _("a payment settles bills"),
     "payment.reversed": _("what it settled is owed again"),
     "day.closed": _("a bank's day is signed"),
+    "day.reopened": _("a signed day is reopened"),
     "ping": _("a try of the road"),
 }
 STATES = {"live": _("live"), "ailing": _("ailing: an event was never taken"), "disabled": _("disabled")}
