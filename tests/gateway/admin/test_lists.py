@@ -199,3 +199,19 @@ def test_what_is_matched_comes_to_what_settles_bills_and_what_is_placed_to_what_
     assert "tổng 58.000 ₫" in told("placed")
     [day] = overview.of_day(session, first.business_date, {}, now=NOW).banks
     assert (day.matched_minor, day.placed_minor) == (170_000, 58_000)
+
+
+def test_a_days_payments_are_summed_however_many_they_are(accountant, books, session, monkeypatch):
+    monkeypatch.setattr(listing, "COUNTED", 1)
+    for minor in (10_000, 20_000, 30_000):
+        books.settled(minor)
+    session.commit()
+
+    def told(asked):
+        page = accountant.page(f"/admin/payments/?{asked}")
+        return " ".join(page.select_one(".heading").text.split())
+
+    assert told("day=2026-11-18") == "Thanh toán 3 tổng 60.000 ₫"
+    assert told("day=2026-11-18&bank=saomai&view=matched") == "Thanh toán 3 tổng 60.000 ₫"
+    assert told("day=2026-11-18&view=matched") == "Thanh toán hơn 1", "payment by payment: by bank only"
+    assert told("") == told("day=2026-11-17&until=2026-11-18") == "Thanh toán hơn 1"
