@@ -283,6 +283,7 @@ ROWS = {
     "admin.payments.listing searched": "/admin/payments/?q=<reference>",
     "admin.payments.listing of an amount": "/admin/payments/?q=<amount>",
     "admin.payments.listing of a day": "/admin/payments/?day=<day>&bank=<bank>&view=matched",
+    "admin.payments.listing of a whole day": "/admin/payments/?day=<day>&view=received&currency=VND",
     "admin.mismatches.page": "/admin/mismatches/<question>",
     "admin.mismatches.listing searched": "/admin/mismatches/?q=<reference>",
     "admin.mismatches.listing of an amount": "/admin/mismatches/?q=<amount>",

@@ -200,6 +200,15 @@ def open_by_code(session: Session, now: datetime) -> list[CodeAges]:
     ]  # fmt: skip
 
 
+def resting(session: Session, now: datetime) -> tuple[int, int]:
+    """Return how many unsettled mismatches rest until a day, which `open_by_code` leaves out, and their đồng."""
+    minor = func.coalesce(func.sum(Mismatch.minor).filter(Mismatch.currency == "VND"), 0)
+    count, total = session.execute(
+        select(func.count(), minor).where(Mismatch.state != "resolved", Mismatch.resting(now))
+    ).one()
+    return count, int(total)
+
+
 _OF_BANK = (
     "bank", "received", "received_minor", "confirmed", "confirmed_minor", "matched", "matched_minor", "placed",
     "placed_minor", "open", "open_minor", "unexplained_minor",

@@ -45,17 +45,18 @@ AGEING = Report(
     "ageing",
     {
         "bank": "bank", "code": "text", "question": "question", "owner": "owner", "span": "span",
-        "questions": "number", "overdue": "number", "amount": "money", "resting": "number", "resting_amount": "money",
+        "questions": "number", "overdue": "number", "resting": "number", "amount": "money", "resting_amount": "money",
         "bank_code": "text",
     },
     f"""
     SELECT m.source AS bank, m.code, m.code AS question, m.owner, {_SPAN.format(age=_OPENED)} AS span,
         count(*) AS questions,
         count(*) FILTER (WHERE greatest(m.due_at, m.rests_until) <= :now) AS overdue,
-        CAST(coalesce(sum(m.minor) FILTER (WHERE m.currency = 'VND'), 0) AS bigint) AS amount,
         count(*) FILTER (WHERE m.rests_until > :now) AS resting,
+        CAST(coalesce(sum(m.minor) FILTER (WHERE m.currency = 'VND'), 0) AS bigint) AS amount,
         CAST(coalesce(sum(m.minor) FILTER (WHERE m.currency = 'VND' AND m.rests_until > :now), 0) AS bigint)
-            AS resting_amount, m.source AS bank_code
+            AS resting_amount,
+        m.source AS bank_code
     FROM mismatches m WHERE m.state <> 'resolved' AND (:bank = '' OR m.source = :bank)
     GROUP BY m.source, m.code, m.owner, span ORDER BY m.source, m.code, m.owner, span
     """,  # noqa: S608 - put together from constants

@@ -12,7 +12,7 @@ from reconciliation import audit
 from reconciliation.db import Base, Id, Label, one_of
 from reconciliation.sealing import Sealer
 
-TYPES = ("payment.matched", "payment.reversed", "day.closed")
+TYPES = ("payment.matched", "payment.reversed", "day.closed", "day.reopened")
 """What an endpoint may hear of."""
 PING = "ping"
 """The event that tries a road: it is sent to one endpoint on a person's word."""

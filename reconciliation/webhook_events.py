@@ -1,8 +1,8 @@
 """Events for other systems: what the database noted in the transaction of the fact becomes one frozen event, once.
 
-As marks are: a trigger notes which allocations came and went and which days were signed, in one statement for however
-many, and only while an endpoint wants to know. One gatherer turns what has been committed into events and gives each
-to the endpoints that hear of its type.
+As marks are: a trigger notes which allocations came and went and which days were signed or reopened, in one
+statement for however many, and only while an endpoint wants to know. One gatherer turns what has been committed into
+events and gives each to the endpoints that hear of its type.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -81,6 +81,8 @@ class Sending(Base):
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     """Since it was last asked for: a replay begins anew."""
     next_at: Mapped[datetime]
+    asked_by: Mapped[Label]
+    """Who last asked for it anew; empty while nobody has."""
 
 
 class Attempt(Base):
@@ -97,6 +99,8 @@ class Attempt(Base):
     """The beginning of the answer, or why there was none."""
     took_ms: Mapped[int]
     next_at: Mapped[datetime | None]
+    asked_by: Mapped[Label]
+    """Who had asked for it anew when it was claimed; empty for what goes by itself."""
 
 
 _WRITTEN = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24\\:MI\\:SS\"Z\"')"
@@ -116,8 +120,8 @@ _GATHER = f"""
         RETURNING *
     ), kept AS (
         SELECT * FROM (
-            SELECT *, count(*) OVER (PARTITION BY subject_id, transaction, kind = 'day.closed') AS times FROM taken
-        ) t WHERE times = 1 OR kind = 'day.closed'
+            SELECT *, count(*) OVER (PARTITION BY subject_id, transaction, payment_id IS NULL) AS times FROM taken
+        ) t WHERE times = 1 OR payment_id IS NULL
     ), parts AS (
         SELECT k.kind, k.payment_id, min(k.id) AS turn, max(k.at) AS at, min(a.id) AS first,
             sum(a.minor)::bigint AS minor,
@@ -126,7 +130,7 @@ _GATHER = f"""
                 'amount', a.minor) ORDER BY a.id) AS bills
         FROM kept k JOIN allocations a ON a.id = k.subject_id JOIN bills b ON b.id = a.bill_id
         JOIN customers c ON c.id = b.customer_id
-        WHERE k.kind <> 'day.closed' GROUP BY k.kind, k.payment_id, k.transaction
+        WHERE k.payment_id IS NOT NULL GROUP BY k.kind, k.payment_id, k.transaction
     ), told AS (
         SELECT t.turn, t.kind, t.kind || '\\:' || t.first AS event_key, t.at, json_build_object(
             'payment', json_build_object('id', p.id, 'bank', p.source, 'reference', {REFERENCE},
@@ -139,7 +143,7 @@ _GATHER = f"""
             'bank', c.bank, 'day', c.day, 'version', c.version, 'entries', c.entries, 'booked', c.booked_minor,
             'digest', c.digest, 'balanced_by', c.maker, 'signed_by', c.checker,
             'signed_at', {_WRITTEN.format("c.signed_at")})
-        FROM kept k JOIN closes c ON c.id = k.subject_id WHERE k.kind = 'day.closed'
+        FROM kept k JOIN closes c ON c.id = k.subject_id WHERE k.payment_id IS NULL
     ), made AS (
         INSERT INTO webhook_events (uid, type, event_key, body, at)
         SELECT 'evt_' || replace(gen_random_uuid()::text, '-', ''), kind, event_key,

@@ -26,13 +26,14 @@ MOST_AGAIN = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """One event to send now: to which endpoint, as which try, under which id, in which bytes."""
+    """One event to send now: to which endpoint, as which try, under which id, in which bytes, on whose word."""
 
     sending_id: int
     endpoint_id: int
     attempt: int
     uid: str
     body: str
+    asked_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ _CLAIM = f"""
     )
     UPDATE webhook_sendings s SET attempts = s.attempts + 1, next_at = :until
     FROM due, webhook_events e WHERE s.id = due.id AND e.id = s.event_id
-    RETURNING s.id AS sending_id, s.endpoint_id, s.attempts AS attempt, e.uid, e.body
+    RETURNING s.id AS sending_id, s.endpoint_id, s.attempts AS attempt, e.uid, e.body, s.asked_by
 """  # noqa: S608
 
 
@@ -105,7 +106,7 @@ def record(session: Session, one: Claimed, answered: Answered, *, now: datetime)
     session.add(
         Attempt(
             sending_id=one.sending_id, at=now, status=answered.status, said=answered.said, took_ms=answered.took_ms,
-            next_at=next_at,
+            next_at=next_at, asked_by=one.asked_by,
         )
     )  # fmt: skip
     state = "delivered" if answered.taken else "failed" if next_at is None else "waiting"
@@ -149,20 +150,22 @@ def _judge(session: Session, one: Claimed, answered: Answered, state: str, *, no
     return turned
 
 
-_REPLAY = """
-    INSERT INTO webhook_sendings (event_id, endpoint_id, next_at)
-    SELECT e.id, p.id, :now FROM webhook_events e JOIN webhook_endpoints p ON {which}
+_ANEW = """DO UPDATE
+    SET state = 'waiting', attempts = 0, next_at = excluded.next_at, asked_by = excluded.asked_by"""
+_REPLAY = f"""
+    INSERT INTO webhook_sendings (event_id, endpoint_id, next_at, asked_by)
+    SELECT e.id, p.id, :now, :by FROM webhook_events e JOIN webhook_endpoints p ON {{which}}
     ORDER BY e.id, p.id
-    ON CONFLICT (event_id, endpoint_id) DO UPDATE SET state = 'waiting', attempts = 0, next_at = excluded.next_at
+    ON CONFLICT (event_id, endpoint_id) {_ANEW}
     RETURNING id
-"""
+"""  # noqa: S608
 
 
 def replay(session: Session, uid: str, *, endpoint_id: int | None = None, by: str, now: datetime) -> Sequence[int]:
     """Have one event sent once more, the same in id and bytes: to the endpoint named, or to all that hear of it."""
     which = "e.uid = :uid AND p.state <> 'disabled' AND "
     which += "p.id = :endpoint" if endpoint_id is not None else "e.type = ANY(p.events)"
-    values = {"uid": uid, "endpoint": endpoint_id, "now": now}
+    values = {"uid": uid, "endpoint": endpoint_id, "by": by, "now": now}
     asked = session.scalars(text(_REPLAY.format(which=which)), values).all()
     if asked:
         _note(session, len(asked), subject=f"webhook_event:{uid}", by=by, now=now)
@@ -178,19 +181,19 @@ class Again:
 
 
 # By place, not by moment alone: a load of a million matches has one moment.
-_REPLAY_SINCE = """
+_REPLAY_SINCE = f"""
     WITH chosen AS (
         SELECT id, at FROM webhook_events WHERE (at, id) > (:at, :id) AND type = ANY(:types) ORDER BY at, id LIMIT :most
     ), made AS (
-        INSERT INTO webhook_sendings (event_id, endpoint_id, next_at)
-        SELECT id, :endpoint, :now FROM chosen ORDER BY at, id
-        ON CONFLICT (event_id, endpoint_id) DO UPDATE SET state = 'waiting', attempts = 0, next_at = excluded.next_at
+        INSERT INTO webhook_sendings (event_id, endpoint_id, next_at, asked_by)
+        SELECT id, :endpoint, :now, :by FROM chosen ORDER BY at, id
+        ON CONFLICT (event_id, endpoint_id) {_ANEW}
         RETURNING id
     ), last AS (SELECT at, id FROM chosen ORDER BY at DESC, id DESC LIMIT 1)
     SELECT (SELECT count(*) FROM made) AS asked, last.at, last.id, EXISTS (
         SELECT 1 FROM webhook_events e WHERE (e.at, e.id) > (last.at, last.id) AND e.type = ANY(:types)) AS more
     FROM last
-"""
+"""  # noqa: S608
 
 
 def replay_since(session: Session, endpoint: Endpoint, since: Place, *, by: str, now: datetime) -> Again:
@@ -201,7 +204,7 @@ def replay_since(session: Session, endpoint: Endpoint, since: Place, *, by: str,
     if endpoint.state == "disabled":
         return Again(0, None)
     values = {"at": since[0], "id": since[1], "types": endpoint.events, "most": MOST_AGAIN,
-              "endpoint": endpoint.id, "now": now}  # fmt: skip
+              "endpoint": endpoint.id, "by": by, "now": now}  # fmt: skip
     row = session.execute(text(_REPLAY_SINCE), values).one_or_none()
     if row is None:
         return Again(0, None)

@@ -133,10 +133,19 @@ def show(period: Period, *, problem: str = "") -> str:
         questions=questions[:LISTED],
         cut={"differences": len(differences) > LISTED, "questions": len(questions) > LISTED},
         deliveries=_deliveries([*differences[:LISTED], *questions[:LISTED]]),
-        obstacles=[said(one) for one in obstacles],
+        obstacles=[(said(one), _queues(period.bank, one)) for one in obstacles],
         problem=problem,
         close_words=close_words,
     )
+
+
+def _queues(bank: str, problem: NotClosed) -> dict[str, str]:
+    """Return code → the queue of the bank's open cases of it, for each code that an obstacle names."""
+    codes = str(problem.facts.get("codes", ""))
+    return {
+        code: url_for("admin.mismatches.listing", bank=bank, code=code, state="unsettled")
+        for code in codes.split(", ") if code
+    }  # fmt: skip
 
 
 def said(problem: NotClosed) -> str:

@@ -1,6 +1,6 @@
 """Mismatches: the questions for people, the oldest first, each with what was expected and what arrived."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime
 from typing import Any
@@ -30,7 +30,7 @@ from gateway.admin.listing import counted
 from gateway.languages import day, deadline, moment, money
 from gateway.languages import lazy_gettext as _
 from gateway.request_session import db
-from reconciliation import acknowledgements, case_links, case_versions, remarks, story, usual_answers
+from reconciliation import acknowledgements, case_links, case_sides, case_versions, remarks, story, usual_answers
 from reconciliation.bills import Bill
 from reconciliation.debits import Debit
 from reconciliation.mandates import Mandate
@@ -67,6 +67,7 @@ def show_queue(*, problem: str = "") -> str:
         kept={"queue": "1", **{name: value for name, value in {"q": held.search, **held.values}.items() if value}},
         people=remarks.assignees(db(), by=current_user.username),
         raised=case_links.raised_by_undoing(db(), [row[0].id for row in page.rows]),
+        off=_off(row[0] for row in page.rows),
         undo=_done(),
         decided=_decided(),
         problem=problem,
@@ -114,6 +115,7 @@ def show(mismatch_id: int, *, problem: str = "", meanwhile: Sequence[Any] = (), 
         "admin/mismatch.html",
         mismatch=mismatch,
         sides=sides(shown, mismatch.currency),
+        off=_off([mismatch]).get(mismatch.id),
         bill=bill,
         debit=_debit(mismatch),
         mandate=_mandate(mismatch),
@@ -168,6 +170,15 @@ def _numbered(name: str) -> int | None:
     """Return the number of a case that the address names, if it names one."""
     said = request.args.get(name, "")
     return int(said) if said.isascii() and said.isdigit() and len(said) < 18 else None
+
+
+def _off(cases: Iterable[Mismatch]) -> dict[int, int]:
+    """Return of each case about another amount what arrived less what was expected, where both are known.
+
+    The amount of a case has no sign: it is what is to be decided, money left over or what is still owed.
+    """
+    both = case_sides.of(db(), [one for one in cases if one.code == "M03"])
+    return {number: one.difference for number, one in both.items() if one.difference}
 
 
 def _debit(mismatch: Mismatch) -> Debit | None:

@@ -67,16 +67,11 @@ def page() -> tuple[str, int]:
         due_minor=sum(one.minor for one in month.due),
         due_bills=sum(one.bills for one in month.due),
         offices=month.offices,
-        all_offices=_all(first, month.offices),
+        all_offices=_all_offices(month),
         curves=_curves(month, per_day),
         charts=charts,
     )
     return shown, 400 if odd else 200
-
-
-def _all(first: date, offices: Sequence[OfficeMonth]) -> OfficeMonth:
-    names = ("bills", "minor", "paid_bills", "paid_minor")
-    return OfficeMonth(month=first, office="", **{name: sum(getattr(one, name) for one in offices) for name in names})
 
 
 def _last(first: date) -> date:
@@ -104,6 +99,14 @@ def _ways(days: Sequence[PaymentDay]) -> list[Sum]:
 def _banks(days: Sequence[PaymentDay]) -> list[Sum]:
     banks = sorted({one.bank for one in days}, key=lambda bank: place(bank_title(bank)))
     return [_sum((one for one in days if one.bank == bank), bank) for bank in banks]
+
+
+def _all_offices(month: Month) -> OfficeMonth:
+    parts = month.offices
+    return OfficeMonth(
+        month=month.first, office="", bills=sum(one.bills for one in parts), minor=sum(one.minor for one in parts),
+        paid_bills=sum(one.paid_bills for one in parts), paid_minor=sum(one.paid_minor for one in parts),
+    )  # fmt: skip
 
 
 def _curves(month: Month, per_day: dict[date, Sum]) -> charts.Chart:

@@ -55,6 +55,7 @@ def page() -> tuple[str, int]:
         total=reduce(add, figures.banks, overview.BankDay(bank="")),
         channels=figures.channels,
         codes=codes,
+        resting=overview.resting(db(), now),
         age_bars=_age_bars(codes),
         of_age=_of_age,
         waiting=settlements.waiting(db()),

@@ -10,7 +10,10 @@ TITLES = {
     "debit_run": _("Debit run"),
 }
 MEANINGS = {
-    "ageing": _("Questions that are not settled, by bank, code, owner and age, with their money."),
+    "ageing": _(
+        "Questions that are not settled, by bank, code, owner and age, with their money. Those that rest are counted"
+        " too, and once more by themselves; the overview and the queue leave them out."
+    ),
     "suspense": _(
         "Money not matched to a bill, also what was written to suspense: each payment, its age, its question."
     ),
@@ -49,8 +52,6 @@ HEADERS = {
     "memo": _("Memo"),
     "opened_at": _("Opened"),
     "overdue": _("Of these overdue"),
-    "resting": _("Of these resting: not in the queue"),
-    "resting_amount": _("Amount of those that rest"),
     "owner": _("In the hands of"),
     "paid_at": _("Paid at"),
     "payment_state": _("State of the payment"),
@@ -61,6 +62,8 @@ HEADERS = {
     "resolution": _("How it was settled"),
     "resolved_at": _("Settled at"),
     "resolved_by": _("Settled by"),
+    "resting": _("Of these resting"),
+    "resting_amount": _("Amount of those resting"),
     "rests_until": _("Rests to the end of"),
     "span": _("Age"),
     "state": _("State"),

@@ -14,7 +14,7 @@ from gateway.admin.settling_words import NOT_REMARKED, NOT_SETTLED
 from gateway.database import insist
 from gateway.languages import money
 from gateway.request_session import db
-from reconciliation import case_versions, placements, settlements
+from reconciliation import case_versions, placements, settlement_checks, settlements
 from reconciliation.mismatches import Mismatch, NotSettled
 from reconciliation.payments import Payment
 from reconciliation.remarks import NotRemarked
@@ -29,8 +29,7 @@ def propose(mismatch_id: int) -> Response | str | tuple[str, int]:
     now, checking = current_app.extensions["doisoat"].clock(), "check" in request.form
     try:
         if checking:
-            answer_form.shares(), answer_form.places()
-            return mismatches.show(mismatch_id, checking=True)
+            return mismatches.show(mismatch_id, problem=_complaint(mismatch_id), checking=True)
         why, shares, places = answer_form.why(), answer_form.shares(), answer_form.places()
         undoes, lifts = answer_form.chosen("undo"), answer_form.chosen("lift")
     except Unreadable as problem:
@@ -147,6 +146,25 @@ def done(
             raise
         return mismatches.show(mismatch_id, problem=str(NOT_SETTLED["not_open"])), 409
     return redirect(desk_queue.after(mismatch_id, decided=decided), 303)
+
+
+def _complaint(mismatch_id: int) -> str:
+    """Return what is in the way of the answer as it was typed, "" for nothing; raises Unreadable.
+
+    What it would leave stands beside it: an answer of nothing yet, or of too much, needs no words of its own.
+    """
+    asked = db().get(Mismatch, mismatch_id)
+    shares, places = answer_form.shares(), answer_form.places()
+    undoes, lifts = answer_form.chosen("undo"), answer_form.chosen("lift")
+    if asked is None or asked.payment_id is None:
+        return ""
+    try:
+        settlement_checks.check(db(), asked.payment_id, undoes=undoes, lifts=lifts, shares=shares, places=places)
+    except NotSettled as problem:
+        return "" if problem.reason in ("nothing", "over") else said(problem)
+    finally:
+        db().rollback()  # the bills that it locked
+    return ""
 
 
 def _obstacle(problem: NotSettled | NotRemarked, mismatch_id: int) -> str:

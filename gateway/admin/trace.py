@@ -1,11 +1,12 @@
 """Trace: one search for whatever somebody has in hand, and where each thing it names has its whole story."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, current_app, redirect, render_template
-from sqlalchemy import Select, and_, func, or_, select, text
+from flask import Blueprint, redirect, render_template, url_for
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, text
 from werkzeug.wrappers import Response
 
 from gateway.admin import access, customer_search, office_scope, searches
@@ -19,8 +20,12 @@ from reconciliation.inbox import Delivery
 from reconciliation.mandates import Mandate
 from reconciliation.mismatches import Mismatch
 from reconciliation.payments import Allocation, Payment
+from reconciliation.webhook_endpoints import Endpoint
+from reconciliation.webhook_events import Event, Sending
 
 blueprint = Blueprint("trace", __name__, url_prefix="/trace")
+_CASE = re.compile(r"(?:(?P<code>[Mm][0-9]{2}) ?)?#(?P<number>[0-9]{1,18})", re.ASCII)
+"""A case as pages name it."""
 _MOST = 20
 """Things of one kind that are shown; a longer list has its own page, whose search takes the same words."""
 
@@ -40,6 +45,13 @@ class Kind:
     state: str = ""
     has_moment: bool = False
     """Whether it has a moment instead of a day."""
+    narrowed: bool = False
+    """Whether the page of one is a list, to be searched for the same."""
+
+    def address(self, number: int, search: str) -> str:
+        """Return the address of the page of one, by its number, that `search` has found."""
+        asked: dict[str, Any] = {self.key: number, "q": search.lower() if self.narrowed else None}
+        return url_for(self.page, **asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +79,9 @@ DELIVERIES = Kind(
 CASES = Kind(
     _("Mismatches"), Mismatch, "admin.mismatches.page", "mismatch_id", "", "mismatch", has_moment=True,
 )  # fmt: skip
+TOLD = Kind(
+    _("Webhooks"), Endpoint, "admin.webhooks.page", "endpoint_id", "", "webhook", has_moment=True, narrowed=True
+)  # fmt: skip
 CUSTOMERS = Kind(_("Customers"), Customer, "admin.sms_wishes.page", "customer_id", "admin.sms_wishes.listing")
 
 
@@ -89,7 +104,7 @@ def page() -> str | Response:
     paid = _paid(asked) if asked.search and not found and not access.may_open(PAYMENTS.page) else []
     if len(found) == 1 and len(found[0].rows) == 1:
         [one] = found
-        return redirect(current_app.url_for(one.kind.page, **{one.kind.key: one.rows[0].id}), 303)
+        return redirect(one.kind.address(one.rows[0].id, asked.search), 303)
     return render_template("admin/trace.html", asked=asked, found=found, paid=paid)
 
 
@@ -140,13 +155,19 @@ def _looks(asked: Asked) -> Sequence[tuple[Kind, Select[*tuple[Any, ...]]]]:
          .order_by(Mandate.id.desc())),
         (CASES, select(Mismatch.id, func.concat(Mismatch.code, " #", Mismatch.id).label("name"), Mismatch.state,
                        Mismatch.opened_at.label("at"), Mismatch.minor)
-         .where(Mismatch.id == _numbered(asked.search)).order_by(Mismatch.id)),
+         .where(*_cases(asked.search)).order_by(Mismatch.id)),
+        (TOLD, select(Endpoint.id, Endpoint.url.label("name"), Sending.state, Event.at)
+         .join(Sending, Sending.endpoint_id == Endpoint.id).join(Event, Event.id == Sending.event_id)
+         .where(Event.uid == asked.search.lower()).order_by(Endpoint.id)),
         (DELIVERIES, select(Delivery.id, Delivery.name, Delivery.state, Delivery.received_at.label("at"))
          .where(searches.among(Delivery.id, searches.sent(asked))).order_by(Delivery.id.desc())),
     )  # fmt: skip
 
 
-def _numbered(search: str) -> int:
-    """Return the number of the case that "#20" asks for; 0, which none has, for anything else."""
-    number = search.removeprefix("#")
-    return int(number) if number != search and number.isascii() and number.isdigit() and len(number) <= 18 else 0
+def _cases(search: str) -> Sequence[ColumnElement[bool]]:
+    """Return what the case that "#20" or "M03 #20" asks for is; nothing is it for anything else."""
+    named = _CASE.fullmatch(search)
+    if named is None:
+        return [false()]
+    code = [] if named["code"] is None else [Mismatch.code == named["code"].upper()]
+    return [Mismatch.id == int(named["number"]), *code]

@@ -8,6 +8,7 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from gateway import bell, webhook_desk
+from gateway.admin import words
 from gateway.admin.listing import Asked, Filter, listed
 from gateway.languages import gettext
 from gateway.languages import lazy_gettext as _
@@ -22,10 +23,11 @@ TYPE_WORDS = {
     "payment.matched": _("a payment settles bills"),
     "payment.reversed": _("what it settled is owed again"),
     "day.closed": _("a bank's day is signed"),
+    "day.reopened": _("a signed day is reopened"),
     "ping": _("a try of the road"),
 }
 STATES = {"live": _("live"), "ailing": _("ailing: an event was never taken"), "disabled": _("disabled")}
-SENDING_STATES = {"waiting": _("waiting"), "delivered": _("taken"), "failed": _("not taken")}
+SENDING_STATES = words.STATES["webhook"]
 TONES = {"live": "good", "delivered": "good", "ailing": "warn", "failed": "bad", "disabled": "faded"}
 MOST_WORDS = 300
 

@@ -78,6 +78,7 @@ STATES: Mapping[str, Mapping[str, Any]] = {
     "statement": STATEMENT_STATES,
     "line": LINE_STATES,
     "message": MESSAGE_STATES,
+    "webhook": {"waiting": _("waiting"), "delivered": _("taken"), "failed": _("not taken")},
     "mandate": mandate_words.STATES,
     **debit_words.STATES,
 }

@@ -39,6 +39,14 @@ _MATCH_EXAMPLE = {
     "bills": [{"number": "HD2611-0000001", "version": 1, "customer": "PA00000000001", "amount": 100000}],
     "reason": None,
 }  # fmt: skip
+_DAY = shapes.of(
+    bank=shapes.TEXT, day=shapes.DAY, version=shapes.ID, entries=shapes.COUNT, booked=shapes.AMOUNT,
+    digest=shapes.TEXT, balanced_by=shapes.TEXT, signed_by=shapes.TEXT, signed_at=shapes.MOMENT,
+)  # fmt: skip
+_DAY_EXAMPLE = {
+    "bank": "standard", "day": "2026-11-17", "version": 1, "entries": 412, "booked": 312450000,
+    "digest": "5f1c…", "balanced_by": "lan", "signed_by": "chi", "signed_at": "2026-11-18T03:00:00Z",
+}  # fmt: skip
 EVENTS: Mapping[str, tuple[str, shapes.Schema, Mapping[str, Any]]] = {
     "payment.matched": ("A payment settles bills, or more of them.", shapes.of(**_MATCH), _MATCH_EXAMPLE),
     "payment.reversed": (
@@ -46,16 +54,11 @@ EVENTS: Mapping[str, tuple[str, shapes.Schema, Mapping[str, Any]]] = {
         shapes.of(**_MATCH),
         {**_MATCH_EXAMPLE, "reason": "returned"},
     ),
-    "day.closed": (
-        "A bank's day was signed by a second person.",
-        shapes.of(
-            bank=shapes.TEXT, day=shapes.DAY, version=shapes.ID, entries=shapes.COUNT, booked=shapes.AMOUNT,
-            digest=shapes.TEXT, balanced_by=shapes.TEXT, signed_by=shapes.TEXT, signed_at=shapes.MOMENT,
-        ),
-        {
-            "bank": "standard", "day": "2026-11-17", "version": 1, "entries": 412, "booked": 312450000,
-            "digest": "5f1c…", "balanced_by": "lan", "signed_by": "chi", "signed_at": "2026-11-18T03:00:00Z",
-        },
+    "day.closed": ("A bank's day was signed by a second person.", _DAY, _DAY_EXAMPLE),
+    "day.reopened": (
+        "A signed day was reopened by a third person: this version of it counts no more, `timestamp` says since when.",
+        _DAY,
+        _DAY_EXAMPLE,
     ),
     PING: ("A person tries the road to an endpoint.", shapes.of(endpoint=shapes.ID), {"endpoint": 1}),
 }  # fmt: skip

@@ -148,7 +148,7 @@ def replay(endpoint: int, uid: str | None, since: str | None, by: str) -> None:
 def log(endpoint: int, limit: int) -> None:
     """Print a line per event sent to ENDPOINT, the newest first: id, type, state, tries, last answer, next try.
 
-    Below it a line per earlier try, those before a replay included.
+    Below it a line per earlier try, those before a replay included; each names who had asked for it anew.
     """
     from gateway import webhook_desk
     from gateway.clock import LOCAL
@@ -172,7 +172,8 @@ def log(endpoint: int, limit: int) -> None:
 
 
 def _said(attempt: "Attempt") -> str:
-    return f"{attempt.status or '-'} in {attempt.took_ms} ms {attempt.said}".strip()
+    asked = f" (asked by {attempt.asked_by})" if attempt.asked_by else ""
+    return f"{attempt.status or '-'} in {attempt.took_ms} ms {attempt.said}".strip() + asked
 
 
 def _act(endpoint: int, act: "Callable[[Session, Wiring, Endpoint], object]") -> None:

@@ -51,19 +51,23 @@ def test_ageing_says_what_the_page_says_in_each_span(sound_books: Books) -> None
         assert sum(row["overdue"] for row in found) == {0: 0, 1: 0, 2: 0, 7: 1, 8: 1}.get(days, paged[span].questions)
 
 
-def test_ageing_tells_apart_what_rests_and_stands_in_no_queue(sound_books: Books) -> None:
+def test_ageing_counts_what_rests_and_says_how_much_it_is(sound_books: Books) -> None:
     fill(sound_books)
-    whole = rows(sound_books, "ageing", 1)
-    assert [(row["resting"], row["resting_amount"]) for row in whole] == [(0, 0)] * len(whole)
-    first = sound_books.one("SELECT min(id) FROM mismatches")
-    day = (sound_books.now + timedelta(days=5)).date()
-    sound_books.run(lambda s: remarks.expect(s, first, day, "the bank said so", by="lan", now=sound_books.now))
-    found, now = rows(sound_books, "ageing", 1), sound_books.now + timedelta(days=1)
-    queued = {one.span: one for one in sound_books.run(lambda session: ageing.aged(session, now=now))}["0-1"]
-    assert sum(row["resting"] for row in found) == 1
-    assert sum(row["questions"] - row["resting"] for row in found) == queued.questions
-    assert sum(row["amount"] - row["resting_amount"] for row in found) == queued.minor
-    assert sum(row["amount"] for row in found) == sum(row["amount"] for row in whole)
+    asked = sound_books.one("SELECT id FROM mismatches WHERE code = 'M03'")
+    until = sound_books.now.date() + timedelta(days=9)
+    sound_books.run(lambda s: remarks.expect(s, asked, until, "it comes monthly", by="lan", now=sound_books.now))
+
+    def said(days: int) -> list[tuple[int, int, int, int]]:
+        names = ("questions", "resting", "amount", "resting_amount")
+        return [tuple(row[name] for name in names) for row in rows(sound_books, "ageing", days) if row["code"] == "M03"]
+
+    [(questions, resting, minor, of_resting)] = said(0)
+    assert (questions, resting, of_resting) == (1, 1, minor)
+    paged = sound_books.run(lambda session: ageing.aged(session, now=sound_books.now))
+    found = rows(sound_books, "ageing")
+    assert sum(row["questions"] - row["resting"] for row in found) == sum(one.questions for one in paged)
+    assert sum(row["amount"] - row["resting_amount"] for row in found) == sum(one.minor for one in paged)
+    assert said(12) == [(1, 0, minor, 0)]
 
 
 def test_every_question_is_listed_also_when_it_is_settled(books: Books) -> None:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from bs4 import BeautifulSoup
 from sqlalchemy import text
 
 from reconciliation import remarks
@@ -212,6 +213,20 @@ def test_the_total_is_computed_without_a_script(accountant, deposit, books, sess
     assert answer.status_code == 200
     assert "−10.000" in answer.text
     assert "nhiều hơn khoản thanh toán" in answer.text
+    assert rows(session, "SELECT count(*) FROM settlements") == [(0,)]
+
+
+def test_a_check_says_at_once_what_a_bill_owes(accountant, deposit, books, session):
+    path, _case = deposit()
+    paid, _payment = books.settled(100_000)
+    owing = books.bill(60_000)
+    session.commit()
+    for bill, said in ((paid, f"Hóa đơn {paid.number} đã thanh toán đủ"), (owing, "60.000\u00a0₫.")):
+        answer = accountant.send(f"{path}/settle", check="1", bill1=bill.number, amount1="100.000")
+        assert answer.status_code == 200
+        assert said in BeautifulSoup(answer.text, "lxml").select_one("main p.alarm").text
+    fits = accountant.send(f"{path}/settle", check="1", bill1=owing.number, amount1="60.000")
+    assert not BeautifulSoup(fits.text, "lxml").select("main p.alarm")
     assert rows(session, "SELECT count(*) FROM settlements") == [(0,)]
 
 

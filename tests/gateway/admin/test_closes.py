@@ -38,6 +38,11 @@ def test_what_keeps_a_day_open_names_its_questions(accountant, told, books, sess
     session.commit()
     kept_open = accountant.page(DAY).select_one("main .warn-text").text
     assert kept_open.startswith("Còn 2 việc (M13, M15) làm cho ngày chưa rõ")
+    queues = accountant.page(DAY).select("main .obstacles .warn-text a")
+    assert [link.text for link in queues] == ["Mở các việc M13", "Mở các việc M15"]
+    for link, code in zip(queues, ("M13", "M15"), strict=True):
+        [row] = accountant.page(link["href"]).select("main tbody tr")
+        assert code in row.text
 
 
 def test_a_day_is_balanced_signed_and_reopened_each_by_its_role(as_role, told, session):
@@ -106,7 +111,7 @@ def test_a_month_whose_statement_is_missing_is_refused_and_names_the_day(as_role
     month = "/admin/closes/saomai/2026-11"
     kept_open = [one.text for one in accountant.page(month).select("main .warn-text")]
     assert kept_open == [
-        "Trong tháng còn 1 việc (M13) làm cho ngày chưa rõ, trước hết là ngày 28/11/2026.",
+        "Trong tháng còn 1 việc (M13) làm cho ngày chưa rõ, trước hết là ngày 28/11/2026. Mở các việc M13",
         "Chưa ký đủ các ngày trong tháng: còn 1 ngày, trước hết là 30/11/2026.",
     ]
     refused = accountant.post(f"{month}/balance", token_from=month)

@@ -131,3 +131,27 @@ def test_a_comment_stays_with_its_case(accountant, cases):
     path = f"/admin/mismatches/{cases['a']}"
     answer = accountant.send(f"{path}/remarks?queue=1&state=unsettled", kind="comment", said="xin chào")
     assert answer.location == f"{path}?queue=1&state=unsettled#remarks-title"
+
+
+def test_another_amount_says_in_words_whether_it_is_short_or_over(accountant, books, session):
+    short, over = books.payment(90_000), books.payment(130_000)
+    bill = books.bill(100_000)
+    told = {"verdict": "match", "bill": bill.number}
+    under = books.mismatch(
+        "M03", f"payment:{short.id}", payment_id=short.id, bill_id=bill.id, minor=10_000,
+        facts={**told, "paid": 90_000, "matched": 90_000, "owed": 10_000},
+    )  # fmt: skip
+    books.mismatch(
+        "M03", f"payment:{over.id}", payment_id=over.id, bill_id=bill.id, minor=30_000,
+        facts={**told, "paid": 130_000, "matched": 100_000, "owed": 0},
+    )  # fmt: skip
+    books.mismatch("M12", "payment:9", minor=5_000, facts={"paid": 5_000})
+    session.commit()
+    page = accountant.page("/admin/mismatches/")
+    cells = page.select("main tbody td[data-label='Số tiền']")
+    assert [" ".join(cell.text.split()) for cell in cells] == [
+        "10.000 ₫thiếu 10.000 ₫", "30.000 ₫thừa 30.000 ₫", "5.000 ₫",
+    ]  # fmt: skip
+    assert "tổng 45.000 ₫" in " ".join(page.select_one(".heading").text.split())
+    case = accountant.page(f"/admin/mismatches/{under.id}")
+    assert "thiếu 10.000 ₫" in " ".join(case.select_one("section[aria-labelledby=arrived-title]").text.split())

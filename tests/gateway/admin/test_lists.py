@@ -237,3 +237,19 @@ def test_what_an_address_asks_wrongly_is_left_out_by_one_press(accountant):
     page = BeautifulSoup(answer.text, "html.parser")
     pressed = page.select_one("a.button:-soup-contains('Bỏ điều kiện không hợp lệ')")
     assert pressed["href"] == "/admin/bills/?state=open&due=2026-12-31"
+
+
+def test_a_days_payments_are_summed_however_many_they_are(accountant, books, session, monkeypatch):
+    monkeypatch.setattr(listing, "COUNTED", 1)
+    for minor in (10_000, 20_000, 30_000):
+        books.settled(minor)
+    session.commit()
+
+    def told(asked):
+        page = accountant.page(f"/admin/payments/?{asked}")
+        return " ".join(page.select_one(".heading").text.split())
+
+    assert told("day=2026-11-18") == "Thanh toán 3 tổng 60.000 ₫"
+    assert told("day=2026-11-18&bank=saomai&view=matched") == "Thanh toán 3 tổng 60.000 ₫"
+    assert told("day=2026-11-18&view=matched") == "Thanh toán hơn 1", "payment by payment: by bank only"
+    assert told("") == told("day=2026-11-17&until=2026-11-18") == "Thanh toán hơn 1"

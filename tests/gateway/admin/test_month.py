@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from reconciliation import counted_months
 from reconciliation.customers import Customer
@@ -111,6 +111,20 @@ def test_every_figure_of_payments_opens_rows_that_add_up_to_it(accountant, books
     count, _amount, matched = _opened(accountant, tile["href"])
     assert (count, matched) == (2, 944_960)
     assert _dong(tile.select_one(".amount")) == 944_960
+
+
+def test_all_offices_together_open_bills_that_add_up_to_them(accountant, books, session, clock):
+    books.settled(844_960)
+    elsewhere = books.bill(100_000)
+    session.execute(text("UPDATE customers SET office = 'ĐL An' WHERE id = :id"), {"id": elsewhere.customer_id})
+    _count(session, clock)
+    page = accountant.page("/admin/month/?month=2026-11")
+    assert len(page.select("section[aria-labelledby=offices-title] tbody tr")) == 2
+    cells = page.select("section[aria-labelledby=offices-title] tfoot td")
+    assert [_text(cell).split(" ₫")[0] for cell in cells[:4]] == ["2", "944.960", "1", "844.960"]
+    for cell, rows in zip(cells, (2, 2, 1, 1), strict=False):
+        assert len(accountant.page(cell.a["href"]).select("main tbody tr")) == rows, cell["data-label"]
+    assert "89" in _text(cells[4])
 
 
 def test_an_offices_figures_open_bills_that_add_up_to_them(accountant, books, session, clock):

@@ -36,6 +36,27 @@ def test_the_overview_counts_a_day_per_bank(accountant, books, session):
     assert "994.960" in _text(page.select_one("table.banks tfoot tr"))
 
 
+def test_open_questions_are_of_any_day_and_their_total_opens_them_all(accountant, books, session):
+    books.mismatch("M01", "payment:1", minor=1000)
+    books.mismatch("M01", "payment:2", minor=2000, source="vidien")
+    session.commit()
+    page = accountant.page("/admin/?day=1900-01-01")
+    assert "Chênh lệch đang mở, của mọi ngày" in [_text(head) for head in page.select("table.banks thead th")]
+    total = page.select_one("table.banks tfoot td[data-label='Chênh lệch'] a")
+    assert total.text == "2"
+    assert len(accountant.page(total["href"]).select("main tbody tr")) == 2
+
+
+def test_messages_that_nobody_has_counted_are_no_zero(accountant, books, session):
+    books.settled(10_000)
+    session.commit()
+    told = "table.banks td[data-label^='SMS ']"
+    assert {cell.text for cell in accountant.page("/admin/?day=2026-11-18").select(told)} == {"–"}
+    counted_months.count(session, date(2026, 11, 1), now=NOW)
+    session.commit()
+    assert {cell.text for cell in accountant.page("/admin/?day=2026-11-18").select(told)} == {"0", "1"}
+
+
 def test_money_nobody_can_explain_is_loud_and_leads_to_the_payments(accountant, books, session):
     payment = books.payment(50_000)
     session.commit()
@@ -100,6 +121,18 @@ def test_open_mismatches_are_named_and_aged(accountant, books, session, clock):
     session.commit()
     row = _text(accountant.page("/admin/").select_one("section[aria-labelledby=codes-title] tbody tr"))
     assert row == "M01 Có thông báo, không có trên sao kê 2 3.000 ₫ 9 ngày 0–1 ngày: 1 trên 7 ngày: 1 1 0 0 1"
+
+
+def test_the_overview_says_how_many_mismatches_rest_and_leads_to_them(accountant, books, session, clock):
+    books.mismatch("M01", "payment:1", minor=1000)
+    assert not accountant.page("/admin/").select("section[aria-labelledby=codes-title] p.soft")
+    books.mismatch("M01", "payment:2", minor=2000, rests_until=clock() + timedelta(days=3))
+    session.commit()
+    section = accountant.page("/admin/").select_one("section[aria-labelledby=codes-title]")
+    assert _text(section.select_one("tbody tr")).startswith("M01 Có thông báo, không có trên sao kê 1 1.000 ₫")
+    rests = section.select_one("p.soft a")
+    assert _text(rests) == "1 việc tạm chờ, 2.000 ₫"
+    assert len(accountant.page(rests["href"]).select("main tbody tr")) == 1
 
 
 def test_a_bill_tells_its_whole_story_in_order(accountant, books, session):

@@ -1,7 +1,12 @@
 """The trace: whatever somebody has in hand leads to where its whole story stands."""
 
+from urllib.parse import quote
+
 import pytest
 from sqlalchemy import text
+
+from reconciliation import webhook_endpoints, webhook_events
+from tests.gateway.admin.conftest import NOW
 
 
 def names(page):
@@ -127,3 +132,35 @@ def test_more_than_are_shown_lead_to_the_list(accountant, books, session):
     assert len(names(page)["Hóa đơn"]) == 20
     [more] = [link["href"] for link in page.select("main section > p a")]
     assert len(accountant.page(more).select("main tbody tr")) == 22
+
+
+def test_a_case_is_found_as_pages_name_it(accountant, books, session):
+    case = books.mismatch("M03", "payment:1", minor=1_000)
+    session.commit()
+    for name in (f"#{case.id}", f"M03 #{case.id}", f"m03#{case.id}"):
+        assert accountant.get(f"/admin/trace/?q={quote(name)}").location == f"/admin/mismatches/{case.id}", name
+    for name in (f"M04 #{case.id}", f"M03 {case.id}", "#"):
+        assert names(accountant.page(f"/admin/trace/?q={quote(name)}")) == {}, name
+
+
+def test_a_webhooks_event_leads_to_the_log_of_who_was_sent_it(as_role, session, sealer):
+    ids = []
+    for url in ("https://hooks.example.vn/a", "https://hooks.example.vn/b"):
+        endpoint, _key = webhook_endpoints.add(session, url, ["day.closed"], sealer=sealer, by="test", now=NOW)
+        webhook_events.ping(session, endpoint, now=NOW)
+        ids.append(endpoint.id)
+    session.commit()
+    uid = session.scalar(text("SELECT uid FROM webhook_events ORDER BY id"))
+    visitor = as_role("administrator")
+    answer = visitor.get(f"/admin/trace/?q={uid}")
+    assert (answer.status_code, answer.location) == (303, f"/admin/webhooks/{ids[0]}?q={uid}")
+    assert len(visitor.page(answer.location).select("main tbody tr")) == 1
+    assert names(as_role("accountant").page(f"/admin/trace/?q={uid}")) == {}
+    session.execute(
+        text("INSERT INTO webhook_sendings (event_id, endpoint_id, next_at) SELECT id, :to, :now FROM webhook_events"
+             " WHERE uid = :uid"), {"to": ids[1], "now": NOW, "uid": uid},
+    )  # fmt: skip
+    session.commit()
+    page = visitor.page(f"/admin/trace/?q={uid}")
+    assert names(page) == {"Webhook": ["https://hooks.example.vn/a", "https://hooks.example.vn/b"]}
+    assert "đang chờ" in page.select_one("main tbody").text

@@ -108,6 +108,25 @@ def test_answers_before_an_event_was_sent_again_stay_in_the_log(as_role, session
     session.commit()
     [row] = visitor.page(path).select("tbody tr")
     assert [one.text.split()[0] for one in row.select("td.number, td.long, td.long li")] == ["2", "200", "410"]
+    assert "gửi lại bởi Người administrator" in row.select_one("td.long").text
+    assert "gửi lại" not in row.select_one("td.long li").text
+
+
+def test_one_that_waits_for_its_next_try_is_sent_now(as_role, session, endpoint, refused):
+    visitor = as_role("administrator")
+    path = f"/admin/webhooks/{endpoint}"
+    assert visitor.send(f"{path}/enable").status_code == 303
+    again = f"tbody form[action='{path}/replay'] button"
+    assert [button.text for button in visitor.page(path).select(again)] == ["Gửi lại"]
+    assert visitor.send(f"{path}/replay", event=refused).status_code == 303
+    assert visitor.page(path).select(again) == [], "it is due already"
+    [claimed] = webhook_sending.claim(session, each=9, most=9, lease=NOW - NOW, now=NOW)
+    webhook_sending.record(session, claimed, Answered(503, "busy", 3), now=NOW)
+    session.commit()
+    assert webhook_sending.claim(session, each=9, most=9, lease=NOW - NOW, now=NOW) == []
+    assert [button.text for button in visitor.page(path).select(again)] == ["Gửi ngay"]
+    assert visitor.send(f"{path}/replay", event=refused).status_code == 303
+    assert [one.uid for one in webhook_sending.claim(session, each=9, most=9, lease=NOW - NOW, now=NOW)] == [refused]
 
 
 def test_its_key_is_replaced_and_it_is_disabled_with_a_reason(as_role, session, sealer, endpoint):

@@ -33,6 +33,9 @@ def told(wiring, paid):
         move(session, CLOSE, [made.id], "balanced", by="lan", why="", now=now)
         move(session, CLOSE, [made.id], "signed", by="chi", why="", now=now, noting="checker = :by, signed_at = :now")
     with transaction(wiring.engine) as session:
+        noting = "reopened_by = :by, reopened_at = :now, reopened_why = 'late line'"
+        move(session, CLOSE, [made.id], "reopened", by="hoa", why="", now=now, noting=noting)
+    with transaction(wiring.engine) as session:
         webhook_events.gather(session, now=wiring.clock())
         webhook_events.ping(session, endpoint, now=wiring.clock())
 
@@ -43,6 +46,8 @@ def test_every_event_is_as_described(rows):
     assert {body["type"] for body in bodies} == set(EVENTS)
     for body in bodies:
         assert faults(body_of(body["type"], EVENTS[body["type"]][1]), body) == [], body
+    closed, reopened = (next(one for one in bodies if one["type"] == f"day.{what}") for what in ("closed", "reopened"))
+    assert reopened["data"] == closed["data"]
 
 
 def test_a_payment_that_a_line_alone_shows_is_called_by_its_banks_reference(wiring, paid, change, rows, ask):
@@ -76,7 +81,9 @@ def test_a_payment_that_a_line_alone_shows_is_called_by_its_banks_reference(wiri
 @pytest.mark.usefixtures("told")
 def test_events_are_listed_and_read(ask):
     listed = ask.get("/webhook-events").json["items"]
-    assert [one["type"] for one in listed] == ["day.closed", "payment.reversed", "payment.matched"]
+    assert [one["type"] for one in listed] == [
+        "day.reopened", "day.closed", "payment.reversed", "payment.matched",
+    ]  # fmt: skip
     assert ask.get(f"/webhook-events/{listed[0]['id']}").json == listed[0]
     assert [one["type"] for one in ask.get("/webhook-events?type=day.closed").json["items"]] == ["day.closed"]
     assert ask.get("/webhook-events?since=2026-11-19").json["items"] == []

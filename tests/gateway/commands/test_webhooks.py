@@ -63,7 +63,7 @@ def test_the_log_tells_of_each_event_and_a_replay_sends_it_again(run, number, wi
     session.commit()
     last, before = run("log", number).stdout.splitlines()
     assert last.startswith(f"{claimed.uid}: ping, waiting, 2 attempts, next ")
-    assert last.endswith(": 503 in 7 ms busy")
+    assert last.endswith(": 503 in 7 ms busy (asked by command line)")
     assert re.fullmatch(r"  18/11/2026 09:00:\d\d: 200 in 12 ms ok", before)
     assert run("replay", number, "--since", "2026-11-18").stdout == f"0 events on the way to endpoint {number}\n"
     assert run("replay", number).exit_code == 1
