@@ -194,6 +194,7 @@ def _fill(books: Books, wiring: Any) -> None:
                 now=books.now,
             )
         )
+    books.read(id="V1", bank="purse", on=DAY - timedelta(days=1), opening=0)
     books.run(
         lambda s: close_desk.balance(s, wiring, Period("purse", close_desk.DAY, DAY - timedelta(days=1)), by="ketoan")
     )

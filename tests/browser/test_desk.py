@@ -169,7 +169,7 @@ def test_two_people_on_one_case_see_each_other_and_cannot_both_win(
     hoa.locator(".meanwhile").wait_for()
     told = hoa.locator("main").inner_text()
     assert "Việc này đã được xử lý từ khi bạn mở" in told
-    assert "lan" in hoa.locator(".meanwhile .rows").inner_text()
+    assert "Nguyễn Thị Lan" in hoa.locator(".meanwhile .rows").inner_text()
     assert "khách đã gọi lại" in told, "what was typed is kept"
     assert books.rows("SELECT maker, state FROM settlements") == [("lan", "applied")]
 
