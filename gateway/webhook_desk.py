@@ -27,30 +27,19 @@ def add(session: Session, wiring: "Wiring", url: str, events: Iterable[str], *, 
 
 
 def log_of(endpoint_id: int) -> Select[*tuple[Any, ...]]:
-    """Return the question for an endpoint's sendings, each with its event and its last try."""
-    latest = (
-        select(Attempt.id)
-        .where(Attempt.sending_id == Sending.id)
-        .order_by(Attempt.id.desc())
-        .limit(1)
-        .correlate(Sending)
-        .scalar_subquery()
-    )
+    """Return the question for an endpoint's sendings, each with its event."""
     return (
-        select(Sending, Event, Attempt)
-        .join(Event, Event.id == Sending.event_id)
-        .outerjoin(Attempt, Attempt.id == latest)
-        .where(Sending.endpoint_id == endpoint_id)
-    )
+        select(Sending, Event).join(Event, Event.id == Sending.event_id).where(Sending.endpoint_id == endpoint_id)
+    )  # fmt: skip
 
 
-def earlier_tries(session: Session, sendings: Iterable[int]) -> Mapping[int, Sequence[Attempt]]:
-    """Return sending → its tries before the last one, the latest first, those before it was asked for anew included."""
+def tries(session: Session, sendings: Iterable[int]) -> Mapping[int, Sequence[Attempt]]:
+    """Return sending → its tries, the latest first, those before it was asked for anew included."""
     found: dict[int, list[Attempt]] = {}
     wanted = select(Attempt).where(Attempt.sending_id.in_(list(sendings))).order_by(Attempt.id.desc())
     for one in session.scalars(wanted):
         found.setdefault(one.sending_id, []).append(one)
-    return {sending: tries[1:] for sending, tries in found.items()}
+    return found
 
 
 def moment(written: str) -> datetime:

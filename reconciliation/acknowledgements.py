@@ -18,7 +18,6 @@ ALWAYS = ("M02", "M08", "M10", "M14")
 """Codes whose money is booked by the time they are asked."""
 _ENDINGS = {"M03": "/amount", "M09": "/taken-back"}
 _FILE = "file:"
-_IS_ANSWERED = "SELECT EXISTS (SELECT 1 FROM remarks WHERE mismatch_id = :id AND kind = 'trace_answer')"
 _SAID = "acknowledged: "
 _AGAIN = """
     INSERT INTO mismatches (code, subject, source, minor, currency, payment_id, line_id, statement_id, delivery_id,
@@ -33,8 +32,7 @@ _AGAIN = """
 def is_enough(session: Session, asked: Mismatch, payment: Payment | None) -> bool:
     """Tell whether a question may be closed by saying why it needs no booking; `payment` is the one it asks about."""
     if asked.code == "M13":
-        answered = session.scalar(text(_IS_ANSWERED), {"id": asked.id})
-        return asked.subject.startswith(_FILE) and answered is True
+        return asked.subject.startswith(_FILE) and remarks.is_noted(session, asked.id, remarks.TRACE_ANSWER)
     if asked.code in ALWAYS or asked.subject.endswith(_ENDINGS.get(asked.code, "-")):
         return True
     if asked.code == "M17":

@@ -137,6 +137,11 @@ def opened(session: Session, remark: Remark, sealer: Sealer) -> bytes:
     return sealer.open(remark.body, _PURPOSE)
 
 
+def is_noted(session: Session, mismatch_id: int, kind: str) -> bool:
+    """Tell whether a question has a remark of this kind."""
+    return session.scalar(select(exists().where(Remark.mismatch_id == mismatch_id, Remark.kind == kind))) is True
+
+
 def trace(session: Session, mismatch_id: int, said: str, *, by: str, now: datetime) -> Remark:
     """Note a trace request that goes to the bank; the question rests until the bank must have answered."""
     until = bank_days.calendar(session).after(business_days.local_day(now), TRACE_WITHIN)
@@ -146,9 +151,7 @@ def trace(session: Session, mismatch_id: int, said: str, *, by: str, now: dateti
 def answer_trace(session: Session, mismatch_id: int, said: str, *, by: str, now: datetime) -> Remark:
     """Note what the bank answered; the question is taken up again."""
     asked = _of(session, mismatch_id)
-    if not session.scalar(
-        text("SELECT EXISTS (SELECT 1 FROM remarks WHERE mismatch_id = :id AND kind = 'trace')"), {"id": mismatch_id}
-    ):
+    if not is_noted(session, mismatch_id, TRACE):
         raise NotRemarked("no_trace", "expected a trace request to answer, got none")
     made = _add(session, asked, TRACE_ANSWER, said, by=by, now=now)
     asked.rests_until = None
@@ -173,10 +176,10 @@ def resume(session: Session, mismatch_id: int, said: str, *, by: str, now: datet
 def assign(session: Session, mismatch_id: int, username: str, *, by: str, now: datetime) -> Remark | None:
     """Give a question to a person, or to nobody (""); return None when it is theirs already."""
     asked = _of(session, mismatch_id)
-    if username and not session.scalar(text(_WORKS_HERE), {"username": username, "by": by}):
-        raise NotRemarked("no_person", f"expected somebody who settles questions, got {username[:40]!r}")
     if asked.assignee == username:
         return None
+    if username and username not in assignees(session, by=by):
+        raise NotRemarked("no_person", f"expected somebody who settles questions, got {username[:40]!r}")
     asked.assignee = username
     return _add(session, asked, ASSIGNED, username or NOBODY, by=by, now=now)
 
@@ -186,19 +189,22 @@ def note(session: Session, mismatch_id: int, said: str, *, by: str, now: datetim
     return _add(session, _of(session, mismatch_id), NOTED, said, by=by, now=now)
 
 
+def caseworkers(session: Session) -> dict[str, str]:
+    """Return username → name of everybody who may have cases, by name."""
+    return {row.username: row.name for row in session.execute(text(f"{_STAFF} ORDER BY name, username"))}
+
+
 def assignees(session: Session, *, by: str) -> dict[str, str]:
-    """Return username → name of everybody to whom `by` can give a question, by name.
+    """Return those of the `caseworkers` to whom `by` can give a question.
 
     Who belongs to one power office may not see it, and takes a case that they do see themselves.
     """
-    return {row.username: row.name for row in session.execute(text(f"{_STAFF} ORDER BY name, username"), {"by": by})}
+    wanted = f"{_STAFF} {_SEES_IT} ORDER BY name, username"
+    return {row.username: row.name for row in session.execute(text(wanted), {"by": by})}
 
 
-_STAFF = """
-    SELECT username, name FROM staff WHERE active AND role IN ('accountant', 'chief_accountant', 'liaison')
-      AND (office = '' OR username = :by)
-"""
-_WORKS_HERE = f"SELECT EXISTS (SELECT 1 FROM ({_STAFF}) s WHERE username = :username)"  # noqa: S608 - from constants
+_STAFF = "SELECT username, name FROM staff WHERE active AND role IN ('accountant', 'chief_accountant', 'liaison')"
+_SEES_IT = "AND (office = '' OR username = :by)"
 
 
 def _is_withdrawn(session: Session, remark: Remark) -> bool:

@@ -36,7 +36,6 @@ _CARRIED_FORWARD = ("M03", "M04", "M06")
 """What a customer paid too much is theirs: it waits on their account for the next bill."""
 _NOTED_AS = {"M17": "kept_out", "M13": "sends_none"}
 _QUOTED = "SELECT id FROM customers WHERE code = ANY(:codes) ORDER BY id LIMIT 2"
-_IS_TRACED = "SELECT EXISTS (SELECT 1 FROM remarks WHERE mismatch_id = :id AND kind = 'trace')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ def usual(session: Session, asked: Mismatch, *, now: datetime) -> Usual | None:
     if payment is not None and settlements.answerable(asked):
         return _of_money(session, asked, payment, now)
     if payment is not None and settlements.deniable(asked) and payment.state == "reported":
-        traced = session.scalar(text(_IS_TRACED), {"id": asked.id})
+        traced = remarks.is_noted(session, asked.id, remarks.TRACE)
         return Usual(DENY, "never_came", minor=payment.minor) if traced else Usual(TRACE, "ask_for_line")
     explained = _of_line(session, asked) if asked.line_id is not None else None
     if explained is None and acknowledgements.is_enough(session, asked, payment):

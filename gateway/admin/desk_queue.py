@@ -48,7 +48,7 @@ _BY_KEY: Mapping[str, tuple[InstrumentedAttribute[Any], bool]] = {
 
 def asked() -> Asked:
     """Return what the request's address asks of the queue."""
-    people = remarks.assignees(db(), by=current_user.username)
+    people = remarks.caseworkers(db())
     return Asked.of_request(
         Filter("bank", _("Bank"), bank_choices()),
         Filter("state", _("State"), _STATES, default=UNSETTLED),

@@ -21,8 +21,6 @@ NOT_TOLD = "none"
 MOST_CHANNEL = 50
 OF_A_DAY = 50_000
 """Payments of one day are counted and summed up to here, so that a day's figure can be checked by its list."""
-
-
 IN_DONG = case((Payment.currency == "VND", Payment.minor), else_=0)
 _PUT = (
     select(func.coalesce(func.sum(Placement.minor), 0))

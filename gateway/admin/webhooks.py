@@ -155,7 +155,7 @@ def _page(endpoint: Endpoint, *, problem: str = "", key: str = "", again: Again 
     page = listed(db(), wanted, Sending.id, asked)
     return render_template(
         "admin/webhook.html", endpoint=endpoint, page=page, types=TYPE_WORDS,
-        earlier=webhook_desk.earlier_tries(db(), [row[0].id for row in page.rows]), states=STATES,
+        tries=webhook_desk.tries(db(), [row[0].id for row in page.rows]), states=STATES,
         sending_states=SENDING_STATES, tones=TONES, problem=problem, key=key,
         again=again, most_again=MOST_AGAIN, now=current_app.extensions["doisoat"].clock(),
     )  # fmt: skip

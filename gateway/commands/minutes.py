@@ -61,7 +61,7 @@ def make(bank: str, period: str, target: Path, number: int | None) -> None:
 def verify(file: Path, trust: Path | None, offline: bool) -> None:
     """Prove minutes: who signed when, that no byte changed, that the database says the same; else exit 1 and why."""
     from gateway import settings
-    from gateway.minutes import certificate, verifying
+    from gateway.minutes import certificate, contents, verifying
 
     read = settings.load(os.environ)
     try:
@@ -80,8 +80,7 @@ def verify(file: Path, trust: Path | None, offline: bool) -> None:
     said = proven.said
     at = f"{proven.at:%Y-%m-%d %H:%M:%S} UTC" if proven.at else "an unknown time"
     click.echo(f"signed: {proven.signer}, {at}")
-    written = said["day"] if said["period"] == "day" else said["day"][:7]
-    click.echo(f"unchanged: {said['bank']} {written} version {said['version']}, digest {said['digest']}")
+    click.echo(f"unchanged: {said['bank']} {contents.period(said)} version {said['version']}, digest {said['digest']}")
     click.echo(f"balanced by {said['maker']} at {said['made_at']}, signed by {said['checker']} at {said['signed_at']}")
     click.echo(f"database: {books}")
 

@@ -158,16 +158,16 @@ def log(endpoint: int, limit: int) -> None:
     with wired() as wiring, transaction(wiring.engine) as session:
         wanted = webhook_desk.log_of(endpoint).order_by(Sending.id.desc()).limit(limit)
         found = session.execute(wanted).all()
-        earlier = webhook_desk.earlier_tries(session, [sending.id for sending, _event, _attempt in found])
-        for sending, event, attempt in found:
-            before = earlier.get(sending.id, ())
-            said = _said(attempt) if attempt else "not tried"
+        tries = webhook_desk.tries(session, [sending.id for sending, _event in found])
+        for sending, event in found:
+            made = tries.get(sending.id, ())
+            said = _said(made[0]) if made else "not tried"
             again = ""
             if sending.state == "waiting":
                 again = f", next {sending.next_at.astimezone(LOCAL):%d/%m/%Y %H:%M:%S}"
-            tried = counted(len(before) + (attempt is not None), "attempt")
+            tried = counted(len(made), "attempt")
             click.echo(f"{event.uid}: {event.type}, {sending.state}, {tried}{again}: {said}")
-            for one in before:
+            for one in made[1:]:
                 click.echo(f"  {one.at.astimezone(LOCAL):%d/%m/%Y %H:%M:%S}: {_said(one)}")
 
 

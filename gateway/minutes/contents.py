@@ -30,14 +30,17 @@ class Contents:
     @property
     def name(self) -> str:
         """A file's name without its ending."""
-        said = self.said
-        day = said["day"] if said["period"] == "day" else said["day"][:7]
-        return f"bien-ban-doi-soat-{said['bank']}-{day}-v{said['version']}"
+        return f"bien-ban-doi-soat-{self.said['bank']}-{period(self.said)}-v{self.said['version']}"
 
     @property
     def settled_at(self) -> datetime:
         """When the last of the two signed, or the one who balanced."""
         return datetime.fromisoformat(self.said["signed_at"] or self.said["made_at"])
+
+
+def period(said: Mapping[str, Any]) -> str:
+    """Return the day or month that minutes are of, as addresses write it."""
+    return str(said["day"]) if said["period"] == "day" else str(said["day"])[:7]
 
 
 def of(session: Session, made: Close, settings: Settings) -> Contents:

@@ -245,6 +245,7 @@ def test_a_case_is_given_to_those_who_settle_cases_only(deposit: Books) -> None:
     assert refused.value.reason == "no_person"
     deposit.as_owner("UPDATE staff SET office = 'DL1' WHERE username = 'hoa'")
     assert "hoa" not in deposit.run(lambda s: remarks.assignees(s, by="lan"))
+    assert "hoa" in deposit.run(remarks.caseworkers), "whose cases others may look for"
     with pytest.raises(remarks.NotRemarked):
         deposit.run(lambda s: remarks.assign(s, asked, "hoa", by="lan", now=deposit.now))
     assert deposit.run(lambda s: remarks.assign(s, asked, "hoa", by="hoa", now=deposit.now)).text == "hoa"

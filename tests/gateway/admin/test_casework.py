@@ -291,6 +291,19 @@ def test_the_customers_story_stands_beside_the_case(accountant, books, session):
     assert "đã chuyển" in said or "đã đến máy" in said or "đã nhận" in said
 
 
+def test_a_case_that_somebody_of_an_office_took_stays_theirs_and_is_told_by_name(as_role, deposit, session):
+    path, case = deposit()
+    session.execute(text("UPDATE staff SET office = 'DL1' WHERE username = 'liaison'"))
+    remarks.assign(session, case, "liaison", by="liaison", now=NOW)
+    session.commit()
+    accountant = as_role("accountant")
+    options = accountant.page(path).select("select[name=to] option")
+    assert [one["value"] for one in options if one.has_attr("selected")] == ["liaison"]
+    assert accountant.send(f"{path}/assign", to="liaison").status_code == 303
+    [row] = accountant.page("/admin/mismatches/?who=liaison").select("main tbody tr")
+    assert "Người liaison" in row.text
+
+
 def test_what_was_assigned_is_told_by_name_in_the_history(accountant, deposit, session):
     path, case = deposit()
     remarks.assign(session, case, "accountant", by="accountant", now=NOW)
